@@ -1,0 +1,1 @@
+"""Chainrule: every network is a composition of formulas, and every gradient is the chain rule."""

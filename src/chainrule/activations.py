@@ -1,0 +1,261 @@
+"""Activations: scalar formulas between the layers, and Softmax.
+
+Derivatives are taken from the input, never from the rounded output, so that they keep full precision in the
+tails; at a kink the derivative is the one of the left side.
+"""
+
+from abc import abstractmethod
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from chainrule.formula import non_negative, positive
+from chainrule.initializers import Constant
+from chainrule.layer import Layer, NoisyLayer, Parameter
+
+
+class Activation(Layer):
+    """A formula applied to each value, without changing the shape."""
+
+    @abstractmethod
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """The formula's value at each entry of x."""
+
+    def forward(self, p: Any, x: jax.Array) -> jax.Array:
+        return self(x)
+
+
+@jax.custom_jvp
+def tanh(x: jax.Array) -> jax.Array:
+    """tanh with the derivative sech², exact in the tails."""
+    return jnp.tanh(x)
+
+
+@tanh.defjvp
+def _(primals, tangents):
+    (x,), (dx,) = primals, tangents
+    e = jnp.exp(-2 * jnp.abs(x))
+    return tanh(x), dx * (4 * e / (1 + e) ** 2)
+
+
+@jax.custom_jvp
+def sigmoid(x: jax.Array) -> jax.Array:
+    """The logistic function with the derivative σ(x)σ(−x), exact in the tails."""
+    e = jnp.exp(-jnp.abs(x))
+    return jnp.where(x < 0, e, 1) / (1 + e)
+
+
+@sigmoid.defjvp
+def _(primals, tangents):
+    (x,), (dx,) = primals, tangents
+    e = jnp.exp(-jnp.abs(x))
+    return sigmoid(x), dx * (e / (1 + e) ** 2)
+
+
+@jax.custom_jvp
+def softplus(x: jax.Array) -> jax.Array:
+    """ln(1 + eˣ) with the derivative σ(x), exact in the tails."""
+    return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
+
+
+@softplus.defjvp
+def _(primals, tangents):
+    (x,), (dx,) = primals, tangents
+    return softplus(x), dx * sigmoid(x)
+
+
+@jax.custom_jvp
+def expm1(x: jax.Array) -> jax.Array:
+    """eˣ − 1 with the derivative eˣ, exact in the tails."""
+    return jnp.expm1(x)
+
+
+@expm1.defjvp
+def _(primals, tangents):
+    (x,), (dx,) = primals, tangents
+    return expm1(x), dx * jnp.exp(x)
+
+
+@jax.custom_jvp
+def relu(x: jax.Array) -> jax.Array:
+    """max(0, x) with the derivative 0 at 0; NaN stays NaN."""
+    return jnp.maximum(x, 0)
+
+
+@relu.defjvp
+def _(primals, tangents):
+    (x,), (dx,) = primals, tangents
+    return relu(x), jnp.where(x > 0, dx, 0)
+
+
+class Identity(Activation):
+    """The value itself.
+
+    >>> Identity()(jnp.array([-1.0, 2.0])).tolist()
+    [-1.0, 2.0]
+    """
+
+    textbook = "x"
+
+    def __call__(self, x):
+        return x
+
+
+class Tanh(Activation):
+    """Hyperbolic tangent, from −1 to 1.
+
+    Reference: LeCun, Bottou, Orr & Müller, 1998, Efficient BackProp.
+
+    >>> Tanh()(jnp.array([0.0])).tolist()
+    [0.0]
+    """
+
+    textbook = "(exp(x) - exp(-x)) / (exp(x) + exp(-x))"
+
+    def __call__(self, x):
+        return tanh(x)
+
+
+class Sigmoid(Activation):
+    """Logistic function, from 0 to 1. Behind CrossEntropy both are computed together.
+
+    Reference: Rumelhart, Hinton & Williams, 1986, Learning representations by back-propagating errors.
+
+    >>> Sigmoid()(jnp.array([0.0])).tolist()
+    [0.5]
+    """
+
+    textbook = "1 / (1 + exp(-x))"
+
+    def __call__(self, x):
+        return sigmoid(x)
+
+
+class ReLU(Activation):
+    """Rectified linear unit. The derivative at 0 is 0.
+
+    Reference: Nair & Hinton, 2010, Rectified linear units improve restricted Boltzmann machines.
+
+    >>> ReLU()(jnp.array([-1.0, 2.0])).tolist()
+    [0.0, 2.0]
+    """
+
+    textbook = "max(0, x)"
+
+    def __call__(self, x):
+        return relu(x)
+
+
+class NoisyReLU(NoisyLayer, Activation):
+    """Rectified linear unit with noise of variance sigmoid(x) in training; ReLU afterwards.
+
+    Called on values it is ReLU; `noisy` draws. The derivative takes in that the noise grows with x.
+
+    Reference: Nair & Hinton, 2010, Rectified linear units improve restricted Boltzmann machines.
+
+    >>> NoisyReLU()(jnp.array([-1.0, 2.0])).tolist()
+    [0.0, 2.0]
+    """
+
+    textbook = "max(0, x + Y), Y ~ N(0, 1 / (1 + exp(-x)))"
+
+    def __call__(self, x):
+        return relu(x)
+
+    def noisy(self, p, x, key):
+        deviation = jnp.exp(-softplus(-x) / 2)  # √σ(x), without √'s infinite slope at 0
+        return relu(x + deviation * jax.random.normal(key, x.shape, x.dtype))
+
+
+class LeakyReLU(Activation):
+    """Rectified linear unit that lets a little through below 0. The derivative at 0 is the slope.
+
+    PyTorch's default slope is the same 0.01; Keras' is 0.3.
+
+    Reference: Maas, Hannun & Ng, 2013, Rectifier nonlinearities improve neural network acoustic models.
+
+    >>> LeakyReLU()(jnp.array([-1.0, 2.0])).tolist()
+    [-0.009999999776482582, 2.0]
+    """
+
+    slope: float = non_negative(0.01, "the derivative below 0")
+    textbook = "x if x > 0 else slope * x"
+
+    def __call__(self, x):
+        return jnp.where(x > 0, x, self.slope * x)
+
+
+class PReLU(Activation):
+    """Rectified linear unit with a learned slope below 0: one a channel (the last axis), or one for all.
+
+    The slopes are parameters and are not regularised.
+
+    Reference: He, Zhang, Ren & Sun, 2015, Delving deep into rectifiers, arXiv:1502.01852.
+
+    >>> PReLU()(jnp.array([-1.0, 2.0]), slope=0.5).tolist()
+    [-0.5, 2.0]
+    """
+
+    initial: float = non_negative(0.25, "the slope before training")
+    shared: bool = False
+    textbook = "x if x > 0 else slope * x"
+
+    def parameters(self, shape):
+        return {"slope": Parameter(() if self.shared else shape[-1:], Constant(self.initial))}
+
+    def forward(self, p, x):
+        return self(x, p["slope"])
+
+    def __call__(self, x, slope: Any = None):
+        return jnp.where(x > 0, x, (self.initial if slope is None else slope) * x)
+
+
+class ELU(Activation):
+    """Exponential linear unit: smooth, and saturating at −alpha.
+
+    Often misprinted as max(x, alpha (eˣ − 1)), which is wrong above 0. The derivative at 0 is alpha.
+
+    Reference: Clevert, Unterthiner & Hochreiter, 2015, Fast and accurate deep network learning by exponential
+    linear units, arXiv:1511.07289.
+
+    >>> ELU()(jnp.array([0.0, 2.0])).tolist()
+    [0.0, 2.0]
+    """
+
+    alpha: float = positive(1.0, "minus the value that it approaches far below 0")
+    textbook = "x if x > 0 else alpha * (exp(x) - 1)"
+
+    def __call__(self, x):
+        return jnp.where(x > 0, x, self.alpha * expm1(jnp.where(x > 0, 0, x)))
+
+
+class Softplus(Activation):
+    """Smooth rectifier; its derivative is the sigmoid.
+
+    Reference: Dugas, Bengio, Bélisle, Nadeau & Garcia, 2001, Incorporating second-order functional knowledge for
+    better option pricing.
+
+    >>> Softplus()(jnp.array([1000.0])).tolist()
+    [1000.0]
+    """
+
+    textbook = "ln(1 + exp(x))"
+
+    def __call__(self, x):
+        return softplus(x)
+
+
+class Softmax(Activation):
+    """Probabilities over the last axis. Behind CategoricalCrossEntropy both are computed together.
+
+    Reference: Bridle, 1990, Probabilistic interpretation of feedforward classification network outputs.
+
+    >>> Softmax()(jnp.array([0.0, 0.0])).tolist()
+    [0.5, 0.5]
+    """
+
+    textbook = "exp(x[i]) / sum(exp(x))"
+
+    def __call__(self, x):
+        return jax.nn.softmax(x, axis=-1)

@@ -1,0 +1,140 @@
+"""Costs: how far the network's output a is from the expected one E.
+
+A cost adds up over an example's outputs and is averaged over the examples, by weight where weights are given.
+The class axis is the last.
+"""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from chainrule.activations import Activation, Sigmoid, Softmax, softplus
+from chainrule.errors import ChainruleError
+from chainrule.formula import Formula
+
+
+class Cost(Formula):
+    """The distance between outputs a and expected outputs E, both of shape (batch, …, outputs).
+
+    `cost(a, E)` is a batch's cost, one number. Integers for E, one axis fewer than a, are class numbers.
+    """
+
+    partner: ClassVar[type[Activation] | None] = None
+    """The activation that, ending a network, is computed together with the cost (`behind`)."""
+
+    def __call__(self, a: jax.Array, E: jax.Array, weights: jax.Array | None = None) -> jax.Array:
+        """The (weighted) mean over the batch of the cost of each example."""
+        a, E = jnp.asarray(a), jnp.asarray(E)
+        each = self.each(a, self.expected(a, E))
+        return jnp.mean(each) if weights is None else jnp.sum(weights * each) / jnp.sum(weights)
+
+    def expected(self, a: jax.Array, E: jax.Array) -> jax.Array:
+        """E in the shape of the outputs a, class numbers made one-hot. Raises `ChainruleError` where it can't be."""
+        if E.shape == a.shape:
+            return E
+        if E.shape == a.shape[:-1]:
+            if a.shape[-1] == 1:
+                return E[..., None]
+            if jnp.issubdtype(E.dtype, jnp.integer):
+                return jax.nn.one_hot(E, a.shape[-1], dtype=a.dtype)
+        raise ChainruleError(
+            f"{self!r}: expected targets of shape {a.shape} or class numbers of shape {a.shape[:-1]}, "
+            f"got {E.dtype} of shape {E.shape}. Reshape the targets."
+        )
+
+    @abstractmethod
+    def each(self, a: jax.Array, E: jax.Array) -> jax.Array:
+        """The cost of each example, shape (batch,), for E as `expected` gives it."""
+
+    def behind(self, z: jax.Array, E: jax.Array) -> jax.Array:
+        """The cost of each example of the partner activation's output, computed from its input z."""
+        raise NotImplementedError(f"{self!r} has no partner activation.")
+
+
+class Quadratic(Cost):
+    """Half the squared distance. Its derivative by a is a − E.
+
+    Keras' and PyTorch's mean squared error divide by the number of outputs instead of by 2.
+
+    Reference: Rumelhart, Hinton & Williams, 1986, Learning representations by back-propagating errors.
+
+    >>> Quadratic()(jnp.array([[1.0, 3.0]]), jnp.array([[1.0, 1.0]])).item()
+    2.0
+    """
+
+    textbook = "sum((a - E)**2) / 2"
+
+    def each(self, a, E):
+        return _sum((a - E) ** 2) / 2
+
+
+class CrossEntropy(Cost):
+    """Binary cross-entropy of each output, added up. Its derivative by a is (a − E) / ((1 − a) a).
+
+    Behind Sigmoid it is computed from the pre-activation, where the derivative is a − E: exact however sure and
+    wrong the network is. 0 ln 0 is 0.
+
+    Reference: Hinton, 1989, Connectionist learning procedures.
+
+    >>> CrossEntropy()(jnp.array([[0.5]]), jnp.array([[1.0]])).item()
+    0.6931471824645996
+    """
+
+    partner = Sigmoid
+    textbook = "-sum(E * ln(a) + (1 - E) * ln(1 - a))"
+
+    def each(self, a, E):
+        return -_sum(_times_log(E, a) + _times_log(1 - E, 1 - a))
+
+    def behind(self, z, E):
+        return _sum(E * softplus(-z) + (1 - E) * softplus(z))
+
+
+class CategoricalCrossEntropy(Cost):
+    """Cross-entropy of a distribution over classes. Its derivative by a is −E / a.
+
+    Behind Softmax it is computed from the pre-activation, where the derivative is a − E. 0 ln 0 is 0.
+
+    Reference: Bridle, 1990, Probabilistic interpretation of feedforward classification network outputs.
+
+    >>> CategoricalCrossEntropy()(jnp.array([[0.25, 0.75]]), jnp.array([0])).item()
+    1.3862943649291992
+    """
+
+    partner = Softmax
+    textbook = "-sum(E * ln(a))"
+
+    def each(self, a, E):
+        return -_sum(_times_log(E, a))
+
+    def behind(self, z, E):
+        # ln Σ eᶻ − z, with the largest terms counted apart, so that a tiny rest survives beside them
+        top = jax.lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
+        return _sum(jnp.where(E == 0, 0, E * (_log_sum_exp(z, top) - (z - top))))
+
+
+@jax.custom_jvp
+def _log_sum_exp(z: jax.Array, top: jax.Array) -> jax.Array:
+    """ln Σ exp(z − top) over the last axis, which is kept."""
+    at_top = z >= top
+    rest = jnp.sum(jnp.where(at_top, 0, jnp.exp(z - top)), axis=-1, keepdims=True)
+    return jnp.log1p(jnp.sum(at_top, axis=-1, keepdims=True) - 1 + rest)
+
+
+@_log_sum_exp.defjvp
+def _(primals, tangents):
+    z, top = primals
+    e = jnp.exp(z - top)
+    return _log_sum_exp(z, top), jnp.sum(e / jnp.sum(e, axis=-1, keepdims=True) * tangents[0], axis=-1, keepdims=True)
+
+
+def _sum(values: jax.Array) -> jax.Array:
+    """The sum over everything but the batch axis."""
+    return jnp.sum(values, axis=tuple(range(1, values.ndim)))
+
+
+def _times_log(E: jax.Array, a: jax.Array) -> jax.Array:
+    """E ln a with 0 where E is 0, in value and in gradient."""
+    return jnp.where(E == 0, 0, E * jnp.log(jnp.where(E == 0, 1, a)))

@@ -1,0 +1,224 @@
+"""What a formula is: a frozen dataclass whose numbers are leaves and whose structure is static."""
+
+import dataclasses
+import inspect
+import math
+from abc import ABC
+from collections.abc import Callable, Iterator
+from numbers import Integral, Real
+from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform, get_args
+
+import jax
+import numpy as np
+
+from chainrule.errors import ChainruleError
+
+
+@dataclass_transform(frozen_default=True)
+class Formula(ABC):
+    """Anything that a user picks: an activation, a cost, a regulariser, an optimizer, a layer, …
+
+    A subclass is made a frozen dataclass and a JAX pytree: its float fields and its inner formulas are
+    leaves, every other field (counts, flags, names) is static structure. So another learning rate
+    compiles nothing again, and arrays in the float fields make a population of formulas under `vmap`.
+
+    It prints as the expression that makes it, which is the notation of the command line and of files.
+
+    >>> from chainrule.activations import ELU
+    >>> ELU(2)
+    ELU(alpha=2.0)
+    >>> ELU(-1)
+    Traceback (most recent call last):
+    chainrule.errors.ChainruleError: ELU: alpha must be a number > 0, got -1. The default is 1.0.
+    """
+
+    textbook: ClassVar[str] = ""
+    """The formula as a book prints it, in Python's expression syntax; an oracle for tests and readers."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        dataclasses.dataclass(frozen=True, repr=False)(cls)
+        names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        leaves = [field.name for field in dataclasses.fields(cls) if _is_leaf(field.type)]  # type: ignore[arg-type]
+        structure = [name for name in names if name not in leaves]
+
+        def flatten(formula: Self):
+            children = [(jax.tree_util.GetAttrKey(name), getattr(formula, name)) for name in leaves]
+            return children, tuple(getattr(formula, name) for name in structure)
+
+        def unflatten(static: tuple, children: Any) -> Self:
+            formula = object.__new__(cls)  # unchecked: JAX rebuilds formulas around tracers and placeholders
+            for name, value in (*zip(structure, static, strict=True), *zip(leaves, children, strict=True)):
+                object.__setattr__(formula, name, value)
+            return formula
+
+        jax.tree_util.register_pytree_with_keys(cls, flatten, unflatten)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if isinstance(value, jax.Array | np.ndarray):
+                continue  # a population's values, or a tracer
+            plain = _plain(value, field.type)
+            constraint = constraint_of(field)
+            if constraint and not constraint.holds(plain):
+                hint = "" if _required(field) else f" The default is {notation(field.default)}."
+                raise ChainruleError(
+                    f"{type(self).__name__}: {field.name} must be {constraint.expected}, got {value!r}.{hint}"
+                )
+            object.__setattr__(self, field.name, plain)
+
+    def __repr__(self) -> str:
+        """Fields without a default by position; the first field always; others where they differ from their default."""
+        words = []
+        for index, field in enumerate(dataclasses.fields(self)):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if _required(field):
+                words.append(notation(value))
+            elif index == 0 or _differs(value, field.default):
+                words.append(f"{field.name}={notation(value)}")
+        return f"{type(self).__name__}({', '.join(words)})"
+
+    @classmethod
+    def title(cls) -> str:
+        """What it is, in a line: the first line of its docstring."""
+        return inspect.cleandoc(cls.__doc__ or "").partition("\n")[0]
+
+    @classmethod
+    def reference(cls) -> str:
+        """Where it was published: the paragraph of its docstring that begins with "Reference:"."""
+        text = inspect.cleandoc(cls.__doc__ or "").partition("Reference:")[2]
+        return " ".join(text.partition("\n\n")[0].split())
+
+    @classmethod
+    def family(cls) -> Iterator[type[Self]]:
+        """Every concrete formula below this class, in order of definition.
+
+        >>> from chainrule.regularizers import Regularizer
+        >>> [formula.__name__ for formula in Regularizer.family()]
+        ['L1', 'L2', 'Sum']
+        """
+        if not inspect.isabstract(cls) and cls is not Formula:
+            yield cls
+        for subclass in cls.__subclasses__():
+            yield from subclass.family()
+
+
+def notation(value: Any) -> str:
+    """The expression that makes a formula, or a value inside one."""
+    if type(value) is tuple:
+        return f"({', '.join(map(notation, value))}{',' * (len(value) == 1)})"
+    return repr(value)
+
+
+# Constraints: declared once on the field, they check the value, word the message and feed the tests.
+
+
+class Constraint(NamedTuple):
+    """What a field allows: in words, as a test of plain values, and by examples of what it refuses."""
+
+    expected: str
+    holds: Callable[[Any], bool]
+    invalid: tuple
+
+
+def constrained(default: Any, meaning: str, expected: str, holds: Callable[[Any], bool], invalid: tuple) -> Any:
+    """A dataclass field with a constraint, and its meaning for people."""
+    constraint = Constraint(expected, holds, invalid)
+    return dataclasses.field(default=default, metadata={"constraint": constraint, "meaning": meaning})
+
+
+def number(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
+    """Any finite number."""
+    return constrained(default, meaning, "a finite number", _is_number, (math.inf, math.nan, "1", None))
+
+
+def positive(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
+    """A finite number above 0."""
+    holds = lambda v: _is_number(v) and v > 0  # noqa: E731
+    return constrained(default, meaning, "a number > 0", holds, (0.0, -1.0, math.inf, math.nan, "1", None))
+
+
+def non_negative(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
+    """A finite number, 0 or above."""
+    holds = lambda v: _is_number(v) and v >= 0  # noqa: E731
+    return constrained(default, meaning, "a number >= 0", holds, (-1.0, math.inf, math.nan, "1", None))
+
+
+def fraction(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
+    """A number from 0 up to, not including, 1."""
+    holds = lambda v: _is_number(v) and 0 <= v < 1  # noqa: E731
+    return constrained(default, meaning, "a number >= 0 and < 1", holds, (-0.1, 1.0, math.nan, "1", None))
+
+
+def positive_int(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
+    """A whole number, 1 or above."""
+    holds = lambda v: type(v) is int and v >= 1  # noqa: E731
+    return constrained(default, meaning, "a whole number >= 1", holds, (0, -1, 1.5, True, "1", None))
+
+
+def axes(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
+    """The lengths of some axes: a tuple of whole numbers, each 1 or above."""
+    holds = lambda v: type(v) is tuple and all(type(axis) is int and axis >= 1 for axis in v)  # noqa: E731
+    return constrained(default, meaning, "a tuple of whole numbers >= 1", holds, ((0,), (2, -1), (1.5,), 3, None))
+
+
+def one_of(*choices: Any, default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
+    """One of the values named."""
+    expected = "one of " + ", ".join(map(repr, choices))
+    return constrained(default, meaning, expected, lambda v: v in choices, ("?",))
+
+
+def optional(field: Any) -> Any:
+    """The same constraint, or None, which is then the default."""
+    inner: Constraint = field.metadata["constraint"]
+    holds = lambda v: v is None or inner.holds(v)  # noqa: E731
+    invalid = tuple(value for value in inner.invalid if value is not None)
+    return constrained(None, field.metadata["meaning"], f"{inner.expected}, or None", holds, invalid)
+
+
+def constraint_of(field: dataclasses.Field) -> Constraint | None:
+    """The constraint that a field declares, or that its type implies."""
+    if "constraint" in field.metadata:
+        return field.metadata["constraint"]
+    if field.type is bool:
+        return Constraint("True or False", lambda v: type(v) is bool, (0, "yes", None))
+    if isinstance(field.type, type) and issubclass(field.type, Formula):
+        kind = field.type
+        return Constraint(f"a formula of the family {kind.__name__}", lambda v: isinstance(v, kind), (0.5, "x", None))
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_leaf(annotation: Any) -> bool:
+    """Whether a field of this type holds numbers or formulas, rather than structure."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        return issubclass(annotation, float | Formula)
+    return any(map(_is_leaf, get_args(annotation)))
+
+
+def _plain(value: Any, annotation: Any) -> Any:
+    """The value as Python's own int, float or tuple, so that equal formulas print and compile alike."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, Integral) and not _is_leaf(annotation):
+        return int(value)
+    if isinstance(value, Real):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf
+    if isinstance(value, list | tuple):
+        return tuple(_plain(item, annotation) for item in value)
+    return value
+
+
+def _required(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING
+
+
+def _differs(value: Any, default: Any) -> bool:
+    return isinstance(value, jax.Array | np.ndarray) or value != default

@@ -1,0 +1,218 @@
+"""Initialisers: the parameters' first values, drawn from a key.
+
+A kernel's shape is (…, inputs, outputs). Its fan_in is the number of values that one output sums over, its
+fan_out the number of outputs that one input reaches.
+"""
+
+import math
+from abc import abstractmethod
+
+import jax
+import jax.numpy as jnp
+
+from chainrule.errors import ChainruleError
+from chainrule.formula import Formula, non_negative, number, positive
+
+
+class Initializer(Formula):
+    """The distribution that a parameter's first values are drawn from."""
+
+    @abstractmethod
+    def __call__(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """Draw an array of this shape, float32."""
+
+
+class Zeros(Initializer):
+    """All zeros.
+
+    >>> Zeros()(jax.random.key(0), (2,)).tolist()
+    [0.0, 0.0]
+    """
+
+    textbook = "0"
+
+    def __call__(self, key, shape):
+        return jnp.zeros(shape)
+
+
+class Constant(Initializer):
+    """The same value everywhere.
+
+    >>> Constant(0.25)(jax.random.key(0), (2,)).tolist()
+    [0.25, 0.25]
+    """
+
+    value: float = number(meaning="every entry")
+    textbook = "value"
+
+    def __call__(self, key, shape):
+        return jnp.full(shape, self.value, jnp.float32)
+
+
+class Normal(Initializer):
+    """Independent normal values.
+
+    >>> Normal(stddev=0.5)(jax.random.key(0), (2, 3)).shape
+    (2, 3)
+    """
+
+    stddev: float = non_negative(0.05, "the distribution's standard deviation")
+    mean: float = number(0.0, "the distribution's mean")
+    textbook = "N(mean, stddev**2)"
+
+    def __call__(self, key, shape):
+        return self.mean + self.stddev * jax.random.normal(key, shape, jnp.float32)
+
+
+class Uniform(Initializer):
+    """Independent values, uniform from low to high.
+
+    >>> bool((abs(Uniform(-1, 1)(jax.random.key(0), (100,))) <= 1).all())
+    True
+    """
+
+    low: float = number(-0.05, "the smallest value")
+    high: float = number(0.05, "the largest value")
+    textbook = "U(low, high)"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if isinstance(self.low, float) and isinstance(self.high, float) and self.low > self.high:
+            raise ChainruleError(f"Uniform: low must not be above high, got {self.low} and {self.high}. Swap them.")
+
+    def __call__(self, key, shape):
+        return self.low + (self.high - self.low) * jax.random.uniform(key, shape, jnp.float32)
+
+
+class GlorotUniform(Initializer):
+    """Uniform, keeping the variance of values and of gradients through a layer; for tanh and sigmoid.
+
+    Reference: Glorot & Bengio, 2010, Understanding the difficulty of training deep feedforward neural networks.
+
+    >>> bool((abs(GlorotUniform()(jax.random.key(0), (3, 3))) <= 1).all())
+    True
+    """
+
+    textbook = "U(-sqrt(6 / (fan_in + fan_out)), sqrt(6 / (fan_in + fan_out)))"
+
+    def __call__(self, key, shape):
+        return _symmetric(key, shape, math.sqrt(6 / (fan_in(shape) + fan_out(shape))))
+
+
+class GlorotNormal(Initializer):
+    """Normal, keeping the variance of values and of gradients through a layer; for tanh and sigmoid.
+
+    Keras draws from a normal truncated at two standard deviations; this is the published, whole one.
+
+    Reference: Glorot & Bengio, 2010, Understanding the difficulty of training deep feedforward neural networks.
+
+    >>> GlorotNormal()(jax.random.key(0), (3, 4)).shape
+    (3, 4)
+    """
+
+    textbook = "N(0, 2 / (fan_in + fan_out))"
+
+    def __call__(self, key, shape):
+        return jax.random.normal(key, shape, jnp.float32) * math.sqrt(2 / (fan_in(shape) + fan_out(shape)))
+
+
+class HeUniform(Initializer):
+    """Uniform, keeping the variance of values through a layer that rectifies; for ReLU and its relatives.
+
+    Reference: He, Zhang, Ren & Sun, 2015, Delving deep into rectifiers, arXiv:1502.01852.
+
+    >>> bool((abs(HeUniform()(jax.random.key(0), (6, 3))) <= 1).all())
+    True
+    """
+
+    textbook = "U(-sqrt(6 / fan_in), sqrt(6 / fan_in))"
+
+    def __call__(self, key, shape):
+        return _symmetric(key, shape, math.sqrt(6 / fan_in(shape)))
+
+
+class HeNormal(Initializer):
+    """Normal, keeping the variance of values through a layer that rectifies; for ReLU and its relatives.
+
+    Keras draws from a normal truncated at two standard deviations; this is the published, whole one.
+
+    Reference: He, Zhang, Ren & Sun, 2015, Delving deep into rectifiers, arXiv:1502.01852.
+
+    >>> HeNormal()(jax.random.key(0), (3, 4)).shape
+    (3, 4)
+    """
+
+    textbook = "N(0, 2 / fan_in)"
+
+    def __call__(self, key, shape):
+        return jax.random.normal(key, shape, jnp.float32) * math.sqrt(2 / fan_in(shape))
+
+
+class LeCunUniform(Initializer):
+    """Uniform with variance 1 / fan_in; for self-normalising networks and plain sums.
+
+    Reference: LeCun, Bottou, Orr & Müller, 1998, Efficient BackProp.
+
+    >>> bool((abs(LeCunUniform()(jax.random.key(0), (3, 3))) <= 1).all())
+    True
+    """
+
+    textbook = "U(-sqrt(3 / fan_in), sqrt(3 / fan_in))"
+
+    def __call__(self, key, shape):
+        return _symmetric(key, shape, math.sqrt(3 / fan_in(shape)))
+
+
+class LeCunNormal(Initializer):
+    """Normal with variance 1 / fan_in; for self-normalising networks and plain sums.
+
+    Keras draws from a normal truncated at two standard deviations; this is the published, whole one.
+
+    Reference: LeCun, Bottou, Orr & Müller, 1998, Efficient BackProp.
+
+    >>> LeCunNormal()(jax.random.key(0), (3, 4)).shape
+    (3, 4)
+    """
+
+    textbook = "N(0, 1 / fan_in)"
+
+    def __call__(self, key, shape):
+        return jax.random.normal(key, shape, jnp.float32) * math.sqrt(1 / fan_in(shape))
+
+
+class Orthogonal(Initializer):
+    """A random matrix with orthonormal columns (or rows, where there are fewer), times a gain.
+
+    The kernel is seen as a matrix of all axes but the last by the last.
+
+    Reference: Saxe, McClelland & Ganguli, 2014, Exact solutions to the nonlinear dynamics of learning in deep
+    linear neural networks, arXiv:1312.6120.
+
+    >>> q = Orthogonal()(jax.random.key(0), (3, 3))
+    >>> bool(abs(q @ q.T - jnp.eye(3)).max() < 1e-6)
+    True
+    """
+
+    gain: float = positive(1.0, "every singular value")
+    textbook = "gain * Q, Q.T @ Q = I"
+
+    def __call__(self, key, shape):
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        draw = jax.random.normal(key, (max(rows, columns), min(rows, columns)), jnp.float32)
+        q, r = jnp.linalg.qr(draw)
+        q = q * jnp.where(jnp.diagonal(r) < 0, -1.0, 1.0)  # so that every rotation is equally likely
+        return self.gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+def fan_in(shape: tuple[int, ...]) -> int:
+    """How many inputs one output of a kernel of this shape sums over; at least 1."""
+    return max(math.prod(shape[:-1]), 1)
+
+
+def fan_out(shape: tuple[int, ...]) -> int:
+    """How many outputs one input of a kernel of this shape reaches; at least 1."""
+    return max(math.prod(shape[:-2]) * shape[-1], 1) if shape else 1
+
+
+def _symmetric(key: jax.Array, shape: tuple[int, ...], bound: float) -> jax.Array:
+    return jax.random.uniform(key, shape, jnp.float32, -bound, bound)

@@ -1,0 +1,150 @@
+"""What a layer is: a shape rule, a table of parameters and a formula; and how layers compose."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+
+from chainrule.errors import ChainruleError
+from chainrule.formula import Formula
+from chainrule.initializers import Initializer
+
+Shape = tuple[int, ...]
+
+
+class Parameter(NamedTuple):
+    """An array that training changes: declared by a layer, drawn by `initialize`."""
+
+    shape: Shape
+    initializer: Initializer
+    regularized: bool = False
+
+
+class Layer(Formula):
+    """A formula from arrays to arrays, with parameters that it declares and never draws itself.
+
+    Shapes are those of one example, without the batch axis, except in `forward` and `apply`.
+    """
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """One example's shape after the layer. Raises `ChainruleError` where the layer does not fit."""
+        return shape
+
+    def parameters(self, shape: Shape) -> Any:
+        """The trained arrays for examples of this shape, declared as `Parameter`s by name."""
+        return {}
+
+    def state(self, shape: Shape) -> Any:
+        """The arrays that are kept but not trained (running statistics), at their first values."""
+        return {}
+
+    @abstractmethod
+    def forward(self, p: Any, x: jax.Array) -> jax.Array:
+        """The formula: from parameters `p` and a batch `x` to the layer's output, as in inference."""
+
+    def apply(self, p: Any, state: Any, x: jax.Array, key: jax.Array | None = None) -> tuple[jax.Array, Any]:
+        """`forward` with state and randomness carried along: a key means training, None inference."""
+        return self.forward(p, x), state
+
+    def refuse(self, expected: str, shape: Shape, remedy: str) -> ChainruleError:
+        """The error of a layer that does not fit examples of this shape."""
+        return ChainruleError(f"{self!r}: expected {expected}, got shape {shape}. {remedy}")
+
+    def __rshift__(self, other: "Layer") -> "Chain":
+        if not isinstance(other, Layer):
+            return NotImplemented
+        return Chain((*_links(self), *_links(other)))
+
+
+class NoisyLayer(Layer):
+    """A layer that draws noise in training; `forward` is what it computes afterwards."""
+
+    @abstractmethod
+    def noisy(self, p: Any, x: jax.Array, key: jax.Array) -> jax.Array:
+        """The formula in training, with its noise drawn from the key."""
+
+    def apply(self, p: Any, state: Any, x: jax.Array, key: jax.Array | None = None) -> tuple[jax.Array, Any]:
+        return (self.forward(p, x) if key is None else self.noisy(p, x, key)), state
+
+
+class Chain(Layer):
+    """Layers one after another: `a >> b >> c`. A chain is a layer.
+
+    >>> from chainrule.layers import Dense
+    >>> from chainrule.activations import ReLU
+    >>> network = Dense(64) >> ReLU() >> Dense(10)
+    >>> network.output_shape((784,))
+    (10,)
+    """
+
+    layers: tuple[Layer, ...]
+    textbook = "h[i] = layers[i](h[i-1])"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        links = tuple(link for layer in self.layers for link in _links(layer))
+        if not links:
+            raise ChainruleError("Chain: expected at least one layer, got none. For example: Dense(10) >> Softmax().")
+        object.__setattr__(self, "layers", links)
+
+    def __repr__(self) -> str:
+        return " >> ".join(map(repr, self.layers)) if len(self.layers) > 1 else super().__repr__()
+
+    def walk(self, shape: Shape) -> Iterator[tuple[Layer, Shape]]:
+        """Each layer with the shape of the examples that reach it."""
+        for layer in self.layers:
+            yield layer, shape
+            shape = layer.output_shape(shape)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        for layer in self.layers:
+            shape = layer.output_shape(shape)
+        return shape
+
+    def parameters(self, shape: Shape) -> tuple:
+        return tuple(layer.parameters(reached) for layer, reached in self.walk(shape))
+
+    def state(self, shape: Shape) -> tuple:
+        return tuple(layer.state(reached) for layer, reached in self.walk(shape))
+
+    def forward(self, p: Any, x: jax.Array) -> jax.Array:
+        for layer, parameters in zip(self.layers, p, strict=True):
+            x = layer.forward(parameters, x)
+        return x
+
+    def apply(self, p: Any, state: Any, x: jax.Array, key: jax.Array | None = None) -> tuple[jax.Array, Any]:
+        states = []
+        for index, (layer, parameters, kept) in enumerate(zip(self.layers, p, state, strict=True)):
+            own = None if key is None else jax.random.fold_in(key, index)
+            x, kept = layer.apply(parameters, kept, x, own)
+            states.append(kept)
+        return x, tuple(states)
+
+
+def _links(layer: Layer) -> tuple[Layer, ...]:
+    if not isinstance(layer, Layer):
+        raise ChainruleError(f"Chain: expected layers, got {layer!r}. For example: Dense(10) >> Softmax().")
+    return layer.layers if isinstance(layer, Chain) else (layer,)
+
+
+def initialize(layer: Layer, shape: Shape, key: jax.Array) -> Any:
+    """Draw the parameters that a layer declares for examples of this shape, each from a key of its own."""
+    declared, tree = jax.tree.flatten(layer.parameters(shape), is_leaf=_is_parameter)
+    keys = jax.random.split(key, max(len(declared), 1))
+    return tree.unflatten([p.initializer(own, p.shape) for p, own in zip(declared, keys, strict=False)])
+
+
+def count(layer: Layer, shape: Shape) -> int:
+    """How many numbers training can change."""
+    return sum(math.prod(p.shape) for p in jax.tree.leaves(layer.parameters(shape), is_leaf=_is_parameter))
+
+
+def regularized(layer: Layer, shape: Shape) -> Any:
+    """The tree of parameters with True where a regulariser applies (kernels), False elsewhere."""
+    return jax.tree.map(lambda p: p.regularized, layer.parameters(shape), is_leaf=_is_parameter)
+
+
+def _is_parameter(node: Any) -> bool:
+    return isinstance(node, Parameter)

@@ -1,0 +1,240 @@
+"""Metrics: how good the outputs are, in figures that people use.
+
+On the host they are computed in float64. A metric that is a mean over examples can also be followed during training
+(`MeanMetric`). Classes are numbers 0, 1, … on the last axis; a single output is the probability of class 1. Where
+examples have weights, a metric is the weighted one.
+"""
+
+import re
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from chainrule.formula import Formula, one_of, positive_int
+
+Array = Any  # NumPy's on the host, JAX's in training
+
+
+class Metric(Formula):
+    """A figure of merit of outputs a against expected values E."""
+
+    higher_is_better: ClassVar[bool] = True
+
+    @abstractmethod
+    def __call__(self, a: Array, E: Array, weights: Array | None = None) -> Any:
+        """The metric over all examples: a is (n, outputs), E holds class numbers (n,) or values (n, outputs)."""
+
+    @classmethod
+    def label(cls) -> str:
+        """Its name in tables and files, such as "top_k"."""
+        return re.sub("(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+
+class MeanMetric(Metric):
+    """A metric that is a function of a mean over examples."""
+
+    @abstractmethod
+    def each(self, a: Array, E: Array) -> Array:
+        """The number of each example, shape (n,), whose mean makes the metric."""
+
+    def from_mean(self, mean: Any) -> Any:
+        """The metric from the mean of `each`."""
+        return mean
+
+    def __call__(self, a, E, weights=None):
+        a, E = _on_host(a, E)
+        return float(self.from_mean(np.average(self.each(a, E), weights=weights)))
+
+
+class Accuracy(MeanMetric):
+    """The part of the examples whose most probable class is the expected one.
+
+    >>> Accuracy()(np.array([[0.2, 0.8], [0.9, 0.1]]), np.array([1, 1]))
+    0.5
+    """
+
+    textbook = "mean(argmax(a) == E)"
+
+    def each(self, a, E):
+        return _over_axes(predicted_classes(a) == _classes(a, E))
+
+
+class TopK(MeanMetric):
+    """The part of the examples whose expected class is among the k most probable; of equals, the first count.
+
+    >>> TopK(2)(np.array([[0.5, 0.3, 0.2]]), np.array([1]))
+    1.0
+    """
+
+    k: int = positive_int(5, "how many classes may be named")
+    textbook = "mean(rank(a[E]) < k)"
+
+    def each(self, a, E):
+        xp = _namespace(a)
+        expected = _classes(a, E)[..., None]
+        own = xp.take_along_axis(a, expected, axis=-1)
+        ahead = (a > own) | ((a == own) & (xp.arange(a.shape[-1]) < expected))
+        return _over_axes(ahead.sum(axis=-1) < self.k)
+
+
+class MAE(MeanMetric):
+    """Mean absolute error, in the units of the target.
+
+    >>> MAE()(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]]))
+    1.0
+    """
+
+    higher_is_better = False
+    textbook = "mean(abs(a - E))"
+
+    def each(self, a, E):
+        return _over_axes(_namespace(a).abs(a - _values(a, E)))
+
+
+class RMSE(MeanMetric):
+    """Root of the mean squared error, in the units of the target.
+
+    >>> RMSE()(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]])) == 2**0.5
+    True
+    """
+
+    higher_is_better = False
+    textbook = "sqrt(mean((a - E)**2))"
+
+    def each(self, a, E):
+        return _over_axes((a - _values(a, E)) ** 2)
+
+    def from_mean(self, mean):
+        return mean**0.5
+
+
+class R2(Metric):
+    """The part of the target's variance that is explained; the mean over several targets.
+
+    1 is perfect, 0 as good as the mean. A constant target gives 1 if it is met exactly, else 0.
+
+    >>> R2()(np.array([[1.0], [2.0]]), np.array([[1.0], [3.0]]))
+    0.5
+    """
+
+    textbook = "1 - sum((a - E)**2) / sum((E - mean(E))**2)"
+
+    def __call__(self, a, E, weights=None):
+        a, E = _on_host(a, E)
+        E = _values(a, E)
+        residual = np.average((a - E) ** 2, axis=0, weights=weights)
+        total = np.average((E - np.average(E, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
+        return float(np.mean(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), residual == 0)))
+
+
+class ConfusionMatrix(Metric):
+    """How many examples (or what weight) of each expected class, a row, were given each class, a column.
+
+    >>> ConfusionMatrix()(np.array([[0.2, 0.8], [0.9, 0.1]]), np.array([1, 1])).tolist()
+    [[0.0, 0.0], [1.0, 1.0]]
+    """
+
+    textbook = "C[i, j] = sum((E == i) * (argmax(a) == j))"
+
+    def __call__(self, a, E, weights=None):
+        a, E = _on_host(a, E)
+        classes = max(a.shape[-1], 2)
+        cells = _classes(a, E).ravel() * classes + predicted_classes(a).ravel()
+        return np.bincount(cells, weights=weights, minlength=classes**2).reshape(classes, classes).astype(float)
+
+
+class _ClassRate(Metric):
+    """A rate of each class from the confusion matrix, averaged over the classes."""
+
+    average: str = one_of("macro", "weighted", "micro", default="macro", meaning="how the classes are averaged")
+
+    @abstractmethod
+    def rate(self, hits: Array, predicted: Array, expected: Array) -> Array:
+        """The rate from the numbers of right, predicted and expected examples; 0/0 is 0."""
+
+    def __call__(self, a, E, weights=None):
+        confusion = ConfusionMatrix()(a, E, weights)
+        hits, predicted, expected = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+        if self.average == "micro":
+            return float(self.rate(hits.sum(), predicted.sum(), expected.sum()))
+        shown = (predicted + expected) > 0  # a class that stands nowhere says nothing
+        share = expected[shown] if self.average == "weighted" else None
+        return float(np.average(self.rate(hits, predicted, expected)[shown], weights=share))
+
+
+class Precision(_ClassRate):
+    """Of the examples given a class, the part that is of it.
+
+    >>> Precision()(np.array([[0.2, 0.8], [0.1, 0.9]]), np.array([0, 1]))
+    0.25
+    """
+
+    textbook = "hits / predicted"
+
+    def rate(self, hits, predicted, expected):
+        return _ratio(hits, predicted)
+
+
+class Recall(_ClassRate):
+    """Of the examples of a class, the part that is given it. The macro average is the balanced accuracy.
+
+    >>> Recall()(np.array([[0.2, 0.8], [0.1, 0.9]]), np.array([0, 1]))
+    0.5
+    """
+
+    textbook = "hits / expected"
+
+    def rate(self, hits, predicted, expected):
+        return _ratio(hits, expected)
+
+
+class F1(_ClassRate):
+    """The harmonic mean of precision and recall.
+
+    >>> round(F1()(np.array([[0.2, 0.8], [0.1, 0.9]]), np.array([0, 1])), 4)
+    0.3333
+    """
+
+    textbook = "2 * hits / (predicted + expected)"
+
+    def rate(self, hits, predicted, expected):
+        return _ratio(2 * hits, predicted + expected)
+
+
+def predicted_classes(a: Array) -> Array:
+    """The most probable class of each output; of equals, the first."""
+    return (a[..., 0] > 0.5).astype("int32") if a.shape[-1] == 1 else a.argmax(axis=-1)
+
+
+def _classes(a: Array, E: Array) -> Array:
+    """The expected class numbers, also from one-hot targets or a column of them."""
+    if E.ndim < a.ndim:
+        return E.astype("int32")
+    return E[..., 0].astype("int32") if E.shape[-1] == 1 else E.argmax(axis=-1)
+
+
+def _values(a: Array, E: Array) -> Array:
+    """The expected values in the outputs' shape: a column, or one-hot for class numbers."""
+    if E.ndim == a.ndim:
+        return E
+    return E[..., None] if a.shape[-1] == 1 else (E[..., None] == _namespace(a).arange(a.shape[-1]))
+
+
+def _over_axes(values: Array) -> Array:
+    """The mean of each example's values, shape (n,)."""
+    return values.reshape(values.shape[0], -1).mean(axis=1) if values.ndim > 1 else values * 1.0
+
+
+def _on_host(a: Array, E: Array) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(a, np.float64), np.asarray(E)
+
+
+def _namespace(a: Array) -> Any:
+    return jnp if isinstance(a, jax.Array) else np
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), 0.0)
