@@ -5,7 +5,7 @@ The class axis is the last.
 """
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from chainrule.activations import Activation, Sigmoid, Softmax, softplus
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula
+from chainrule.layer import Chain
 
 
 class Cost(Formula):
@@ -28,6 +29,10 @@ class Cost(Formula):
         """The (weighted) mean over the batch of the cost of each example."""
         a, E = jnp.asarray(a), jnp.asarray(E)
         each = self.each(a, self.expected(a, E))
+        if weights is not None and jnp.shape(weights) != each.shape:
+            raise ChainruleError(
+                f"{self!r}: expected weights of shape {each.shape}, one an example, got {jnp.shape(weights)}."
+            )
         return jnp.mean(each) if weights is None else jnp.sum(weights * each) / jnp.sum(weights)
 
     def expected(self, a: jax.Array, E: jax.Array) -> jax.Array:
@@ -51,6 +56,18 @@ class Cost(Formula):
     def behind(self, z: jax.Array, E: jax.Array) -> jax.Array:
         """The cost of each example of the partner activation's output, computed from its input z."""
         raise NotImplementedError(f"{self!r} has no partner activation.")
+
+    def through(self, network: Chain, p: Any, state: Any, x: jax.Array, E: jax.Array, key: Any = None) -> Any:
+        """A network's outputs for a batch, the cost of each example and the new state, as (a, each, state).
+
+        Where the network ends in the cost's partner, both are computed together from the pre-activation.
+        """
+        *body, last = network.layers
+        if type(last) is not self.partner:
+            a, state = network.apply(p, state, x, key)
+            return a, self.each(a, self.expected(a, E)), state
+        z, kept = Chain(tuple(body)).apply(p[:-1], state[:-1], x, key) if body else (x, ())
+        return last.forward(p[-1], z), self.behind(z, self.expected(z, E)), (*kept, state[-1])
 
 
 class Quadratic(Cost):

@@ -6,7 +6,7 @@ import math
 from abc import ABC
 from collections.abc import Callable, Iterator
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform, get_args
+from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform, get_args, get_origin
 
 import jax
 import numpy as np
@@ -15,7 +15,7 @@ from chainrule.errors import ChainruleError
 
 
 @dataclass_transform(frozen_default=True)
-class Formula(ABC):
+class Formula(ABC):  # noqa: B024
     """Anything that a user picks: an activation, a cost, a regulariser, an optimizer, a layer, …
 
     A subclass is made a frozen dataclass and a JAX pytree: its float fields and its inner formulas are
@@ -98,10 +98,10 @@ class Formula(ABC):
         >>> [formula.__name__ for formula in Regularizer.family()]
         ['L1', 'L2', 'Sum']
         """
-        if not inspect.isabstract(cls) and cls is not Formula:
-            yield cls
+        found = {} if inspect.isabstract(cls) or cls is Formula else {cls: None}
         for subclass in cls.__subclasses__():
-            yield from subclass.family()
+            found |= dict.fromkeys(subclass.family())  # once, though it be of two families below this one
+        yield from found
 
 
 def notation(value: Any) -> str:
@@ -186,6 +186,10 @@ def constraint_of(field: dataclasses.Field) -> Constraint | None:
     if isinstance(field.type, type) and issubclass(field.type, Formula):
         kind = field.type
         return Constraint(f"a formula of the family {kind.__name__}", lambda v: isinstance(v, kind), (0.5, "x", None))
+    each = next(iter(get_args(field.type)), None)
+    if get_origin(field.type) is tuple and isinstance(each, type) and issubclass(each, Formula):
+        holds = lambda v: type(v) is tuple and all(isinstance(item, each) for item in v)  # noqa: E731
+        return Constraint(f"a tuple of formulas of the family {each.__name__}", holds, (0.5, "x", None, (0.5,)))
     return None
 
 

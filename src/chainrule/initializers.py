@@ -32,7 +32,7 @@ class Zeros(Initializer):
     textbook = "0"
 
     def __call__(self, key, shape):
-        return jnp.zeros(shape)
+        return jnp.zeros(shape, jnp.float32)
 
 
 class Constant(Initializer):

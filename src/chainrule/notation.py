@@ -8,6 +8,7 @@ import ast
 import dataclasses
 import difflib
 import operator
+import warnings
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from chainrule.formula import Formula
 
 LONGEST = 20_000  # characters; keeps Python's own parser within its stack, whatever comes
 DEEPEST = 50  # brackets within brackets
+LARGEST = 2**63  # whole numbers; far larger ones can't even be printed
 
 F = TypeVar("F", bound=Formula)
 
@@ -36,7 +38,10 @@ def parse(text: str, family: type[F] = Formula) -> F:
     Traceback (most recent call last):
     chainrule.errors.ChainruleError: Unknown formula 'Addam' in "Addam(0.003)". Did you mean Adam?
     """
-    formula = _read(_tree(text), text)
+    try:
+        formula = _read(_tree(text), text)
+    except RecursionError:
+        raise ChainruleError(f"Can't read {_quote(text)} as a formula: too deep.") from None
     if not isinstance(formula, Formula):
         raise ChainruleError(f"Expected a formula, got {_quote(text)}. For example: ELU(alpha=1.0).")
     return _of_family(formula, family)
@@ -74,7 +79,9 @@ def _tree(text: str) -> ast.expr:
     if _depth(text) > DEEPEST:
         raise ChainruleError(f"A formula's notation nests at most {DEEPEST} brackets deep: {_quote(text)}.")
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's advice on odd spellings, which are refused below anyway
+            return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = getattr(error, "msg", None) or "too long or too deep"
         raise ChainruleError(
@@ -103,18 +110,19 @@ def _read(node: ast.expr, text: str) -> Any:
 
 def _read_one(node: ast.expr, text: str) -> Any:
     match node:
+        case ast.Constant(value=int() as value) if value > LARGEST:
+            raise ChainruleError(f"Can't read {_quote(text)}: a whole number is at most {LARGEST}.")
         case ast.Constant(value=bool() | int() | float() | str() | None as value):
             return value
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
-            return -value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float()) as number):
+            return -_read_one(number, text)
         case ast.Tuple(elts=items) | ast.List(elts=items):
             return tuple(_read(item, text) for item in items)
         case ast.Name(id=name):
-            return _make(name, [], {}, text)
+            return _make(name, [], [], text)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if all(k.arg for k in keywords):
-            return _make(
-                name, [_read(a, text) for a in args], {str(k.arg): _read(k.value, text) for k in keywords}, text
-            )
+            named = [(str(k.arg), _read(k.value, text)) for k in keywords]
+            return _make(name, [_read(a, text) for a in args], named, text)
     raise ChainruleError(
         f"Can't read {_quote(ast.unparse(node) if len(text) < 1000 else text)} in a formula: only names of formulas, "
         f"numbers, texts, True, False, None, tuples, >> and + have a meaning."
@@ -132,7 +140,7 @@ def _compose(op: ast.operator, left: Any, right: Any, text: str) -> Any:
         raise ChainruleError(f"{left!r} and {right!r} can't be composed by {sign}.") from None
 
 
-def _make(name: str, args: list, keywords: dict[str, Any], text: str) -> Formula:
+def _make(name: str, args: list, keywords: list[tuple[str, Any]], text: str) -> Formula:
     known = formulas()
     if name not in known:
         raise ChainruleError(f"Unknown formula {name!r} in {_quote(text)}.{nearest(name, known)}")
@@ -141,12 +149,13 @@ def _make(name: str, args: list, keywords: dict[str, Any], text: str) -> Formula
     takes = f"{name} takes {', '.join(names) or 'no fields'}"
     if len(args) > len(names):
         raise ChainruleError(f"{takes}; got {len(args)} values in {_quote(text)}.")
-    for field in keywords:
+    given = dict(zip(names, args, strict=False))
+    for field, value in keywords:
         if field not in names:
             raise ChainruleError(f"{name} has no field {field!r}: {takes}.{nearest(field, names)}")
-        if field in names[: len(args)]:
+        if field in given:
             raise ChainruleError(f"{name}: {field} is given twice in {_quote(text)}.")
-    given = {**dict(zip(names, args, strict=False)), **keywords}
+        given[field] = value
     for field in fields:
         if field.default is dataclasses.MISSING and field.name not in given:
             raise ChainruleError(f"{name}: {field.name} is missing in {_quote(text)}: {takes}.")

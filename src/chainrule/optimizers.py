@@ -294,10 +294,10 @@ class ClipNorm(Clipping):
 
     def __call__(self, grads):
         largest = jnp.max(jnp.stack([jnp.max(jnp.abs(g), initial=0) for g in jax.tree.leaves(grads)]))
-        unit = jnp.where(largest > 0, largest, 1)  # so that no square overflows
-        norm = unit * jnp.sqrt(sum(jnp.sum((g / unit) ** 2) for g in jax.tree.leaves(grads)))
-        scale = jnp.where(norm > self.max_norm, self.max_norm / norm, 1)
-        return jax.tree.map(lambda g: g * scale, grads)
+        unit = jnp.clip(largest.astype(jnp.float32), 1e-30, 1e30)  # so that neither a square nor their sum overflows
+        norm = jnp.sqrt(sum(jnp.sum((g / unit) ** 2) for g in jax.tree.leaves(grads)))
+        clip = lambda g: jnp.where(norm > self.max_norm / unit, g / unit * (self.max_norm / norm), g)  # noqa: E731
+        return jax.tree.map(lambda g: clip(g).astype(g.dtype), grads)
 
 
 class ClipValue(Clipping):
@@ -330,7 +330,8 @@ class Clipped(Optimizer):
         theta = optimizer(theta, g)"""
 
     def __repr__(self) -> str:
-        return f"{self.clipping!r} >> {self.optimizer!r}"
+        inner = f"({self.optimizer!r})" if isinstance(self.optimizer, Clipped) else repr(self.optimizer)
+        return f"{self.clipping!r} >> {inner}"
 
     def init(self, params):
         return self.optimizer.init(params)

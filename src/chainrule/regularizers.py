@@ -1,7 +1,7 @@
 """Regularisers: terms added to the cost for every regularised parameter (kernels; not biases, not PReLU slopes)."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,9 @@ class Regularizer(Formula):
     What is smooth goes into the gradient; what has a kink at 0 is a proximal step after the optimizer's,
     which reaches exact zeros.
     """
+
+    has_kink: ClassVar[bool] = False
+    """Whether a part of the term is left to a proximal step."""
 
     @abstractmethod
     def __call__(self, w: jax.Array) -> jax.Array:
@@ -49,6 +52,7 @@ class L1(Regularizer):
     """
 
     strength: float = non_negative(meaning="λ, the weight of the term in the cost")
+    has_kink = True
     textbook = "strength * sum(abs(w))"
 
     def __call__(self, w):
@@ -91,8 +95,17 @@ class Sum(Regularizer):
     terms: tuple[Regularizer, ...]
     textbook = "sum(term(w) for term in terms)"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "terms", tuple(part for term in self.terms for part in _terms(term)))
+
     def __repr__(self) -> str:
         return " + ".join(map(repr, self.terms)) if len(self.terms) > 1 else super().__repr__()
+
+    @property
+    def has_kink(self) -> bool:  # type: ignore[override]
+        """Whether any of the terms has a kink."""
+        return any(term.has_kink for term in self.terms)
 
     def __call__(self, w):
         return self._total(term(w) for term in self.terms)

@@ -19,7 +19,7 @@ class Flatten(Layer):
         return (math.prod(shape),)
 
     def forward(self, p, x):
-        return x.reshape(x.shape[0], -1)
+        return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
 class Reshape(Layer):

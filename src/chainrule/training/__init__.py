@@ -1,1 +1,6 @@
-"""x"""
+"""Training: one pure step, compiled once, and the loop around it."""
+
+from chainrule.training.fit import EpochEnd, fit
+from chainrule.training.stopping import EarlyStopping
+
+__all__ = ["EarlyStopping", "EpochEnd", "fit"]

@@ -1,0 +1,54 @@
+"""What happened in training, epoch by epoch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+Row = dict[str, float]
+
+
+@dataclass
+class History:
+    """The costs and metrics of each epoch, as rows of a table.
+
+    `cost` is the mean over the epoch's batches, regulariser included, as training saw them; columns that begin with
+    `validation_` are measured at the end of the epoch.
+
+    Attributes:
+        rows: a dictionary for each epoch; `epoch` counts from 1.
+        best_epoch: the epoch whose parameters were kept; None for those of the last.
+        stopped: why training ended: "epochs", "early stopping", "callback", "interrupted" or "diverged".
+        seconds: how long training took, compilation included.
+
+    >>> history = History([{"epoch": 1, "cost": 0.5}, {"epoch": 2, "cost": 0.25}])
+    >>> history["cost"]
+    [0.5, 0.25]
+    >>> print(history.to_csv(), end="")
+    epoch,cost
+    1,0.5
+    2,0.25
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    best_epoch: int | None = None
+    stopped: str = "epochs"
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of what was measured, `epoch` first."""
+        return list(self.rows[0]) if self.rows else ["epoch", "cost"]
+
+    def __getitem__(self, column: str) -> list[float]:
+        """One column's values, an entry for each epoch."""
+        return [row[column] for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def to_csv(self) -> str:
+        """The table as comma-separated text, every digit kept."""
+        lines = [self.columns, *([repr(row[column]) for column in self.columns] for row in self.rows)]
+        return "".join(",".join(line) + "\n" for line in lines)

@@ -1,0 +1,202 @@
+"""A trained network: its parameters, what it is for, and how it was trained."""
+
+import functools
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from chainrule.costs import Cost
+from chainrule.errors import ChainruleError
+from chainrule.history import History
+from chainrule.layer import Chain, Layer, Shape, count, regularized
+from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, predicted_classes
+from chainrule.notation import as_formula
+from chainrule.preparation import Preparation
+from chainrule.regularizers import Regularizer
+
+ROWS = 1024  # the most rows that go through the network at once
+
+
+@dataclass
+class Model:
+    """A network with its parameters; `fit` makes it, `load` reads it.
+
+    Attributes:
+        network: the composition of formulas.
+        parameters, state: its arrays, a tree for each layer.
+        input_shape: one example's shape.
+        cost, regularizer: what training minimised.
+        classes: the names of the classes in the order of the outputs; None for a regression.
+        preparation: how raw rows become inputs; None where the network takes arrays as they are.
+        history: what happened in training.
+        training: every choice of the training in notation, by name.
+    """
+
+    network: Chain
+    parameters: Any
+    state: Any
+    input_shape: Shape
+    cost: Cost
+    regularizer: Regularizer | None = None
+    classes: tuple[Any, ...] | None = None
+    preparation: Preparation | None = None
+    history: History = field(default_factory=History)
+    training: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, x: Any) -> np.ndarray:
+        """The network's outputs, (rows, …, outputs): probabilities of a classifier, values of a regression.
+
+        A model of a table takes raw rows (a dictionary of columns, a data frame) and answers in the target's units.
+
+        Raises:
+            ChainruleError: where the rows do not fit.
+        """
+        if self.preparation is None:
+            return self.outputs(x)
+        return self.preparation.restore(self.outputs(self.preparation.inputs(x)))
+
+    def predict(self, x: Any) -> np.ndarray:
+        """What the network predicts: names of classes, or values; (rows,) where it has one to give."""
+        a = self(x)
+        if self.classes is None:
+            return a[..., 0] if a.shape[-1] == 1 else a
+        return np.asarray(self.classes)[predicted_classes(a)]
+
+    def outputs(self, x: Any) -> np.ndarray:
+        """The network's outputs for prepared examples, any number of rows, compiled for a few sizes only."""
+        x = examples(x, self.input_shape, repr(self.network))
+        [a] = in_batches(functools.partial(_outputs, self.network, self.parameters, self.state), x)
+        return a
+
+    def evaluate(
+        self, x: Any, y: Any, sample_weight: Any = None, metrics: Sequence[Metric | str] | None = None
+    ) -> dict[str, Any]:
+        """The cost (regulariser included) and metrics on prepared examples, by name.
+
+        Args:
+            x: examples, as training saw them.
+            y: class numbers, or values in the shape of the outputs, as training saw them.
+            sample_weight: one weight for each example.
+            metrics: formulas or notation; by default accuracy for a classifier, else R², RMSE and MAE.
+        """
+        x = examples(x, self.input_shape, repr(self.network))
+        y = np.asarray(y)
+        through = functools.partial(_assess, self.network, self.cost, self.parameters, self.state)
+        a, each = in_batches(through, x, y)
+        values = {"cost": float(np.average(each.astype(np.float64), weights=sample_weight)) + self.penalty()}
+        for metric in self.metrics if metrics is None else [as_formula(m, Metric) for m in metrics]:
+            values[metric.label()] = metric(a, y, sample_weight)
+        return values
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics that tell most about a model of this kind."""
+        return (R2(), RMSE(), MAE()) if self.classes is None else (Accuracy(),)
+
+    def penalty(self) -> float:
+        """What the regulariser adds to the cost."""
+        return float(penalty(self.regularizer, self.network, self.input_shape, self.parameters))
+
+    def summary(self) -> list["SummaryRow"]:
+        """A row for each layer: its notation, output shape and number of parameters."""
+        return summary(self.network, self.input_shape)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the model to a file (safetensors), whole or not at all. Raises `ChainruleError` where it can't."""
+        from chainrule.storage import save
+
+        save(self, Path(path))
+
+
+class SummaryRow(NamedTuple):
+    """A layer of a network in its summary."""
+
+    layer: str
+    output_shape: Shape
+    parameters: int
+
+
+def summary(network: Layer, shape: Shape) -> list[SummaryRow]:
+    """A row for each layer: its notation, output shape and number of parameters.
+
+    >>> from chainrule.layers import Dense
+    >>> summary(Dense(10), (64,))
+    [SummaryRow(layer='Dense(10)', output_shape=(10,), parameters=650)]
+    """
+    reached = as_chain(network).walk(shape)
+    return [SummaryRow(repr(layer), layer.output_shape(at), count(layer, at)) for layer, at in reached]
+
+
+def as_chain(network: Layer | str) -> Chain:
+    """A network as a chain, from a layer or its notation."""
+    layer = as_formula(network, Layer)
+    return layer if isinstance(layer, Chain) else Chain((layer,))
+
+
+def penalty(regularizer: Regularizer | None, network: Chain, shape: Shape, parameters: Any, part: str = "whole") -> Any:
+    """What a regulariser adds to the cost: the whole term, or its smooth part, over the regularised parameters."""
+    if regularizer is None:
+        return 0.0
+    term = regularizer if part == "whole" else regularizer.smooth
+    terms = jax.tree.map(lambda w, it_is: term(w) if it_is else 0.0, parameters, regularized(network, shape))
+    return sum(jax.tree.leaves(terms), start=jnp.zeros(()))
+
+
+def examples(x: Any, shape: Shape | None = None, who: str = "fit") -> np.ndarray:
+    """Examples as an array of finite float32 numbers, of the given shape each.
+
+    Raises:
+        ChainruleError: naming the first entry that is not a finite number, or the shape that does not fit.
+    """
+    try:
+        array = np.asarray(x, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ChainruleError(f"{who}: expected an array of numbers, got {type(x).__name__}: {error}.") from None
+    if array.ndim < 1 or (shape is not None and array.shape[1:] != shape):
+        one = "" if array.shape != shape else " For a single example, add an axis: x[None]."
+        expected = f"(rows, {', '.join(map(str, shape))})" if shape else "(rows, …)"
+        raise ChainruleError(f"{who}: expected examples of shape {expected}, got {array.shape}.{one}")
+    check_finite(array, who, "x")
+    return array
+
+
+def check_finite(array: np.ndarray, who: str, name: str) -> None:
+    """Refuse NaN and infinity, naming the first."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ChainruleError(
+            f"{who}: {name}[{', '.join(map(str, place))}] is {array[place]}, expected finite numbers. "
+            f"Fill the gap or leave the row out."
+        )
+
+
+def in_batches(function: Callable, *arrays: np.ndarray) -> list[np.ndarray]:
+    """A function of batches applied to any number of rows, padded to a few sizes to compile only a few times."""
+    rows = len(arrays[0])
+    size = min(ROWS, 2 ** math.ceil(math.log2(max(rows, 1))))
+    parts = []
+    for start in range(0, max(rows, 1), size):
+        batch = [array[start : start + size] for array in arrays]
+        missing = size - len(batch[0])
+        padded = [np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) for array in batch]
+        results = jax.tree.leaves(function(*padded))
+        parts.append([np.asarray(result)[: len(batch[0])] for result in results])
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+@jax.jit
+def _outputs(network: Chain, parameters: Any, state: Any, x: jax.Array) -> jax.Array:
+    return network.apply(parameters, state, x)[0]
+
+
+@jax.jit
+def _assess(network: Chain, cost: Cost, parameters: Any, state: Any, x: jax.Array, E: jax.Array) -> tuple:
+    a, each, _ = cost.through(network, parameters, state, x, E)
+    return a, each

@@ -1,0 +1,61 @@
+"""Examples on the device: padded to a few sizes, and shuffled there."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Examples(NamedTuple):
+    """Rows for training, padded by rows that do not count so that data of nearly the same size compile once."""
+
+    x: jax.Array
+    E: jax.Array
+    weights: jax.Array | None
+    rows: jax.Array
+    """How many of the rows count; the others come last."""
+
+    @property
+    def capacity(self) -> int:
+        """The number of rows, padding included."""
+        return self.x.shape[0]
+
+
+def bucket(rows: int) -> int:
+    """The padded number of rows: the next one of at most three binary digits and zeros, so at most a quarter more.
+
+    >>> [bucket(n) for n in (1, 7, 9, 1347, 54000)]
+    [1, 7, 10, 1536, 57344]
+    """
+    unit = 1 << max(rows.bit_length() - 3, 0)
+    return -(-rows // unit) * unit
+
+
+def on_device(x: np.ndarray, E: np.ndarray, weights: np.ndarray | None) -> Examples:
+    """The examples padded to the next bucket."""
+    missing = bucket(len(x)) - len(x)
+    pad = lambda array: jnp.asarray(np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)))  # noqa: E731
+    return Examples(pad(x), pad(E), None if weights is None else pad(weights), jnp.asarray(len(x), jnp.int32))
+
+
+@jax.jit
+def shuffled(key: jax.Array, epoch: jax.Array, examples: Examples) -> jax.Array:
+    """The order in which an epoch visits the rows: a random one of those that count, then the padding."""
+    draw = jax.random.bits(jax.random.fold_in(key, epoch), (examples.capacity,), jnp.uint32)
+    counts = jnp.arange(examples.capacity) < examples.rows
+    return jnp.argsort(jnp.where(counts, draw, jnp.uint32(2**32 - 1)), stable=True)
+
+
+def batch(examples: Examples, order: jax.Array, index: jax.Array, size: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The index-th batch of an epoch as (x, E, weights); rows that do not count in it have weight 0."""
+    x, E, weights = examples.x, examples.E, examples.weights
+    if size >= examples.capacity:  # one batch holds everything: no order, no copy
+        counts = jnp.arange(examples.capacity) < examples.rows
+    else:
+        begin = jnp.minimum(index * size, examples.capacity - size)
+        places = begin + jnp.arange(size)
+        counts = (places >= index * size) & (places < examples.rows)
+        rows = jax.lax.dynamic_slice(order, (begin,), (size,))
+        x, E, weights = jax.tree.map(lambda array: array[rows], (x, E, weights))
+    return x, E, counts.astype(jnp.float32) if weights is None else jnp.where(counts, weights, 0)

@@ -1,0 +1,237 @@
+"""`fit`: from a network and data to a model."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from chainrule import schedules
+from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy, Quadratic
+from chainrule.errors import ChainruleError, DivergedError
+from chainrule.history import History, Row
+from chainrule.layer import Chain, Layer
+from chainrule.metrics import Accuracy, MeanMetric, Metric
+from chainrule.model import Model, as_chain, check_finite, examples
+from chainrule.notation import as_formula
+from chainrule.optimizers import as_optimizer
+from chainrule.preparation import Preparation
+from chainrule.regularizers import Regularizer
+from chainrule.training.batches import bucket, on_device
+from chainrule.training.loop import Loop
+from chainrule.training.progress import Progress
+from chainrule.training.step import Problem, State
+from chainrule.training.stopping import EarlyStopping
+from chainrule.training.targets import targets
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """What a callback is told at the end of each epoch.
+
+    Attributes:
+        row: the epoch's costs and metrics, as in the history.
+        epochs: how many epochs are planned.
+        model: called, gives the model as it stands.
+    """
+
+    row: Row
+    epochs: int
+    model: Callable[[], Model]
+
+
+def fit(
+    network: Layer | str,
+    x: Any,
+    y: Any,
+    *,
+    cost: Cost | str | None = None,
+    optimizer: Any = "Adam()",
+    regularizer: Regularizer | str | None = None,
+    epochs: int = 50,
+    batch_size: int | Literal["all"] = 32,
+    validation: float | tuple[Any, Any] | None = None,
+    early_stopping: EarlyStopping | int | str | None = None,
+    sample_weight: Any = None,
+    metrics: Sequence[Metric | str] | None = None,
+    callbacks: Iterable[Callable[[EpochEnd], Any]] = (),
+    seed: int = 0,
+    progress: bool = True,
+    classes: tuple[Any, ...] | None = None,
+    preparation: Preparation | None = None,
+) -> Model:
+    """Train a network on examples.
+
+    The same seed gives the same bits on the same machine, whatever is displayed. Ctrl-C ends training and returns what
+    was trained so far (`model.history.stopped` is then "interrupted").
+
+    Args:
+        network: a composition of layers, or its notation.
+        x: examples, (rows, …), finite numbers.
+        y: class numbers or names of classes (rows,), or values (rows,) or (rows, …, outputs).
+        cost: by default the partner of the network's end (CategoricalCrossEntropy behind Softmax, CrossEntropy behind
+            Sigmoid), else Quadratic.
+        optimizer: a formula, its notation, or one of Optax's.
+        regularizer: L1, L2 or a sum of them, on the kernels.
+        epochs: how often every example is seen.
+        batch_size: examples a step; 1 is stochastic descent, "all" batch gradient descent.
+        validation: what to measure on after each epoch: (x, y), or the fraction of the rows to set apart.
+        early_stopping: a rule, or its patience in epochs; needs validation, and returns the best epoch's parameters.
+        sample_weight: how much each example counts, (rows,).
+        metrics: measured beside the cost; by default accuracy for classes.
+        callbacks: called with an `EpochEnd` after each epoch; training stops when one returns True.
+        seed: of the parameters' first values, the shuffles and the noise.
+        progress: whether to show a bar (in a terminal) or lines (elsewhere).
+        classes: the names of the classes that the numbers in y stand for.
+        preparation: kept in the model, so that it takes raw rows.
+
+    Returns:
+        The trained model, with its history.
+
+    Raises:
+        ChainruleError: for a choice, a shape or a value that does not fit.
+        DivergedError: when the cost is no longer finite; its `model` has the last good parameters.
+
+    >>> x = np.linspace(-1, 1, 64)[:, None]
+    >>> model = fit("Dense(16) >> Tanh() >> Dense(1)", x, x**2, optimizer="Adam(0.01)", epochs=200, progress=False)
+    >>> bool(abs(model.predict(x) - x[:, 0] ** 2).max() < 0.05)
+    True
+    """
+    began = time.perf_counter()
+    network = as_chain(network)
+    cost = _default_cost(network) if cost is None else as_formula(cost, Cost)
+    optimizer = as_optimizer(optimizer)
+    regularizer = None if regularizer is None else as_formula(regularizer, Regularizer)
+    epochs, seed = _whole("epochs", epochs, 1, 10**9), _whole("seed", seed, 0, 2**32 - 1)
+    patience = _early_stopping(early_stopping, validation)
+
+    x = examples(x)
+    shape, outputs = x.shape[1:], network.output_shape(x.shape[1:])
+    E, classes = targets(y, len(x), network, outputs, cost, classes)
+    weights = _weights(sample_weight, len(x))
+    held_out = None
+    if isinstance(validation, tuple):
+        xv = examples(validation[0], shape)
+        held_out = (xv, targets(validation[1], len(xv), network, outputs, cost, classes)[0], None)
+    elif validation is not None:
+        (x, E, weights), held_out = _set_apart(validation, x, E, weights, seed)
+    batch_size = _batch_size(batch_size, len(x))
+    if metrics is None:
+        metrics = () if classes is None else (Accuracy(),)
+    metrics = tuple(as_formula(metric, Metric) for metric in metrics)
+
+    choices = {
+        "optimizer": repr(optimizer),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "early_stopping": patience and repr(patience),
+        "metrics": [repr(metric) for metric in metrics],
+        "seed": seed,
+    }
+    steps = 1 if batch_size == "all" else math.ceil(len(x) / batch_size)
+    followed = tuple(metric for metric in metrics if isinstance(metric, MeanMetric))
+    problem = Problem(network, cost, schedules.over(optimizer, float(epochs * steps)), regularizer, followed)
+    loop = Loop(problem, on_device(x, E, weights), len(x), bucket(len(x)) if batch_size == "all" else batch_size, seed)
+
+    def model_of(state: State) -> Model:
+        return Model(
+            network, state.parameters, state.kept, shape, cost, regularizer, classes, preparation, history, choices
+        )
+
+    history = History()
+    good = best = loop.state
+    with Progress(progress, epochs, steps, len(x)) as shown:
+        try:
+            for epoch in range(1, epochs + 1):
+                row = loop.epoch(epoch, lambda step, epoch=epoch: shown.step(epoch, step))
+                if held_out is not None:
+                    measured = model_of(loop.state).evaluate(*held_out, metrics=metrics)
+                    row |= {f"validation_{name}": value for name, value in measured.items()}
+                if not all(math.isfinite(row.get(name, 0.0)) for name in ("cost", "validation_cost")):
+                    raise _diverged(history, optimizer, model_of(good), row)
+                good = loop.state
+                history.rows.append(row)
+                shown.epoch(row)
+                if patience and patience.better(history):
+                    best, history.best_epoch = good, epoch
+                end = EpochEnd(row, epochs, partial(model_of, good))
+                if [callback for callback in callbacks if callback(end) is True]:
+                    history.stopped = "callback"
+                    break
+                if patience and epoch - (history.best_epoch or 0) >= patience.patience:
+                    history.stopped = "early stopping"
+                    break
+        except KeyboardInterrupt:
+            history.stopped = "interrupted"
+    history.seconds = time.perf_counter() - began
+    return model_of(best if history.best_epoch else loop.state)
+
+
+def _default_cost(network: Chain) -> Cost:
+    """The cost whose partner ends the network, else Quadratic."""
+    costs = (CategoricalCrossEntropy(), CrossEntropy())
+    return next((cost for cost in costs if type(network.layers[-1]) is cost.partner), Quadratic())
+
+
+def _early_stopping(rule: EarlyStopping | int | str | None, validation: Any) -> EarlyStopping | None:
+    if rule is None:
+        return None
+    if validation is None:
+        raise ChainruleError("fit: early_stopping watches the validation cost: give validation too, such as 0.1.")
+    return EarlyStopping(rule) if isinstance(rule, int) else as_formula(rule, EarlyStopping)
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
+        raise ChainruleError(f"fit: {name} must be a whole number from {least} to {most}, got {value!r}.")
+    return int(value)
+
+
+def _batch_size(size: Any, rows: int) -> int | Literal["all"]:
+    if size == "all":
+        return "all"
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+        raise ChainruleError(f'fit: batch_size must be a whole number >= 1 or "all", got {size!r}.')
+    if size > rows:
+        warnings.warn(f'batch_size {size} is more than the {rows} training rows: it becomes "all".', stacklevel=3)
+    return int(size) if size < rows else "all"
+
+
+def _weights(weights: Any, rows: int) -> np.ndarray | None:
+    if weights is None:
+        return None
+    weights = np.asarray(weights, np.float32)
+    if weights.shape != (rows,):
+        raise ChainruleError(f"fit: expected sample_weight of shape {(rows,)}, got {weights.shape}.")
+    check_finite(weights, "fit", "sample_weight")
+    if weights.min() < 0 or weights.max() == 0:
+        raise ChainruleError("fit: sample_weight must not be negative, and not zero everywhere.")
+    return weights
+
+
+def _set_apart(fraction: Any, x: np.ndarray, E: np.ndarray, weights: np.ndarray | None, seed: int) -> tuple:
+    """The rows for training and those for validation, each as (x, E, weights), by a random draw."""
+    if not isinstance(fraction, float) or not 0 < fraction < 1:
+        raise ChainruleError(f"fit: validation must be (x, y) or a fraction between 0 and 1, got {fraction!r}.")
+    count = round(len(x) * fraction)
+    if not 0 < count < len(x):
+        raise ChainruleError(
+            f"fit: validation={fraction} of {len(x)} rows leaves a part empty. Choose another fraction."
+        )
+    order = np.random.default_rng(seed).permutation(len(x))
+    take = lambda rows: tuple(None if array is None else array[rows] for array in (x, E, weights))  # noqa: E731
+    return take(np.sort(order[count:])), take(np.sort(order[:count]))
+
+
+def _diverged(history: History, optimizer: Any, model: Model, row: Row) -> DivergedError:
+    history.stopped = "diverged"
+    finite = f"the last finite cost was {history.rows[-1]['cost']:.4g}" if history.rows else "no epoch had a finite one"
+    return DivergedError(
+        f"The cost became {row['cost']} in epoch {int(row['epoch'])}; {finite}. Lower the learning rate of "
+        f"{optimizer!r}, clip the gradient (ClipNorm(1.0) >> …), or standardise the data.",
+        model,
+    )

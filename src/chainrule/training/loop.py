@@ -1,0 +1,55 @@
+"""The loop around the compiled steps: an epoch in chunks, and what it cost."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from chainrule.history import Row
+from chainrule.training.batches import Examples, shuffled
+from chainrule.training.step import Problem, State, run, start
+
+CHUNK = 0.2  # seconds of steps between two looks at the screen and the keyboard
+
+
+class Loop:
+    """Runs epochs; `state` is always that of the last finished chunk. The cuts never change the result.
+
+    Attributes:
+        state: the training state.
+        steps: how many an epoch has.
+    """
+
+    def __init__(self, problem: Problem, examples: Examples, rows: int, batch_size: int, seed: int):
+        self.problem, self.examples, self.batch_size = problem, examples, batch_size
+        first_values, self.shuffles = jax.random.split(jax.random.key(seed))
+        self.state: State = start(problem, first_values, examples.x.shape[1:])
+        self.steps = -(-rows // batch_size)
+        self.records = jnp.zeros((-(-examples.capacity // batch_size), len(problem.metrics) + 2))
+        self.chunk = 1  # steps; grows until a chunk takes its time
+
+    def epoch(self, number: int, on_chunk: Callable[[int], Any]) -> Row:
+        """One epoch's steps; `on_chunk` is told how many are done. Returns its mean cost and metrics."""
+        order = shuffled(self.shuffles, number, self.examples) if self.steps > 1 else jnp.zeros(1, jnp.int32)
+        records, done = self.records, 0
+        while done < self.steps:
+            until, began = min(done + self.chunk, self.steps), time.perf_counter()
+            state, records = run(
+                self.problem, self.state, self.examples, order, records, done, until, batch_size=self.batch_size
+            )
+            records.block_until_ready()
+            self.state, done = state, until
+            if time.perf_counter() - began < CHUNK:
+                self.chunk *= 2
+            on_chunk(done)
+        return self._row(number, np.asarray(records, np.float64)[: self.steps])
+
+    def _row(self, number: int, records: np.ndarray) -> Row:
+        *figures, weight = records.sum(axis=0)
+        cost, *means = (figure / weight if weight else 0.0 for figure in figures)
+        names = [metric.label() for metric in self.problem.metrics]
+        values = [metric.from_mean(mean) for metric, mean in zip(self.problem.metrics, means, strict=True)]
+        return {"epoch": number, "cost": float(cost), **dict(zip(names, map(float, values), strict=True))}

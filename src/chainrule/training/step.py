@@ -1,0 +1,94 @@
+"""One step of training, pure; and many of them as one compiled loop."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from chainrule.costs import Cost
+from chainrule.layer import Chain, initialize, regularized
+from chainrule.metrics import MeanMetric
+from chainrule.model import penalty
+from chainrule.regularizers import Regularizer
+from chainrule.training.batches import Examples, batch
+
+
+class Problem(NamedTuple):
+    """The formulas of a training: what is minimised, and how."""
+
+    network: Chain
+    cost: Cost
+    optimizer: Any
+    regularizer: Regularizer | None
+    metrics: tuple[MeanMetric, ...]
+
+
+class State(NamedTuple):
+    """All that training changes."""
+
+    parameters: Any
+    kept: Any
+    slots: Any
+    key: jax.Array
+    step: jax.Array
+
+
+@partial(jax.jit, static_argnames="shape")
+def start(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
+    """The state before the first step, for examples of this shape."""
+    drawing, noise = jax.random.split(key)
+    parameters = initialize(problem.network, shape, drawing)
+    slots = problem.optimizer.init(parameters)
+    return State(parameters, problem.network.state(shape), slots, noise, jnp.zeros((), jnp.int32))
+
+
+def step(problem: Problem, state: State, x: jax.Array, E: jax.Array, weights: jax.Array) -> tuple[State, jax.Array]:
+    """One step on a batch: the new state, and what is recorded of the batch: weight · (cost, metrics …), weight."""
+    network, cost, optimizer, regularizer, metrics = problem
+    shape = x.shape[1:]
+    total = jnp.sum(weights)
+    mean = lambda each: jnp.sum(jnp.where(weights > 0, weights * each, 0)) / jnp.where(total > 0, total, 1)  # noqa: E731
+
+    def objective(parameters: Any) -> tuple[jax.Array, Any]:
+        key = jax.random.fold_in(state.key, state.step)
+        a, each, kept = cost.through(network, parameters, state.kept, x, E, key)
+        J = mean(each)
+        smooth = penalty(regularizer, network, shape, parameters, "smooth")
+        figures = [J + penalty(regularizer, network, shape, parameters)]
+        figures += [mean(metric.each(jax.lax.stop_gradient(a), E)) for metric in metrics]
+        return J + smooth, (kept, jnp.stack([*(total * figure for figure in figures), total]))
+
+    gradient, (kept, record) = jax.grad(objective, has_aux=True)(state.parameters)
+    updates, slots = optimizer.update(gradient, state.slots, state.parameters)
+    parameters = jax.tree.map(jnp.add, state.parameters, updates)
+    if regularizer is not None and regularizer.has_kink:
+        rates = optimizer.rates(slots, parameters)
+        shrink = lambda w, rate, it_is: regularizer.proximal(w, rate) if it_is else w  # noqa: E731
+        parameters = jax.tree.map(shrink, parameters, rates, regularized(network, shape))
+    return State(parameters, kept, slots, state.key, state.step + 1), record
+
+
+@partial(jax.jit, static_argnames="batch_size")
+def run(
+    problem: Problem,
+    state: State,
+    examples: Examples,
+    order: jax.Array,
+    records: jax.Array,
+    first: jax.Array,
+    last: jax.Array,
+    *,
+    batch_size: int,
+) -> tuple[State, jax.Array]:
+    """The steps from `first` up to, not including, `last` of an epoch; their records are filled in.
+
+    One compilation serves every number of steps, since a loop with a dynamic end runs as fast as a fixed one.
+    """
+
+    def body(index: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
+        state, records = carry
+        state, record = step(problem, state, *batch(examples, order, index, batch_size))
+        return state, records.at[index].set(record)
+
+    return jax.lax.fori_loop(first, last, body, (state, records))
