@@ -25,10 +25,11 @@ def write_whole(path: str | os.PathLike, content: bytes | str) -> None:
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
         kept = " The old file is unchanged." if path.is_file() else " Nothing was written."
         raise ChainruleError(f"Can't write {path}: {error.strerror or error}.{kept}") from None
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
 
 
 def _umask() -> int:

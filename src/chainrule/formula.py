@@ -37,7 +37,7 @@ class Formula(ABC):  # noqa: B024
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        dataclasses.dataclass(frozen=True, repr=False)(cls)
+        dataclasses.dataclass(frozen=True, repr=False, eq=False, match_args=False)(cls)
         names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
         leaves = [field.name for field in dataclasses.fields(cls) if _is_leaf(field.type)]  # type: ignore[arg-type]
         structure = [name for name in names if name not in leaves]
@@ -67,6 +67,12 @@ class Formula(ABC):  # noqa: B024
                     f"{type(self).__name__}: {field.name} must be {constraint.expected}, got {value!r}.{hint}"
                 )
             object.__setattr__(self, field.name, plain)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(getattr(self, field.name) for field in dataclasses.fields(self))))  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         """Fields without a default by position; the first field always; others where they differ from their default."""

@@ -86,7 +86,7 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise ChainruleError(f"There is no model file {file}. Train one: chainrule train digits.")
     try:
         with safe_open(file, "numpy") as content:
-            about = json.loads((content.metadata() or {})["chainrule"])
+            about = dict(json.loads((content.metadata() or {})["chainrule"]))
             return about, {name: content.get_tensor(name) for name in sorted(content.keys())}
     except SafetensorError as error:
         if "HeaderTooSmall" in str(error) or "IncompleteBuffer" in str(error) or "InvalidHeaderLength" in str(error):
@@ -94,7 +94,7 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         else:
             reason = "is no model file, or is damaged"
         raise ChainruleError(f"{file} {reason} ({error}). Use an intact copy, or train again.") from None
-    except (KeyError, ValueError):
+    except (KeyError, TypeError, ValueError):
         raise ChainruleError(f"{file} is no model file of Chainrule: its header has no description.") from None
     except OSError as error:
         raise ChainruleError(f"Can't read {file}: {error.strerror or error}.") from None

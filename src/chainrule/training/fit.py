@@ -4,10 +4,11 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
+import jax
 import numpy as np
 
 from chainrule import schedules
@@ -102,6 +103,7 @@ def fit(
     True
     """
     began = time.perf_counter()
+    callbacks = tuple(callbacks)
     network = as_chain(network)
     cost = _default_cost(network) if cost is None else as_formula(cost, Cost)
     optimizer = as_optimizer(optimizer)
@@ -114,7 +116,7 @@ def fit(
     E, classes = targets(y, len(x), network, outputs, cost, classes)
     weights = _weights(sample_weight, len(x))
     held_out = None
-    if isinstance(validation, tuple):
+    if isinstance(validation, tuple) and len(validation) == 2:
         xv = examples(validation[0], shape)
         held_out = (xv, targets(validation[1], len(xv), network, outputs, cost, classes)[0], None)
     elif validation is not None:
@@ -138,8 +140,9 @@ def fit(
     loop = Loop(problem, on_device(x, E, weights), len(x), bucket(len(x)) if batch_size == "all" else batch_size, seed)
 
     def model_of(state: State) -> Model:
+        so_far = replace(history, rows=list(history.rows))
         return Model(
-            network, state.parameters, state.kept, shape, cost, regularizer, classes, preparation, history, choices
+            network, state.parameters, state.kept, shape, cost, regularizer, classes, preparation, so_far, choices
         )
 
     history = History()
@@ -151,8 +154,9 @@ def fit(
                 if held_out is not None:
                     measured = model_of(loop.state).evaluate(*held_out, metrics=metrics)
                     row |= {f"validation_{name}": value for name, value in measured.items()}
-                if not all(math.isfinite(row.get(name, 0.0)) for name in ("cost", "validation_cost")):
-                    raise _diverged(history, optimizer, model_of(good), row)
+                if not_finite := _not_finite(row, loop.state):
+                    history.stopped = "diverged"
+                    raise _diverged(not_finite, history, optimizer, model_of(good))
                 good = loop.state
                 history.rows.append(row)
                 shown.epoch(row)
@@ -204,7 +208,11 @@ def _batch_size(size: Any, rows: int) -> int | Literal["all"]:
 def _weights(weights: Any, rows: int) -> np.ndarray | None:
     if weights is None:
         return None
-    weights = np.asarray(weights, np.float32)
+    try:
+        weights = np.asarray(weights, np.float32)
+    except (TypeError, ValueError):
+        kind = type(weights).__name__
+        raise ChainruleError(f"fit: expected sample_weight to be numbers, one an example, got {kind}.") from None
     if weights.shape != (rows,):
         raise ChainruleError(f"fit: expected sample_weight of shape {(rows,)}, got {weights.shape}.")
     check_finite(weights, "fit", "sample_weight")
@@ -216,7 +224,8 @@ def _weights(weights: Any, rows: int) -> np.ndarray | None:
 def _set_apart(fraction: Any, x: np.ndarray, E: np.ndarray, weights: np.ndarray | None, seed: int) -> tuple:
     """The rows for training and those for validation, each as (x, E, weights), by a random draw."""
     if not isinstance(fraction, float) or not 0 < fraction < 1:
-        raise ChainruleError(f"fit: validation must be (x, y) or a fraction between 0 and 1, got {fraction!r}.")
+        got = repr(fraction) if np.ndim(fraction) == 0 else type(fraction).__name__
+        raise ChainruleError(f"fit: validation must be (x, y) or a fraction between 0 and 1, got {got}.")
     count = round(len(x) * fraction)
     if not 0 < count < len(x):
         raise ChainruleError(
@@ -224,14 +233,27 @@ def _set_apart(fraction: Any, x: np.ndarray, E: np.ndarray, weights: np.ndarray 
         )
     order = np.random.default_rng(seed).permutation(len(x))
     take = lambda rows: tuple(None if array is None else array[rows] for array in (x, E, weights))  # noqa: E731
-    return take(np.sort(order[count:])), take(np.sort(order[:count]))
+    parts = take(np.sort(order[count:])), take(np.sort(order[:count]))
+    if weights is not None and not all(part[2].any() for part in parts):
+        raise ChainruleError(
+            f"fit: validation={fraction} leaves a part where sample_weight is zero everywhere. Choose another fraction."
+        )
+    return parts
 
 
-def _diverged(history: History, optimizer: Any, model: Model, row: Row) -> DivergedError:
-    history.stopped = "diverged"
+def _not_finite(row: Row, state: State) -> str:
+    """What is no longer finite at the end of an epoch, in words; empty where all is."""
+    for name in ("cost", "validation_cost"):
+        if not math.isfinite(row.get(name, 0.0)):
+            return f"{name.replace('_', ' ')} became {row[name]}"
+    finite = all(np.isfinite(array).all() for array in jax.tree.leaves(state.parameters))
+    return "" if finite else "parameters became infinite"
+
+
+def _diverged(what: str, history: History, optimizer: Any, model: Model) -> DivergedError:
     finite = f"the last finite cost was {history.rows[-1]['cost']:.4g}" if history.rows else "no epoch had a finite one"
     return DivergedError(
-        f"The cost became {row['cost']} in epoch {int(row['epoch'])}; {finite}. Lower the learning rate of "
+        f"The {what} in epoch {len(history) + 1}; {finite}. Lower the learning rate of "
         f"{optimizer!r}, clip the gradient (ClipNorm(1.0) >> …), or standardise the data.",
         model,
     )

@@ -41,7 +41,7 @@ class Progress:
         figures = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in row.items() if name != "epoch")
         if self.bar:
             self.bar.update(self.task, figures=figures)
-        elif self.lines and (epoch in (1, self.epochs) or epoch % max(self.epochs // LINES, 1) == 0):
+        elif self.lines and (epoch in (1, self.epochs) or epoch % -(-self.epochs // LINES) == 0):
             speed = self._speed(epoch * self.steps)
             print(f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}  {figures}  {speed}", flush=True)
 

@@ -11,6 +11,8 @@ from chainrule.model import check_finite
 
 Classes = tuple[Any, ...] | None
 
+BLANKS = ("None", "nan", "NaT", "<NA>")  # how values that are missing print
+
 
 def targets(
     y: Any, rows: int, network: Chain, outputs: Shape, cost: Cost, classes: Classes
@@ -23,29 +25,40 @@ def targets(
     y = np.asarray(y)
     if y.ndim == 0 or len(y) != rows:
         raise ChainruleError(f"fit: expected {rows} targets, one for each example, got shape {y.shape}.")
+    if rows == 0:
+        raise ChainruleError("fit: expected at least one example, got none.")
     if y.dtype.kind in "USOb":
         y, classes = _numbered(y, classes)
     one_fewer = y.shape[1:] == outputs[:-1]
-    if y.dtype.kind in "iu" and one_fewer and (outputs[-1] > 1 or isinstance(cost, CrossEntropy)):
+    if y.dtype.kind in "iu" and one_fewer and (classes or outputs[-1] > 1 or isinstance(cost, CrossEntropy)):
         classes = classes or tuple(range(max(outputs[-1], 2)))
         _check_classes(y, classes, network, outputs)
         return y.astype(np.int32), classes
-    if classes and one_fewer:
-        _check_classes(y, classes, network, outputs)
     if y.shape[1:] != outputs and not (one_fewer and outputs[-1] == 1):
         raise ChainruleError(
             f"fit: expected targets of shape {(rows, *outputs)}, as the network's outputs, or class numbers "
             f"{(rows, *outputs[:-1])}, got {y.dtype} of shape {y.shape}. Change the last layer, {_last(network)}."
         )
-    y = y.astype(np.float32).reshape(rows, *outputs)
+    y = y.astype(np.float32)
     check_finite(y, "fit", "y")
-    return y, tuple(range(outputs[-1])) if isinstance(cost, CategoricalCrossEntropy) else None
+    y = y.reshape(rows, *outputs)
+    if not isinstance(cost, CategoricalCrossEntropy):
+        return y, None
+    classes = classes or tuple(range(outputs[-1]))
+    _check_classes(y.argmax(axis=-1), classes, network, outputs)
+    return y, classes
 
 
 def _numbered(y: np.ndarray, classes: Classes) -> tuple[np.ndarray, tuple[Any, ...]]:
     """Class numbers for names of classes."""
-    if classes is None:
-        found, numbers = np.unique(y.astype(str) if y.dtype.kind == "O" else y, return_inverse=True)
+    if y.dtype.kind in "OS":
+        for place, name in np.ndenumerate(y):
+            if str(name) in BLANKS and not isinstance(name, str):
+                at = ", ".join(map(str, place))
+                raise ChainruleError(f"fit: y[{at}] is {name}, expected a class. Fill the gap or leave the row out.")
+        y = y.astype(str)
+    if not classes:
+        found, numbers = np.unique(y, return_inverse=True)
         return numbers.reshape(y.shape), tuple(found.tolist())
     number = {name: index for index, name in enumerate(classes)}
     unknown = [name for name in y.ravel().tolist() if name not in number]

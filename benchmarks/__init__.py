@@ -1,0 +1,1 @@
+"""Chainrule side by side with its peers: `python -m benchmarks`."""

@@ -1,0 +1,8 @@
+"""Data sets by name or file, as tables, and their parts for training, validation and test."""
+
+from chainrule.data.named import NAMED
+from chainrule.data.source import read
+from chainrule.data.splitting import Split, split
+from chainrule.table import Table
+
+__all__ = ["NAMED", "Split", "Table", "read", "split"]

@@ -1,0 +1,189 @@
+"""Raw data in memory: named columns of one length, which know where each row was read."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from chainrule.errors import ChainruleError
+
+BOOLEANS = {"true", "false"}
+
+
+class Table(Mapping[str, np.ndarray]):
+    """An ordered mapping of column names to NumPy arrays whose first axis is the rows.
+
+    A column of numbers is float64 with NaN where a cell is blank; a column of text is of objects, `str` or None.
+    Booleans are the texts "true" and "false". A column of arrays (images, sequences) has more axes and keeps its
+    number type.
+
+    Args:
+        columns: names and values.
+        name: what people call the data, for messages.
+        numbers: each row's number as people see it; 1, 2, … where not given.
+        word: what they call a row: "row", or "line" in a text file.
+        test: rows that the source itself keeps for the test.
+
+    Raises:
+        ChainruleError: for columns of unequal length, or of anything else than numbers and text.
+
+    >>> table = Table({"height": [1.8, None], "name": ["Ada", "Emmy"]}, name="people")
+    >>> table["height"], table["name"], table.rows
+    (array([1.8, nan]), array(['Ada', 'Emmy'], dtype=object), 2)
+    >>> table.place(1, "height")
+    "people, row 2, column 'height'"
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Any],
+        name: str = "the data",
+        numbers: np.ndarray | None = None,
+        word: str = "row",
+        test: "Table | None" = None,
+    ):
+        self.name, self.word, self.test = name, word, test
+        self._columns = {str(key): _column(values, f"{name}, column {str(key)!r}") for key, values in columns.items()}
+        lengths = {key: len(values) for key, values in self._columns.items()}
+        if not lengths:
+            raise ChainruleError(f"{name}: expected columns of data, got none. Give at least one column.")
+        if len(set(lengths.values())) > 1:
+            found = shortened(f"{key} ({length:,})" for key, length in lengths.items())
+            raise ChainruleError(f"{name}: expected columns of one length, got {found}. Give every row all its cells.")
+        self.rows: int = next(iter(lengths.values()))
+        self._numbers = np.arange(1, self.rows + 1) if numbers is None else numbers
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        return self._columns[column]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __repr__(self) -> str:
+        return f"<Table {self.name}: {self.rows:,} rows, columns {shortened(self)}>"
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Some rows, by index or mask; they keep their places."""
+        columns = {name: values[rows] for name, values in self.items()}
+        return type(self)(columns, self.name, self._numbers[rows], self.word)
+
+    def place(self, row: int, column: str) -> str:
+        """Where a cell is, for a message: "diamonds.csv, line 12, column 'price'"."""
+        return f"{self.name}, {self.word} {self._numbers[row]}, column {column!r}"
+
+
+def as_table(data: Any) -> Table:
+    """A table from itself, from a mapping of columns, or from a data frame.
+
+    >>> as_table({"a": [1, 2]})["a"]
+    array([1., 2.])
+    """
+    if isinstance(data, Table):
+        return data
+    if isinstance(data, Mapping):
+        return Table(data)
+    if hasattr(data, "columns"):
+        names = [str(name) for name in data.columns]
+        check_distinct(names, "the data")
+        return Table({name: data[column] for name, column in zip(names, data.columns, strict=True)})
+    raise ChainruleError(
+        f"Expected a table (columns with names), got {type(data).__name__}. For example: {{'a': [1, 2], 'b': [3, 4]}}."
+    )
+
+
+def check_distinct(names: Sequence[str], source: str) -> None:
+    """Refuse two columns of one name."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ChainruleError(f"{source}: more than one column is called {twice[0]!r}. Give every column its own name.")
+
+
+def shortened(names: Iterable[str], most: int = 8) -> str:
+    """Names in a row, the first few of many.
+
+    >>> shortened("abcd", most=3)
+    'a, b, c, … (4 in all)'
+    """
+    names = list(names)
+    return ", ".join(names[:most]) + (f", … ({len(names)} in all)" if len(names) > most else "")
+
+
+def label(number: float) -> str:
+    """A number as the text of a class: whole numbers without a point.
+
+    >>> label(3.0), label(0.5)
+    ('3', '0.5')
+    """
+    return str(int(number)) if float(number).is_integer() else repr(float(number))
+
+
+def blanks(values: np.ndarray) -> np.ndarray:
+    """Which cells of a table's column are blank, cell by cell."""
+    if values.dtype.kind == "O":
+        return np.asarray(values == np.array(None), dtype=bool)
+    return np.isnan(values)
+
+
+def is_blank(cell: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN, or the blanks of pandas."""
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
+
+
+def _column(values: Any, place: str) -> np.ndarray:
+    array = np.asarray(values, dtype=object if isinstance(values, list | tuple) else None)
+    if array.ndim == 0:
+        raise ChainruleError(f"{place}: expected one value a row, got {values!r}. Give a list or an array.")
+    if array.dtype.kind in "iuf":
+        return array.astype(np.float64) if array.ndim == 1 else array
+    if array.dtype.kind == "O":
+        return _objects(array, place)
+    if array.ndim == 1 and array.dtype.kind in "bUSTM":
+        return _objects(array.astype(str).astype(object), place)
+    raise ChainruleError(f"{place}: expected numbers or text, got {array.dtype} of shape {array.shape}.")
+
+
+def _objects(array: np.ndarray, place: str) -> np.ndarray:
+    """Python's own values, as numbers where all are numbers, else as text."""
+    kinds = set(map(type, array.flat))
+    if kinds <= {str, type(None)} and kinds != {type(None)} and array.ndim == 1:
+        return _booleans(array)
+    if any(issubclass(kind, list | tuple | dict | set | np.ndarray | bytes | complex) for kind in kinds):
+        odd = next(
+            cell for cell in array.flat if isinstance(cell, list | tuple | dict | set | np.ndarray | bytes | complex)
+        )
+        raise ChainruleError(f"{place}: expected numbers or text, got {_brief(odd)}.")
+    blank = np.array([is_blank(cell) for cell in array.flat], dtype=bool)
+    if not any(issubclass(kind, str | bool | np.bool_) for kind in kinds):
+        try:
+            numbers = [math.nan if gone else float(cell) for cell, gone in zip(array.flat, blank, strict=True)]
+            return np.array(numbers, dtype=np.float64).reshape(array.shape)
+        except (TypeError, ValueError, OverflowError):
+            pass  # dates and the like are text
+    if array.ndim > 1:
+        raise ChainruleError(f"{place}: expected numbers, got text in an array of shape {array.shape}.")
+    texts = [None if gone else _text(cell) for cell, gone in zip(array, blank, strict=True)]
+    return _booleans(np.array(texts, dtype=object))
+
+
+def _booleans(texts: np.ndarray) -> np.ndarray:
+    """Texts; booleans in small letters, however they are written."""
+    lower = {cell: cell.lower() for cell in set(texts) if cell is not None}
+    if not lower or not set(lower.values()) <= BOOLEANS or lower.keys() <= BOOLEANS:
+        return texts
+    return np.array([lower.get(cell) for cell in texts], dtype=object)
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, int | float | np.number) and not isinstance(cell, bool) and math.isfinite(cell):
+        return label(float(cell))
+    return str(cell)
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
