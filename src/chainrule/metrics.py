@@ -22,6 +22,8 @@ class Metric(Formula):
     """A figure of merit of outputs a against expected values E."""
 
     higher_is_better: ClassVar[bool] = True
+    is_figure: ClassVar[bool] = True
+    """Whether it is one number, rather than a table of them."""
 
     @abstractmethod
     def __call__(self, a: Array, E: Array, weights: Array | None = None) -> Any:
@@ -75,6 +77,8 @@ class TopK(MeanMetric):
     def each(self, a, E):
         xp = _namespace(a)
         expected = _classes(a, E)[..., None]
+        if a.shape[-1] == 1:
+            a = xp.concatenate([1 - a, a], axis=-1)
         own = xp.take_along_axis(a, expected, axis=-1)
         ahead = (a > own) | ((a == own) & (xp.arange(a.shape[-1]) < expected))
         return _over_axes(ahead.sum(axis=-1) < self.k)
@@ -137,6 +141,7 @@ class ConfusionMatrix(Metric):
     [[0.0, 0.0], [1.0, 1.0]]
     """
 
+    is_figure = False
     textbook = "C[i, j] = sum((E == i) * (argmax(a) == j))"
 
     def __call__(self, a, E, weights=None):

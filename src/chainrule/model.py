@@ -76,21 +76,30 @@ class Model:
         return a
 
     def evaluate(
-        self, x: Any, y: Any, sample_weight: Any = None, metrics: Sequence[Metric | str] | None = None
+        self, x: Any, y: Any = None, sample_weight: Any = None, metrics: Sequence[Metric | str] | None = None
     ) -> dict[str, Any]:
-        """The cost (regulariser included) and metrics on prepared examples, by name.
+        """The cost (regulariser included) and the metrics, by name; metrics are in the target's own units.
 
         Args:
-            x: examples, as training saw them.
+            x: raw rows with their target, or, where y is given, prepared examples.
             y: class numbers, or values in the shape of the outputs, as training saw them.
             sample_weight: one weight for each example.
             metrics: formulas or notation; by default accuracy for a classifier, else R², RMSE and MAE.
+
+        Raises:
+            ChainruleError: where the rows do not fit, or a class was never seen in training.
         """
-        x = examples(x, self.input_shape, repr(self.network))
-        y = np.asarray(y)
+        if y is None:
+            if self.preparation is None:
+                raise ChainruleError("evaluate: this model takes arrays, not raw rows: give the targets y too.")
+            table = self.preparation.complete(x)
+            x, y = self.preparation.inputs(table), self.preparation.targets(table)
+        x, y = examples(x, self.input_shape, repr(self.network)), np.asarray(y)
         through = functools.partial(_assess, self.network, self.cost, self.parameters, self.state)
         a, each = in_batches(through, x, y)
         values = {"cost": float(np.average(each.astype(np.float64), weights=sample_weight)) + self.penalty()}
+        if self.preparation is not None and self.classes is None:
+            a, y = self.preparation.restore(a), self.preparation.restore(y)
         for metric in self.metrics if metrics is None else [as_formula(m, Metric) for m in metrics]:
             values[metric.label()] = metric(a, y, sample_weight)
         return values
@@ -102,7 +111,7 @@ class Model:
 
     def penalty(self) -> float:
         """What the regulariser adds to the cost."""
-        return float(penalty(self.regularizer, self.network, self.input_shape, self.parameters))
+        return float(_penalty(self.regularizer, self.network, self.input_shape, self.parameters))
 
     def summary(self) -> list["SummaryRow"]:
         """A row for each layer: its notation, output shape and number of parameters."""
@@ -147,6 +156,9 @@ def penalty(regularizer: Regularizer | None, network: Chain, shape: Shape, param
     term = regularizer if part == "whole" else regularizer.smooth
     terms = jax.tree.map(lambda w, it_is: term(w) if it_is else 0.0, parameters, regularized(network, shape))
     return sum(jax.tree.leaves(terms), start=jnp.zeros(()))
+
+
+_penalty = jax.jit(penalty, static_argnames="shape")
 
 
 def examples(x: Any, shape: Shape | None = None, who: str = "fit") -> np.ndarray:

@@ -56,7 +56,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """The question "Did you mean …?" for a misspelt name; empty where nothing is near."""
     known = list(known)
     spelt = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)
     return f" Did you mean {spelt[close[0]]}?" if close else ""
 
 
@@ -143,7 +143,7 @@ def _compose(op: ast.operator, left: Any, right: Any, text: str) -> Any:
 def _make(name: str, args: list, keywords: list[tuple[str, Any]], text: str) -> Formula:
     known = formulas()
     if name not in known:
-        raise ChainruleError(f"Unknown formula {name!r} in {_quote(text)}.{nearest(name, known)}")
+        raise ChainruleError(f"Unknown formula {name[:80]!r} in {_quote(text)}.{nearest(name, known)}")
     fields = dataclasses.fields(known[name])  # type: ignore[arg-type]
     names = [field.name for field in fields]
     takes = f"{name} takes {', '.join(names) or 'no fields'}"
@@ -152,7 +152,7 @@ def _make(name: str, args: list, keywords: list[tuple[str, Any]], text: str) -> 
     given = dict(zip(names, args, strict=False))
     for field, value in keywords:
         if field not in names:
-            raise ChainruleError(f"{name} has no field {field!r}: {takes}.{nearest(field, names)}")
+            raise ChainruleError(f"{name} has no field {field[:80]!r}: {takes}.{nearest(field, names)}")
         if field in given:
             raise ChainruleError(f"{name}: {field} is given twice in {_quote(text)}.")
         given[field] = value

@@ -387,18 +387,6 @@ class Preparation:
         )
 
 
-def default_network(preparation: Preparation) -> str:
-    """A network that suits the data, in its notation.
-
-    >>> default_network(Preparation.fit({"a": [1.0, 2.0], "b": ["yes", "no"]}))
-    'Dense(128) >> ReLU() >> Dropout(0.2) >> Dense(2) >> Softmax()'
-    """
-    flat = "Flatten() >> " if len(preparation.input_shape) > 1 else ""
-    if preparation.task == "classification":
-        return f"{flat}Dense(128) >> ReLU() >> Dropout(0.2) >> Dense({len(preparation.classes)}) >> Softmax()"
-    return f"{flat}Dense(64) >> ReLU() >> Dense(64) >> ReLU() >> Dense(1)"
-
-
 # Columns: what a raw one holds, and how it is read as numbers or as text.
 
 

@@ -30,7 +30,12 @@ FILE = "model.safetensors"
 
 def save(model: Model, path: Path) -> None:
     """Write a model's file, whole or not at all."""
-    from safetensors.numpy import save as to_bytes
+    write_whole(path, to_bytes(model))
+
+
+def to_bytes(model: Model) -> bytes:
+    """The content of a model's file; equal models give equal bytes."""
+    from safetensors.numpy import save as serialize
 
     arrays = _by_name({"parameters": model.parameters, "state": model.state})
     history = asdict(model.history)
@@ -47,7 +52,7 @@ def save(model: Model, path: Path) -> None:
         "training": model.training,
     }
     text = json.dumps(about | {"digest": _digest(about, arrays)}, default=_plain)
-    write_whole(path, to_bytes(arrays, {"chainrule": text}))
+    return serialize(arrays, {"chainrule": text})
 
 
 def load(path: str | os.PathLike) -> Model:
@@ -86,7 +91,7 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise ChainruleError(f"There is no model file {file}. Train one: chainrule train digits.")
     try:
         with safe_open(file, "numpy") as content:
-            about = dict(json.loads((content.metadata() or {})["chainrule"]))
+            about = {**json.loads((content.metadata() or {})["chainrule"])}
             return about, {name: content.get_tensor(name) for name in sorted(content.keys())}
     except SafetensorError as error:
         if "HeaderTooSmall" in str(error) or "IncompleteBuffer" in str(error) or "InvalidHeaderLength" in str(error):

@@ -25,6 +25,8 @@ def read_named(name: str) -> Table:
     """
     bunch: Any = getattr(import_module("sklearn.datasets"), f"load_{name}")()
     columns = dict(zip(map(str, bunch.feature_names), bunch.data.T, strict=True))
+    if "images" in bunch:  # pixels of one scale, not columns of their own
+        columns = {"image": bunch.images[..., None]}
     return Table({**columns, "target": _target(bunch)}, name)
 
 

@@ -125,6 +125,9 @@ def fit(
     if metrics is None:
         metrics = () if classes is None else (Accuracy(),)
     metrics = tuple(as_formula(metric, Metric) for metric in metrics)
+    for metric in metrics:
+        if not metric.is_figure:
+            raise ChainruleError(f"fit: {metric!r} is no single figure to follow. Measure it by model.evaluate.")
 
     choices = {
         "optimizer": repr(optimizer),
@@ -135,7 +138,8 @@ def fit(
         "seed": seed,
     }
     steps = 1 if batch_size == "all" else math.ceil(len(x) / batch_size)
-    followed = tuple(metric for metric in metrics if isinstance(metric, MeanMetric))
+    in_own_units = classes is not None or preparation is None  # a table's values are trained on standardised
+    followed = tuple(metric for metric in metrics if isinstance(metric, MeanMetric) and in_own_units)
     problem = Problem(network, cost, schedules.over(optimizer, float(epochs * steps)), regularizer, followed)
     loop = Loop(problem, on_device(x, E, weights), len(x), bucket(len(x)) if batch_size == "all" else batch_size, seed)
 
@@ -224,7 +228,7 @@ def _weights(weights: Any, rows: int) -> np.ndarray | None:
 def _set_apart(fraction: Any, x: np.ndarray, E: np.ndarray, weights: np.ndarray | None, seed: int) -> tuple:
     """The rows for training and those for validation, each as (x, E, weights), by a random draw."""
     if not isinstance(fraction, float) or not 0 < fraction < 1:
-        got = repr(fraction) if np.ndim(fraction) == 0 else type(fraction).__name__
+        got = repr(fraction) if isinstance(fraction, int | float | str) else type(fraction).__name__
         raise ChainruleError(f"fit: validation must be (x, y) or a fraction between 0 and 1, got {got}.")
     count = round(len(x) * fraction)
     if not 0 < count < len(x):
@@ -251,7 +255,7 @@ def _not_finite(row: Row, state: State) -> str:
 
 
 def _diverged(what: str, history: History, optimizer: Any, model: Model) -> DivergedError:
-    finite = f"the last finite cost was {history.rows[-1]['cost']:.4g}" if history.rows else "no epoch had a finite one"
+    finite = f"the last finite cost was {history.rows[-1]['cost']:.4g}" if history.rows else "no epoch before was sound"
     return DivergedError(
         f"The {what} in epoch {len(history) + 1}; {finite}. Lower the learning rate of "
         f"{optimizer!r}, clip the gradient (ClipNorm(1.0) >> …), or standardise the data.",

@@ -53,7 +53,7 @@ def _numbered(y: np.ndarray, classes: Classes) -> tuple[np.ndarray, tuple[Any, .
     """Class numbers for names of classes."""
     if y.dtype.kind in "OS":
         for place, name in np.ndenumerate(y):
-            if str(name) in BLANKS and not isinstance(name, str):
+            if not isinstance(name, str) and str(name) in BLANKS:
                 at = ", ".join(map(str, place))
                 raise ChainruleError(f"fit: y[{at}] is {name}, expected a class. Fill the gap or leave the row out.")
         y = y.astype(str)
@@ -71,6 +71,10 @@ def _check_classes(y: np.ndarray, classes: tuple[Any, ...], network: Chain, outp
     wanted = max(len(classes), int(y.max()) + 1)
     if y.min() < 0:
         raise ChainruleError(f"fit: expected class numbers 0, 1, …, got {int(y.min())}. Count classes from 0.")
+    if len(classes) <= y.max() < outputs[-1]:
+        raise ChainruleError(
+            f"fit: y has the class number {int(y.max())}, but the classes are {classes}. Name them all."
+        )
     if wanted != outputs[-1] and not (wanted == 2 and outputs[-1] == 1):
         raise ChainruleError(
             f"fit: the targets have {wanted} classes, but {_last(network)} gives {outputs[-1]} outputs. "

@@ -1,0 +1,75 @@
+"""The parts of a data set that a command trains, validates and tests on; the same choices give the same parts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.data import read, split
+from chainrule.errors import ChainruleError
+from chainrule.preparation import Roles
+from chainrule.table import Table
+
+USUAL = {"test": 0.2, "validation": 0.1}  # fractions of the rows, unless others are chosen
+
+
+@dataclass(frozen=True)
+class Divided:
+    """A data set's parts by name (train, and validation and test where there are any), and how they were chosen."""
+
+    roles: Roles
+    parts: dict[str, Table]
+    chosen: dict[str, Any]
+
+
+def divide(
+    source: str, *, test: str | None, validation: str | None, seed: int, text: list[str], **choices: Any
+) -> Divided:
+    """Read a source and divide its rows.
+
+    Args:
+        source: a named set or a file.
+        test, validation: a fraction of the rows, or another file; where not said, a source's own test part if it has
+            one, else the usual fraction.
+        seed: of the division.
+        text: columns of text, though they look like numbers.
+        **choices: target, task, drop and missing, as in `Roles.of`.
+    """
+    whole = read(source, text)
+    roles = Roles.of(whole, text=text, **choices)
+    given = {"test": _file(test, text), "validation": _file(validation, text)}
+    if test is None and whole.test is not None:
+        given["test"] = whole.test
+    fractions = {
+        "test": 0.0 if given["test"] is not None else _fraction("test", test),
+        "validation": 0.0 if given["validation"] is not None else _fraction("validation", validation),
+    }
+    chosen = {"data": whole.name, "rows": whole.rows, **fractions, "seed": seed}
+    parts = redivide(whole, roles, chosen)
+    parts |= {name: roles.complete(table) for name, table in given.items() if table is not None}
+    return Divided(roles, parts, chosen)
+
+
+def redivide(whole: Table, roles: Roles, chosen: dict[str, Any]) -> dict[str, Table]:
+    """The parts of a table by the fractions and the seed that were chosen; each class keeps its share."""
+    table = roles.complete(whole)
+    classes = table[roles.target] if roles.task == "classification" else None
+    fractions = {name: chosen[name] for name in ("validation", "test")}
+    rows = split(table.rows, **fractions, seed=chosen["seed"], classes=classes, name=table.name)
+    return {name: table.take(taken) for name, taken in rows._asdict().items() if len(taken)}
+
+
+def _file(value: str | None, text: list[str]) -> Table | None:
+    return None if value is None or _number(value) is not None else read(value, text)
+
+
+def _fraction(name: str, value: str | None) -> float:
+    fraction = USUAL[name] if value is None else _number(value)
+    if fraction is None or not 0 <= fraction < 1:
+        raise ChainruleError(f"--{name} must be a fraction from 0 up to 1, or a file, got {value}.")
+    return fraction
+
+
+def _number(value: str) -> float | None:
+    try:
+        return float(value)
+    except ValueError:
+        return None

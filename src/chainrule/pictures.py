@@ -1,0 +1,87 @@
+"""Results as pictures, each returned as the bytes of a PNG file."""
+
+import io
+from typing import Any
+
+import numpy as np
+
+from chainrule.history import History
+
+INK, FAINT = "#22313f", "#d5dbe1"
+COLOURS = ("#1f6fb4", "#d9662b")  # training, validation
+
+
+def curves(history: History) -> bytes:
+    """The cost and each metric over the epochs, in training and on the validation data."""
+    names = [name for name in history.columns if name != "epoch"]
+    panels = list(dict.fromkeys(name.removeprefix("validation_") for name in names))
+    figure, axes = _figure(len(panels))
+    for axis, panel in zip(axes, panels, strict=True):
+        for name, label, colour in ((panel, "training", 0), (f"validation_{panel}", "validation", 1)):
+            if name in names:
+                axis.plot(history["epoch"], history[name], label=label, color=COLOURS[colour], linewidth=1.8)
+        if history.best_epoch:
+            axis.axvline(
+                history.best_epoch, color=INK, linewidth=1, linestyle=":", label=f"epoch {history.best_epoch} kept"
+            )
+        if panel == "cost" and min(history["cost"]) > 0:
+            axis.set_yscale("log")
+        axis.set(xlabel="epoch", title=panel.replace("_", " "))
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.legend(frameon=False)
+    return _png(figure)
+
+
+def confusion(matrix: np.ndarray, classes: tuple[Any, ...]) -> bytes:
+    """A confusion matrix: a row for each expected class, a column for each predicted one."""
+    size = min(max(3.6, 0.55 * len(classes) + 1.8), 14)
+    figure, (axis,) = _figure(1, (size, size))
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    places = range(len(classes))
+    long = max(len(str(name)) for name in classes) > 3
+    axis.set_xticks(places, classes, rotation=45 if long else 0, ha="right" if long else "center")
+    axis.set_yticks(places, classes)
+    if len(classes) <= 30:
+        for row in places:
+            for column in places:
+                if matrix[row, column]:
+                    colour = "white" if share[row, column] > 0.5 else INK
+                    axis.text(
+                        column, row, f"{matrix[row, column]:g}", ha="center", va="center", color=colour, fontsize=9
+                    )
+    axis.set(xlabel="predicted", ylabel="expected", title=f"{np.trace(matrix):g} of {matrix.sum():g} right")
+    axis.grid(False)
+    return _png(figure)
+
+
+def predictions(predicted: np.ndarray, expected: np.ndarray, target: str) -> bytes:
+    """Predicted values against expected ones; the diagonal is perfect."""
+    figure, (axis,) = _figure(1, (4.8, 4.8))
+    low, high = min(predicted.min(), expected.min()), max(predicted.max(), expected.max())
+    axis.plot([low, high], [low, high], color=INK, linewidth=1, linestyle=":")
+    dense = len(expected) > 1000
+    axis.scatter(
+        expected, predicted, s=6 if dense else 14, alpha=0.25 if dense else 0.7, color=COLOURS[0], linewidths=0
+    )
+    axis.set(xlabel=f"{target}, expected", ylabel=f"{target}, predicted", aspect="equal")
+    return _png(figure)
+
+
+def _figure(panels: int, size: tuple[float, float] | None = None) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure  # not pyplot: no window, no state between pictures
+
+    figure = Figure(figsize=size or (4.8 * panels, 3.6), dpi=150, layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(color=FAINT, linewidth=0.6)
+        axis.set_axisbelow(True)
+        axis.tick_params(colors=INK)
+    return figure, axes
+
+
+def _png(figure: Any) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
