@@ -5,6 +5,7 @@ On the host they are computed in float64. A metric that is a mean over examples 
 examples have weights, a metric is the weighted one.
 """
 
+import dataclasses
 import re
 from abc import abstractmethod
 from typing import Any, ClassVar
@@ -29,10 +30,12 @@ class Metric(Formula):
     def __call__(self, a: Array, E: Array, weights: Array | None = None) -> Any:
         """The metric over all examples: a is (n, outputs), E holds class numbers (n,) or values (n, outputs)."""
 
-    @classmethod
-    def label(cls) -> str:
-        """Its name in tables and files, such as "top_k"."""
-        return re.sub("(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+    def label(self) -> str:
+        """Its name in tables and files, with the fields that differ from their defaults: "top_k", "top_k_1"."""
+        words = [re.sub("(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()]
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        words += [str(getattr(self, field.name)) for field in fields if getattr(self, field.name) != field.default]
+        return "_".join(words)
 
 
 class MeanMetric(Metric):

@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
+from chainrule.examples import inputs, sample_weights, targets
 from chainrule.history import History
 from chainrule.layer import Chain, Layer, Shape, count, regularized
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, predicted_classes
@@ -24,7 +25,7 @@ from chainrule.regularizers import Regularizer
 ROWS = 1024  # the most rows that go through the network at once
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class Model:
     """A network with its parameters; `fit` makes it, `load` reads it.
 
@@ -71,7 +72,7 @@ class Model:
 
     def outputs(self, x: Any) -> np.ndarray:
         """The network's outputs for prepared examples, any number of rows, compiled for a few sizes only."""
-        x = examples(x, self.input_shape, repr(self.network))
+        x = inputs(x, self.input_shape, repr(self.network))
         [a] = in_batches(functools.partial(_outputs, self.network, self.parameters, self.state), x)
         return a
 
@@ -94,7 +95,9 @@ class Model:
                 raise ChainruleError("evaluate: this model takes arrays, not raw rows: give the targets y too.")
             table = self.preparation.complete(x)
             x, y = self.preparation.inputs(table), self.preparation.targets(table)
-        x, y = examples(x, self.input_shape, repr(self.network)), np.asarray(y)
+        x, outputs = inputs(x, self.input_shape, "evaluate"), self.network.output_shape(self.input_shape)
+        y, _ = targets(y, len(x), self.network, outputs, self.cost, self.classes, "evaluate")
+        sample_weight = sample_weights(sample_weight, len(x), "evaluate")
         through = functools.partial(_assess, self.network, self.cost, self.parameters, self.state)
         a, each = in_batches(through, x, y)
         values = {"cost": float(np.average(each.astype(np.float64), weights=sample_weight)) + self.penalty()}
@@ -113,9 +116,12 @@ class Model:
         """What the regulariser adds to the cost."""
         return float(_penalty(self.regularizer, self.network, self.input_shape, self.parameters))
 
-    def summary(self) -> list["SummaryRow"]:
-        """A row for each layer: its notation, output shape and number of parameters."""
+    def summary(self) -> "Summary":
+        """A row for each layer: its notation, output shape and number of parameters; it prints as a table."""
         return summary(self.network, self.input_shape)
+
+    def __repr__(self) -> str:
+        return f"Model({self.network!r}, input_shape={self.input_shape})"
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to a file (safetensors), whole or not at all. Raises `ChainruleError` where it can't."""
@@ -132,15 +138,30 @@ class SummaryRow(NamedTuple):
     parameters: int
 
 
-def summary(network: Layer, shape: Shape) -> list[SummaryRow]:
+class Summary(tuple[SummaryRow, ...]):
+    """The rows of a network's summary, which print as a table."""
+
+    def __str__(self) -> str:
+        cells = [("layer", "output shape", "parameters")]
+        cells += [(row.layer, str(row.output_shape), f"{row.parameters:,}") for row in self]
+        cells += [("", "", f"{sum(row.parameters for row in self):,}")]
+        first, second, third = (max(map(len, column)) for column in zip(*cells, strict=True))
+        return "\n".join(f"{a:<{first}}  {b:>{second}}  {c:>{third}}" for a, b, c in cells)
+
+
+def summary(network: Layer, shape: Shape) -> Summary:
     """A row for each layer: its notation, output shape and number of parameters.
 
     >>> from chainrule.layers import Dense
-    >>> summary(Dense(10), (64,))
-    [SummaryRow(layer='Dense(10)', output_shape=(10,), parameters=650)]
+    >>> from chainrule.activations import Softmax
+    >>> print(summary(Dense(10) >> Softmax(), (64,)))
+    layer      output shape  parameters
+    Dense(10)         (10,)         650
+    Softmax()         (10,)           0
+                                    650
     """
     reached = as_chain(network).walk(shape)
-    return [SummaryRow(repr(layer), layer.output_shape(at), count(layer, at)) for layer, at in reached]
+    return Summary(SummaryRow(repr(layer), layer.output_shape(at), count(layer, at)) for layer, at in reached)
 
 
 def as_chain(network: Layer | str) -> Chain:
@@ -159,34 +180,6 @@ def penalty(regularizer: Regularizer | None, network: Chain, shape: Shape, param
 
 
 _penalty = jax.jit(penalty, static_argnames="shape")
-
-
-def examples(x: Any, shape: Shape | None = None, who: str = "fit") -> np.ndarray:
-    """Examples as an array of finite float32 numbers, of the given shape each.
-
-    Raises:
-        ChainruleError: naming the first entry that is not a finite number, or the shape that does not fit.
-    """
-    try:
-        array = np.asarray(x, np.float32)
-    except (TypeError, ValueError) as error:
-        raise ChainruleError(f"{who}: expected an array of numbers, got {type(x).__name__}: {error}.") from None
-    if array.ndim < 1 or (shape is not None and array.shape[1:] != shape):
-        one = "" if array.shape != shape else " For a single example, add an axis: x[None]."
-        expected = f"(rows, {', '.join(map(str, shape))})" if shape else "(rows, …)"
-        raise ChainruleError(f"{who}: expected examples of shape {expected}, got {array.shape}.{one}")
-    check_finite(array, who, "x")
-    return array
-
-
-def check_finite(array: np.ndarray, who: str, name: str) -> None:
-    """Refuse NaN and infinity, naming the first."""
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ChainruleError(
-            f"{who}: {name}[{', '.join(map(str, place))}] is {array[place]}, expected finite numbers. "
-            f"Fill the gap or leave the row out."
-        )
 
 
 def in_batches(function: Callable, *arrays: np.ndarray) -> list[np.ndarray]:

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from chainrule.errors import ChainruleError
 from chainrule.formula import Formula, fraction, positive
 from chainrule.notation import as_formula
 from chainrule.schedules import Schedule, rate, rate_at
@@ -358,12 +357,8 @@ class FromOptax:
         """Optax's steps and its new state."""
         return self.transformation.update(grads, state, params)
 
-    def rates(self, state: Any, params: Any) -> Any:
-        """Refused: the protocol does not tell them."""
-        raise ChainruleError(
-            "L1 needs the rates of the optimizer's steps, which Optax's protocol does not tell. "
-            "Use an optimizer of chainrule.optimizers, such as Adam(0.001), or L2."
-        )
+    def __repr__(self) -> str:
+        return f"FromOptax({type(self.transformation).__name__})"
 
 
 def as_optimizer(value: Any) -> Optimizer | FromOptax:

@@ -143,7 +143,7 @@ class Warmup(Schedule):
 class OneCycle(Schedule):
     """The rate rises to its maximum and then falls far below where it began, both along half a cosine.
 
-    The same as PyTorch's OneCycleLR, without its cycling of momentum.
+    PyTorch's OneCycleLR counts a step less (its rise ends at rise · steps − 1) and cycles momentum too.
 
     Reference: Smith & Topin, 2018, Super-convergence: very fast training of neural networks using large learning
     rates, arXiv:1708.07120.

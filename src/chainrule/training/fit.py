@@ -14,12 +14,13 @@ import numpy as np
 from chainrule import schedules
 from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError, DivergedError
+from chainrule.examples import inputs, sample_weights, targets
 from chainrule.history import History, Row
 from chainrule.layer import Chain, Layer
 from chainrule.metrics import Accuracy, MeanMetric, Metric
-from chainrule.model import Model, as_chain, check_finite, examples
+from chainrule.model import Model, as_chain
 from chainrule.notation import as_formula
-from chainrule.optimizers import as_optimizer
+from chainrule.optimizers import FromOptax, as_optimizer
 from chainrule.preparation import Preparation
 from chainrule.regularizers import Regularizer
 from chainrule.training.batches import bucket, on_device
@@ -27,7 +28,6 @@ from chainrule.training.loop import Loop
 from chainrule.training.progress import Progress
 from chainrule.training.step import Problem, State
 from chainrule.training.stopping import EarlyStopping
-from chainrule.training.targets import targets
 
 
 @dataclass(frozen=True)
@@ -108,17 +108,22 @@ def fit(
     cost = _default_cost(network) if cost is None else as_formula(cost, Cost)
     optimizer = as_optimizer(optimizer)
     regularizer = None if regularizer is None else as_formula(regularizer, Regularizer)
+    if regularizer is not None and regularizer.has_kink and isinstance(optimizer, FromOptax):
+        raise ChainruleError(
+            f"fit: {regularizer!r} needs the rates of the optimizer's steps, which Optax does not tell. "
+            f"Use one of chainrule.optimizers, such as Adam(0.001), or L2."
+        )
     epochs, seed = _whole("epochs", epochs, 1, 10**9), _whole("seed", seed, 0, 2**32 - 1)
     patience = _early_stopping(early_stopping, validation)
 
-    x = examples(x)
+    x = inputs(x)
     shape, outputs = x.shape[1:], network.output_shape(x.shape[1:])
     E, classes = targets(y, len(x), network, outputs, cost, classes)
-    weights = _weights(sample_weight, len(x))
+    weights = sample_weights(sample_weight, len(x))
     held_out = None
     if isinstance(validation, tuple) and len(validation) == 2:
-        xv = examples(validation[0], shape)
-        held_out = (xv, targets(validation[1], len(xv), network, outputs, cost, classes)[0], None)
+        xv = inputs(validation[0], shape, "validation")
+        held_out = (xv, targets(validation[1], len(xv), network, outputs, cost, classes, "validation")[0], None)
     elif validation is not None:
         (x, E, weights), held_out = _set_apart(validation, x, E, weights, seed)
     batch_size = _batch_size(batch_size, len(x))
@@ -167,7 +172,8 @@ def fit(
                 if patience and patience.better(history):
                     best, history.best_epoch = good, epoch
                 end = EpochEnd(row, epochs, partial(model_of, good))
-                if [callback for callback in callbacks if callback(end) is True]:
+                answers = [callback(end) for callback in callbacks]
+                if any(isinstance(answer, bool | np.bool_) and answer for answer in answers):
                     history.stopped = "callback"
                     break
                 if patience and epoch - (history.best_epoch or 0) >= patience.patience:
@@ -207,22 +213,6 @@ def _batch_size(size: Any, rows: int) -> int | Literal["all"]:
     if size > rows:
         warnings.warn(f'batch_size {size} is more than the {rows} training rows: it becomes "all".', stacklevel=3)
     return int(size) if size < rows else "all"
-
-
-def _weights(weights: Any, rows: int) -> np.ndarray | None:
-    if weights is None:
-        return None
-    try:
-        weights = np.asarray(weights, np.float32)
-    except (TypeError, ValueError):
-        kind = type(weights).__name__
-        raise ChainruleError(f"fit: expected sample_weight to be numbers, one an example, got {kind}.") from None
-    if weights.shape != (rows,):
-        raise ChainruleError(f"fit: expected sample_weight of shape {(rows,)}, got {weights.shape}.")
-    check_finite(weights, "fit", "sample_weight")
-    if weights.min() < 0 or weights.max() == 0:
-        raise ChainruleError("fit: sample_weight must not be negative, and not zero everywhere.")
-    return weights
 
 
 def _set_apart(fraction: Any, x: np.ndarray, E: np.ndarray, weights: np.ndarray | None, seed: int) -> tuple:

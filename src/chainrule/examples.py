@@ -1,0 +1,132 @@
+"""What users give as examples, checked: inputs, targets as the cost wants them, and weights."""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy
+from chainrule.errors import ChainruleError
+from chainrule.layer import Chain, Layer, Shape
+
+Classes = tuple[Any, ...] | None
+
+BLANKS = ("None", "nan", "NaT", "<NA>")  # how values that are missing print
+
+
+def inputs(x: Any, shape: Shape | None = None, who: str = "fit") -> np.ndarray:
+    """Inputs as an array of finite float32 numbers, of the given shape each.
+
+    Raises:
+        ChainruleError: naming the first entry that is not a finite number, or the shape that does not fit.
+    """
+    try:
+        array = np.asarray(x, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ChainruleError(f"{who}: expected an array of numbers, got {type(x).__name__}: {error}.") from None
+    if array.ndim < 1 or (shape is not None and array.shape[1:] != shape):
+        one = "" if array.shape != shape else " For a single example, add an axis: x[None]."
+        expected = f"(rows, {', '.join(map(str, shape))})" if shape else "(rows, …)"
+        raise ChainruleError(f"{who}: expected examples of shape {expected}, got {array.shape}.{one}")
+    check_finite(array, who, "x")
+    return array
+
+
+def targets(
+    y: Any, rows: int, network: Chain, outputs: Shape, cost: Cost, classes: Classes, who: str = "fit"
+) -> tuple[np.ndarray, Classes]:
+    """The targets E, class numbers (int32) or values (float32), and the classes if there are any.
+
+    Raises:
+        ChainruleError: for another number of rows, classes or values than the network has.
+    """
+    y = np.asarray(y)
+    if y.ndim == 0 or len(y) != rows:
+        raise ChainruleError(f"{who}: expected {rows} targets, one for each example, got shape {y.shape}.")
+    if rows == 0:
+        raise ChainruleError(f"{who}: expected at least one example, got none.")
+    if y.dtype.kind in "USOb":
+        y, classes = _numbered(y, classes, who)
+    one_fewer = y.shape[1:] == outputs[:-1]
+    if y.dtype.kind in "iu" and one_fewer and (classes or outputs[-1] > 1 or isinstance(cost, CrossEntropy)):
+        classes = classes or tuple(range(max(outputs[-1], 2)))
+        _check_classes(y, classes, network, outputs, who)
+        return y.astype(np.int32), classes
+    if y.shape[1:] != outputs and not (one_fewer and outputs[-1] == 1):
+        raise ChainruleError(
+            f"{who}: expected targets of shape {(rows, *outputs)}, as the network's outputs, or class numbers "
+            f"{(rows, *outputs[:-1])}, got {y.dtype} of shape {y.shape}. Change the last layer, {_last(network)}."
+        )
+    y = y.astype(np.float32)
+    check_finite(y, who, "y")
+    y = y.reshape(rows, *outputs)
+    if not isinstance(cost, CategoricalCrossEntropy):
+        return y, None
+    classes = classes or tuple(range(outputs[-1]))
+    _check_classes(y.argmax(axis=-1), classes, network, outputs, who)
+    return y, classes
+
+
+def sample_weights(weights: Any, rows: int, who: str = "fit") -> np.ndarray | None:
+    """A weight for each example, float32 (rows,), none negative and some not zero; None where all count alike."""
+    if weights is None:
+        return None
+    try:
+        weights = np.asarray(weights, np.float32)
+    except (TypeError, ValueError):
+        kind = type(weights).__name__
+        raise ChainruleError(f"{who}: expected sample_weight to be numbers, one an example, got {kind}.") from None
+    if weights.shape != (rows,):
+        raise ChainruleError(f"{who}: expected sample_weight of shape {(rows,)}, got {weights.shape}.")
+    check_finite(weights, who, "sample_weight")
+    if weights.min() < 0 or weights.max() == 0:
+        raise ChainruleError(f"{who}: sample_weight must not be negative, and not zero everywhere.")
+    return weights
+
+
+def check_finite(array: np.ndarray, who: str, name: str) -> None:
+    """Refuse NaN and infinity, naming the first."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ChainruleError(
+            f"{who}: {name}[{', '.join(map(str, place))}] is {array[place]}, expected finite numbers. "
+            f"Fill the gap or leave the row out."
+        )
+
+
+def _numbered(y: np.ndarray, classes: Classes, who: str) -> tuple[np.ndarray, tuple[Any, ...]]:
+    """Class numbers for names of classes."""
+    if y.dtype.kind in "OS":
+        for place, name in np.ndenumerate(y):
+            if not isinstance(name, str) and str(name) in BLANKS:
+                at = ", ".join(map(str, place))
+                raise ChainruleError(f"{who}: y[{at}] is {name}, expected a class. Fill the gap or leave the row out.")
+        y = y.astype(str)
+    if not classes:
+        found, numbers = np.unique(y, return_inverse=True)
+        return numbers.reshape(y.shape), tuple(found.tolist())
+    number = {name: index for index, name in enumerate(classes)}
+    unknown = [name for name in y.ravel().tolist() if name not in number]
+    if unknown:
+        raise ChainruleError(f"{who}: the class {unknown[0]!r} is not one of the training part's: {classes}.")
+    return np.vectorize(number.get, otypes=[int])(y), classes
+
+
+def _check_classes(y: np.ndarray, classes: tuple[Any, ...], network: Chain, outputs: Shape, who: str) -> None:
+    wanted = max(len(classes), int(y.max()) + 1)
+    if y.min() < 0:
+        raise ChainruleError(f"{who}: expected class numbers 0, 1, …, got {int(y.min())}. Count classes from 0.")
+    if len(classes) <= y.max() < outputs[-1]:
+        raise ChainruleError(
+            f"{who}: y has the class number {int(y.max())}, but the classes are {classes}. Name them all."
+        )
+    if wanted != outputs[-1] and not (wanted == 2 and outputs[-1] == 1):
+        raise ChainruleError(
+            f"{who}: the targets have {wanted} classes, but {_last(network)} gives {outputs[-1]} outputs. "
+            f"End it with Dense({wanted}) >> Softmax()."
+        )
+
+
+def _last(network: Chain) -> str:
+    """The last layer that decides the number of outputs, for messages."""
+    deciding = [layer for layer in network.layers if type(layer).output_shape is not Layer.output_shape]
+    return repr((deciding or network.layers)[-1])

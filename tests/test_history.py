@@ -1,0 +1,38 @@
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule.history import History
+
+ROWS = [{"epoch": 1, "cost": 0.1 + 0.2, "accuracy": 0.5}, {"epoch": 2, "cost": 1e-30, "accuracy": 1.0}]
+
+
+def test_it_is_a_table():
+    history = History(ROWS)
+    assert history.columns == ["epoch", "cost", "accuracy"]
+    assert history["accuracy"] == [0.5, 1.0]
+    assert len(history) == 2
+    assert list(history) == ROWS
+    with pytest.raises(KeyError):
+        history["recall"]
+
+
+def test_an_empty_one_has_columns_too():
+    assert History().columns == ["epoch", "cost"]
+    assert History().to_csv() == "epoch,cost\n"
+    assert list(History()) == History()["cost"] == []
+
+
+def test_how_long_it_took_makes_no_difference():
+    assert History(ROWS, seconds=1.0) == History(ROWS, seconds=2.0)
+    assert History(ROWS, stopped="callback") != History(ROWS)
+    assert History(ROWS, best_epoch=1) != History(ROWS)
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=5))
+def test_the_text_keeps_every_digit(costs):
+    text = History([{"epoch": epoch, "cost": cost} for epoch, cost in enumerate(costs, 1)]).to_csv()
+    assert [float(row["cost"]) for row in csv.DictReader(io.StringIO(text))] == costs

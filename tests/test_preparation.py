@@ -1,0 +1,338 @@
+import contextlib
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule.errors import ChainruleError
+from chainrule.preparation import Preparation, Roles, default_network
+from chainrule.table import Table
+
+finite = st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: round(value, 6))
+columns = st.integers(4, 20).flatmap(
+    lambda rows: st.fixed_dictionaries(
+        {
+            "height": st.lists(finite, min_size=rows, max_size=rows),
+            "kind": st.lists(st.text(max_size=4), min_size=rows, max_size=rows),
+            "target": st.lists(finite, min_size=rows, max_size=rows),
+        }
+    )
+)
+
+
+def refusal(action, *arguments, **options) -> str:
+    with pytest.raises(ChainruleError) as caught:
+        action(*arguments, **options)
+    return str(caught.value)
+
+
+def people(**columns) -> Table:
+    return Table(
+        {"age": [20, 30, 40, 50], "city": ["Rome", "Oslo", "Rome", "Bonn"], "pay": [1.5, 2, 2.5, 4], **columns},
+        "people",
+    )
+
+
+def test_numbers_are_standardised_and_text_is_one_hot():
+    inputs = Preparation.fit(people()).inputs(people())
+    assert (inputs.dtype, inputs.shape) == (np.float32, (4, 4))
+    np.testing.assert_allclose(inputs[:, 0], (np.array([20, 30, 40, 50]) - 35) / np.std([20, 30, 40, 50]), rtol=1e-6)
+    np.testing.assert_array_equal(inputs[:, 1:], [[0, 0, 1], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
+
+
+def test_a_constant_column_has_scale_one():
+    preparation = Preparation.fit({"a": [0.1] * 7, "b": range(7)})
+    np.testing.assert_array_equal(preparation.inputs({"a": [0.1, 1.1]}), [[0], [1]])
+
+
+def test_images_are_standardised_by_channel():
+    x = np.random.default_rng(0).uniform(0, 255, (20, 5, 4, 3))
+    x[..., 2] = 7
+    table = {"x": x.astype(np.float32), "y": np.arange(20) % 2}
+    preparation = Preparation.fit(table)
+    inputs = preparation.inputs(x)
+    assert preparation.input_shape == (5, 4, 3)
+    assert inputs.shape == x.shape
+    np.testing.assert_allclose(inputs.mean((0, 1, 2)), 0, atol=1e-6)
+    np.testing.assert_allclose(inputs.std((0, 1, 2)), [1, 1, 0], atol=1e-5)
+    np.testing.assert_array_equal(preparation.inputs(table), preparation.inputs(x.astype(np.float32)))
+
+
+@given(columns)
+def test_targets_come_back_in_their_own_units(table):
+    preparation = Preparation.fit(table, task="regression")
+    targets = preparation.targets(table)
+    assert (targets.dtype, targets.shape) == (np.float32, (len(table["target"]), 1))
+    raw = preparation.raw_targets(table)
+    np.testing.assert_array_equal(raw[:, 0], table["target"])
+    np.testing.assert_allclose(preparation.restore(targets), raw, atol=1e-5 * (np.abs(raw).max() + 1e-9), rtol=1e-5)
+
+
+@given(columns)
+def test_json_is_exact(table):
+    preparation = Preparation.fit(table, task="regression", missing="median")
+    again = Preparation.from_json(preparation.to_json())
+    assert again == preparation
+    np.testing.assert_array_equal(again.inputs(table), preparation.inputs(table))
+
+
+@given(
+    st.text(max_size=30)
+    | st.recursive(
+        st.none() | st.integers() | st.text(),
+        lambda s: st.lists(s) | st.dictionaries(st.sampled_from(["roles", "columns", "target"]), s),
+    ).map(json.dumps)
+)
+def test_garbage_is_no_preparation(text):
+    assert refusal(Preparation.from_json, text) == (
+        "The description of the data's preparation is damaged. Take the model file from its source again."
+    )
+
+
+def test_every_single_damage_is_refused_or_harmless():
+    whole = json.loads(Preparation.fit(people(), text="age").to_json())
+
+    def damaged(node, put):
+        if isinstance(node, dict | list):
+            for key in node if isinstance(node, dict) else range(len(node)):
+                kept = node[key]
+                node[key] = None
+                put()
+                node[key] = kept
+                damaged(kept, put)
+
+    def attempt():
+        with contextlib.suppress(ChainruleError):
+            Preparation.from_json(json.dumps(whole)).inputs(people())
+
+    damaged(whole, attempt)
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "classes"),
+    [
+        (["b", "a", "b", "a"], "classification", ("a", "b")),
+        ([True, False, True, False], "classification", ("false", "true")),
+        ([10, 9, 10, 9], "classification", ("9", "10")),
+        (["10", "9", "10", "9"], "classification", ("9", "10")),
+        ([1, 2, 3, 4], "regression", ()),
+        ([0.5, 0.5, 1, 1], "regression", ()),
+    ],
+)
+def test_the_task_is_found(target, task, classes):
+    preparation = Preparation.fit(people(target=target))
+    assert (preparation.task, preparation.classes) == (task, classes)
+
+
+def test_whole_numbers_of_many_values_are_regressed():
+    assert Roles.of({"a": range(80), "b": np.arange(80) % 20}).task == "classification"
+    assert Roles.of({"a": range(80), "b": np.arange(80) % 21}).task == "regression"
+
+
+def test_the_task_can_be_said():
+    assert Preparation.fit(people(), task="classification").classes == ("1.5", "2", "2.5", "4")
+    assert Preparation.fit(people(), target="age", task="regression").restore([[0.0]]).tolist() == [[35.0]]
+
+
+def test_the_target_is_found_or_said():
+    assert (Roles.of(people()).target, Roles.of(people()).guessed) == ("pay", True)
+    assert Roles.of(people(target=[1, 2, 3, 4], last=[1, 2, 3, 4])).target == "target"
+    assert Roles.of(people(), target="age").guessed is False
+
+
+def test_columns_can_be_dropped_or_text():
+    preparation = Preparation.fit(people(), drop=("city",), text=("age",))
+    assert preparation.roles.inputs == preparation.text == ("age",)
+    np.testing.assert_array_equal(preparation.inputs({"age": [30, "50"]}), [[0, 1, 0, 0], [0, 0, 0, 1]])
+
+
+def test_prediction_takes_what_users_have():
+    preparation = Preparation.fit(people())
+    expected = preparation.inputs(people())
+    rows = [[20, "Rome"], [30, "Oslo"], [40, "Rome"], [50, "Bonn"]]
+    frame = pd.DataFrame({"extra": 1, "city": people()["city"], "age": [20, 30, 40, 50]})
+    for given_ in (rows, np.array(rows), np.array(rows, dtype=object), frame, dict(frame), frame.convert_dtypes()):
+        np.testing.assert_array_equal(preparation.inputs(given_), expected)
+    assert preparation.inputs(frame[:0]).shape == (0, 4)
+
+
+def test_blank_cells_of_pandas():
+    frame = pd.DataFrame({"a": pd.array([1, None, 3], "Int64"), "c": ["x", None, "x"], "b": [0.5, 1.5, 2]})
+    assert refusal(Preparation.fit, frame) == (
+        "the data: blank cells in a (1), c (1). Add --missing median or --missing drop."
+    )
+
+
+def test_unseen_values_are_zeros_and_told():
+    preparation = Preparation.fit(people())
+    new = {"age": [35, 35, 35], "city": ["Rome", "Paris", "Paris"]}
+    np.testing.assert_array_equal(preparation.inputs(new), [[0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]])
+    assert preparation.unseen(new) == {"city": {"Paris": 2}}
+    assert preparation.unseen(people()) == {}
+
+
+BLANKS = {"age": [20, None, 40, 40], "city": ["Rome", "Oslo", None, "Rome"], "target": [0.5, 1, 2, None]}
+
+
+def test_missing_median():
+    preparation = Preparation.fit(BLANKS, missing="median")
+    kept = preparation.complete(BLANKS)
+    assert kept.rows == len(preparation.targets(kept)) == 3
+    filled = {"age": [30], "city": ["Oslo"]}
+    np.testing.assert_array_equal(preparation.inputs({"age": [None], "city": [None]}), preparation.inputs(filled))
+
+
+def test_missing_drop():
+    preparation = Preparation.fit(BLANKS, missing="drop")
+    assert preparation.complete(BLANKS).rows == 1
+    assert refusal(preparation.inputs, Table(BLANKS, "new.csv", np.arange(2, 6), "line")) == (
+        "new.csv, line 3, column 'age': the cell is blank, and the model knows no value to put there. "
+        "Fill it, or train with --missing median."
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "choices", "message"),
+    [
+        (
+            people(),
+            {"target": "pai"},
+            "people: there is no column 'pai'. Did you mean pay? The columns are age, city, pay.",
+        ),
+        (
+            people(),
+            {"drop": "agee"},
+            "people: there is no column 'agee'. Did you mean age? The columns are age, city, pay.",
+        ),
+        (
+            {f"c{i}": [1] for i in range(20)},
+            {"target": "q"},
+            "the data: there is no column 'q'. The columns are c0, c1, c2, c3, c4, c5, c6, c7, … (20 in all).",
+        ),
+        (people(), {"drop": ("age", "city")}, "people: no input columns are left beside the target 'pay'. Drop fewer."),
+        (
+            people(),
+            {"target": "age", "drop": ("age",)},
+            "people: column 'age' is both dropped and the target. Choose one.",
+        ),
+        (people(), {"task": "guess"}, "task must be one of None, 'classification', 'regression', got 'guess'."),
+        (people(), {"missing": "mean"}, "missing must be one of None, 'median', 'drop', got 'mean'."),
+        (
+            people(age=[1, 2, np.inf, 4]),
+            {},
+            "people, row 3, column 'age': expected a finite number, at most 1e+100, got infinity. Mend the cell.",
+        ),
+        (
+            people(age=[1, -1e300, 3, 4]),
+            {},
+            "people, row 2, column 'age': expected a finite number, at most 1e+100, got -1e+300. Mend the cell.",
+        ),
+        (
+            people(age=["1", "2", "n.a.?", "4"]),
+            {},
+            "people, row 3, column 'age': expected a number, got 'n.a.?'. Mend the cell, or add --text age.",
+        ),
+        (
+            people(),
+            {"target": "city", "task": "regression"},
+            "people, row 1, column 'city': expected a number, got 'Rome'. Mend the cell.",
+        ),
+        (people(age=[None] * 4), {"missing": "median"}, "people: column 'age' is blank throughout. Add --drop age."),
+        (
+            people(pay=[None] * 4),
+            {"missing": "drop"},
+            "people: every row has a blank cell that is needed. Fill them, or drop columns.",
+        ),
+        (
+            people(kind=["a"] * 4),
+            {},
+            "people: the target 'kind' has a single class, 'a'. Give rows of two classes or more.",
+        ),
+        (
+            {"id": [f"p{i}" for i in range(1001)], "b": range(1001)},
+            {},
+            "the data: column 'id' is text with 1,001 distinct values, more than 1,000. Add --drop id.",
+        ),
+        (
+            {"x": np.ones((2, 3)), "y": np.ones((2, 2))},
+            {},
+            "the data: the target 'y' must be one value a row, got shape (2,) a row.",
+        ),
+        (
+            {"x": np.ones((2, 3, 3)), "a": [1, 2], "y": [1, 2]},
+            {},
+            "the data: inputs of different shapes can't go side by side: x (3, 3), a (1,). Drop some.",
+        ),
+        (
+            {"a": [1, 2], "b": [1]},
+            {},
+            "the data: expected columns of one length, got a (2), b (1). Give every row all its cells.",
+        ),
+        ({}, {}, "the data: expected columns of data, got none. Give at least one column."),
+        ({"a": 1}, {}, "the data, column 'a': expected one value a row, got 1. Give a list or an array."),
+        ({"a": [[1], [2, 3]], "b": [1, 2]}, {}, "the data, column 'a': expected numbers or text, got [1]."),
+        (7, {}, "Expected a table (columns with names), got int. For example: {'a': [1, 2], 'b': [3, 4]}."),
+        (
+            pd.DataFrame([[1, 2]], columns=["a", "a"]),
+            {},
+            "the data: more than one column is called 'a'. Give every column its own name.",
+        ),
+    ],
+)
+def test_fit_refuses(table, choices, message):
+    assert refusal(Preparation.fit, table, **choices) == message
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"age": [1]}, "the data: there is no column 'city'. The columns are age."),
+        (
+            {"age": [1], "cty": ["Rome"]},
+            "the data: there is no column 'city'. Did you mean cty? The columns are age, cty.",
+        ),
+        (
+            {"age": ["old"], "city": ["Rome"]},
+            "the data, row 1, column 'age': expected a number, got 'old'. Mend the cell.",
+        ),
+        (np.ones((2, 3)), "Expected an array of shape (rows, 2) for age, city, got shape (2, 3)."),
+        (
+            {"age": np.ones((1, 2)), "city": ["Rome"]},
+            "the data, column 'age': expected shape (1,) a row, as in training, got (2,).",
+        ),
+        (
+            {"age": [1], "city": np.ones((1, 2))},
+            "the data, column 'city': expected one value a row, got shape (2,).",
+        ),
+    ],
+)
+def test_inputs_refuse(rows, message):
+    assert refusal(Preparation.fit(people()).inputs, rows) == message
+
+
+def test_targets_refuse_what_training_never_saw():
+    preparation = Preparation.fit(people(), target="city")
+    assert refusal(preparation.targets, people(city=["Rome", "Paris", "Rome", "Rome"])) == (
+        "people, row 2, column 'city': the class 'Paris' was never seen in training (Bonn, Oslo, Rome). "
+        "Mend the cell, or train on rows of that class."
+    )
+    assert refusal(preparation.targets, people(city=["Rome", None, "Rome", "Rome"])) == (
+        "people, row 2, column 'city': the target is blank. Fill it, or leave the row out."
+    )
+
+
+def test_default_networks():
+    classes = "ReLU() >> Dropout(0.2) >> Dense(2) >> Softmax()"
+    assert default_network(Preparation.fit(people())) == "Dense(64) >> ReLU() >> Dense(64) >> ReLU() >> Dense(1)"
+    images = {"x": np.ones((4, 2, 2)), "y": [0, 1, 0, 1]}
+    assert default_network(Preparation.fit(images)) == f"Flatten() >> Dense(128) >> {classes}"
+
+
+def test_classes_of_whole_numbers_match_in_other_forms():
+    preparation = Preparation.fit({"a": range(4), "y": [3, 7, 3, 7]})
+    np.testing.assert_array_equal(preparation.targets({"y": ["3", "7"]}), [0, 1])
+    np.testing.assert_array_equal(preparation.raw_targets({"y": np.array([7, 3], np.int8)}), [1, 0])
+    np.testing.assert_array_equal(preparation.restore([[0.5, 0.5]]), [[0.5, 0.5]])

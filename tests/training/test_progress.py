@@ -1,0 +1,82 @@
+import io
+import re
+
+import numpy as np
+import pytest
+
+from chainrule.training.progress import Progress
+
+
+def show(epochs: int, wanted: bool = True, steps: int = 4) -> None:
+    """Runs a training of `epochs` that costs 1/epoch."""
+    with Progress(wanted, epochs, steps=steps, rows=100) as shown:
+        for epoch in range(1, epochs + 1):
+            for step in range(1, steps + 1):
+                shown.step(epoch, step)
+            shown.epoch({"epoch": epoch, "cost": 1 / epoch, "validation_accuracy": 0.5})
+
+
+def terminal(monkeypatch) -> io.StringIO:
+    """From now on standard output says that it is a terminal."""
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    return stream
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 9, 10, 11, 19, 20, 25, 99, 100, 101, 1000])
+def test_elsewhere_than_in_a_terminal_about_ten_plain_lines(epochs, capsys):
+    show(epochs)
+    lines = capsys.readouterr().out.splitlines()
+    shown = [int(re.match(r"epoch +(\d+)/", line)[1]) for line in lines]
+    assert shown == sorted(set(shown))
+    assert (shown[0], shown[-1]) == (1, epochs)
+    assert min(epochs, 5) <= len(lines) <= 12
+
+
+def test_a_line_tells_epoch_figures_and_speed(capsys):
+    show(20)
+    line = capsys.readouterr().out.splitlines()[2]
+    assert re.fullmatch(r"epoch  4/20  cost 0\.25  validation accuracy 0\.5  [\d,]+ examples/s", line)
+
+
+def test_nothing_where_it_is_not_wanted(capsys):
+    show(20, wanted=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_nothing_in_a_terminal_where_it_is_not_wanted(monkeypatch):
+    stream = terminal(monkeypatch)
+    show(20, wanted=False)
+    assert stream.getvalue() == ""
+
+
+def test_a_bar_in_a_terminal(monkeypatch):
+    stream = terminal(monkeypatch)
+    show(20)
+    text = stream.getvalue()
+    assert "\x1b[" in text
+    assert "━" in text
+    last = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", text).strip().splitlines()[-1]
+    assert re.search(r"epoch 20/20 .* cost 0\.05  validation accuracy 0\.5 .*examples/s", last)
+
+
+def test_the_bar_is_cleared_away_when_training_fails(monkeypatch):
+    stream = terminal(monkeypatch)
+
+    def interrupted():
+        with Progress(True, 2, steps=4, rows=100) as shown:
+            shown.step(1, 1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert stream.getvalue().count("\x1b[?25l") == stream.getvalue().count("\x1b[?25h") == 1  # the cursor is back
+
+
+def test_speed_counts_examples(monkeypatch):
+    clock = iter(np.arange(10.0))
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    assert Progress(False, epochs=2, steps=4, rows=100)._speed(8) == "200 examples/s"
