@@ -149,7 +149,7 @@ def test_metrics_may_be_chosen(classifier):
     values = classifier.evaluate(X, Y, metrics=["TopK(2)", "F1()"])
     assert list(values) == ["cost", "top_k_2", "f1"]
     two = np.argsort(-classifier(X), axis=1)[:, :2]
-    assert values["top_k"] == pytest.approx((two == Y[:, None]).any(axis=1).mean())
+    assert values["top_k_2"] == pytest.approx((two == Y[:, None]).any(axis=1).mean())
 
 
 def test_no_regulariser_no_term(regression):

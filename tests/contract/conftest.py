@@ -1,0 +1,88 @@
+"""The registry of formulas, and examples of each, derived from the types and constraints of its fields.
+
+A contract test that asks for `formula` runs for each formula there is; one that asks for `activation`, `cost`,
+`layer`, … runs with an example of each one in that family.
+"""
+
+import contextlib
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+import pytest
+
+import chainrule
+from chainrule.activations import Activation
+from chainrule.costs import Cost
+from chainrule.errors import ChainruleError
+from chainrule.formula import Formula, constraint_of
+from chainrule.initializers import Initializer
+from chainrule.layer import Layer
+
+for module in pkgutil.walk_packages(chainrule.__path__, "chainrule."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+
+FORMULAS = [formula for formula in Formula.family() if formula.__module__.startswith("chainrule.")]
+FAMILIES = {"activation": Activation, "cost": Cost, "initializer": Initializer, "layer": Layer}
+
+PROBES = (0.5, 0.25, 2.0, 3, 2, (2, 3), (6,), "valid", "same", "macro", "weighted", "micro", True, False, None)
+"""Values that each field is tried with; a field that takes none of them needs one more here."""
+
+
+def pytest_generate_tests(metafunc):
+    if "formula" in metafunc.fixturenames:
+        metafunc.parametrize("formula", FORMULAS, ids=lambda formula: formula.__name__)
+    for name, family in FAMILIES.items():
+        if name in metafunc.fixturenames:
+            examples = [example(formula) for formula in FORMULAS if issubclass(formula, family)]
+            metafunc.parametrize(name, examples, ids=lambda formula: type(formula).__name__)
+
+
+@pytest.fixture
+def made(formula) -> Formula:
+    """An example of the formula."""
+    return example(formula)
+
+
+@pytest.fixture
+def variants(formula) -> list[Formula]:
+    """The example of the formula, and one for each other value of each field."""
+    return [example(formula), *_others(formula)]
+
+
+def allowed(field: dataclasses.Field) -> list:
+    """Values that the field takes."""
+    family = next(
+        (inner for inner in annotations(field) if isinstance(inner, type) and issubclass(inner, Formula)), None
+    )
+    formulas = [example(each) for each in FORMULAS if family and issubclass(each, family) and not holds_its_like(each)]
+    if get_origin(field.type) is tuple and formulas:
+        return [(formulas[0],), tuple(formulas[:2])]
+    return [value for value in (*PROBES, *formulas[:2]) if constraint_of(field).holds(value)]
+
+
+def annotations(field: dataclasses.Field) -> tuple:
+    """The field's type, and the types within it."""
+    return (field.type, *get_args(field.type))
+
+
+def holds_its_like(formula: type[Formula]) -> bool:
+    """Whether it is a composite of its own family, whose examples would never end."""
+    inner = [each for field in dataclasses.fields(formula) for each in annotations(field)]
+    return any(isinstance(each, type) and issubclass(each, Formula) and issubclass(formula, each) for each in inner)
+
+
+def example(formula: type[Formula], **changed: Any) -> Formula:
+    """A formula with its defaults, and values that fit where it has none."""
+    missing = [field for field in dataclasses.fields(formula) if field.default is dataclasses.MISSING]
+    return formula(**{field.name: allowed(field)[0] for field in missing} | changed)
+
+
+def _others(formula: type[Formula]) -> Iterator[Formula]:
+    for field in dataclasses.fields(formula):
+        for value in allowed(field):
+            with contextlib.suppress(ChainruleError):  # two fields that do not go together
+                yield example(formula, **{field.name: value})

@@ -1,0 +1,96 @@
+"""What holds for every layer: the shape rule tells the truth, and parameters are what is declared."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from chainrule.errors import ChainruleError
+from chainrule.layer import Layer, NoisyLayer, Parameter, count, initialize, regularized
+
+SHAPES = [(6,), (3, 6), (4, 6), (4, 3, 6), (8, 8, 2), (16, 16, 3), (1,), ()]
+"""Shapes of examples; each layer is tried on those that it takes."""
+
+KEY = jax.random.key(0)
+
+
+def fitting(layer) -> list:
+    """The shapes that a layer takes."""
+    return [shape for shape in SHAPES if refusal(layer, shape) is None]
+
+
+def refusal(layer, shape):
+    """What the layer says about a shape that it does not take."""
+    try:
+        layer.output_shape(shape)
+    except ChainruleError as error:
+        return str(error)
+    return None
+
+
+def declared(layer, shape):
+    return jax.tree.leaves(layer.parameters(shape), is_leaf=lambda node: isinstance(node, Parameter))
+
+
+def test_it_takes_some_shape_and_refuses_others_by_name(layer: Layer):
+    assert fitting(layer)
+    who = "|".join(re.escape(repr(link)) for link in getattr(layer, "layers", [layer]))
+    for shape in set(SHAPES) - set(fitting(layer)):
+        assert re.match(f"({who}): expected .*, got shape {re.escape(str(shape))}. ", refusal(layer, shape))
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+def test_its_output_has_the_shape_that_its_rule_tells(layer: Layer, training):
+    for shape in fitting(layer):
+        for batch in (3, 1, 0):
+            x = jnp.zeros((batch, *shape))
+            p, state = initialize(layer, shape, KEY), layer.state(shape)
+            y, kept = jax.eval_shape(layer.apply, p, state, x, KEY if training else None)
+            assert y.shape == (batch, *layer.output_shape(shape))
+            assert y.dtype == x.dtype
+            assert jax.tree.map(jnp.shape, kept) == jax.tree.map(jnp.shape, state)
+
+
+def test_its_parameters_have_the_shapes_that_it_declares(layer: Layer):
+    for shape in fitting(layer):
+        drawn = jax.tree.leaves(initialize(layer, shape, KEY))
+        assert [p.shape for p in drawn] == [p.shape for p in declared(layer, shape)]
+        assert all(p.dtype == jnp.float32 for p in drawn)
+        assert count(layer, shape) == sum(p.size for p in drawn)
+        assert jax.tree.leaves(regularized(layer, shape)) == [p.regularized for p in declared(layer, shape)]
+
+
+def test_every_parameter_is_used_and_has_a_gradient(layer: Layer):
+    shape = fitting(layer)[0]
+    p, state = initialize(layer, shape, KEY), layer.state(shape)
+    x = jax.random.normal(KEY, (4, *shape))
+    gradients = jax.grad(lambda p: jnp.sum(layer.apply(p, state, x)[0] ** 2))(jax.tree.map(lambda w: w + 0.1, p))
+    assert all(jnp.any(g != 0) for g in jax.tree.leaves(gradients))
+
+
+def test_inference_needs_no_key_and_repeats_itself(layer: Layer):
+    shape = fitting(layer)[0]
+    p, state = initialize(layer, shape, KEY), layer.state(shape)
+    x = jax.random.normal(KEY, (4, *shape))
+    first, second = layer.apply(p, state, x)[0], layer.apply(p, state, x)[0]
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(first, layer.forward(p, x))
+
+
+def test_only_noisy_layers_depend_on_the_key(layer: Layer):
+    shape = fitting(layer)[0]
+    p, state = initialize(layer, shape, KEY), layer.state(shape)
+    x = jax.random.normal(KEY, (50, *shape))
+    one, same, other = (layer.apply(p, state, x, jax.random.key(seed))[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    noisy = any(isinstance(link, NoisyLayer) for link in getattr(layer, "layers", [layer]))
+    assert bool(jnp.any(one != other)) == noisy
+
+
+def test_examples_do_not_see_each_other_at_inference(layer: Layer):
+    shape = fitting(layer)[0]
+    p, state = initialize(layer, shape, KEY), layer.state(shape)
+    x = jax.random.normal(KEY, (4, *shape))
+    np.testing.assert_allclose(layer.forward(p, x)[1:2], layer.apply(p, state, x[1:2])[0], rtol=2e-6)

@@ -1,0 +1,109 @@
+"""Initialisers: the distributions that they promise, for kernels of every shape."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from chainrule.errors import ChainruleError
+from chainrule.initializers import (
+    Constant,
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    Initializer,
+    LeCunNormal,
+    LeCunUniform,
+    Normal,
+    Orthogonal,
+    Uniform,
+    Zeros,
+    fan_in,
+    fan_out,
+)
+
+KEY = jax.random.key(0)
+DENSE, CONVOLUTION = (300, 200), (3, 3, 60, 40)
+FANS = {DENSE: (300, 200), CONVOLUTION: (540, 360)}
+VARIANCES = {
+    GlorotUniform(): lambda i, o: 2 / (i + o),
+    GlorotNormal(): lambda i, o: 2 / (i + o),
+    HeUniform(): lambda i, o: 2 / i,
+    HeNormal(): lambda i, o: 2 / i,
+    LeCunUniform(): lambda i, o: 1 / i,
+    LeCunNormal(): lambda i, o: 1 / i,
+    Normal(0.3): lambda i, o: 0.09,
+    Uniform(-1, 1): lambda i, o: 1 / 3,
+    Orthogonal(): lambda i, o: 1 / max(i, 40),
+}
+OWN = [one for one in Initializer.family() if one.__module__.startswith("chainrule.")]
+BY_DEFAULT = [Constant(0.5) if one is Constant else one() for one in OWN]
+
+
+@pytest.mark.parametrize("shape", [DENSE, CONVOLUTION], ids=str)
+@pytest.mark.parametrize("initializer", VARIANCES, ids=repr)
+def test_variance_and_mean(initializer, shape):
+    w = initializer(KEY, shape)
+    variance = VARIANCES[initializer](*FANS[shape])
+    assert float(w.var()) == pytest.approx(variance, rel=0.02)
+    assert float(w.mean()) == pytest.approx(0, abs=4 * np.sqrt(variance / w.size))
+
+
+@pytest.mark.parametrize("initializer", [GlorotUniform(), HeUniform(), LeCunUniform()], ids=repr)
+def test_uniform_ones_reach_their_bounds_and_no_further(initializer):
+    bound = np.sqrt(3 * VARIANCES[initializer](*FANS[DENSE]))
+    w = np.abs(initializer(KEY, DENSE))
+    assert w.max() <= np.float32(bound)
+    assert w.max() > 0.999 * bound
+
+
+@pytest.mark.parametrize("initializer", [GlorotNormal(), HeNormal(), LeCunNormal(), Normal(1.0)], ids=repr)
+def test_normal_ones_are_whole_not_truncated(initializer):
+    w = np.asarray(initializer(KEY, DENSE))
+    assert (np.abs(w) > 2 * w.std()).mean() == pytest.approx(0.0455, rel=0.1)
+
+
+def test_plain_ones():
+    assert not Zeros()(KEY, (3, 2)).any()
+    assert Constant(-2.5)(KEY, (2,)).tolist() == [-2.5, -2.5]
+    assert float(Normal(0.0, mean=3.0)(KEY, (5,)).var()) == 0
+    assert float(Normal(0.1, mean=3.0)(KEY, (10_000,)).mean()) == pytest.approx(3, abs=0.01)
+    w = Uniform(2, 5)(KEY, (10_000,))
+    assert 2 <= float(w.min()) < 2.01
+    assert 4.99 < float(w.max()) <= 5
+
+
+@pytest.mark.parametrize("shape", [(7, 4), (4, 7), (3, 3, 2, 5), (2, 1, 2, 9), (1, 6), (1, 1)], ids=str)
+def test_orthogonal_ones_are_tall_and_wide(shape):
+    q = np.asarray(Orthogonal(2.0)(KEY, shape)).reshape(-1, shape[-1]) / 2
+    gram = q.T @ q if q.shape[0] >= q.shape[1] else q @ q.T
+    np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-6)
+
+
+def test_orthogonal_ones_have_no_favourite_sign():
+    draws = jax.vmap(lambda key: Orthogonal()(key, (1, 1)))(jax.random.split(KEY, 200))
+    assert 0.35 < float((draws > 0).mean()) < 0.65
+
+
+@pytest.mark.parametrize("initializer", BY_DEFAULT, ids=repr)
+def test_shapes_dtype_and_repetition(initializer):
+    for x64 in (False, True):
+        with jax.enable_x64(x64):
+            for shape in [(1,), (4,), (1, 1), (3, 0), (2, 3, 4), (3, 3, 2, 2)]:
+                w = jax.eval_shape(lambda key, shape=shape: initializer(key, shape), KEY)
+                assert (w.shape, w.dtype) == (shape, jnp.float32)
+    np.testing.assert_array_equal(initializer(KEY, (4, 3)), initializer(KEY, (4, 3)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "fans"), [((), (1, 1)), ((5,), (1, 5)), ((3, 5), (3, 5)), ((2, 3, 4), (6, 8)), ((3, 3, 2, 4), (18, 36))]
+)
+def test_fans(shape, fans):
+    assert (fan_in(shape), fan_out(shape)) == fans
+
+
+def test_a_range_upside_down_is_refused():
+    with pytest.raises(ChainruleError) as caught:
+        Uniform(1, 0)
+    assert str(caught.value) == "Uniform: low must not be above high, got 1.0 and 0.0. Swap them."

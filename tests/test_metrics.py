@@ -1,0 +1,150 @@
+"""Metrics against scikit-learn's, with and without weights, and the same in training as on the host."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as theirs
+
+from chainrule.errors import ChainruleError
+from chainrule.metrics import (
+    F1,
+    MAE,
+    R2,
+    RMSE,
+    Accuracy,
+    ConfusionMatrix,
+    MeanMetric,
+    Metric,
+    Precision,
+    Recall,
+    TopK,
+    predicted_classes,
+)
+
+
+@st.composite
+def classifications(draw):
+    """Probabilities (n, k), classes (n,) and weights or None; often with ties and with classes that never occur."""
+    n, k = draw(st.integers(1, 30)), draw(st.integers(2, 6))
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    a = np.round(rng.random((n, k)), draw(st.sampled_from([1, 6])))
+    E = rng.integers(0, draw(st.integers(1, k)), n)
+    return a, E, draw(st.sampled_from([None, rng.random(n) + 0.1]))
+
+
+@st.composite
+def regressions(draw):
+    n, k = draw(st.integers(2, 30)), draw(st.integers(1, 3))
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    scale = 10.0 ** draw(st.integers(-3, 6))
+    return rng.normal(size=(n, k)) * scale, rng.normal(size=(n, k)) * scale, draw(
+        st.sampled_from([None, rng.random(n) + 0.1])
+    )  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@given(classifications())
+def test_classification(sample):
+    a, E, w = sample
+    labels, predicted = np.arange(a.shape[1]), a.argmax(axis=1)
+    options = {"sample_weight": w}
+    assert Accuracy()(a, E, w) == pytest.approx(theirs.accuracy_score(E, predicted, **options))
+    confusion = theirs.confusion_matrix(E, predicted, labels=labels, **options)
+    np.testing.assert_allclose(ConfusionMatrix()(a, E, w), confusion)
+    for average in ("macro", "weighted", "micro"):
+        scores = theirs.precision_recall_fscore_support(E, predicted, average=average, zero_division=0, **options)
+        for ours, score in zip((Precision, Recall, F1), scores, strict=False):
+            assert ours(average)(a, E, w) == pytest.approx(score), (ours, average)
+
+
+@settings(deadline=None, max_examples=40)
+@given(classifications(), st.integers(1, 7))
+def test_top_k(sample, k):
+    a, E, w = sample
+    order = np.argsort(-a, axis=1, kind="stable")[:, :k]  # of equals, the first count
+    truth = np.average((order == E[:, None]).any(axis=1), weights=w)
+    assert TopK(k)(a, E, w) == pytest.approx(truth)
+    assert TopK(1)(a, E, w) == pytest.approx(Accuracy()(a, E, w))
+    assert TopK(a.shape[1])(a, E, w) == pytest.approx(1)
+
+
+def test_top_k_agrees_with_scikit_learn_where_nothing_is_equal():
+    rng = np.random.default_rng(0)
+    a, E, w = rng.random((50, 5)), rng.integers(0, 5, 50), rng.random(50)
+    for k in (1, 2, 4):
+        truth = theirs.top_k_accuracy_score(E, a, k=k, sample_weight=w, labels=range(5))
+        assert TopK(k)(a, E, w) == pytest.approx(truth)
+
+
+@settings(deadline=None, max_examples=60)
+@given(regressions())
+def test_regression(sample):
+    a, E, w = sample
+    assert MAE()(a, E, w) == pytest.approx(theirs.mean_absolute_error(E, a, sample_weight=w))
+    assert RMSE()(a, E, w) == pytest.approx(theirs.mean_squared_error(E, a, sample_weight=w) ** 0.5)
+    assert R2()(a, E, w) == pytest.approx(theirs.r2_score(E, a, sample_weight=w))
+
+
+def test_a_constant_target_is_explained_exactly_or_not_at_all():
+    E = np.full((3, 1), 2.0)
+    assert R2()(E, E) == theirs.r2_score(E, E) == 1
+    assert R2()(E + 1, E) == theirs.r2_score(E, E + 1) == 0
+
+
+@pytest.mark.parametrize("metric", [Accuracy(), Precision(), Recall(), F1(), ConfusionMatrix(), TopK(1)], ids=repr)
+def test_one_hot_targets_are_class_numbers(metric):
+    a, E = np.random.default_rng(0).random((20, 3)), np.random.default_rng(1).integers(0, 3, 20)
+    np.testing.assert_array_equal(metric(a, E), metric(a, np.eye(3)[E]))
+    np.testing.assert_array_equal(metric(a, E), metric(a, E[:, None]))
+
+
+@pytest.mark.parametrize("metric", [Accuracy(), Precision(), Recall(), F1(), ConfusionMatrix(), TopK(1)], ids=repr)
+def test_a_single_output_is_the_probability_of_class_1(metric):
+    a, E = np.random.default_rng(0).random((20, 1)), np.random.default_rng(1).integers(0, 2, 20)
+    np.testing.assert_array_equal(metric(a, E), metric(np.hstack([1 - a, a]), E))
+
+
+MEAN_METRICS = [one() for one in MeanMetric.family() if one.__module__.startswith("chainrule.")]
+
+
+@pytest.mark.parametrize("metric", MEAN_METRICS, ids=repr)
+def test_in_training_it_is_the_mean_of_the_same_numbers(metric):
+    rng = np.random.default_rng(0)
+    a, E, w = rng.random((20, 7)).astype(np.float32), rng.integers(0, 7, 20), rng.random(20)
+    each = metric.each(jnp.asarray(a), jnp.asarray(E))
+    assert each.shape == (20,)
+    assert metric(a, E, w) == pytest.approx(float(metric.from_mean(np.average(each, weights=w))), rel=1e-5)
+
+
+@pytest.mark.parametrize("metric", MEAN_METRICS, ids=repr)
+def test_an_example_may_have_several_outputs(metric):
+    rng = np.random.default_rng(0)
+    a, E = rng.random((4, 5, 7)), rng.integers(0, 7, (4, 5))
+    assert metric.each(a, E).shape == (4,)
+    assert metric(a, E) == pytest.approx(metric(a.reshape(20, 7), E.reshape(20)))
+
+
+def test_on_the_host_it_is_computed_in_float64():
+    a = np.array([[1e8], [1e8 + 1]])
+    assert MAE()(a, np.array([[1e8], [1e8]])) == 0.5
+
+
+def test_every_metric_has_a_label_and_a_direction():
+    labels = {metric().label(): metric.higher_is_better for metric in Metric.family()}
+    assert TopK(1).label() == "top_k_1"
+    assert labels.items() >= {"accuracy": True, "top_k": True, "mae": False, "rmse": False, "r2": True}.items()
+    assert labels["confusion_matrix"]
+
+
+def test_of_equals_the_first_class_is_predicted():
+    assert predicted_classes(np.array([[0.4, 0.4, 0.2]])).tolist() == [0]
+    assert predicted_classes(np.array([[0.5], [0.51]])).tolist() == [0, 1]
+
+
+def test_an_unknown_average_is_refused():
+    with pytest.raises(ChainruleError) as caught:
+        F1("samples")
+    said = "F1: average must be one of 'macro', 'weighted', 'micro', got 'samples'. The default is 'macro'."
+    assert str(caught.value) == said

@@ -1,0 +1,279 @@
+"""Optimizers against their own textbook recurrences, inside Optax and around it, and with a kink in the cost."""
+
+import dataclasses
+import textwrap
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from sklearn.linear_model import Lasso
+
+from chainrule.optimizers import (
+    Adadelta,
+    Adagrad,
+    Adam,
+    ClipNorm,
+    Clipped,
+    ClipValue,
+    FromOptax,
+    GradientDescent,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    RMSprop,
+    Rule,
+    as_optimizer,
+)
+from chainrule.regularizers import L1, L2
+from chainrule.schedules import CosineDecay, StepDecay
+
+RULES = [rule for rule in Rule.family() if rule.__module__.startswith("chainrule.")]
+STEPS = 50
+
+rng = np.random.default_rng(0)
+A, B, START = rng.normal(size=(6, 5)), rng.normal(size=6), rng.normal(size=5)
+
+
+def gradient(theta, xp=np):
+    """Of Σ ln cosh(Aθ − b) + θ⁴ / 20, which is not quadratic and has parameters that depend on each other."""
+    return A.T.astype(theta.dtype) @ xp.tanh(A.astype(theta.dtype) @ theta - B.astype(theta.dtype)) + theta**3 / 5
+
+
+def textbook_path(rule, rate=lambda t: None):
+    """θ after each step of the textbook's recurrence in float64; at the look-ahead point if the gradient is there."""
+    names = {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
+    names |= dict.fromkeys(rule.slots, np.zeros(5)) | {"sqrt": np.sqrt, "gradient": gradient, "theta": START}
+    lines, ahead, path = textwrap.dedent(rule.textbook), "gradient(" in rule.textbook, []
+    for t in range(1, STEPS + 1):
+        names |= {"t": t, "g": gradient(names["theta"]), "learning_rate": rate(t - 1) or rule.learning_rate}
+        exec(lines, names)
+        path.append(names["theta"] - names["momentum"] * names["v"] if ahead else names["theta"])
+    return np.array(path)
+
+
+def our_path(rule, dtype):
+    """The parameters after each step, kept as a tree of two of different shapes."""
+
+    @jax.jit
+    def walk(rule, params):
+        def step(carry, _):
+            params, state = carry
+            g = gradient(jnp.concatenate([params["first"], params["rest"].ravel()]), jnp)
+            updates, state = rule.update({"first": g[:1], "rest": g[1:].reshape(2, 2)}, state, params)
+            params = optax.apply_updates(params, updates)
+            return (params, state), jnp.concatenate([params["first"], params["rest"].ravel()])
+
+        return jax.lax.scan(step, (params, rule.init(params)), length=STEPS)[1]
+
+    theta = jnp.asarray(START, dtype)
+    return np.asarray(walk(rule, {"first": theta[:1], "rest": theta[1:].reshape(2, 2)}))
+
+
+@pytest.mark.parametrize("changed", [{}, {"learning_rate": 0.05}], ids=str)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_it_takes_the_steps_of_its_textbook(rule, changed):
+    truth = textbook_path(rule(**changed))
+    ours = our_path(rule(**changed), "float32")
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, truth, rtol=3e-5, atol=3e-5)
+    assert np.abs(truth[-1] - START).max() > 1e-3
+    with jax.enable_x64(True):
+        ours = our_path(rule(**changed), "float64")
+    assert ours.dtype == np.float64
+    np.testing.assert_allclose(ours, truth, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_a_schedule_is_asked_at_each_step_from_0(rule):
+    truth = textbook_path(rule(), lambda t: 0.08 * 0.5 ** (t // 10))
+    ours = our_path(rule(StepDecay(0.08, every=10, factor=0.5)), "float32")
+    np.testing.assert_allclose(ours, truth, rtol=3e-5, atol=3e-6)
+
+
+@pytest.mark.parametrize("rule", [Momentum, Nesterov, Adam], ids=lambda rule: rule.__name__)
+def test_momentum_is_a_field(rule):
+    changed = {"beta1": 0.5, "beta2": 0.9} if rule is Adam else {"momentum": 0.5}
+    rule = rule(0.05, **changed)
+    np.testing.assert_allclose(our_path(rule, "float32"), textbook_path(rule), rtol=3e-5, atol=3e-6)
+
+
+def test_nesterov_is_the_look_ahead_form_step_by_step():
+    """θ by the published rule, and φ = θ − γv by ours, without any textbook text between."""
+    nesterov, theta, v, eta, gamma = Nesterov(0.05, 0.9), START.copy(), np.zeros(5), 0.05, 0.9
+    with jax.enable_x64(True):
+        phi = jnp.asarray(START)
+        state = nesterov.init(phi)
+        for _ in range(STEPS):
+            v = gamma * v + eta * gradient(theta - gamma * v)
+            theta = theta - v
+            updates, state = nesterov.update(jnp.asarray(gradient(np.asarray(phi))), state)
+            phi = phi + updates
+            np.testing.assert_allclose(phi, theta - gamma * v, rtol=1e-12, atol=1e-13)
+            np.testing.assert_allclose(state["v"], v, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_a_gradient_of_0_at_the_start_changes_nothing(rule):
+    params = {"w": jnp.ones(3), "none": jnp.zeros((0, 2))}
+    updates, state = rule().update(jax.tree.map(jnp.zeros_like, params), rule().init(params), params)
+    assert not updates["w"].any()
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((updates, state)))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_updates_and_slots_keep_the_parameters_dtype(rule, dtype):
+    params = {"w": jnp.ones(3, dtype)}
+    for rate in (0.1, CosineDecay(0.1, steps=10.0)):
+        updates, state = jax.eval_shape(rule(rate).update, params, rule(rate).init(params), params)
+        assert updates["w"].dtype == dtype
+        assert {state[slot]["w"].dtype for slot in rule.slots} <= {jnp.dtype(dtype)}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_state_keeps_its_structure(rule):
+    params = {"w": jnp.ones(3)}
+    state = rule().init(params)
+    _, after = rule().update(params, state, params)
+    describe = lambda state: jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state)  # noqa: E731
+    assert describe(after) == describe(state)
+
+
+# With L1: the proximal step's fixed point
+
+
+@pytest.fixture(scope="module")
+def lasso():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(60, 8)) @ np.diag([1, 1, 1, 2, 1, 1, 0.5, 1])
+    y = x @ [3, -2, 0, 0.5, 0, 0, 0, 0.02] + 0.1 * rng.normal(size=60)
+    return x, y, Lasso(alpha=0.1, fit_intercept=False, tol=1e-12, max_iter=100_000).fit(x, y).coef_
+
+
+SETTLING = {
+    GradientDescent: {"learning_rate": 0.1},
+    Momentum: {"learning_rate": 0.01},
+    Nesterov: {"learning_rate": 0.01},
+    Adagrad: {"learning_rate": 0.5},
+    Adadelta: {"epsilon": 1e-5},
+    RMSprop: {"learning_rate": 0.002},
+    Adam: {"learning_rate": 0.002},
+}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_with_l1_it_settles_in_the_lasso_with_exact_zeros(rule, lasso):
+    x, y, coefficients = lasso
+    optimizer, penalty = rule(**SETTLING.get(rule, {})), L1(0.1)
+    with jax.enable_x64(True):
+
+        @jax.jit
+        def solve(w):
+            def step(_, carry):
+                w, state = carry
+                updates, state = optimizer.update(x.T @ (x @ w - y) / len(y), state, w)
+                return penalty.proximal(w + updates, optimizer.rates(state, w)), state
+
+            return jax.lax.fori_loop(0, 6000, step, (w, optimizer.init(w)))[0]
+
+        w = np.asarray(solve(jnp.full(8, 0.3)))
+    assert (coefficients == 0).sum() == 5
+    assert ((w == 0) == (coefficients == 0)).all()
+    np.testing.assert_allclose(w, coefficients, atol=2e-3)
+
+
+# Clipping
+
+
+def test_a_long_gradient_is_scaled_to_the_bound_over_all_parameters():
+    clipped = ClipNorm(2.0)({"a": jnp.array([3.0, 0.0]), "b": jnp.array([[4.0]])})
+    np.testing.assert_allclose(clipped["a"], [1.2, 0], rtol=1e-6)
+    np.testing.assert_allclose(clipped["b"], [[1.6]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-45, 1e-38, 1e-30, 1e-20, 0.1])
+def test_a_short_gradient_passes_untouched(scale):
+    g = jnp.array([3.0, -4.0]) * scale
+    np.testing.assert_array_equal(ClipNorm(1.0)(g), g)
+
+
+@pytest.mark.parametrize("size", [1e10, 1e20, 1e30, 3e38])
+def test_a_huge_gradient_keeps_its_direction(size):
+    np.testing.assert_allclose(ClipNorm(1.0)(jnp.array([size, -size, size, size])), [0.5, -0.5, 0.5, 0.5], rtol=1e-6)
+
+
+@pytest.mark.parametrize("clipping", [ClipNorm(1.0), ClipValue(1.0)], ids=repr)
+def test_clipping_keeps_dtypes_also_mixed_ones(clipping):
+    g = {name: jnp.full(2, 60_000.0, name) for name in ("float16", "bfloat16", "float32")}
+    clipped = clipping(g)
+    assert {name: leaf.dtype for name, leaf in clipped.items()} == {name: jnp.dtype(name) for name in g}
+    assert all(0.3 < float(leaf[0]) <= 1 for leaf in clipped.values())
+
+
+def test_clipping_agrees_with_optax():
+    g = {"a": jax.random.normal(jax.random.key(0), (5,)), "b": jnp.full((2, 2), -3.0)}
+    ours, theirs = ClipNorm(0.7)(g), optax.clip_by_global_norm(0.7).update(g, optax.EmptyState())[0]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), ours, theirs)
+    assert ClipValue(0.5)(jnp.array([-3.0, 0.2, 3.0])).tolist() == pytest.approx([-0.5, 0.2, 0.5])
+
+
+def test_a_clipped_optimizer_clips_first():
+    params = jnp.zeros(2)
+    clipped = ClipNorm(1.0) >> GradientDescent(0.5)
+    updates, state = clipped.update(jnp.array([30.0, -40.0]), clipped.init(params), params)
+    np.testing.assert_allclose(updates, [-0.3, 0.4], rtol=1e-6)
+    assert clipped.rates(state, params) == 0.5
+
+
+def test_clippings_compose_with_optimizers_only():
+    nested = ClipNorm(1.0) >> (ClipValue(0.5) >> Adam(0.1))
+    assert repr(nested) == "ClipNorm(max_norm=1.0) >> (ClipValue(limit=0.5) >> Adam(learning_rate=0.1))"
+    assert as_optimizer(repr(nested)) == nested == Clipped(ClipNorm(1.0), Clipped(ClipValue(0.5), Adam(0.1)))
+    with pytest.raises(TypeError):
+        ClipNorm(1.0) >> L2(1.0)
+
+
+# Optax's protocol
+
+
+def run(optimizer, steps=20):
+    params = {"w": jnp.asarray(START, jnp.float32)}
+    state, update = optimizer.init(params), jax.jit(optimizer.update)
+    for _ in range(steps):
+        updates, state = update(jax.tree.map(lambda w: gradient(w, jnp), params), state, params)
+        params = optax.apply_updates(params, updates)
+    return params["w"], state
+
+
+def test_ours_stand_inside_optax():
+    theirs, _ = run(optax.chain(optax.clip_by_global_norm(1.0), optax.adam(0.01)))
+    ours, _ = run(optax.chain(optax.clip_by_global_norm(1.0), Adam(0.01)))
+    composed, _ = run(ClipNorm(1.0) >> Adam(0.01))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    np.testing.assert_allclose(composed, theirs, rtol=1e-5)
+
+
+def test_optax_stands_in_the_place_of_ours():
+    wrapped = as_optimizer(optax.adam(0.01))
+    assert isinstance(wrapped, FromOptax)
+    np.testing.assert_array_equal(run(wrapped)[0], run(optax.adam(0.01))[0])
+    assert jax.tree.leaves(wrapped) == []
+
+
+@pytest.mark.parametrize("value", [Adam(0.1), "Adam(0.1)"], ids=repr)
+def test_as_optimizer_takes_formulas_and_text(value):
+    assert as_optimizer(value) == Adam(0.1)
+
+
+def test_a_population_of_rates_is_each_of_its_members():
+    together = jax.vmap(lambda rate: run(Momentum(rate), 3)[0])(jnp.array([0.01, 0.1]))
+    np.testing.assert_allclose(together, [run(Momentum(rate), 3)[0] for rate in (0.01, 0.1)], rtol=1e-6)
+
+
+def test_defaults_are_the_published_ones():
+    assert (Adam().learning_rate, Adam().beta1, Adam().beta2, Adam().epsilon) == (0.001, 0.9, 0.999, 1e-8)
+    assert (Adadelta().learning_rate, Adadelta().rho, Adadelta().epsilon) == (1.0, 0.95, 1e-6)
+    assert (Momentum().momentum, Nesterov().momentum, RMSprop().rho) == (0.9, 0.9, 0.9)
+    assert all(issubclass(rule, Optimizer) for rule in RULES)
