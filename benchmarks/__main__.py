@@ -2,6 +2,7 @@
 
 import argparse
 
+from benchmarks.layers import cnn, embedding, local, recurrent
 from benchmarks.measure import take_turns
 from benchmarks.startup import imports
 from benchmarks.training import mlp, stochastic
@@ -10,6 +11,14 @@ WORKLOADS = {
     "MLP 784-256-128-10, batch 32: a step": lambda: mlp(32),
     "MLP 784-256-128-10, batch 256: a step": lambda: mlp(256),
     "MLP 64-64-10, batch 1: a step": stochastic,
+    "CNN 32-64-64 on 28 × 28, batch 32: a step": lambda: cnn(32),
+    "CNN 32-64-64 on 28 × 28, batch 128: a step": lambda: cnn(128),
+    "LSTM 64→128, 100 steps, batch 32: a step": lambda: recurrent("LSTM", 32, 100, 64, 128),
+    "LSTM 32→64, 200 steps, batch 16: a step": lambda: recurrent("LSTM", 16, 200, 32, 64),
+    "GRU 64→128, 100 steps, batch 32: a step": lambda: recurrent("GRU", 32, 100, 64, 128),
+    "GRU 32→64, 200 steps, batch 16: a step": lambda: recurrent("GRU", 16, 200, 32, 64),
+    "LocallyConnected2D 16 × 16 × 16 → 32, batch 64: a step": local,
+    "Embedding 20,000 × 64, pooled, batch 32: a step": embedding,
     "import: a process": imports,
 }
 

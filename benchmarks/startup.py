@@ -8,7 +8,7 @@ from benchmarks.training import Task
 
 def imports() -> Task:
     """A process that imports the library and ends."""
-    names = ("chainrule", "jax", "torch", "sklearn.neural_network")
-    commands = {f"import {name}": [sys.executable, "-c", f"import {name}"] for name in names}
+    statements = ("from chainrule import fit", "import jax", "import torch", "import sklearn.neural_network")
+    commands = {statement: [sys.executable, "-c", statement] for statement in statements}
     work = {name: lambda command=command: subprocess.run(command, check=True) for name, command in commands.items()}
     return work, dict.fromkeys(work, 1)

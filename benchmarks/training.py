@@ -31,6 +31,12 @@ def stochastic() -> Task:
 
 
 def chainrule_epoch(x, y, hidden, optimizer, batch):
+    """An epoch of Chainrule's training loop for hidden layers of these sizes."""
+    network = "".join(f"Dense({units}) >> ReLU() >> " for units in hidden) + "Dense(10) >> Softmax()"
+    return chainrule_network(x, y, network, optimizer, batch)
+
+
+def chainrule_network(x, y, network, optimizer, batch):
     """An epoch of Chainrule's training loop, the one that `fit` runs."""
     from chainrule.costs import CategoricalCrossEntropy
     from chainrule.layer import Chain
@@ -40,8 +46,7 @@ def chainrule_epoch(x, y, hidden, optimizer, batch):
     from chainrule.training.loop import Loop
     from chainrule.training.step import Problem
 
-    network = parse("".join(f"Dense({units}) >> ReLU() >> " for units in hidden) + "Dense(10) >> Softmax()", Chain)
-    problem = Problem(network, CategoricalCrossEntropy(), parse(optimizer), None, (Accuracy(),))
+    problem = Problem(parse(network, Chain), CategoricalCrossEntropy(), parse(optimizer), None, (Accuracy(),))
     loop = Loop(problem, on_device(x, y, None), len(x), batch, seed=0)
     loop.chunk = loop.steps
     epochs = iter(range(1, 10**9))

@@ -1,12 +1,16 @@
 """Chainrule: every network is a composition of formulas, and every gradient is the chain rule."""
 
-from chainrule import activations, costs, initializers, layers, metrics, optimizers, regularizers, schedules
-from chainrule.errors import ChainruleError, DivergedError
-from chainrule.formula import Formula
-from chainrule.model import Model
-from chainrule.notation import parse
-from chainrule.storage import load
-from chainrule.training import EarlyStopping, fit
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chainrule import activations, costs, initializers, layers, metrics, optimizers, regularizers, schedules
+    from chainrule.errors import ChainruleError, DivergedError
+    from chainrule.formula import Formula
+    from chainrule.model import Model
+    from chainrule.notation import parse
+    from chainrule.storage import load
+    from chainrule.training import EarlyStopping, fit
 
 __all__ = [
     "ChainruleError",
@@ -26,3 +30,26 @@ __all__ = [
     "regularizers",
     "schedules",
 ]
+
+_HOMES = {
+    "ChainruleError": "errors",
+    "DivergedError": "errors",
+    "EarlyStopping": "training",
+    "Formula": "formula",
+    "Model": "model",
+    "fit": "training",
+    "load": "storage",
+    "parse": "notation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What the library offers, imported when it is first used: `chainrule --help` needs no JAX."""
+    if name not in __all__:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    home = import_module(f"chainrule.{_HOMES.get(name, name)}")
+    return getattr(home, name) if name in _HOMES else home
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,27 +6,39 @@ import numpy as np
 
 from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy
 from chainrule.errors import ChainruleError
-from chainrule.layer import Chain, Layer, Shape
+from chainrule.layer import Chain, Layer, Masked, Shape
 
 Classes = tuple[Any, ...] | None
 
 BLANKS = ("None", "nan", "NaT", "<NA>")  # how values that are missing print
 
 
-def inputs(x: Any, shape: Shape | None = None, who: str = "fit") -> np.ndarray:
-    """Inputs as an array of finite float32 numbers, of the given shape each.
+def inputs(x: Any, shape: Shape | None = None, who: str = "fit", tokens: int | None = None) -> Any:
+    """Inputs as an array of finite float32 numbers, or of tokens (int32), of the given shape each.
+
+    Sequences of unequal length (a list of arrays, or a `Masked`) come back as a `Masked`; their time may differ from
+    that of the shape.
 
     Raises:
-        ChainruleError: naming the first entry that is not a finite number, or the shape that does not fit.
+        ChainruleError: naming the first entry that is no finite number or no token, or the shape that does not fit.
     """
+    if _is_ragged(x):
+        x = _side_by_side([inputs(row, None, f"{who}: x[{index}]", tokens) for index, row in enumerate(x)], who)
+    if isinstance(x, Masked):
+        mask = np.asarray(x.mask, bool)
+        values = inputs(np.where(_over(mask, x.values), x.values, 0), None, who, tokens)
+        if shape is not None and (values.ndim != len(shape) + 1 or values.shape[2:] != shape[1:]):
+            raise _other_shape(who, shape, values.shape, "")
+        return Masked(values, mask)
     try:
-        array = np.asarray(x, np.float32)
+        array = np.asarray(x) if tokens else np.asarray(x, np.float32)
     except (TypeError, ValueError) as error:
         raise ChainruleError(f"{who}: expected an array of numbers, got {type(x).__name__}: {error}.") from None
     if array.ndim < 1 or (shape is not None and array.shape[1:] != shape):
         one = "" if array.shape != shape else " For a single example, add an axis: x[None]."
-        expected = f"(rows, {', '.join(map(str, shape))})" if shape else "(rows, …)"
-        raise ChainruleError(f"{who}: expected examples of shape {expected}, got {array.shape}.{one}")
+        raise _other_shape(who, shape, array.shape, one)
+    if tokens:
+        return _tokens(array, tokens, who)
     check_finite(array, who, "x")
     return array
 
@@ -52,9 +64,11 @@ def targets(
         _check_classes(y, classes, network, outputs, who)
         return y.astype(np.int32), classes
     if y.shape[1:] != outputs and not (one_fewer and outputs[-1] == 1):
+        last = _last(network)
+        remedy = f"Put Flatten() before {last}." if y.ndim < len(outputs) else f"Change the last layer, {last}."
         raise ChainruleError(
             f"{who}: expected targets of shape {(rows, *outputs)}, as the network's outputs, or class numbers "
-            f"{(rows, *outputs[:-1])}, got {y.dtype} of shape {y.shape}. Change the last layer, {_last(network)}."
+            f"{(rows, *outputs[:-1])}, got {y.dtype} of shape {y.shape}. {remedy}"
         )
     y = y.astype(np.float32)
     check_finite(y, who, "y")
@@ -91,6 +105,45 @@ def check_finite(array: np.ndarray, who: str, name: str) -> None:
             f"{who}: {name}[{', '.join(map(str, place))}] is {array[place]}, expected finite numbers. "
             f"Fill the gap or leave the row out."
         )
+
+
+def _other_shape(who: str, shape: Shape | None, got: Shape, remedy: str) -> ChainruleError:
+    expected = f"(rows, {', '.join(map(str, shape))})" if shape else "(rows, …)"
+    return ChainruleError(f"{who}: expected examples of shape {expected}, got {got}.{remedy}")
+
+
+def _tokens(array: np.ndarray, tokens: int, who: str) -> np.ndarray:
+    if array.dtype.kind not in "iu":
+        raise ChainruleError(f"{who}: expected tokens, whole numbers from 0 to {tokens - 1}, got {array.dtype}.")
+    wrong = np.argwhere((array < 0) | (array >= tokens))
+    if len(wrong):
+        place = tuple(int(i) for i in wrong[0])
+        raise ChainruleError(
+            f"{who}: x[{', '.join(map(str, place))}] is {array[place]}, expected a token from 0 to {tokens - 1}. "
+            f"Enlarge the vocabulary: Embedding({int(array.max()) + 1}, …)."
+        )
+    return array.astype(np.int32)
+
+
+def _is_ragged(x: Any) -> bool:
+    """Whether it is a list of sequences of unequal length."""
+    if isinstance(x, Masked) or not (isinstance(x, list | tuple) or getattr(x, "dtype", None) is np.dtype(object)) or not len(x):
+        return False
+    return all(np.ndim(row) > 0 for row in x) and len({len(row) for row in x}) > 1
+
+
+def _side_by_side(sequences: list[np.ndarray], who: str) -> Masked:
+    """Sequences padded with zeros to the longest."""
+    longest = max(map(len, sequences))
+    if len({sequence.shape[1:] for sequence in sequences}) > 1:
+        raise ChainruleError(f"{who}: expected sequences that differ in length only, got steps of different shapes.")
+    padded = [np.pad(s, [(0, longest - len(s))] + [(0, 0)] * (s.ndim - 1)) for s in sequences]
+    return Masked(np.stack(padded), np.arange(longest) < np.array([len(s) for s in sequences])[:, None])  # type: ignore[arg-type]
+
+
+def _over(mask: np.ndarray, values: Any) -> np.ndarray:
+    """A mask in as many axes as the values have."""
+    return mask.reshape(mask.shape + (1,) * (np.ndim(values) - mask.ndim))
 
 
 def _numbered(y: np.ndarray, classes: Classes, who: str) -> tuple[np.ndarray, tuple[Any, ...]]:

@@ -4,7 +4,7 @@ from chainrule.activations import Activation
 from chainrule.costs import Cost
 from chainrule.formula import Formula
 from chainrule.initializers import Initializer
-from chainrule.layer import Layer
+from chainrule.layers import Layer
 from chainrule.metrics import Metric
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer

@@ -5,6 +5,7 @@ import inspect
 import math
 from abc import ABC
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform, get_args, get_origin
 
@@ -104,6 +105,7 @@ class Formula(ABC):  # noqa: B024
         >>> [formula.__name__ for formula in Regularizer.family()]
         ['L1', 'L2', 'Sum']
         """
+        import_module("chainrule.families")  # where every one is defined
         found = {} if inspect.isabstract(cls) or cls is Formula else {cls: None}
         for subclass in cls.__subclasses__():
             found |= dict.fromkeys(subclass.family())  # once, though it be of two families below this one

@@ -2,14 +2,13 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula
-from chainrule.initializers import Initializer
 
 Shape = tuple[int, ...]
 
@@ -18,8 +17,30 @@ class Parameter(NamedTuple):
     """An array that training changes: declared by a layer, drawn by `initialize`."""
 
     shape: Shape
-    initializer: Initializer
+    initializer: Callable[[jax.Array, Shape], jax.Array]
     regularized: bool = False
+
+
+class Masked(NamedTuple):
+    """A batch of sequences of unequal length.
+
+    Attributes:
+        values: (batch, time, …), padded at the end.
+        mask: (batch, time), False where a step is padding.
+    """
+
+    values: jax.Array
+    mask: jax.Array
+
+
+def rows_of(x: Any) -> int:
+    """The number of examples in a batch, masked or not."""
+    return jax.tree.leaves(x)[0].shape[0]
+
+
+def shape_of(x: Any) -> Shape:
+    """One example's shape in a batch, masked or not."""
+    return jax.tree.leaves(x)[0].shape[1:]
 
 
 class Layer(Formula):
@@ -27,6 +48,14 @@ class Layer(Formula):
 
     Shapes are those of one example, without the batch axis, except in `forward` and `apply`.
     """
+
+    reads_masks: ClassVar[bool] = False
+    """Whether it takes `Masked` batches itself; other layers see each step's values alone."""
+
+    @property
+    def tokens(self) -> int | None:
+        """How many tokens there are, for a layer that takes tokens (0, 1, …) rather than numbers."""
+        return None
 
     def output_shape(self, shape: Shape) -> Shape:
         """One example's shape after the layer. Raises `ChainruleError` where the layer does not fit."""
@@ -92,6 +121,10 @@ class Chain(Layer):
     def __repr__(self) -> str:
         return " >> ".join(map(repr, self.layers)) if len(self.layers) > 1 else super().__repr__()
 
+    @property
+    def tokens(self) -> int | None:
+        return self.layers[0].tokens
+
     def walk(self, shape: Shape) -> Iterator[tuple[Layer, Shape]]:
         """Each layer with the shape of the examples that reach it."""
         for layer in self.layers:
@@ -109,18 +142,27 @@ class Chain(Layer):
     def state(self, shape: Shape) -> tuple:
         return tuple(layer.state(reached) for layer, reached in self.walk(shape))
 
-    def forward(self, p: Any, x: jax.Array) -> jax.Array:
-        for layer, parameters in zip(self.layers, p, strict=True):
-            x = layer.forward(parameters, x)
-        return x
+    def forward(self, p: Any, x: Any) -> Any:
+        return self.apply(p, self.state(shape_of(x)), x)[0]
 
-    def apply(self, p: Any, state: Any, x: jax.Array, key: jax.Array | None = None) -> tuple[jax.Array, Any]:
+    def apply(self, p: Any, state: Any, x: Any, key: jax.Array | None = None) -> tuple[Any, Any]:
         states = []
         for index, (layer, parameters, kept) in enumerate(zip(self.layers, p, state, strict=True)):
             own = None if key is None else jax.random.fold_in(key, index)
-            x, kept = layer.apply(parameters, kept, x, own)
+            mask = x.mask if isinstance(x, Masked) and not layer.reads_masks else None
+            y, kept = layer.apply(parameters, kept, x if mask is None else x.values, own)
+            x = y if mask is None else _masked_again(layer, y, mask)
             states.append(kept)
         return x, tuple(states)
+
+
+def _masked_again(layer: Layer, values: jax.Array, mask: jax.Array) -> Masked:
+    if values.shape[:2] != mask.shape:
+        raise ChainruleError(
+            f"{layer!r}: mixes the steps of sequences of unequal length, padding included. "
+            f"Put a recurrent layer or a global pooling before it."
+        )
+    return Masked(values, mask)
 
 
 def _links(layer: Layer) -> tuple[Layer, ...]:

@@ -16,7 +16,7 @@ from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.examples import inputs, sample_weights, targets
 from chainrule.history import History
-from chainrule.layer import Chain, Layer, Shape, count, regularized
+from chainrule.layer import Chain, Layer, Shape, count, regularized, rows_of
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, predicted_classes
 from chainrule.notation import as_formula
 from chainrule.preparation import Preparation
@@ -72,7 +72,7 @@ class Model:
 
     def outputs(self, x: Any) -> np.ndarray:
         """The network's outputs for prepared examples, any number of rows, compiled for a few sizes only."""
-        x = inputs(x, self.input_shape, repr(self.network))
+        x = inputs(x, self.input_shape, repr(self.network), self.network.tokens)
         [a] = in_batches(functools.partial(_outputs, self.network, self.parameters, self.state), x)
         return a
 
@@ -95,9 +95,10 @@ class Model:
                 raise ChainruleError("evaluate: this model takes arrays, not raw rows: give the targets y too.")
             table = self.preparation.complete(x)
             x, y = self.preparation.inputs(table), self.preparation.targets(table)
-        x, outputs = inputs(x, self.input_shape, "evaluate"), self.network.output_shape(self.input_shape)
-        y, _ = targets(y, len(x), self.network, outputs, self.cost, self.classes, "evaluate")
-        sample_weight = sample_weights(sample_weight, len(x), "evaluate")
+        x = inputs(x, self.input_shape, "evaluate", self.network.tokens)
+        outputs = self.network.output_shape(self.input_shape)
+        y, _ = targets(y, rows_of(x), self.network, outputs, self.cost, self.classes, "evaluate")
+        sample_weight = sample_weights(sample_weight, rows_of(x), "evaluate")
         through = functools.partial(_assess, self.network, self.cost, self.parameters, self.state)
         a, each = in_batches(through, x, y)
         values = {"cost": float(np.average(each.astype(np.float64), weights=sample_weight)) + self.penalty()}
@@ -182,17 +183,19 @@ def penalty(regularizer: Regularizer | None, network: Chain, shape: Shape, param
 _penalty = jax.jit(penalty, static_argnames="shape")
 
 
-def in_batches(function: Callable, *arrays: np.ndarray) -> list[np.ndarray]:
+def in_batches(function: Callable, *batch: Any) -> list[np.ndarray]:
     """A function of batches applied to any number of rows, padded to a few sizes to compile only a few times."""
-    rows = len(arrays[0])
+    rows = rows_of(batch)
     size = min(ROWS, 2 ** math.ceil(math.log2(max(rows, 1))))
     parts = []
     for start in range(0, max(rows, 1), size):
-        batch = [array[start : start + size] for array in arrays]
-        missing = size - len(batch[0])
-        padded = [np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) for array in batch]
-        results = jax.tree.leaves(function(*padded))
-        parts.append([np.asarray(result)[: len(batch[0])] for result in results])
+        count = min(size, rows - start)
+
+        def padded(array: np.ndarray, start: int = start, missing: int = size - count) -> np.ndarray:
+            return np.pad(array[start : start + size], [(0, missing)] + [(0, 0)] * (array.ndim - 1))
+
+        results = jax.tree.leaves(function(*jax.tree.map(padded, batch)))
+        parts.append([np.asarray(result)[:count] for result in results])
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 

@@ -1,6 +1,7 @@
 """Results as pictures, each returned as the bytes of a PNG file."""
 
 import io
+import warnings
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,10 @@ def confusion(matrix: np.ndarray, classes: tuple[Any, ...]) -> bytes:
     figure, (axis,) = _figure(1, (size, size))
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    places = range(len(classes))
-    long = max(len(str(name)) for name in classes) > 3
-    axis.set_xticks(places, classes, rotation=45 if long else 0, ha="right" if long else "center")
-    axis.set_yticks(places, classes)
+    places, names = range(len(classes)), [_words(name) for name in classes]
+    long = max(map(len, names)) > 3
+    axis.set_xticks(places, names, rotation=45 if long else 0, ha="right" if long else "center")
+    axis.set_yticks(places, names)
     if len(classes) <= 30:
         for row in places:
             for column in places:
@@ -64,7 +65,8 @@ def predictions(predicted: np.ndarray, expected: np.ndarray, target: str) -> byt
     axis.scatter(
         expected, predicted, s=6 if dense else 14, alpha=0.25 if dense else 0.7, color=COLOURS[0], linewidths=0
     )
-    axis.set(xlabel=f"{target}, expected", ylabel=f"{target}, predicted", aspect="equal")
+    name = _words(target)
+    axis.set(xlabel=f"{name}, expected", ylabel=f"{name}, predicted", aspect="equal")
     return _png(figure)
 
 
@@ -77,11 +79,19 @@ def _figure(panels: int, size: tuple[float, float] | None = None) -> tuple[Any, 
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(color=FAINT, linewidth=0.6)
         axis.set_axisbelow(True)
-        axis.tick_params(colors=INK)
+        axis.tick_params(which="both", colors=INK)
     return figure, axes
+
+
+def _words(name: Any) -> str:
+    """A name from the data as a label: not too long, and no mathematics between its dollars."""
+    text = str(name)
+    return (text if len(text) <= 24 else f"{text[:23]}…").replace("$", r"\$")
 
 
 def _png(figure: Any) -> bytes:
     file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # letters that the font lacks are drawn as boxes
+        figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()

@@ -94,11 +94,9 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             about = {**json.loads((content.metadata() or {})["chainrule"])}
             return about, {name: content.get_tensor(name) for name in sorted(content.keys())}
     except SafetensorError as error:
-        if "HeaderTooSmall" in str(error) or "IncompleteBuffer" in str(error) or "InvalidHeaderLength" in str(error):
-            reason = "is cut short, or is no model file"
-        else:
-            reason = "is no model file, or is damaged"
-        raise ChainruleError(f"{file} {reason} ({error}). Use an intact copy, or train again.") from None
+        raise ChainruleError(
+            f"{file} is no model file, or is cut short or damaged ({error}). Use an intact copy, or train again."
+        ) from None
     except (KeyError, TypeError, ValueError):
         raise ChainruleError(f"{file} is no model file of Chainrule: its header has no description.") from None
     except OSError as error:

@@ -60,7 +60,7 @@ def test_a_bar_in_a_terminal(monkeypatch):
     assert "\x1b[" in text
     assert "━" in text
     last = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", text).strip().splitlines()[-1]
-    assert re.search(r"epoch 20/20 .* cost 0\.05  validation accuracy 0\.5 .*examples/s", last)
+    assert re.search(r"epoch 20/20 .* [\d,]+ examples/s cost 0\.05  validation accuracy 0\.5", last)
 
 
 def test_the_bar_is_cleared_away_when_training_fails(monkeypatch):
@@ -74,6 +74,31 @@ def test_the_bar_is_cleared_away_when_training_fails(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert stream.getvalue().count("\x1b[?25l") == stream.getvalue().count("\x1b[?25h") == 1  # the cursor is back
+
+
+def test_a_narrow_terminal_cuts_the_figures_but_keeps_one_line(monkeypatch):
+    stream = terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "60")
+    show(20)
+    lines = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", stream.getvalue()).replace("\r", "\n").splitlines()
+    assert max(map(len, lines)) <= 60
+    assert re.search(r"epoch 20/20 ━+ 00:00 [\d,]+ examples/s ", lines[-1])
+
+
+def test_speed_leaves_compilation_out(monkeypatch, capsys):
+    times = iter([0.0, 50.0, 90.0, 99.0, 100.0, 101.0])  # made, first step, first row, end of epoch 1, second row
+    monkeypatch.setattr("time.perf_counter", lambda: next(times))
+    shown = Progress(True, epochs=2, steps=4, rows=100)
+    for epoch in (1, 2):
+        for step in range(1, 5):
+            shown.step(epoch, step)
+        shown.epoch({"epoch": epoch, "cost": 0.5})
+    assert [line.split("  ")[-1] for line in capsys.readouterr().out.splitlines()] == ["2 examples/s", "100 examples/s"]
+
+
+def test_a_first_epoch_of_one_step_has_no_speed_yet(capsys):
+    show(3, steps=1)
+    assert capsys.readouterr().out.splitlines()[0] == "epoch 1/3  cost 1  validation accuracy 0.5"
 
 
 def test_speed_counts_examples(monkeypatch):

@@ -6,9 +6,9 @@ import typer
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A run's folder, or its model.safetensors.")],
-    data: Annotated[str, typer.Argument(help="A named set or a file, with the target's column.")],
-    metric: Annotated[list[str] | None, typer.Option(help='"F1()"; may be repeated.')] = None,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, or its model.safetensors.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A named set or a file, with the target's column.")],
+    metric: Annotated[list[str] | None, typer.Option(metavar="FORMULA", help='"F1()"; may be repeated.')] = None,
     every_row: Annotated[
         bool, typer.Option("--all", help="All rows, also those that the model was trained on.")
     ] = False,
@@ -17,17 +17,20 @@ def evaluate(
 
     Example: `chainrule evaluate runs/digits digits`
     """
-    from chainrule.cli import output
+    from chainrule.cli import choices, output
     from chainrule.cli.parts import redivide
     from chainrule.cli.raw import load_for_rows
     from chainrule.data import read
 
+    metrics = choices.figures("--metric", metric or [])
     trained, preparation = load_for_rows(model)
     table, chosen = read(data, preparation.text), trained.training
-    name = f"{table.name}, {table.rows:,} rows"
     same = (table.name, table.rows) == (chosen.get("data"), chosen.get("rows"))
-    if same and chosen["test"] and not every_row:
-        table = redivide(table, preparation.roles, chosen)["test"]
-        name = f"{table.name}, the {table.rows:,} rows of its test part"
+    which = ", the training part among them" if same else ""
+    if same and not every_row and (chosen["test"] or table.test):
+        table = redivide(table, preparation.roles, chosen)["test"] if chosen["test"] else table.test
+        which = " to test"
+    table = preparation.complete(table)
+    name = f"{table.name}, {table.rows:,} rows{which}"
     output.say_unseen(preparation.unseen(table))
-    output.figures({name: trained.evaluate(table, metrics=[*trained.metrics, *(metric or [])])})
+    output.figures({name: trained.evaluate(table, metrics=list(dict.fromkeys([*trained.metrics, *metrics])))})

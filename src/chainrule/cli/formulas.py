@@ -9,7 +9,9 @@ from chainrule.errors import ChainruleError
 
 
 def list_formulas(
-    family: Annotated[str | None, typer.Argument(help="activations, layers, costs, …; all, if not said.")] = None,
+    family: Annotated[
+        str | None, typer.Argument(metavar="FAMILY", help="activations, layers, costs, …; all, if not said.")
+    ] = None,
 ) -> None:
     """List every formula of a family, one line each: how it is written, and its mathematics.
 

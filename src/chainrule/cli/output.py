@@ -1,5 +1,6 @@
 """What commands print: notes, tables of figures, tables of layers."""
 
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,15 +13,19 @@ from rich.text import Text
 
 from chainrule.cli.parts import Divided
 from chainrule.model import SummaryRow
-from chainrule.preparation import Preparation
+from chainrule.preparation import Category, Preparation
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+WIDE = 250  # columns of files and pipes, so that nothing is folded there
+
+
+def say(text: str) -> None:
+    """A line on standard output, in Rich's markup."""
+    _console(sys.stdout).print(text, soft_wrap=True)
 
 
 def note(text: str) -> None:
     """A remark that changes nothing, on standard error."""
-    err.print(f"note: {text}", style="yellow", markup=False)
+    _console(sys.stderr).print(f"note: {text}", style="yellow", markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -40,62 +45,84 @@ def warnings_as_notes() -> Iterator[None]:
 
 
 def data(divided: Divided, preparation: Preparation) -> None:
-    """What was read, what it is for and how it is divided, in two lines."""
+    """What was read, what it is for and how it is divided, in two lines; and what is odd about it."""
     roles, classes = divided.roles, preparation.classes
     aim = f"{len(classes)} classes" if classes else "a value (regression)"
-    guess = " (the last column; --target names another)" if roles.guessed and roles.target != "target" else ""
-    name = divided.chosen["data"]
+    guess = " (the last column; --target names another)" if roles.guessed and len(roles.inputs) > 1 else ""
+    guess = "" if roles.target == "target" else guess
     shape = " × ".join(map(str, preparation.input_shape))
-    out.print(f"[bold]{name}[/bold]: {shape} inputs → {roles.target}, {aim}{guess}", markup=True)
+    _console(sys.stdout).print(
+        Text.assemble((divided.chosen["data"], "bold"), f": {shape} inputs → {roles.target}, {aim}{guess}"),
+        soft_wrap=True,
+    )
     uses = {"train": "to train", "validation": "to validate", "test": "to test"}
-    out.print("rows: " + ", ".join(f"{part.rows:,} {uses[name]}" for name, part in divided.parts.items()))
+    say("rows: " + ", ".join(f"{part.rows:,} {uses[name]}" for name, part in divided.parts.items()))
+    rows = divided.parts["train"].rows
+    for column in preparation.columns:
+        if isinstance(column, Category) and 2 * len(column.values) > rows:
+            note(
+                f"column {column.name!r} is text with {len(column.values):,} values in {rows:,} rows, too many to "
+                f"learn from. Leave it out: --drop {column.name!r}."
+            )
 
 
 def figures(rows: dict[str, dict[str, Any]]) -> None:
     """A table of figures: a row for each part of the data, a column for each figure."""
     table = _table("")
-    names = [name for name, value in next(iter(rows.values())).items() if isinstance(value, float)]
+    names = list(next(iter(rows.values())))
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")
     for part, values in rows.items():
-        table.add_row(part, *(f"{values[name]:,.4f}" for name in names))
-    out.print(table)
+        table.add_row(Text(part), *(f"{values[name]:,.4f}" for name in names))
+    _show(table)
 
 
 def formulas(family: str, rows: list[tuple[str, str]]) -> None:
-    """A family's formulas, one line each, cut to the terminal's width."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis", style="dim")
-    for written, mathematics in rows:
-        table.add_row(Text(written), Text(mathematics))
-    if not out.is_terminal:  # whole lines for files and pipes
+    """A family's formulas, one line each; in a terminal cut to its width."""
+    if not sys.stdout.isatty():
         print(f"{family}\n" + "".join(f"  {written}  {mathematics}\n" for written, mathematics in rows))
         return
-    out.print(f"[bold]{family}[/bold]")
-    out.print(table)
-    out.print()
+    console = _console(sys.stdout)
+    first = min(max(len(written) for written, _ in rows), console.width * 3 // 4)
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, width=first)
+    table.add_column(no_wrap=True, max_width=console.width - first - 2, style="dim")
+    for written, mathematics in rows:
+        table.add_row(Text(written), Text(mathematics))
+    console.print(f"[bold]{family}[/bold]")
+    console.print(table)
+    console.print()
 
 
 def say_unseen(cells: dict[str, dict[str, int]]) -> None:
     """A note for each column of text with values that training never showed."""
     for column, counts in cells.items():
         values = ", ".join(f"{value} ({count:,})" for value, count in list(counts.items())[:5])
-        note(f"column {column}: training never showed {values}; such cells count as none of the known values.")
+        note(f"column {column!r}: training never showed {values}; such cells count as none of the known values.")
 
 
 def layers(rows: Iterable[SummaryRow]) -> None:
     """A network's layers with their output shapes and numbers of parameters."""
     rows = list(rows)
     table = _table("layer")
-    table.add_column("output", justify="right")
+    table.add_column("output", justify="right", no_wrap=True)
     table.add_column("parameters", justify="right", footer=f"{sum(row.parameters for row in rows):,}")
     for row in rows:
-        table.add_row(row.layer, " × ".join(map(str, row.output_shape)), f"{row.parameters:,}")
-    out.print(table)
+        table.add_row(Text(row.layer), " × ".join(map(str, row.output_shape)), f"{row.parameters:,}")
+    _show(table)
 
 
 def _table(first: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_footer=first == "layer")
+    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, header_style="bold", show_footer=first == "layer")
     table.add_column(first, overflow="fold")
     return table
+
+
+def _show(table: Table) -> None:
+    say("")
+    _console(sys.stdout).print(table)
+    say("")
+
+
+def _console(stream: Any) -> Console:
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else WIDE)

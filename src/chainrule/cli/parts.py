@@ -33,18 +33,16 @@ def divide(
         text: columns of text, though they look like numbers.
         **choices: target, task, drop and missing, as in `Roles.of`.
     """
+    said = {"test": test, "validation": validation}
+    fractions = {name: _fraction(name, value) for name, value in said.items()}
     whole = read(source, text)
     roles = Roles.of(whole, text=text, **choices)
-    given = {"test": _file(test, text), "validation": _file(validation, text)}
+    given = {name: read(value, text) for name, value in said.items() if value and _number(value) is None}
     if test is None and whole.test is not None:
-        given["test"] = whole.test
-    fractions = {
-        "test": 0.0 if given["test"] is not None else _fraction("test", test),
-        "validation": 0.0 if given["validation"] is not None else _fraction("validation", validation),
-    }
+        given["test"], fractions["test"] = whole.test, 0.0
     chosen = {"data": whole.name, "rows": whole.rows, **fractions, "seed": seed}
     parts = redivide(whole, roles, chosen)
-    parts |= {name: roles.complete(table) for name, table in given.items() if table is not None}
+    parts |= {name: roles.complete(table) for name, table in given.items()}
     return Divided(roles, parts, chosen)
 
 
@@ -57,15 +55,12 @@ def redivide(whole: Table, roles: Roles, chosen: dict[str, Any]) -> dict[str, Ta
     return {name: table.take(taken) for name, taken in rows._asdict().items() if len(taken)}
 
 
-def _file(value: str | None, text: list[str]) -> Table | None:
-    return None if value is None or _number(value) is not None else read(value, text)
-
-
 def _fraction(name: str, value: str | None) -> float:
+    """The fraction of the rows that makes a part; 0 where a file does."""
     fraction = USUAL[name] if value is None else _number(value)
-    if fraction is None or not 0 <= fraction < 1:
+    if value == "" or (fraction is not None and not 0 <= fraction < 1):
         raise ChainruleError(f"--{name} must be a fraction from 0 up to 1, or a file, got {value}.")
-    return fraction
+    return fraction or 0.0
 
 
 def _number(value: str) -> float | None:

@@ -8,32 +8,50 @@ import typer
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A run's folder, or its model.safetensors.")],
-    data: Annotated[str, typer.Argument(help="A file of rows, with or without the target's column.")],
-    out: Annotated[str | None, typer.Option(help="The CSV file to write; else standard output.")] = None,
-    probabilities: Annotated[bool, typer.Option(help="A column for each class's probability too.")] = False,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, or its model.safetensors.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A file of rows, with or without the target's column.")],
+    out: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The CSV file to write; else standard output.")
+    ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="A column for each class's probability too.")
+    ] = False,
 ) -> None:
     """Predict the target of each row of a file, as CSV: one line for each row, in the file's order.
 
     Example: `chainrule predict runs/diamonds new.csv --out prices.csv`
     """
+    from rich.markup import escape
+
     from chainrule.cli import output
-    from chainrule.cli.raw import load_for_rows
+    from chainrule.cli.raw import answerable, load_for_rows
     from chainrule.data import read
     from chainrule.files import write_whole
 
     trained, preparation = load_for_rows(model)
     table = read(data, preparation.text)
+    whole = answerable(table, preparation)
     output.say_unseen(preparation.unseen(table))
-    columns = {preparation.roles.target: trained.predict(table).tolist()}
+    known = table if whole.all() else table.take(whole)
+    columns = {preparation.roles.target: trained.predict(known).tolist()}
     if probabilities and trained.classes:
-        a = trained(table)
-        a = a if a.shape[1] > 1 else 1 - abs([1, 0] - a)  # one output is the probability of the second class
+        a = trained(known)
+        a = a if a.shape[1] > 1 else abs([1, 0] - a)  # one output is the probability of the second class
         columns |= {f"p({name})": a[:, index].tolist() for index, name in enumerate(trained.classes)}
+    answers = zip(*([_written(cell) for cell in cells] for cells in columns.values()), strict=True)
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *zip(*columns.values(), strict=True)])
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(next(answers) if row else [""] * len(columns) for row in whole)
+    if not whole.all():
+        output.note(f"{(~whole).sum():,} rows have blank cells, which training left out: their lines are empty.")
     if out is None:
         print(text.getvalue(), end="")
     else:
         write_whole(out, text.getvalue())
-        output.out.print(f"{table.rows:,} predictions in [bold]{out}[/bold].")
+        output.say(f"{whole.sum():,} predictions in [bold]{escape(out)}[/bold].")
+
+
+def _written(cell: str | float) -> str:
+    """A number with all the digits that a network computes."""
+    return cell if isinstance(cell, str) else f"{cell:.9g}"

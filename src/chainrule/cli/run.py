@@ -1,5 +1,6 @@
 """A run's folder: everything about one training, written whole or not at all."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -37,10 +38,20 @@ def run_files(
         FILE: to_bytes(model),
         "history.csv": model.history.to_csv(),
         "metrics.json": json.dumps(measured | {"epochs": len(model.history), "seconds": seconds}, indent=2) + "\n",
-        "curves.png": pictures.curves(model.history),
-        **_picture(model, shown),
+        **_pictures(model, shown),
         "run.toml": _record(model, source, choices),
     }
+
+
+def check_writable(wanted: Path) -> None:
+    """Refuse a place where no folder can be made, before the training rather than after it."""
+    place = next(parent for parent in wanted.absolute().parents if parent.exists())
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=f".{wanted.name}.", dir=place))
+    except OSError as error:
+        raise ChainruleError(
+            f"Can't write {wanted}: {error.strerror or error}. Name another folder by --out."
+        ) from None
 
 
 def write_run(wanted: Path, files: dict[str, bytes | str]) -> Path:
@@ -50,6 +61,7 @@ def write_run(wanted: Path, files: dict[str, bytes | str]) -> Path:
         ChainruleError: where it can't be written; then nothing is.
     """
     temporary = None
+    made = [parent for parent in wanted.parents if not parent.exists()]
     try:
         wanted.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{wanted.name}.", dir=wanted.parent))
@@ -62,26 +74,31 @@ def write_run(wanted: Path, files: dict[str, bytes | str]) -> Path:
                 os.fsync(file.fileno())
         free = next(name for name in _names(wanted) if not name.exists())
         os.rename(folder, free)
+        made = []
         return free
     except OSError as error:
         raise ChainruleError(f"Can't write {wanted}: {error.strerror or error}. Nothing was written.") from None
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+        for parent in made:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
 
 
 def _names(wanted: Path) -> Any:
     return itertools.chain([wanted], (wanted.with_name(f"{wanted.name}-{number}") for number in itertools.count(2)))
 
 
-def _picture(model: Model, part: Any) -> dict[str, bytes]:
-    """How the predictions compare with what was expected, as a picture."""
-    if model.preparation is None or not len(model.history):
+def _pictures(model: Model, part: Any) -> dict[str, bytes]:
+    """How training went, and how the predictions compare with what was expected."""
+    if model.preparation is None or not len(model.history):  # interrupted within the first epoch
         return {}
     a, expected = model(part), model.preparation.raw_targets(part)
+    curves = {"curves.png": pictures.curves(model.history)}
     if model.classes is not None:
-        return {"confusion.png": pictures.confusion(ConfusionMatrix()(a, expected), model.classes)}
-    return {"predictions.png": pictures.predictions(a[:, 0], expected[:, 0], model.preparation.roles.target)}
+        return curves | {"confusion.png": pictures.confusion(ConfusionMatrix()(a, expected), model.classes)}
+    return curves | {"predictions.png": pictures.predictions(a[:, 0], expected[:, 0], model.preparation.roles.target)}
 
 
 def _record(model: Model, source: str, choices: dict[str, Any]) -> str:
@@ -96,7 +113,7 @@ def _record(model: Model, source: str, choices: dict[str, Any]) -> str:
         "metric": training["metrics"],
     }
     run = {name: training[name] for name in ("epochs", "batch_size", "seed")}
-    data = {name: training.get(name) or None if value is None else value for name, value in choices.items()}
+    data = {name: _said(value, training.get(name)) for name, value in choices.items()}
     words = ["chainrule", "train", source]
     for name, value in {**formulas, **data, **run}.items():
         for each in value if isinstance(value, list) else [value]:
@@ -111,6 +128,16 @@ def _record(model: Model, source: str, choices: dict[str, Any]) -> str:
         },
     }
     return _toml({"command": shlex.join(words)}) + "".join(f"\n[{name}]\n{_toml(sections[name])}" for name in sections)
+
+
+def _said(value: Any, used: Any) -> Any:
+    """A choice as it was said, a fraction as a number; where nothing was, what was used."""
+    if value is None:
+        return used or None
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _toml(values: dict[str, Any]) -> str:

@@ -9,77 +9,105 @@ from chainrule.errors import ChainruleError
 
 FORMULAS, DATA, RUN = "Formulas", "Data", "Run"
 INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
+
+
+def _option(panel: str, metavar: str, text: str) -> Any:
+    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel)
+
+
 Text = str | None
+Texts = list[str] | None
 
 
 def train(
-    data: Annotated[str, typer.Argument(help="A named set (digits, iris, …), or a CSV, TSV, Parquet or NPZ file.")],
+    data: Annotated[
+        str,
+        typer.Argument(metavar="DATA", help="A named set (digits, iris, …), or a CSV, TSV, Parquet or NPZ file."),
+    ],
     network: Annotated[
-        Text, typer.Option(help='Layers: "Dense(64) >> ReLU() >> Dense(1)".', rich_help_panel=FORMULAS)
+        Text, _option(FORMULAS, "FORMULA", 'Layers: "Dense(64) >> ReLU() >> Dense(1)" [by the kind of data].')
     ] = None,
-    cost: Annotated[Text, typer.Option(help='"Quadratic()".', rich_help_panel=FORMULAS)] = None,
-    optimizer: Annotated[str, typer.Option(help='"Nesterov(0.01)".', rich_help_panel=FORMULAS)] = "Adam(0.001)",
-    regularizer: Annotated[Text, typer.Option(help='"L1(1e-3) + L2(1e-4)".', rich_help_panel=FORMULAS)] = None,
-    metric: Annotated[list[str] | None, typer.Option(help='"F1()"; may be repeated.', rich_help_panel=FORMULAS)] = None,
-    target: Annotated[
-        Text, typer.Option(help='The column to predict; else "target", or the last.', rich_help_panel=DATA)
+    cost: Annotated[Text, _option(FORMULAS, "FORMULA", '"Quadratic()" [the partner of the network\'s end].')] = None,
+    optimizer: Annotated[Text, _option(FORMULAS, "FORMULA", '"Nesterov(0.01)" [Adam(0.001)].')] = None,
+    regularizer: Annotated[Text, _option(FORMULAS, "FORMULA", '"L1(1e-3) + L2(1e-4)" [none].')] = None,
+    metric: Annotated[Texts, _option(FORMULAS, "FORMULA", '"F1()"; may be repeated [accuracy, or R²].')] = None,
+    target: Annotated[Text, _option(DATA, "COLUMN", 'The column to predict ["target", or the last].')] = None,
+    task: Annotated[Text, _option(DATA, "WORD", "classification or regression, if the target leaves it open.")] = None,
+    drop: Annotated[Texts, _option(DATA, "COLUMN", "A column to leave out; may be repeated.")] = None,
+    text: Annotated[Texts, _option(DATA, "COLUMN", "A column of numbers to read as text; may be repeated.")] = None,
+    missing: Annotated[
+        Text, _option(DATA, "WORD", "Blank cells: median fills them, drop leaves their rows out.")
     ] = None,
-    task: Annotated[
-        Text, typer.Option(help="classification or regression, if the target leaves it open.", rich_help_panel=DATA)
-    ] = None,
-    drop: Annotated[
-        list[str] | None, typer.Option(help="A column to leave out; may be repeated.", rich_help_panel=DATA)
-    ] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(help="A column of numbers to read as text; may be repeated.", rich_help_panel=DATA),
-    ] = None,
-    missing: Annotated[Text, typer.Option(help="Blank cells: median or drop.", rich_help_panel=DATA)] = None,
-    test: Annotated[Text, typer.Option(help="A fraction of the rows [0.2], or a file.", rich_help_panel=DATA)] = None,
-    validation: Annotated[
-        Text, typer.Option(help="A fraction of the rows [0.1], or a file.", rich_help_panel=DATA)
-    ] = None,
+    test: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.2], or a file.")] = None,
+    validation: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.1], or a file.")] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="How often every example is seen [by the size of the data].", rich_help_panel=RUN)
+        Text, _option(RUN, "NUMBER", "How often every example is seen [by the size of the data].")
     ] = None,
-    batch_size: Annotated[str, typer.Option(help="Examples a step; 1, 32, … or all.", rich_help_panel=RUN)] = "32",
+    batch_size: Annotated[Text, _option(RUN, "NUMBER", "Examples a step; 1, 32, … or all [32].")] = None,
     early_stopping: Annotated[
-        Text, typer.Option(help="Stop after so many epochs without a gain, or never.", rich_help_panel=RUN)
+        Text,
+        _option(RUN, "NUMBER", "Stop after so many epochs without a gain, or never."),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(help="Of the first values, the shuffles and the parts.", rich_help_panel=RUN)
-    ] = 0,
-    out: Annotated[Text, typer.Option(help="The folder to write [runs/NAME].", rich_help_panel=RUN)] = None,
+    seed: Annotated[Text, _option(RUN, "NUMBER", "Of the first values, the shuffles and the parts [0].")] = None,
+    out: Annotated[Text, _option(RUN, "FOLDER", "The folder to write [runs/NAME].")] = None,
 ) -> int:
     """Train a network on a named data set or a file, and keep the result in a folder.
 
     Example: `chainrule train diamonds.csv --target price --network "Dense(64) >> ReLU() >> Dense(1)"
     --optimizer "Adam(0.003)" --regularizer "L2(1e-4)" --epochs 20 --batch-size 256 --seed 1`
     """
-    from chainrule.cli import output
+    from chainrule.cli import choices, output
     from chainrule.cli.parts import divide
-    from chainrule.cli.run import run_files, write_run
-    from chainrule.defaults import default_epochs, default_network, default_patience
+    from chainrule.cli.run import check_writable, run_files, write_run
+    from chainrule.costs import Cost
+    from chainrule.defaults import default_batch_size, default_epochs, default_network, default_patience
     from chainrule.errors import DivergedError
+    from chainrule.layer import Layer
     from chainrule.metrics import R2, Accuracy
     from chainrule.model import as_chain, summary
-    from chainrule.preparation import Preparation
-    from chainrule.training import fit
+    from chainrule.optimizers import Optimizer
+    from chainrule.preparation import TASKS, Preparation
+    from chainrule.regularizers import Regularizer
+    from chainrule.training import EarlyStopping, fit
 
-    choices = {"target": target, "task": task, "drop": drop or [], "text": text or [], "missing": missing}
-    choices |= {"test": test, "validation": validation}
-    divided = divide(data, seed=seed, **choices)
+    layers = choices.formula("--network", network, Layer)
+    formulas = {
+        "cost": choices.formula("--cost", cost, Cost),
+        "optimizer": choices.formula("--optimizer", optimizer or "Adam(0.001)", Optimizer),
+        "regularizer": choices.formula("--regularizer", regularizer, Regularizer),
+    }
+    metrics = choices.figures("--metric", metric or [])
+    planned = choices.whole("--epochs", epochs, 1, 10**9)
+    size = choices.batch_size("--batch-size", batch_size)
+    patience = choices.early_stopping("--early-stopping", early_stopping)
+    number = choices.whole("--seed", seed or "0", 0, 2**32 - 1)
+    columns = {
+        "target": target,
+        "task": choices.one_of("--task", task, TASKS),
+        "drop": drop or [],
+        "text": text or [],
+        "missing": choices.one_of("--missing", missing, ["median", "drop"]),
+        "test": test,
+        "validation": validation,
+    }
+    wanted = Path(out or f"runs/{Path(data).stem}")
+    check_writable(wanted)
+
+    divided = divide(data, seed=number, **columns)
     preparation = Preparation.fit(divided.parts["train"], divided.roles)
     prepared = {name: (preparation.inputs(part), preparation.targets(part)) for name, part in divided.parts.items()}
-    chain = as_chain(network or default_network(preparation))
-    size = int(batch_size) if batch_size.lstrip("-").isdecimal() else batch_size
-    if epochs is None:
-        rows = len(prepared["train"][0])
-        epochs = default_epochs(rows, size if isinstance(size, int) and 0 < size < rows else rows)
+    chain = as_chain(layers or default_network(preparation))
+    rows = divided.parts["train"].rows
+    size = size or default_batch_size(rows)
+    if planned is None:
+        planned = default_epochs(rows, size)
         if early_stopping is None and "validation" in prepared:
-            early_stopping = str(default_patience(epochs))
+            patience = EarlyStopping(default_patience(planned))
+    if patience and "validation" not in prepared:
+        raise ChainruleError("--early-stopping watches the validation cost: choose --validation too, such as 0.1.")
+    reached = summary(chain, preparation.input_shape)
     output.data(divided, preparation)
-    output.layers(summary(chain, preparation.input_shape))
+    output.layers(reached)
 
     diverged = None
     with output.warnings_as_notes():
@@ -87,49 +115,39 @@ def train(
             model = fit(
                 chain,
                 *prepared["train"],
-                cost=cost,
-                optimizer=optimizer,
-                regularizer=regularizer,
-                metrics=metric or [Accuracy() if preparation.classes else R2()],
-                epochs=epochs,
+                **formulas,
+                metrics=metrics or [Accuracy() if preparation.classes else R2()],
+                epochs=planned,
                 batch_size=size,
                 validation=prepared.get("validation"),
-                early_stopping=_early_stopping(early_stopping),
-                seed=seed,
+                early_stopping=patience,
+                seed=number,
                 classes=preparation.classes or None,
                 preparation=preparation,
             )
         except DivergedError as error:
             model, diverged = error.model, error
+    if diverged and not len(model.history):  # nothing good to keep
+        raise diverged
     model.training |= divided.chosen
-    measured = {name: model.evaluate(x, y, metrics=_metrics(model, metric)) for name, (x, y) in prepared.items()}
-    folder = write_run(Path(out or f"runs/{Path(data).stem}"), run_files(model, divided, measured, data, choices))
+    metrics = list(dict.fromkeys([*model.metrics, *metrics]))
+    measured = {name: model.evaluate(x, y, metrics=metrics) for name, (x, y) in prepared.items()}
+    folder = write_run(wanted, run_files(model, divided, measured, data, columns))
     if diverged:
         raise ChainruleError(f"{diverged} What was good before is in {folder}.")
     output.figures(measured)
-    output.out.print(_ending(model, folder))
+    output.say(_ending(model, folder))
     return INTERRUPTED if model.history.stopped == "interrupted" else 0
 
 
-def _early_stopping(text: str | None) -> Any:
-    """A rule in notation, a number of epochs, or none for "never"."""
-    if text is None or text == "never":
-        return None
-    return int(text) if text.isdecimal() else text
-
-
-def _metrics(model: Any, named: list[str] | None) -> list[Any]:
-    """The metrics that are named and those that every model of the kind has."""
-    from chainrule.metrics import Metric
-    from chainrule.notation import as_formula
-
-    return list(dict.fromkeys([*model.metrics, *(as_formula(name, Metric) for name in named or [])]))
-
-
 def _ending(model: Any, folder: Path) -> str:
+    from rich.markup import escape
+
     history = model.history
-    ended = {
-        "early stopping": f", stopped early; epoch {history.best_epoch} is kept",
-        "interrupted": ", interrupted",
-    }.get(history.stopped, f"; epoch {history.best_epoch} is kept" if history.best_epoch else "")
-    return f"{len(history)} epochs in {history.seconds:.1f} s{ended}. All of it is in [bold]{folder}[/bold]."
+    kept = f"epoch {history.best_epoch} is kept" if history.best_epoch else ""
+    words = [
+        f"{len(history)} epoch{'s' * (len(history) != 1)} in {history.seconds:.1f} s",
+        {"early stopping": "stopped early", "interrupted": "interrupted"}.get(history.stopped, ""),
+        kept,
+    ]
+    return f"{', '.join(filter(None, words))}. All of it is in [bold]{escape(str(folder))}[/bold]."

@@ -1,16 +1,18 @@
 """Examples on the device: padded to a few sizes, and shuffled there."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.layer import rows_of
+
 
 class Examples(NamedTuple):
     """Rows for training, padded by rows that do not count so that data of nearly the same size compile once."""
 
-    x: jax.Array
+    x: Any
     E: jax.Array
     weights: jax.Array | None
     rows: jax.Array
@@ -19,7 +21,7 @@ class Examples(NamedTuple):
     @property
     def capacity(self) -> int:
         """The number of rows, padding included."""
-        return self.x.shape[0]
+        return rows_of(self.x)
 
 
 def bucket(rows: int) -> int:
@@ -32,11 +34,11 @@ def bucket(rows: int) -> int:
     return -(-rows // unit) * unit
 
 
-def on_device(x: np.ndarray, E: np.ndarray, weights: np.ndarray | None) -> Examples:
+def on_device(x: Any, E: np.ndarray, weights: np.ndarray | None) -> Examples:
     """The examples padded to the next bucket."""
-    missing = bucket(len(x)) - len(x)
-    pad = lambda array: jnp.asarray(np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)))  # noqa: E731
-    return Examples(pad(x), pad(E), None if weights is None else pad(weights), jnp.asarray(len(x), jnp.int32))
+    rows = len(E)
+    pad = lambda array: jnp.asarray(np.pad(array, [(0, bucket(rows) - rows)] + [(0, 0)] * (array.ndim - 1)))  # noqa: E731
+    return Examples(*jax.tree.map(pad, (x, E, weights)), jnp.asarray(rows, jnp.int32))
 
 
 @jax.jit
@@ -47,7 +49,7 @@ def shuffled(key: jax.Array, epoch: jax.Array, examples: Examples) -> jax.Array:
     return jnp.argsort(jnp.where(counts, draw, jnp.uint32(2**32 - 1)), stable=True)
 
 
-def batch(examples: Examples, order: jax.Array, index: jax.Array, size: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+def batch(examples: Examples, order: jax.Array, index: jax.Array, size: int) -> tuple[Any, jax.Array, jax.Array]:
     """The index-th batch of an epoch as (x, E, weights); rows that do not count in it have weight 0."""
     x, E, weights = examples.x, examples.E, examples.weights
     if size >= examples.capacity:  # one batch holds everything: no order, no copy

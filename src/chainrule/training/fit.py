@@ -16,7 +16,7 @@ from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy, Quadrat
 from chainrule.errors import ChainruleError, DivergedError
 from chainrule.examples import inputs, sample_weights, targets
 from chainrule.history import History, Row
-from chainrule.layer import Chain, Layer
+from chainrule.layer import Chain, Layer, rows_of, shape_of
 from chainrule.metrics import Accuracy, MeanMetric, Metric
 from chainrule.model import Model, as_chain
 from chainrule.notation import as_formula
@@ -24,6 +24,7 @@ from chainrule.optimizers import FromOptax, as_optimizer
 from chainrule.preparation import Preparation
 from chainrule.regularizers import Regularizer
 from chainrule.training.batches import bucket, on_device
+from chainrule.training.interrupt import Interrupt
 from chainrule.training.loop import Loop
 from chainrule.training.progress import Progress
 from chainrule.training.step import Problem, State
@@ -116,17 +117,19 @@ def fit(
     epochs, seed = _whole("epochs", epochs, 1, 10**9), _whole("seed", seed, 0, 2**32 - 1)
     patience = _early_stopping(early_stopping, validation)
 
-    x = inputs(x)
-    shape, outputs = x.shape[1:], network.output_shape(x.shape[1:])
-    E, classes = targets(y, len(x), network, outputs, cost, classes)
-    weights = sample_weights(sample_weight, len(x))
+    x = inputs(x, tokens=network.tokens)
+    shape, rows = shape_of(x), rows_of(x)
+    outputs = network.output_shape(shape)
+    E, classes = targets(y, rows, network, outputs, cost, classes)
+    weights = sample_weights(sample_weight, rows)
     held_out = None
     if isinstance(validation, tuple) and len(validation) == 2:
-        xv = inputs(validation[0], shape, "validation")
-        held_out = (xv, targets(validation[1], len(xv), network, outputs, cost, classes, "validation")[0], None)
+        xv = inputs(validation[0], shape, "validation", network.tokens)
+        held_out = (xv, targets(validation[1], rows_of(xv), network, outputs, cost, classes, "validation")[0], None)
     elif validation is not None:
         (x, E, weights), held_out = _set_apart(validation, x, E, weights, seed)
-    batch_size = _batch_size(batch_size, len(x))
+    rows = len(E)
+    batch_size = _batch_size(batch_size, rows)
     if metrics is None:
         metrics = () if classes is None else (Accuracy(),)
     metrics = tuple(as_formula(metric, Metric) for metric in metrics)
@@ -142,11 +145,14 @@ def fit(
         "metrics": [repr(metric) for metric in metrics],
         "seed": seed,
     }
-    steps = 1 if batch_size == "all" else math.ceil(len(x) / batch_size)
+    steps = 1 if batch_size == "all" else math.ceil(rows / batch_size)
     in_own_units = classes is not None or preparation is None  # a table's values are trained on standardised
     followed = tuple(metric for metric in metrics if isinstance(metric, MeanMetric) and in_own_units)
     problem = Problem(network, cost, schedules.over(optimizer, float(epochs * steps)), regularizer, followed)
-    loop = Loop(problem, on_device(x, E, weights), len(x), bucket(len(x)) if batch_size == "all" else batch_size, seed)
+    ctrl_c = Interrupt()
+    with ctrl_c:
+        size = bucket(rows) if batch_size == "all" else batch_size
+        loop = Loop(problem, on_device(x, E, weights), rows, size, seed)
 
     def model_of(state: State) -> Model:
         so_far = replace(history, rows=list(history.rows))
@@ -156,10 +162,15 @@ def fit(
 
     history = History()
     good = best = loop.state
-    with Progress(progress, epochs, steps, len(x)) as shown:
+    with ctrl_c, Progress(progress, epochs, steps, rows) as shown:
+
+        def on_chunk(step: int, epoch: int) -> None:
+            shown.step(epoch, step)
+            ctrl_c.check()
+
         try:
             for epoch in range(1, epochs + 1):
-                row = loop.epoch(epoch, lambda step, epoch=epoch: shown.step(epoch, step))
+                row = loop.epoch(epoch, partial(on_chunk, epoch=epoch))
                 if held_out is not None:
                     measured = model_of(loop.state).evaluate(*held_out, metrics=metrics)
                     row |= {f"validation_{name}": value for name, value in measured.items()}
@@ -215,18 +226,19 @@ def _batch_size(size: Any, rows: int) -> int | Literal["all"]:
     return int(size) if size < rows else "all"
 
 
-def _set_apart(fraction: Any, x: np.ndarray, E: np.ndarray, weights: np.ndarray | None, seed: int) -> tuple:
+def _set_apart(fraction: Any, x: Any, E: np.ndarray, weights: np.ndarray | None, seed: int) -> tuple:
     """The rows for training and those for validation, each as (x, E, weights), by a random draw."""
     if not isinstance(fraction, float) or not 0 < fraction < 1:
         got = repr(fraction) if isinstance(fraction, int | float | str) else type(fraction).__name__
         raise ChainruleError(f"fit: validation must be (x, y) or a fraction between 0 and 1, got {got}.")
-    count = round(len(x) * fraction)
-    if not 0 < count < len(x):
+    rows = len(E)
+    count = round(rows * fraction)
+    if not 0 < count < rows:
         raise ChainruleError(
-            f"fit: validation={fraction} of {len(x)} rows leaves a part empty. Choose another fraction."
+            f"fit: validation={fraction} of {rows} rows leaves a part empty. Choose another fraction."
         )
-    order = np.random.default_rng(seed).permutation(len(x))
-    take = lambda rows: tuple(None if array is None else array[rows] for array in (x, E, weights))  # noqa: E731
+    order = np.random.default_rng(seed).permutation(rows)
+    take = lambda rows: jax.tree.map(lambda array: array[rows], (x, E, weights))  # noqa: E731
     parts = take(np.sort(order[count:])), take(np.sort(order[:count]))
     if weights is not None and not all(part[2].any() for part in parts):
         raise ChainruleError(

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.history import Row
+from chainrule.layer import shape_of
 from chainrule.training.batches import Examples, shuffled
 from chainrule.training.step import Problem, State, run, start
 
@@ -26,7 +27,7 @@ class Loop:
     def __init__(self, problem: Problem, examples: Examples, rows: int, batch_size: int, seed: int):
         self.problem, self.examples, self.batch_size = problem, examples, batch_size
         first_values, self.shuffles = jax.random.split(jax.random.key(seed))
-        self.state: State = start(problem, first_values, examples.x.shape[1:])
+        self.state: State = start(problem, first_values, shape_of(examples.x))
         self.steps = -(-rows // batch_size)
         self.records = jnp.zeros((-(-examples.capacity // batch_size), len(problem.metrics) + 2))
         self.chunk = 1  # steps; grows until a chunk takes its time

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.costs import Cost
-from chainrule.layer import Chain, initialize, regularized
+from chainrule.layer import Chain, initialize, regularized, shape_of
 from chainrule.metrics import MeanMetric
 from chainrule.model import penalty
 from chainrule.regularizers import Regularizer
@@ -34,7 +34,7 @@ class State(NamedTuple):
     step: jax.Array
 
 
-@partial(jax.jit, static_argnames="shape")
+@partial(jax.jit, static_argnames="shape", compiler_options={"xla_backend_optimization_level": 1})  # it runs once
 def start(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
     """The state before the first step, for examples of this shape."""
     drawing, noise = jax.random.split(key)
@@ -43,10 +43,10 @@ def start(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
     return State(parameters, problem.network.state(shape), slots, noise, jnp.zeros((), jnp.int32))
 
 
-def step(problem: Problem, state: State, x: jax.Array, E: jax.Array, weights: jax.Array) -> tuple[State, jax.Array]:
+def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Array) -> tuple[State, jax.Array]:
     """One step on a batch: the new state, and what is recorded of the batch: weight · (cost, metrics …), weight."""
     network, cost, optimizer, regularizer, metrics = problem
-    shape = x.shape[1:]
+    shape = shape_of(x)
     total = jnp.sum(weights)
     mean = lambda each: jnp.sum(jnp.where(weights > 0, weights * each, 0)) / jnp.where(total > 0, total, 1)  # noqa: E731
 

@@ -1,0 +1,73 @@
+"""What a user says in options, as values; refused before anything is read, by the name of the option."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from chainrule.errors import ChainruleError
+from chainrule.formula import Formula
+from chainrule.metrics import Metric
+from chainrule.notation import as_formula, nearest
+from chainrule.training import EarlyStopping
+
+
+def formula(option: str, text: str | None, family: type[Formula]) -> Any:
+    """A formula in notation; none where nothing is said."""
+    try:
+        return None if text is None else as_formula(text, family)
+    except ChainruleError as error:
+        raise ChainruleError(f"{option}: {error}") from None
+
+
+def figures(option: str, texts: Iterable[str]) -> list[Metric]:
+    """Metrics in notation, each a single figure."""
+    metrics = [formula(option, text, Metric) for text in texts]
+    for metric in metrics:
+        if not metric.is_figure:
+            raise ChainruleError(f"{option}: {metric!r} is a table, not a figure. A run keeps it as confusion.png.")
+    return metrics
+
+
+def whole(option: str, text: str | None, least: int, most: int) -> Any:
+    """A whole number; none where nothing is said."""
+    if text is None:
+        return None
+    number = _whole(text)
+    if number is None or not least <= number <= most:
+        raise ChainruleError(f"{option} must be a whole number from {least} to {most}, got {text}.")
+    return number
+
+
+def batch_size(option: str, text: str | None) -> int | Literal["all"] | None:
+    """A whole number, or all; none where nothing is said."""
+    if text is None:
+        return None
+    number = _whole(text)
+    if text != "all" and (number is None or number < 1):
+        raise ChainruleError(f"{option} must be a whole number of 1 or more, or all, got {text}.")
+    return "all" if number is None else number
+
+
+def early_stopping(option: str, text: str | None) -> EarlyStopping | None:
+    """A number of epochs, or a rule in notation; none for "never", and where nothing is said."""
+    if text in (None, "never"):
+        return None
+    if (number := _whole(text)) is None and "(" in text:
+        return formula(option, text, EarlyStopping)
+    if number is None or number < 1:
+        raise ChainruleError(f"{option} must be a number of epochs, never, or EarlyStopping(…), got {text}.")
+    return EarlyStopping(number)
+
+
+def one_of(option: str, text: str | None, known: Iterable[str]) -> Any:
+    """One of some words; none where nothing is said."""
+    known = list(known)
+    if text is not None and text not in known:
+        raise ChainruleError(f"{option} must be {' or '.join(known)}, got {text}.{nearest(text, known)}")
+    return text
+
+
+def _whole(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        return None

@@ -1,0 +1,44 @@
+import re
+import sys
+
+import pytest
+
+from chainrule.families import FAMILIES, members
+from chainrule.notation import formulas
+
+
+def test_every_formula_has_one_line(run):
+    said = run("list")
+    assert (said.code, said.err) == (0, "")
+    lines = said.out.splitlines()
+    assert [line for line in lines if line and line[0] != " "] == list(FAMILIES)
+    listed = [re.match(r"  (\w+)\(", line)[1] for line in lines if line.startswith(" ")]
+    written = {name for name, formula in formulas().items() if formula.__module__.startswith("chainrule.")}
+    assert len(listed) == len(set(listed))
+    assert set(listed) >= written
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family(run, family):
+    lines = run(f"list {family}").out.splitlines()
+    assert lines[0] == family
+    assert [line.split("(")[0].strip() for line in lines[1:-1]] == [one.__name__ for one in members(family)]
+    assert lines[-1] == ""
+
+
+def test_a_line_tells_the_fields_and_the_mathematics(run):
+    lines = run("list activations").out.splitlines()
+    assert "  ELU(alpha=1.0)  x if x > 0 else alpha * (exp(x) - 1)" in lines
+    assert "  L2(strength)  strength * sum(w**2)" in run("list regularizers").out.splitlines()
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_in_a_terminal_lines_are_cut_to_its_width(run, monkeypatch, width):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in run("list optimizers").out.splitlines()]
+    assert len(lines) == len(members("optimizers")) + 2
+    assert max(map(len, lines)) == width
+    assert all(line.rstrip()[-1] == "…" for line in lines if len(line.rstrip()) == width)

@@ -1,0 +1,151 @@
+import csv
+
+import pytest
+
+TRAIN = 'train flowers.csv --network "Dense(2) >> Softmax()" --epochs 3 --seed 1 --out run'
+
+
+def table(text: str) -> list[list[str]]:
+    return list(csv.reader(text.splitlines()))
+
+
+def test_a_line_for_each_row_in_the_order_of_the_file(run, trained, here):
+    said = run("predict run flowers.csv")
+    assert (said.code, said.err) == (0, "")
+    rows = table(said.out)
+    assert rows[0] == ["kind"]
+    assert len(rows) == 41
+    raw = list(csv.DictReader((here / "flowers.csv").read_text().splitlines()))
+    columns = {name: [row[name] for row in raw] for name in raw[0]}
+    assert [row[0] for row in rows[1:]] == trained.predict(columns).tolist()
+    # columns in any order, others beside them, and no target
+    (here / "new.csv").write_text(
+        "id,colour,width,length\n"
+        + "".join(f'{n},"{row["colour"]}",{row["width"]},{row["length"]}\n' for n, row in enumerate(raw))
+    )
+    assert run("predict run new.csv").out == said.out
+
+
+def test_probabilities(run, trained):
+    rows = table(run("predict run flowers.csv --probabilities").out)
+    assert rows[0] == ["kind", "p(iris)", "p(rose)"]
+    for kind, *shares in rows[1:]:
+        assert sum(map(float, shares)) == pytest.approx(1, abs=1e-6)
+        assert kind == ("iris", "rose")[float(shares[1]) > float(shares[0])]
+
+
+def test_probabilities_of_one_output(run, flowers):
+    run('train flowers.csv --network "Dense(1) >> Sigmoid()" --epochs 1 --out run')
+    for kind, *shares in table(run("predict run flowers.csv --probabilities").out)[1:]:
+        assert sum(map(float, shares)) == pytest.approx(1, abs=1e-6)
+        assert kind == ("iris", "rose")[float(shares[1]) > 0.5]
+
+
+def test_values_are_in_the_units_of_the_target(run, prices, here):
+    run('train prices.csv --network "Dense(1)" --epochs 200 --optimizer "Adam(0.1)" --out run')
+    predicted = [float(row[0]) for row in table(run("predict run prices.csv").out)[1:]]
+    expected = [float(row["price"]) for row in csv.DictReader(prices.read_text().splitlines())]
+    assert predicted == pytest.approx(expected, abs=150)
+    assert table(run("predict run prices.csv --probabilities").out)[0] == ["price"]  # it has none
+
+
+def test_to_a_file(run, trained, here):
+    said = run("predict run flowers.csv")
+    assert run("predict run/model.safetensors flowers.csv --out kinds.csv").out == "40 predictions in kinds.csv.\n"
+    assert (here / "kinds.csv").read_text() == said.out
+
+
+def test_to_a_place_that_is_none(run, trained, here):
+    said = run("predict run flowers.csv --out nowhere/kinds.csv")
+    assert (said.code, said.out, said.err) == (
+        2,
+        "",
+        "chainrule: Can't write nowhere/kinds.csv: No such file or directory. Nothing was written.\n",
+    )
+
+
+def test_values_that_training_never_showed_are_noted(run, trained, here):
+    (here / "new.csv").write_text("length,width,colour\n1,2,red\n1,2,green\n1,2,green\n1,2,grey\n")
+    said = run("predict run new.csv")
+    assert said.code == 0
+    assert len(table(said.out)) == 5
+    assert said.err.startswith("note: column 'colour': training never showed ")
+    assert {"green (2)", "grey (1)"} <= set(said.err.split("showed ")[1].split(";")[0].split(", "))
+    assert said.err.endswith("; such cells count as none of the known values.\n")
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("length,colour\n1,red\n", "new.csv: there is no column 'width'. The columns are length, colour."),
+        (
+            "length,width,colour\n1,2,red\n1,wide,red\n",
+            "new.csv, line 3, column 'width': expected a number, got 'wide'. Mend the cell.",
+        ),
+        (
+            "length,width,colour\n1,2,red\n1,,red\n",
+            "new.csv, line 3, column 'width': the cell is blank, and the model knows no value to put there. "
+            "Fill it, or train with --missing median.",
+        ),
+        (
+            "length,width,colour\n1,-inf,red\n",
+            "new.csv, line 2, column 'width': expected a finite number, at most 1e+100, got infinity. Mend the cell.",
+        ),
+    ],
+)
+def test_rows_that_do_not_fit(run, trained, here, text, message):
+    (here / "new.csv").write_text(text)
+    said = run("predict run new.csv --out answers.csv")
+    assert (said.code, said.out, said.err) == (2, "", f"chainrule: {message}\n")
+    assert not (here / "answers.csv").exists()
+
+
+def test_blank_cells_are_filled_where_training_did_so(run, flowers, here):
+    run(f"{TRAIN} --missing median")
+    (here / "new.csv").write_text("length,width,colour\n1,2,red\n,,\n")
+    said = run("predict run new.csv")
+    assert (said.code, said.err, len(table(said.out))) == (0, "", 3)
+
+
+def test_rows_with_blank_cells_have_no_answer_where_training_left_them_out(run, flowers, here):
+    run(f"{TRAIN} --missing drop")
+    (here / "new.csv").write_text("length,width,colour\n1,2,red\n,2,red\n1,2,\n1,2,red\n")
+    said = run("predict run new.csv --probabilities")
+    rows = table(said.out)
+    assert (said.code, said.err) == (
+        0,
+        "note: 2 rows have blank cells, which training left out: their lines are empty.\n",
+    )
+    assert rows[2] == rows[3] == ["", "", ""]
+    assert rows[1] == rows[4] != ["", "", ""]
+    (here / "new.csv").write_text("length,width,colour\n,,\n,,\n")
+    assert table(run("predict run new.csv").out) == [["kind"], [""], [""]]
+
+
+def test_a_model_of_arrays_takes_no_rows(run, flowers, here):
+    from chainrule import fit
+
+    fit("Dense(1)", [[1.0], [2.0]], [1.0, 2.0], batch_size="all", epochs=1, progress=False).save(
+        here / "arrays.safetensors"
+    )
+    for command in ("predict", "evaluate"):
+        said = run(f"{command} arrays.safetensors flowers.csv")
+        assert (said.code, said.err) == (
+            2,
+            "chainrule: arrays.safetensors: this model takes arrays, not rows of a table. "
+            "Use it in Python: chainrule.load.\n",
+        )
+
+
+def test_a_model_file_cut_short(run, trained, here):
+    whole = (here / "run" / "model.safetensors").read_bytes()
+    for length in (0, 7, 100, len(whole) - 1):
+        (here / "cut.safetensors").write_bytes(whole[:length])
+        said = run("predict cut.safetensors flowers.csv")
+        assert (said.code, said.err.count("\n")) == (2, 1)
+        assert said.err.startswith("chainrule: cut.safetensors is no model file, or is cut short or damaged (")
+    (here / "cut.safetensors").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert run("predict cut.safetensors flowers.csv").err == (
+        "chainrule: cut.safetensors was altered after it was saved: its digest does not match. Use an intact copy.\n"
+    )

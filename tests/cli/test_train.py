@@ -1,0 +1,285 @@
+import csv
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+
+from chainrule import load
+
+QUICK = '--network "Dense(2) >> Softmax()" --epochs 2'
+LINE = '--network "Dense(1)" --epochs 2'
+
+
+def metrics(folder) -> dict:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def record(folder) -> dict:
+    return tomllib.loads((folder / "run.toml").read_text())
+
+
+def test_what_is_shown_and_what_is_kept(run, here, flowers, pictures):
+    said = run(f"train flowers.csv {QUICK}")
+    assert (said.code, said.err) == (0, "")
+    lines = said.out.splitlines()
+    assert lines[:10] == [
+        "flowers.csv: 4 inputs → kind, 2 classes (the last column; --target names another)",
+        "rows: 28 to train, 4 to validate, 8 to test",
+        "",
+        "layer       output   parameters",
+        "───────────────────────────────",
+        "Dense(2)         2           10",
+        "Softmax()        2            0",
+        "───────────────────────────────",
+        "                             10",
+        "",
+    ]
+    assert [line.split("  ")[0] for line in lines[10:12]] == ["epoch 1/2", "epoch 2/2"]
+    assert [line.split()[0] for line in lines[13:18]] == ["cost", "─" * 30, "train", "validation", "test"]
+    assert lines[-1].startswith("2 epochs in ")
+    assert lines[-1].endswith(" s. All of it is in runs/flowers.")
+
+    folder = here / "runs" / "flowers"
+    kept = {"model.safetensors", "history.csv", "metrics.json", "curves.png", "confusion.png", "run.toml"}
+    assert {file.name for file in folder.iterdir()} == kept
+    assert sorted(file.name for file in folder.parent.iterdir()) == ["flowers"]
+    found = metrics(folder)
+    assert list(found) == ["train", "validation", "test", "epochs", "seconds"]
+    assert (list(found["test"]), found["epochs"]) == (["cost", "accuracy"], 2)
+    history = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    assert float(history[-1]["validation_cost"]) == pytest.approx(found["validation"]["cost"], rel=1e-6)
+    for name in ("curves.png", "confusion.png"):
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_record(run, here, flowers):
+    run(f"train flowers.csv {QUICK} --seed 3 --batch-size 8 --drop width --metric 'F1()'")
+    written = record(here / "runs" / "flowers")
+    versions = written.pop("versions")
+    assert list(versions) == ["python", "chainrule", "jax", "numpy"]
+    command = written.pop("command")
+    assert written == {
+        "formulas": {
+            "network": "Dense(2) >> Softmax()",
+            "cost": "CategoricalCrossEntropy()",
+            "optimizer": "Adam(learning_rate=0.001)",
+            "metric": ["F1(average='macro')"],
+        },
+        "data": {
+            "source": "flowers.csv",
+            "rows": 40,
+            "drop": ["width"],
+            "text": [],
+            "test": 0.2,
+            "validation": 0.1,
+        },
+        "training": {"epochs": 2, "batch_size": 8, "seed": 3},
+    }
+    assert shlex.split(command)[:5] == ["chainrule", "train", "flowers.csv", "--network", "Dense(2) >> Softmax()"]
+
+
+def test_a_folder_is_never_overwritten(run, here, flowers):
+    names = []
+    for _ in range(3):
+        names.append(run(f"train flowers.csv {QUICK}").out.split()[-1])
+    assert names == ["runs/flowers.", "runs/flowers-2.", "runs/flowers-3."]
+    (here / "taken").write_text("a file")
+    assert run(f"train flowers.csv {QUICK} --out taken").out.endswith("taken-2.\n")
+    assert (here / "taken").read_text() == "a file"
+    assert run(f"train flowers.csv {QUICK} --out new/deep/run").out.endswith("new/deep/run.\n")
+
+
+def test_a_value_is_regressed(run, here, prices, pictures):
+    said = run(f'train prices.csv --target price {LINE} --optimizer "Adam(0.1)" --regularizer "L2(1e-4)"')
+    assert said.code == 0
+    assert said.out.startswith("prices.csv: 2 inputs → price, a value (regression)\n")
+    folder = here / "runs" / "prices"
+    assert list(metrics(folder)["test"]) == ["cost", "r2", "rmse", "mae"]
+    assert (folder / "predictions.png").exists()
+    assert record(folder)["formulas"]["regularizer"] == "L2(0.0001)"
+
+
+@pytest.mark.parametrize(("task", "aim"), [("classification", "3 classes"), ("regression", "a value (regression)")])
+def test_the_task_may_be_said(run, here, task, aim):
+    (here / "stars.csv").write_text("size,stars\n" + "".join(f"{n},{n % 3}\n" for n in range(30)))
+    network = "Dense(3) >> Softmax()" if task == "classification" else "Dense(1)"
+    said = run(f'train stars.csv --task {task} --network "{network}" --epochs 1')
+    assert said.out.splitlines()[0] == f"stars.csv: 1 inputs → stars, {aim}"
+
+
+def test_two_classes_by_one_output(run, here, flowers):
+    run('train flowers.csv --network "Dense(1) >> Sigmoid()" --epochs 1')
+    assert record(here / "runs" / "flowers")["formulas"]["cost"] == "CrossEntropy()"
+
+
+def test_default_choices_are_printed_and_recorded(run, here, flowers):
+    said = run("train flowers.csv --epochs 1")
+    assert "Dropout(rate=0.2)" in said.out
+    written = record(here / "runs" / "flowers")
+    network = "Dense(128) >> ReLU() >> Dropout(rate=0.2) >> Dense(2) >> Softmax()"
+    assert written["formulas"]["network"] == network
+    assert written["training"]["batch_size"] == "all"  # 28 rows are fewer than 32
+
+
+def test_a_batch_larger_than_the_data_becomes_all(run, here, flowers):
+    said = run(f"train flowers.csv {QUICK} --batch-size 500")
+    assert (said.code, said.err) == (0, 'note: batch_size 500 is more than the 28 training rows: it becomes "all".\n')
+    assert record(here / "runs" / "flowers")["training"]["batch_size"] == "all"
+
+
+def test_dates_and_names_are_noted(run, here):
+    rows = [f"{n % 5},2020-01-{n + 1:02},{'ab'[n % 2]}\n" for n in range(30)]
+    (here / "days.csv").write_text("size,since,kind\n" + "".join(rows))
+    said = run(f"train days.csv {QUICK}")
+    assert (said.code, said.err) == (
+        0,
+        "note: column 'since' is text with 21 values in 21 rows, too many to learn from. "
+        "Leave it out: --drop 'since'.\n",
+    )
+    assert run(f"train days.csv {QUICK} --drop since").err == ""
+
+
+def test_numbers_may_be_text(run, here):
+    rows = [f"{n % 5},{(1234, 98)[n % 2]:05},{'ab'[n % 3 == 0]}\n" for n in range(30)]
+    (here / "zips.csv").write_text("size,zip,kind\n" + "".join(rows))
+    run(f"train zips.csv {QUICK} --text zip")
+    assert load(here / "runs" / "zips").preparation.columns[1].values == ("00098", "01234")
+
+
+@pytest.mark.parametrize(("missing", "trained"), [("median", 28), ("drop", 26)])
+def test_blank_cells(run, here, flowers, missing, trained):
+    lines = flowers.read_text().splitlines()
+    lines[3], lines[7] = ",1,red,rose", "2,1,,iris"
+    flowers.write_text("\n".join(lines))
+    said = run(f"train flowers.csv {QUICK} --missing {missing}")
+    assert said.code == 0
+    assert f"rows: {trained} to train" in said.out
+    assert load(here / "runs" / "flowers").preparation.roles.missing == missing
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "parquet"])
+def test_other_tables(run, here, flowers, suffix):
+    rows = list(csv.reader(flowers.read_text().splitlines()))
+    if suffix == "tsv":
+        (here / "table.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
+    else:
+        columns = dict(zip(rows[0], map(list, zip(*rows[1:], strict=True)), strict=True))
+        numbers = {name: [int(cell) for cell in columns[name]] for name in ("length", "width")}
+        parquet.write_table(pa.table(columns | numbers), here / "table.parquet")
+    assert run(f"train flowers.csv {QUICK}").code == run(f"train table.{suffix} {QUICK}").code == 0
+    assert metrics(here / "runs" / "table")["test"] == metrics(here / "runs" / "flowers")["test"]
+
+
+def images(path, rows: int = 40) -> None:
+    x = np.random.default_rng(0).integers(0, 255, (rows + 10, 3, 3, 1), dtype=np.uint8)
+    y = (x[:, 0].mean((1, 2)) > 127).astype(int)
+    np.savez(path, x=x[:rows], y=y[:rows], x_test=x[rows:], y_test=y[rows:])
+
+
+def test_arrays_with_a_test_part_of_their_own(run, here):
+    images(here / "images.npz")
+    said = run('train images.npz --network "Flatten() >> Dense(2) >> Softmax()" --epochs 2')
+    assert said.out.splitlines()[:2] == [
+        "images.npz: 3 × 3 × 1 inputs → y, 2 classes",
+        "rows: 36 to train, 4 to validate, 10 to test",
+    ]
+    assert (here / "runs" / "images" / "confusion.png").exists()
+
+
+def test_files_as_parts(run, here, flowers):
+    lines = flowers.read_text().splitlines()
+    (here / "later.csv").write_text("\n".join(lines[:1] + lines[20:27]))
+    said = run(f"train flowers.csv {QUICK} --test later.csv --validation 0")
+    assert "rows: 40 to train, 7 to test" in said.out
+    said = run(f"train flowers.csv {QUICK} --test 0 --validation later.csv")
+    assert "rows: 40 to train, 7 to validate" in said.out
+    said = run(f"train flowers.csv {QUICK} --test 0 --validation 0")
+    assert "rows: 40 to train\n" in said.out
+    assert list(metrics(here / "runs" / "flowers-3")) == ["train", "epochs", "seconds"]
+
+
+def test_early_stopping(run, here, prices):
+    words = 'train prices.csv --network "Dense(1)" --optimizer "Adam(0.5)" --early-stopping 2'
+    said = run(f"{words} --epochs 300")
+    epochs = metrics(here / "runs" / "prices")["epochs"]
+    assert epochs < 300
+    assert f", stopped early, epoch {epochs - 2} is kept. " in said.out
+    run('train prices.csv --network "Dense(1)" --early-stopping never --epochs 3')
+    assert "early_stopping" not in record(here / "runs" / "prices-2")["formulas"]
+
+
+def test_a_cost_that_stops_being_finite_keeps_what_was_good(run, here, prices):
+    said = run('train prices.csv --network "Dense(1)" --epochs 99 --optimizer "GradientDescent(1e3)"')
+    assert said.code == 2
+    assert said.err.count("\n") == 1
+    assert said.err.endswith("What was good before is in runs/prices.\n")
+    model = load(here / "runs" / "prices")
+    assert model.history.stopped == "diverged"
+    assert all(np.isfinite(row["cost"]) for row in model.history)
+
+
+def test_ctrl_c_in_this_process(run, here, flowers, monkeypatch):
+    def epoch(self, row):
+        if row["epoch"] == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("chainrule.training.progress.Progress.epoch", epoch)
+    said = run("train flowers.csv --network 'Dense(2) >> Softmax()' --epochs 1000000")
+    assert said.code == 130
+    assert ", interrupted. All of it is in runs/flowers.\n" in said.out
+    assert metrics(here / "runs" / "flowers")["epochs"] == 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_within_the_first_epoch(run, here, flowers, monkeypatch):
+    monkeypatch.setattr("chainrule.training.progress.Progress.step", lambda *_: signal.raise_signal(signal.SIGINT))
+    said = run(f"train flowers.csv {QUICK}")
+    assert said.code == 130
+    assert "0 epochs in " in said.out
+    kept = {"model.safetensors", "history.csv", "metrics.json", "run.toml"}
+    assert {file.name for file in (here / "runs" / "flowers").iterdir()} == kept
+
+
+def test_ctrl_c_before_training(run, here, flowers, monkeypatch):
+    def read(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chainrule.cli.parts.read", read)
+    assert run(f"train flowers.csv {QUICK}") == (130, "", "")
+
+
+def chainrule(*words: str) -> list[str]:
+    return [sys.executable, "-c", "from chainrule.cli import main; main()", *words]
+
+
+def test_digits_in_a_process_of_its_own(here):
+    done = subprocess.run(chainrule("train", "digits"), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert metrics(here / "runs" / "digits")["test"]["accuracy"] >= 0.97
+    assert "Flatten()" in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT")
+def test_ctrl_c_in_a_process_of_its_own(here, flowers):
+    words = chainrule("train", "flowers.csv", "--network", "Dense(2) >> Softmax()", "--epochs", "100000000")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("epoch"):
+                break
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        rest, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "")
+    assert ", interrupted. All of it is in runs/flowers.\n" in rest
+    assert load(here / "runs" / "flowers").history.stopped == "interrupted"

@@ -1,0 +1,64 @@
+import signal
+import threading
+
+import pytest
+
+from chainrule.training.interrupt import Interrupt
+
+
+def press() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_is_noticed_at_the_next_look():
+    with Interrupt() as ctrl_c:
+        ctrl_c.check()
+        press()
+        with pytest.raises(KeyboardInterrupt):
+            ctrl_c.check()
+
+
+def test_a_second_one_is_noticed_at_once():
+    with Interrupt():
+        press()
+        with pytest.raises(KeyboardInterrupt):
+            press()
+
+
+def test_it_is_remembered_between_two_entries():
+    ctrl_c = Interrupt()
+    with ctrl_c:
+        press()
+    with ctrl_c, pytest.raises(KeyboardInterrupt):
+        ctrl_c.check()
+
+
+def test_pythons_own_handler_comes_back():
+    with Interrupt():
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_another_handler_stays_in_charge():
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        with Interrupt() as ctrl_c:
+            press()
+            ctrl_c.check()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert pressed == [True]
+
+
+def test_other_threads_leave_ctrl_c_alone():
+    found = []
+
+    def enter():
+        with Interrupt():
+            found.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert found == [signal.default_int_handler]
