@@ -5,8 +5,8 @@ import pytest
 
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError
-from chainrule.model import as_chain
 from chainrule.examples import targets
+from chainrule.model import as_chain
 
 SOFTMAX, SIGMOID, LINEAR = "Dense(3) >> Softmax()", "Dense(1) >> Sigmoid()", "Dense(1)"
 COSTS = {SOFTMAX: CategoricalCrossEntropy(), SIGMOID: CrossEntropy(), LINEAR: Quadratic()}

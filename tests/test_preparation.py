@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.errors import ChainruleError
-from chainrule.preparation import Preparation, Roles, default_network
+from chainrule.layer import Masked
+from chainrule.preparation import Preparation, Roles
 from chainrule.table import Table
 
 finite = st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: round(value, 6))
@@ -16,7 +17,7 @@ columns = st.integers(4, 20).flatmap(
     lambda rows: st.fixed_dictionaries(
         {
             "height": st.lists(finite, min_size=rows, max_size=rows),
-            "kind": st.lists(st.text(max_size=4), min_size=rows, max_size=rows),
+            "kind": st.lists(st.text("abcß", max_size=4), min_size=rows, max_size=rows),
             "target": st.lists(finite, min_size=rows, max_size=rows),
         }
     )
@@ -92,8 +93,11 @@ def test_garbage_is_no_preparation(text):
     )
 
 
-def test_every_single_damage_is_refused_or_harmless():
-    whole = json.loads(Preparation.fit(people(), text="age").to_json())
+@pytest.mark.parametrize("kind", ["table", "series", "tokens"])
+def test_every_single_damage_is_refused_or_harmless(kind):
+    table = {"table": people(), "series": SOUNDS, "tokens": VERSES}[kind]
+    choices = {"table": {"text": "age"}, "series": {}, "tokens": {"words": "verse"}}[kind]
+    whole = json.loads(Preparation.fit(table, **choices).to_json())
 
     def damaged(node, put):
         if isinstance(node, dict | list):
@@ -106,7 +110,7 @@ def test_every_single_damage_is_refused_or_harmless():
 
     def attempt():
         with contextlib.suppress(ChainruleError):
-            Preparation.from_json(json.dumps(whole)).inputs(people())
+            Preparation.from_json(json.dumps(whole)).inputs(table)
 
     damaged(whole, attempt)
 
@@ -164,6 +168,12 @@ def test_blank_cells_of_pandas():
     assert refusal(Preparation.fit, frame) == (
         "the data: blank cells in a (1), c (1). Add --missing median or --missing drop."
     )
+
+
+def test_a_lone_column_can_be_given_without_its_name():
+    lone = Preparation.fit({"city": ["Rome", "Oslo"], "pay": [1.5, 2.5]})
+    np.testing.assert_array_equal(lone.inputs(["Oslo", "Rome"]), [[1, 0], [0, 1]])
+    np.testing.assert_array_equal(Preparation.fit({"age": [1, 3], "pay": [1.5, 2.5]}).inputs([1, 3]), [[-1], [1]])
 
 
 def test_unseen_values_are_zeros_and_told():
@@ -252,9 +262,10 @@ def test_missing_drop():
             "people: the target 'kind' has a single class, 'a'. Give rows of two classes or more.",
         ),
         (
-            {"id": [f"p{i}" for i in range(1001)], "b": range(1001)},
+            {"id": [f"p{i}" for i in range(1001)], "a": range(1001), "b": range(1001)},
             {},
-            "the data: column 'id' is text with 1,001 distinct values, more than 1,000. Add --drop id.",
+            "the data: column 'id' is text with 1,001 distinct values, more than 1,000. "
+            "Add --drop id, or for free text --words id or --characters id.",
         ),
         (
             {"x": np.ones((2, 3)), "y": np.ones((2, 2))},
@@ -324,11 +335,192 @@ def test_targets_refuse_what_training_never_saw():
     )
 
 
-def test_default_networks():
-    classes = "ReLU() >> Dropout(0.2) >> Dense(2) >> Softmax()"
-    assert default_network(Preparation.fit(people())) == "Dense(64) >> ReLU() >> Dense(64) >> ReLU() >> Dense(1)"
-    images = {"x": np.ones((4, 2, 2)), "y": [0, 1, 0, 1]}
-    assert default_network(Preparation.fit(images)) == f"Flatten() >> Dense(128) >> {classes}"
+SERIES = [np.array([[1.0, 10], [3, 20]]), np.array([[5.0, 30]]), np.array([[5.0, 60], [1, 30], [3, 30]])]
+SOUNDS = {"sound": SERIES, "who": ["a", "b", "a"]}
+
+
+def test_series_of_unequal_length_are_masked():
+    preparation = Preparation.fit(SOUNDS)
+    x = preparation.inputs(SOUNDS)
+    assert isinstance(x, Masked)
+    values, mask = map(np.asarray, x)
+    assert (preparation.kind, preparation.input_shape, preparation.vocabulary) == ("series", (3, 2), None)
+    assert (values.dtype, mask.dtype) == (np.float32, bool)
+    assert mask.tolist() == [[True, True, False], [True, False, False], [True, True, True]]
+    assert not values[~mask].any()
+    np.testing.assert_allclose(values[mask].mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(values[mask].std(axis=0), 1, rtol=1e-6)
+
+
+def test_series_may_be_shorter_or_longer_than_in_training():
+    preparation = Preparation.fit(SOUNDS)
+    expected = preparation.inputs(SOUNDS)
+    for given_ in (SERIES[1:2], np.array(SERIES[1:2]), {"sound": SERIES[1:2]}):
+        for part, whole in zip(preparation.inputs(given_), expected, strict=True):
+            np.testing.assert_array_equal(part, whole[1:2])
+    longer = preparation.inputs([*SERIES, np.ones((5, 2))])
+    assert longer.values.shape == (4, 5, 2)
+    np.testing.assert_array_equal(longer.values[:3, :3], expected.values)
+    assert longer.mask.sum(axis=1).tolist() == [2, 1, 3, 5]
+
+
+def test_parts_of_series_are_as_long_as_their_longest():
+    table = Table(SOUNDS)
+    assert Preparation.fit(table.take(np.array([0, 1]))).input_shape == (2, 2)
+    assert Preparation.fit(table).inputs(table.take(np.array([0, 1]))).values.shape == (2, 3, 2)
+    assert Preparation.fit(table).inputs(table.take(np.array([], int))).values.shape == (0, 3, 2)
+
+
+def test_a_gap_in_a_series_is_a_blank_cell():
+    nan = np.nan
+    gaps = {"sound": [np.array([[nan], [1.0], [3.0], [2.0]]), np.array([[2.0]]), np.array([[4.0]])], "who": list("aba")}
+    assert refusal(Preparation.fit, gaps) == (
+        "the data: blank cells in sound (1). Add --missing median or --missing drop."
+    )
+    dropped = Preparation.fit(gaps, missing="drop")
+    assert dropped.complete(gaps).rows == 2
+    filled = Preparation.fit(gaps, missing="median")
+    whole = {**gaps, "sound": [np.array([[2.0], [1.0], [3.0], [2.0]]), *gaps["sound"][1:]]}
+    for a, b in zip(filled.inputs(gaps), filled.inputs(whole), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert refusal(Preparation.fit(whole).inputs, gaps) == (
+        "the data, row 1, column 'sound': the cell is blank, and the model knows no value to put there. "
+        "Fill it, or train with --missing median."
+    )
+
+
+def test_series_of_one_length_stay_so():
+    equal = {"sound": np.arange(12.0).reshape(3, 2, 2), "who": list("aba")}
+    preparation = Preparation.fit(equal, missing="median")
+    assert (preparation.kind, preparation.inputs(equal).shape) == ("series", (3, 2, 2))
+    assert refusal(preparation.inputs, {"sound": [np.ones((2, 2)), np.ones((1, 2))]}) == (
+        "the data, row 2, column 'sound': expected a series of 2 steps, as all in training, got 1. "
+        "Give all its steps, or train on series of unequal length."
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            {**SOUNDS, "age": [1, 2, 3], "who": ["a", "b", "a"]},
+            "the data: column 'sound' holds series of unequal length and can't go beside other inputs: age. "
+            "Drop them: --drop age.",
+        ),
+        (
+            {"sound": [np.array([[1, np.nan]]), np.array([[1, np.nan], [2, np.nan]])], "who": ["a", "b"]},
+            "the data: column 'sound' is blank throughout. Add --drop sound.",
+        ),
+    ],
+)
+def test_series_refuse(columns, message):
+    choices = {"target": "who", "missing": "median"}
+    assert refusal(Preparation.fit, columns, **choices) == message
+    assert refusal(Preparation.fit(SOUNDS).inputs, {"sound": np.ones((1, 3, 3))}) == (
+        "the data, column 'sound': expected shape (3, 2) a row, as in training, got (3, 3)."
+    )
+
+
+VERSES = {
+    "verse": ["The rose is red", "the violet's blue!", "Sugar is sweet", "and so are you"],
+    "mood": list("abab"),
+}
+
+
+def test_words_become_ids():
+    preparation = Preparation.fit(VERSES, words="verse")
+    x = preparation.inputs(VERSES)
+    assert (preparation.kind, preparation.input_shape, preparation.vocabulary) == ("tokens", (4,), 14)
+    assert (x.dtype, x.shape) == (np.int32, (4, 4))
+    assert x[:2].tolist() == [[3, 8, 2, 7], [3, 12, 6, 0]]
+    np.testing.assert_array_equal(preparation.inputs(["The rose is red"]), x[:1])
+    assert preparation.inputs({"verse": ["A rose, is a rose is a rose", "?", ""]}).tolist() == [
+        [1, 8, 2, 1],
+        [1, 0, 0, 0],
+        [1, 0, 0, 0],
+    ]
+    assert preparation.text == ("verse", "mood")
+    assert preparation.unseen({"verse": ["a rose"]}) == {}
+
+
+def test_characters_become_ids():
+    names = {"name": ["Ada", "Bob", "Bo"], "sex": ["f", "m", "m"]}
+    preparation = Preparation.fit(names, characters=("name",))
+    assert preparation.inputs(names).tolist() == [[4, 7, 5], [2, 3, 6], [2, 3, 0]]
+    assert preparation.inputs({"name": ["BOB"]}).tolist() == [[2, 1, 2]]
+    assert preparation.unseen({"name": ["BOB", "OO"]}) == {"name": {"O": 3}}
+
+
+def test_blank_texts():
+    blank = {**VERSES, "verse": [None, *VERSES["verse"][1:]]}
+    assert refusal(Preparation.fit, blank, words="verse") == (
+        "the data: blank cells in verse (1). Add --missing median or --missing drop."
+    )
+    assert Preparation.fit(blank, words="verse", missing="median").inputs(blank)[0].tolist() == [1, 0, 0, 0]
+    assert Preparation.fit(blank, words="verse", missing="drop").complete(blank).rows == 3
+
+
+def free_text(cell: str, rows: int = 101, distinct: int = 101) -> dict:
+    return {"text": [cell.format(row % distinct) for row in range(rows)], "y": np.arange(rows) % 2}
+
+
+@pytest.mark.parametrize(
+    ("table", "choices", "tokens"),
+    [
+        (free_text("take {} steps"), {}, "words"),
+        (free_text("name {}"), {}, "characters"),
+        (free_text("name {}", 100, 100), {}, None),
+        (free_text("name {}", 201), {}, "characters"),
+        (free_text("name {}", 202), {}, None),
+        (free_text("name {}"), {"text": "text"}, None),
+        (free_text("name {}"), {"words": "text"}, "words"),
+        (free_text("take {} steps"), {"characters": "text"}, "characters"),
+        (free_text("{}"), {"characters": "text"}, "characters"),
+        ({**free_text("name {}"), "x": range(101)}, {"target": "y"}, None),
+        ({"x": range(101), **free_text("name {}")}, {"target": "text", "drop": "y"}, None),
+    ],
+)
+def test_free_text_is_found_or_said(table, choices, tokens):
+    assert Roles.of(table, **choices).tokens == tokens
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        (
+            {"words": "city"},
+            "people: column 'city' holds words and can't go beside other inputs: age. Drop them: --drop age.",
+        ),
+        ({"characters": "pay"}, "people: column 'pay' is no input. Leave out --characters pay."),
+        ({"words": "city", "drop": "city"}, "people: column 'city' is no input. Leave out --words city."),
+        (
+            {"words": "city", "characters": "city"},
+            "people: column 'city' can be read in one way only. Choose one of --text, --words and --characters.",
+        ),
+        (
+            {"words": "city", "text": "city"},
+            "people: column 'city' can be read in one way only. Choose one of --text, --words and --characters.",
+        ),
+        (
+            {"words": "town"},
+            "people: there is no column 'town'. The columns are age, city, pay.",
+        ),
+    ],
+)
+def test_tokens_refuse(choices, message):
+    assert refusal(Roles.of, people(), **choices) == message
+
+
+@pytest.mark.parametrize(
+    ("table", "choices"),
+    [(SOUNDS, {}), (VERSES, {"words": "verse"}), (VERSES, {"characters": "verse", "missing": "median"})],
+)
+def test_json_of_series_and_tokens(table, choices):
+    preparation = Preparation.fit(table, **choices)
+    again = Preparation.from_json(preparation.to_json())
+    assert again == preparation
+    for a, b in zip(again.inputs(table), preparation.inputs(table), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_classes_of_whole_numbers_match_in_other_forms():

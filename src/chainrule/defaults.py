@@ -1,11 +1,17 @@
 """What is chosen where nothing is said."""
 
 import math
+from typing import Literal
 
 from chainrule.preparation import Preparation
 
 STEPS = 3000  # enough for small data; early stopping cuts what is too much
 FEWEST, MOST = 20, 300
+BATCH = 32
+SMALL = 8  # pixels of an image's shorter side, for a dense layer to see it whole
+SHORT = 64  # steps, for a recurrent layer to remember the first
+CONVOLUTION = 'Conv1D(64, 3, padding="same") >> ReLU()'
+RECURRENT = "GRU(64, reset_after=True) >> Dropout(0.2)"
 
 
 def default_network(preparation: Preparation) -> str:
@@ -14,23 +20,56 @@ def default_network(preparation: Preparation) -> str:
     >>> default_network(Preparation.fit({"a": [1.0, 2.0], "b": ["yes", "no"]}))
     'Dense(128) >> ReLU() >> Dropout(0.2) >> Dense(2) >> Softmax()'
     """
-    if len(preparation.input_shape) > 1:
-        body = "Flatten() >> Dropout(0.1) >> Dense(256) >> ReLU() >> Dropout(0.5)"
-    elif preparation.task == "classification":
-        body = "Dense(128) >> ReLU() >> Dropout(0.2)"
-    else:
-        body = "Dense(64) >> ReLU() >> Dense(64) >> ReLU()"
     classes = len(preparation.classes)
+    match preparation.kind:
+        case "images":
+            body = _convolutional(preparation.input_shape)
+        case "series":
+            body = f"{_shortening(preparation.input_shape)}{CONVOLUTION} >> {RECURRENT}"
+        case "tokens":
+            embedding = f"Embedding({preparation.vocabulary}, 64, padding_id=0)"
+            body = f"{embedding} >> {_shortening(preparation.input_shape)}{RECURRENT}"
+        case "arrays":
+            body = "Flatten() >> Dense(256) >> ReLU() >> Dropout(0.5)"
+        case "table":
+            body = "Dense(128) >> ReLU() >> Dropout(0.2)" if classes else "Dense(64) >> ReLU() >> Dense(64) >> ReLU()"
     return f"{body} >> Dense({classes}) >> Softmax()" if classes else f"{body} >> Dense(1)"
 
 
-def default_epochs(rows: int, batch_size: int) -> int:
+def _shortening(shape: tuple[int, ...]) -> str:
+    """Convolutions and poolings in time, each of which halves it, until it is short."""
+    halvings = max(0, math.ceil(math.log2(shape[0] / SHORT)))
+    return f"{CONVOLUTION} >> MaxPool1D(2) >> " * halvings
+
+
+def _convolutional(shape: tuple[int, ...]) -> str:
+    """Convolutions, each but on tiny images followed by a pooling: two, and more until images are small."""
+    side, blocks = min(shape[:2]), []
+    while len(blocks) < 2 or side > SMALL:
+        blocks.append(f'Conv2D({64 if blocks else 32}, 3, padding="same") >> ReLU()')
+        if side > 1:
+            blocks[-1] += " >> MaxPool2D(2)"
+        side //= 2
+    return f"{' >> '.join(blocks)} >> Flatten() >> Dropout(0.5)"
+
+
+def default_epochs(rows: int, batch_size: int | Literal["all"]) -> int:
     """A number of epochs that gives small data enough steps and large data enough looks.
 
-    >>> default_epochs(1258, 32), default_epochs(40_000, 32)
-    (75, 20)
+    >>> default_epochs(1258, 32), default_epochs(40_000, 32), default_epochs(20, "all")
+    (75, 20, 300)
     """
-    return min(max(round(STEPS / math.ceil(rows / batch_size)), FEWEST), MOST)
+    steps = 1 if batch_size == "all" else math.ceil(rows / batch_size)
+    return min(max(round(STEPS / steps), FEWEST), MOST)
+
+
+def default_batch_size(rows: int) -> int | Literal["all"]:
+    """Examples a step.
+
+    >>> default_batch_size(1258), default_batch_size(20)
+    (32, 'all')
+    """
+    return BATCH if rows > BATCH else "all"
 
 
 def default_patience(epochs: int) -> int:

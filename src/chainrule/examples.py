@@ -127,7 +127,11 @@ def _tokens(array: np.ndarray, tokens: int, who: str) -> np.ndarray:
 
 def _is_ragged(x: Any) -> bool:
     """Whether it is a list of sequences of unequal length."""
-    if isinstance(x, Masked) or not (isinstance(x, list | tuple) or getattr(x, "dtype", None) is np.dtype(object)) or not len(x):
+    if (
+        isinstance(x, Masked)
+        or not (isinstance(x, list | tuple) or getattr(x, "dtype", None) is np.dtype(object))
+        or not len(x)
+    ):
         return False
     return all(np.ndim(row) > 0 for row in x) and len({len(row) for row in x}) > 1
 
@@ -138,7 +142,7 @@ def _side_by_side(sequences: list[np.ndarray], who: str) -> Masked:
     if len({sequence.shape[1:] for sequence in sequences}) > 1:
         raise ChainruleError(f"{who}: expected sequences that differ in length only, got steps of different shapes.")
     padded = [np.pad(s, [(0, longest - len(s))] + [(0, 0)] * (s.ndim - 1)) for s in sequences]
-    return Masked(np.stack(padded), np.arange(longest) < np.array([len(s) for s in sequences])[:, None])  # type: ignore[arg-type]
+    return Masked(np.stack(padded), np.arange(longest) < np.array([len(s) for s in sequences])[:, None])
 
 
 def _over(mask: np.ndarray, values: Any) -> np.ndarray:

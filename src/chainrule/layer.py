@@ -29,8 +29,8 @@ class Masked(NamedTuple):
         mask: (batch, time), False where a step is padding.
     """
 
-    values: jax.Array
-    mask: jax.Array
+    values: Any
+    mask: Any
 
 
 def rows_of(x: Any) -> int:
@@ -73,7 +73,7 @@ class Layer(Formula):
     def forward(self, p: Any, x: jax.Array) -> jax.Array:
         """The formula: from parameters `p` and a batch `x` to the layer's output, as in inference."""
 
-    def apply(self, p: Any, state: Any, x: jax.Array, key: jax.Array | None = None) -> tuple[jax.Array, Any]:
+    def apply(self, p: Any, state: Any, x: Any, key: jax.Array | None = None) -> tuple[Any, Any]:
         """`forward` with state and randomness carried along: a key means training, None inference."""
         return self.forward(p, x), state
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from chainrule.errors import ChainruleError
+from chainrule.notation import nearest
 
 BOOLEANS = {"true", "false"}
 
@@ -16,14 +17,17 @@ class Table(Mapping[str, np.ndarray]):
     """An ordered mapping of column names to NumPy arrays whose first axis is the rows.
 
     A column of numbers is float64 with NaN where a cell is blank; a column of text is of objects, `str` or None.
-    Booleans are the texts "true" and "false". A column of arrays (images, sequences) has more axes and keeps its
-    number type.
+    Booleans are the texts "true" and "false". A column of arrays has more axes and keeps its number type:
+
+    - images, (rows, height, width, channels). Bytes (uint8) of three axes are grey images and get the fourth;
+    - series, (rows, time, channels): numbers of three axes. They may be given as a list of arrays of unequal length
+      and are padded with NaN at the end.
 
     Args:
         columns: names and values.
         name: what people call the data, for messages.
-        numbers: each row's number as people see it; 1, 2, … where not given.
-        word: what they call a row: "row", or "line" in a text file.
+        numbers: each row's number, or name, as people see it; 1, 2, … where not given.
+        word: what they call a row: "row", "line" in a text file, "file" in a folder.
         test: rows that the source itself keeps for the test.
 
     Raises:
@@ -103,6 +107,14 @@ def check_distinct(names: Sequence[str], source: str) -> None:
         raise ChainruleError(f"{source}: more than one column is called {twice[0]!r}. Give every column its own name.")
 
 
+def check_column(table: Table, name: str) -> None:
+    """Refuse a column that a table does not have."""
+    if name not in table:
+        raise ChainruleError(
+            f"{table.name}: there is no column {name!r}.{nearest(name, table)} The columns are {shortened(table)}."
+        )
+
+
 def shortened(names: Iterable[str], most: int = 8) -> str:
     """Names in a row, the first few of many.
 
@@ -123,10 +135,24 @@ def label(number: float) -> str:
 
 
 def blanks(values: np.ndarray) -> np.ndarray:
-    """Which cells of a table's column are blank, cell by cell."""
+    """Which cells of a table's column are blank, cell by cell; the padding of series is not."""
     if values.dtype.kind == "O":
         return np.asarray(values == np.array(None), dtype=bool)
-    return np.isnan(values)
+    return np.isnan(values) & live(values)[..., None] if values.ndim == 3 else np.isnan(values)
+
+
+def live(series: np.ndarray) -> np.ndarray:
+    """Which steps of series (rows, time, channels) count, (rows, time): the first, and all up to the last known one.
+
+    What follows is padding, NaN throughout.
+
+    >>> live(np.array([[[5.0], [np.nan], [6.0]], [[5.0], [np.nan], [np.nan]]]))
+    array([[ True,  True,  True],
+           [ True, False, False]])
+    """
+    known: np.ndarray = ~np.all(np.isnan(series), axis=2)
+    known[:, :1] = True
+    return np.logical_or.accumulate(known[:, ::-1], axis=1)[:, ::-1]
 
 
 def is_blank(cell: Any) -> bool:
@@ -135,16 +161,39 @@ def is_blank(cell: Any) -> bool:
 
 
 def _column(values: Any, place: str) -> np.ndarray:
+    if isinstance(values, list | tuple) and values and all(isinstance(value, np.ndarray) for value in values):
+        values = _side_by_side(values, place)
     array = np.asarray(values, dtype=object if isinstance(values, list | tuple) else None)
     if array.ndim == 0:
         raise ChainruleError(f"{place}: expected one value a row, got {values!r}. Give a list or an array.")
+    if 0 in array.shape[1:]:
+        raise ChainruleError(f"{place}: expected values in each row, got none: shape {array.shape}.")
     if array.dtype.kind in "iuf":
+        array = array[..., None] if array.dtype == np.uint8 and array.ndim == 3 else array
         return array.astype(np.float64) if array.ndim == 1 else array
     if array.dtype.kind == "O":
         return _objects(array, place)
     if array.ndim == 1 and array.dtype.kind in "bUSTM":
         return _objects(array.astype(str).astype(object), place)
     raise ChainruleError(f"{place}: expected numbers or text, got {array.dtype} of shape {array.shape}.")
+
+
+def _side_by_side(arrays: Sequence[np.ndarray], place: str) -> np.ndarray:
+    """An array for each row as one array; series of unequal length padded with NaN."""
+    first = arrays[0]
+    for row, array in enumerate(arrays, 1):
+        series = first.ndim == array.ndim == 2 and first.shape[1] == array.shape[1]
+        if array.dtype.kind not in "iuf" or not (series or array.shape == first.shape):
+            raise ChainruleError(
+                f"{place}: expected arrays of numbers of one shape, or series (time, channels) that differ in length "
+                f"alone, got shape {first.shape} in row 1 and {array.dtype} of shape {array.shape} in row {row}."
+            )
+    if len({array.shape for array in arrays}) == 1:
+        return np.stack(arrays)
+    padded = np.full((len(arrays), max(map(len, arrays)), *first.shape[1:]), np.nan)
+    for row, array in zip(padded, arrays, strict=True):
+        row[: len(array)] = array
+    return padded
 
 
 def _objects(array: np.ndarray, place: str) -> np.ndarray:

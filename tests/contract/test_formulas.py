@@ -13,10 +13,13 @@ from chainrule.notation import formulas, parse
 
 CORE = """
     Tanh Sigmoid ReLU NoisyReLU LeakyReLU PReLU ELU  Quadratic CrossEntropy CategoricalCrossEntropy  L1 L2
-    GradientDescent Momentum Nesterov Adagrad Adadelta RMSprop Adam  Dense Chain Accuracy GlorotUniform CosineDecay"""
+    GradientDescent Momentum Nesterov Adagrad Adadelta RMSprop Adam
+    Dense Chain Conv1D Conv2D MaxPool1D MaxPool2D AveragePool1D AveragePool2D GlobalMaxPool1D GlobalMaxPool2D
+    GlobalAveragePool1D GlobalAveragePool2D Stride1D Stride2D Embedding RNN LSTM GRU LocallyConnected1D
+    LocallyConnected2D  Accuracy GlorotUniform CosineDecay"""
 
 UNPUBLISHED = """
-    Identity Flatten Reshape Chain  Zeros Constant Normal Uniform  ConstantRate ExponentialDecay  Clipped
+    Identity Flatten Reshape Chain Stride1D Stride2D  Zeros Constant Normal Uniform  ConstantRate ExponentialDecay  Clipped
     Accuracy TopK MAE RMSE R2 ConfusionMatrix Precision Recall F1"""
 """Formulas too plain to have one publication."""
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chainrule.data import NAMED, read
+from chainrule.data import read
 from chainrule.errors import ChainruleError
+from chainrule.preparation import Preparation
 
 
 def write(folder: Path, content: str | bytes, name: str = "a.csv") -> Path:
@@ -135,10 +136,24 @@ def test_npz(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, x=np.ones((3, 4, 4), np.uint8), y=[[0], [1], [2]], x_test=np.ones((1, 4, 4)), y_test=[1])
     table = read(path)
-    assert table["x"].shape == (3, 4, 4)
+    assert table["x"].shape == (3, 4, 4, 1)
     assert list(table["y"]) == [0, 1, 2]
     assert table.test is not None
     assert (table.test.rows, table.test.place(0, "y")) == (1, "a.npz (test), row 1, column 'y'")
+
+
+def test_npz_of_each_kind(tmp_path):
+    arrays = {
+        "table": np.ones((4, 6)),
+        "series": np.ones((4, 6, 5), np.int16),
+        "images": np.ones((4, 6, 5), np.uint8),
+        "arrays": np.ones((4, 2, 6, 5, 3)),
+    }
+    for kind, x in arrays.items():
+        np.savez(tmp_path / "a.npz", x=x, y=list("abab"))
+        preparation = Preparation.fit(read(tmp_path / "a.npz"))
+        assert preparation.kind == kind
+        assert preparation.inputs(x).shape == (4, *preparation.input_shape)
 
 
 @pytest.mark.parametrize(
@@ -197,21 +212,12 @@ def test_sources_that_are_not_there(tmp_path, monkeypatch):
     write(tmp_path, "a\n1\n", "notes.txt")
     assert refusal("diamond.csv") == "There is no file 'diamond.csv'. Did you mean diamonds.csv?"
     assert refusal("digit") == "There is no file 'digit'. Did you mean digits?"
-    assert refusal("qqq") == ("There is no file 'qqq'. Named sets are digits, iris, wine, breast_cancer, diabetes.")
-    assert refusal("notes.txt") == (
-        "'notes.txt': can't read files of this kind. Give one of .csv, .tsv, .parquet, .npz."
+    assert refusal("qqq") == (
+        "There is no file 'qqq'. Named sets are digits, iris, wine, breast_cancer, diabetes, mnist5k, BasicMotions, "
+        "ItalyPowerDemand, JapaneseVowels, ArrowHead."
     )
-    assert refusal(str(tmp_path)) == f"'{tmp_path}' is a folder. Give a file in it: .csv, .tsv, .parquet, .npz."
-
-
-@pytest.mark.parametrize("name", NAMED)
-def test_named_sets(name):
-    table = read(name)
-    assert int(NAMED[name].split()[0].replace(",", "")) == table.rows
-    assert list(table)[-1] == "target"
-    assert table["target"].dtype.kind == ("f" if name == "diabetes" else "O")
-
-
-def test_named_classes_have_their_names():
-    assert list(np.unique(read("iris")["target"])) == ["setosa", "versicolor", "virginica"]
-    assert read("digits")["target"][3] == "3"
+    assert refusal("basicmotions") == "There is no file 'basicmotions'. Did you mean BasicMotions?"
+    assert refusal("notes.txt") == (
+        "'notes.txt': can't read files of this kind. Give one of .csv, .tsv, .parquet, .npz, .ts, or a folder of "
+        "images."
+    )

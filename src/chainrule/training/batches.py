@@ -38,7 +38,8 @@ def on_device(x: Any, E: np.ndarray, weights: np.ndarray | None) -> Examples:
     """The examples padded to the next bucket."""
     rows = len(E)
     pad = lambda array: jnp.asarray(np.pad(array, [(0, bucket(rows) - rows)] + [(0, 0)] * (array.ndim - 1)))  # noqa: E731
-    return Examples(*jax.tree.map(pad, (x, E, weights)), jnp.asarray(rows, jnp.int32))
+    x, E, weights = jax.tree.map(pad, (x, E, weights))
+    return Examples(x, E, weights, jnp.asarray(rows, jnp.int32))  # type: ignore[arg-type]
 
 
 @jax.jit

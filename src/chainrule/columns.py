@@ -1,0 +1,390 @@
+"""What a raw column becomes for a network: numbers, categories, series or tokens, fitted to the training part."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, Literal, NoReturn, Self
+
+import numpy as np
+
+from chainrule.errors import ChainruleError
+from chainrule.layer import Masked
+from chainrule.table import Table, blanks, check_column, label, live
+
+Unit = Literal["words", "characters"]
+Shape = tuple[int, ...]
+
+UNITS: tuple[Unit, Unit] = ("words", "characters")
+LARGEST = np.float64(1e100)  # so that squares stay finite
+MOST_VALUES = 1000  # of a column of text
+MOST_TOKENS = 20_000  # of a vocabulary
+LONGEST = 256  # tokens of a text
+PADDING, UNKNOWN, FIRST = 0, 1, 2  # ids: two that stand for no token, and the first known one's
+WORD = re.compile(r"\w+(?:['’]\w+)*")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers, standardised: less its mean, divided by its standard deviation.
+
+    A column of arrays has a mean and a scale for each entry of the last axis; a plain number is an array of one.
+    Where all are equal, the scale is 1.
+
+    >>> Number.of("height", np.array([1.0, 3.0]))
+    Number(name='height', shape=(1,), mean=(2.0,), scale=(1.0,), fill=(2.0,))
+    """
+
+    name: str
+    shape: Shape
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    fill: tuple[float, ...]
+
+    @classmethod
+    def of(cls, name: str, values: np.ndarray) -> Self:
+        """Fitted to a column, (rows,) or (rows, …), with NaN where a cell is blank; some entry must not be."""
+        shape: Shape = values.shape[1:] or (1,)
+        entries = values.reshape(-1, shape[-1]).astype(np.float64)
+        fill = np.nanmedian(entries, axis=0)
+        entries = np.where(np.isnan(entries), fill, entries)
+        low, high = entries.min(axis=0), entries.max(axis=0)
+        spread = entries.std(axis=0)
+        constant = (low == high) | (spread == 0)
+        mean, scale = np.where(constant, low, entries.mean(axis=0)), np.where(constant, 1.0, spread)
+        return cls(name, shape, tuple(mean.tolist()), tuple(scale.tolist()), tuple(fill.tolist()))
+
+    def takes(self, shape: Shape) -> bool:
+        """Whether a raw cell may have this shape; a last axis of one entry can be left out."""
+        return self.shape in (shape, (*shape, 1))
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Standardised float32, (rows, *shape); blank cells by their fill."""
+        numbers = values.reshape(-1, *self.shape).astype(np.float64)
+        blank = np.isnan(numbers)
+        if blank.any():
+            numbers = np.where(blank, self.fill, numbers)
+        return ((numbers - self.mean) / self.scale).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column of text: one input for each value, 1 where the cell has that value and 0 elsewhere.
+
+    >>> Category.of("cut", np.array(["Good", "Fair", "Good"], dtype=object))
+    Category(name='cut', values=('Fair', 'Good'), fill='Good')
+    """
+
+    name: str
+    values: tuple[str, ...]
+    fill: str
+
+    @property
+    def shape(self) -> Shape:
+        """One example's shape."""
+        return (len(self.values),)
+
+    @classmethod
+    def of(cls, name: str, texts: np.ndarray) -> Self:
+        """Fitted to a column of texts, with None where a cell is blank; some cell must not be."""
+        counts = Counter(texts[~blanks(texts)])
+        values = _sorted(counts)
+        return cls(name, values, max(values, key=counts.__getitem__))
+
+    def takes(self, shape: Shape) -> bool:
+        """Whether a raw cell may have this shape."""
+        return shape in ((), (1,))
+
+    def codes(self, texts: np.ndarray) -> np.ndarray:
+        """Each cell's place among the values, int32 of shape (rows,); -1 for a value never seen."""
+        place = {value: index for index, value in enumerate(self.values)}
+        return np.fromiter(map(place.get, texts, repeat(-1)), dtype=np.int32, count=len(texts))
+
+    def encode(self, texts: np.ndarray) -> np.ndarray:
+        """One-hot float32, (rows, values); zeros for a value never seen; blank cells by their fill."""
+        blank = blanks(texts)
+        codes = self.codes(np.where(blank, self.fill, texts) if blank.any() else texts)
+        encoded = np.zeros((len(codes), len(self.values)), np.float32)
+        seen = np.flatnonzero(codes >= 0)
+        encoded[seen, codes[seen]] = 1
+        return encoded
+
+
+@dataclass(frozen=True)
+class Series:
+    """A column of series of unequal length, padded with NaN at the end; each step is standardised as a `Number`.
+
+    >>> Series.of("sound", np.array([[[1.0], [3.0]], [[5.0], [np.nan]]])).step.mean
+    (3.0,)
+    """
+
+    name: str
+    length: int
+    step: Number
+
+    @property
+    def shape(self) -> Shape:
+        """One example's shape: that of the longest in training."""
+        return (self.length, *self.step.shape)
+
+    @classmethod
+    def of(cls, name: str, values: np.ndarray) -> Self:
+        """Fitted to a column, (rows, time, channels)."""
+        mask = live(values)
+        return cls(name, _longest(mask), Number.of(name, values[mask]))
+
+    def takes(self, shape: Shape) -> bool:
+        """Whether a raw cell may have this shape, of any length."""
+        return len(shape) == 2 and shape[1:] == self.step.shape
+
+    def encode(self, values: np.ndarray) -> Masked:
+        """Standardised float32, (rows, time, channels), 0 in the padding; time is as in training, or longer."""
+        mask = live(values)
+        longest = _longest(mask)
+        encoded = np.zeros((len(values), max(self.length, longest), *self.step.shape), np.float32)
+        padded = np.zeros(encoded.shape[:2], bool)
+        padded[:, :longest] = mask[:, :longest]
+        encoded[padded] = self.step.encode(values[mask])
+        return Masked(encoded, padded)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A column of free text as ids: 0 is padding, 1 a token that training did not show, the others are known ones.
+
+    Words are in small letters, and what is neither letter nor digit separates them. Characters are taken as they are.
+    The vocabulary has the 20,000 most frequent of the training part, by frequency, then by alphabet. A text is as long
+    as the longest in training, at most 256 tokens, and cut beyond; one without any token is one unknown token.
+
+    >>> tokens = Tokens.of("verse", np.array(["The rose is red", "the rose"], dtype=object), "words")
+    >>> tokens.vocabulary, tokens.length
+    (('rose', 'the', 'is', 'red'), 4)
+    >>> tokens.encode(np.array(["The violet is blue."], dtype=object))
+    array([[3, 1, 4, 1]], dtype=int32)
+    """
+
+    name: str
+    unit: Unit
+    length: int
+    vocabulary: tuple[str, ...]
+
+    @property
+    def shape(self) -> Shape:
+        """One example's shape."""
+        return (self.length,)
+
+    @classmethod
+    def of(cls, name: str, texts: np.ndarray, unit: Unit) -> Self:
+        """Fitted to a column of texts, with None where a cell is blank; some cell must not be."""
+        cells = [split_text(text, unit) for text in texts[~blanks(texts)]]
+        counts = Counter(token for cell in cells for token in cell)
+        vocabulary = sorted(counts, key=lambda token: (-counts[token], token))[:MOST_TOKENS]
+        return cls(name, unit, min(max(map(len, cells)), LONGEST) or 1, tuple(vocabulary))
+
+    def takes(self, shape: Shape) -> bool:
+        """Whether a raw cell may have this shape."""
+        return shape in ((), (1,))
+
+    def encode(self, texts: np.ndarray) -> np.ndarray:
+        """Ids, int32 of shape (rows, length), padded at the end; a blank cell is a text without tokens."""
+        ids = {token: number for number, token in enumerate(self.vocabulary, FIRST)}
+        encoded = np.full((len(texts), self.length), PADDING, np.int32)
+        for row, text in zip(encoded, texts, strict=True):
+            tokens = split_text(text or "", self.unit)[: self.length]
+            row[: max(len(tokens), 1)] = [ids.get(token, UNKNOWN) for token in tokens] or UNKNOWN
+        return encoded
+
+
+Column = Number | Category | Series | Tokens
+
+
+def fitted(table: Table, name: str, text: bool, unit: Unit | None = None) -> Column:
+    """A table's column, fitted: as tokens where their unit is given, as categories where it is text, or as numbers.
+
+    Raises:
+        ChainruleError: for a column blank throughout, infinity, text among numbers, or too many categories.
+    """
+    values = texts(table, name) if text else numbers(table, name)
+    steps = values[live(values)] if values.ndim == 3 else values
+    _check_known(table, name, steps)
+    if unit:
+        return Tokens.of(name, values, unit)
+    if not text:
+        return Number.of(name, values) if steps.size == values.size else Series.of(name, values)
+    category = Category.of(name, values)
+    if len(category.values) > MOST_VALUES:
+        raise ChainruleError(
+            f"{table.name}: column {name!r} is text with {len(category.values):,} distinct values, more than "
+            f"{MOST_VALUES:,}. Add --drop {name}, or for free text --words {name} or --characters {name}."
+        )
+    return category
+
+
+def raw(table: Table, column: Column) -> np.ndarray:
+    """A table's column, as the numbers or texts that its fitted form works on.
+
+    Raises:
+        ChainruleError: for a column that is missing, or of another kind or shape than in training.
+    """
+    check_column(table, column.name)
+    if isinstance(column, Category | Tokens):
+        return texts(table, column.name)
+    values = numbers(table, column.name)
+    if not column.takes(values.shape[1:]):
+        raise ChainruleError(
+            f"{table.name}, column {column.name!r}: expected shape {column.shape} a row, as in training, "
+            f"got {values.shape[1:] or (1,)}."
+        )
+    if isinstance(column, Number) and values.ndim == 3:
+        _check_whole(table, column.name, live(values).sum(axis=1))
+    return values
+
+
+def is_text(values: np.ndarray) -> bool:
+    """Whether a table's column holds text."""
+    return values.dtype.kind == "O"
+
+
+def numbers(table: Table, name: str) -> np.ndarray:
+    """A table's column as numbers, NaN where a cell is blank. Refuses text, and infinity."""
+    values = table[name]
+    if is_text(values):
+        known = {text: math.nan if text is None else as_number(text) for text in set(values)}
+        if None in known.values():
+            refuse_text(table, name, next(row for row, text in enumerate(values) if known[text] is None))
+        values = np.fromiter(map(known.__getitem__, values), np.float64, count=len(values))
+    endless = np.abs(values) > LARGEST
+    if endless.any():
+        cell = tuple(np.argwhere(endless)[0])
+        found = "infinity" if math.isinf(values[cell]) else f"{values[cell]:g}"
+        place = table.place(int(cell[0]), name)
+        raise ChainruleError(f"{place}: expected a finite number, at most {LARGEST:g}, got {found}. Mend the cell.")
+    return values
+
+
+def texts(table: Table, name: str) -> np.ndarray:
+    """A table's column as text, None where a cell is blank; whole numbers are without a point."""
+    if is_text(table[name]):
+        return table[name]
+    values = numbers(table, name)
+    if values.ndim > 1:
+        if values.shape[1:] != (1,):
+            raise ChainruleError(
+                f"{table.name}, column {name!r}: expected one value a row, got shape {values.shape[1:]}."
+            )
+        values = values[:, 0]
+    distinct, places = np.unique(values, return_inverse=True)
+    labels = [None if math.isnan(number) else label(number) for number in distinct]
+    return np.array(labels, dtype=object)[places]
+
+
+def split_text(text: str, unit: Unit) -> list[str]:
+    """The tokens of a text.
+
+    >>> split_text("Don't look!", "words")
+    ["don't", 'look']
+    """
+    return WORD.findall(text.lower()) if unit == "words" else list(text)
+
+
+def as_number(text: str) -> float | None:
+    """The number that a text spells, if it does."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def refuse_text(table: Table, name: str, row: int, otherwise: str = "") -> NoReturn:
+    """Refuse a text where a number belongs."""
+    raise ChainruleError(
+        f"{table.place(row, name)}: expected a number, got {table[name][row]!r}. Mend the cell{otherwise}."
+    )
+
+
+def _longest(mask: np.ndarray) -> int:
+    return int(mask.sum(axis=1).max(initial=0))
+
+
+def _sorted(values: Iterable[str]) -> tuple[str, ...]:
+    """In order: by number where all are numbers, else by letter."""
+    spelt = {value: as_number(value) for value in values}
+    if any(number is None or math.isnan(number) for number in spelt.values()):
+        return tuple(sorted(spelt))
+    return tuple(sorted(spelt, key=lambda value: (spelt[value], value)))
+
+
+def _check_known(table: Table, name: str, values: np.ndarray) -> None:
+    """Refuse a column that is blank throughout, or an entry of its last axis."""
+    blank = blanks(values)
+    if blank.reshape(-1, blank.shape[-1] if blank.ndim > 1 else 1).all(axis=0).any():
+        raise ChainruleError(f"{table.name}: column {name!r} is blank throughout. Add --drop {name}.")
+
+
+def _check_whole(table: Table, name: str, lengths: np.ndarray) -> None:
+    """Refuse series that end early where in training all had one length."""
+    short = lengths < table[name].shape[1]
+    if short.any():
+        row = int(short.argmax())
+        raise ChainruleError(
+            f"{table.place(row, name)}: expected a series of {table[name].shape[1]} steps, as all in training, "
+            f"got {lengths[row]}. Give all its steps, or train on series of unequal length."
+        )
+
+
+# Reading back from JSON: anything unexpected raises one of Python's own errors.
+
+
+def expect(holds: bool) -> None:
+    """Refuse what is not as it was written."""
+    if not holds:
+        raise ValueError
+
+
+def read_text(raw: Any) -> str:
+    """A text of JSON."""
+    expect(isinstance(raw, str))
+    return raw
+
+
+def read_texts(raw: Any) -> tuple[str, ...]:
+    """A list of texts of JSON."""
+    expect(isinstance(raw, list))
+    return tuple(map(read_text, raw))
+
+
+def read_column(raw: Any) -> Column:
+    """A fitted column from its fields, which tell its kind."""
+    name = read_text(raw["name"])
+    if "values" in raw:
+        values = read_texts(raw["values"])
+        expect(raw["fill"] in values)
+        return Category(name, values, raw["fill"])
+    if "vocabulary" in raw:
+        expect(raw["unit"] in UNITS)
+        return Tokens(name, raw["unit"], _read_size(raw["length"]), read_texts(raw["vocabulary"]))
+    if "step" in raw:
+        step = _read_number(raw["step"])
+        expect(len(step.shape) == 1)
+        return Series(name, _read_size(raw["length"]), step)
+    return _read_number(raw)
+
+
+def _read_number(raw: Any) -> Number:
+    shape = tuple(map(_read_size, raw["shape"]))
+    mean, scale, fill = (_read_floats(raw[key], shape[-1]) for key in ("mean", "scale", "fill"))
+    expect(min(scale) > 0)
+    return Number(read_text(raw["name"]), shape, mean, scale, fill)
+
+
+def _read_size(raw: Any) -> int:
+    expect(type(raw) is int and raw > 0)
+    return raw
+
+
+def _read_floats(raw: Any, length: int) -> tuple[float, ...]:
+    expect(isinstance(raw, list) and len(raw) == length)
+    expect(all(type(number) in (int, float) and math.isfinite(number) for number in raw))
+    return tuple(map(float, raw))

@@ -1,0 +1,70 @@
+"""Layers that take tokens: whole numbers that stand for words, letters or categories."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from chainrule.errors import ChainruleError
+from chainrule.formula import constrained, optional, positive_int
+from chainrule.initializers import Initializer, Uniform
+from chainrule.layer import Layer, Masked, Parameter
+
+
+def _token(meaning: str):
+    holds = lambda v: type(v) is int and v >= 0  # noqa: E731
+    return constrained(dataclasses.MISSING, meaning, "a whole number >= 0", holds, (-1, 1.5, True, "1"))
+
+
+class Embedding(Layer):
+    """A learned vector for each token: (time,) of whole numbers → (time, units).
+
+    With a padding id, its vector stays zero and its steps are masked for the layers after it.
+
+    Reference: Bengio, Ducharme, Vincent & Jauvin, 2003, A neural probabilistic language model.
+
+    >>> Embedding(1000, 16).output_shape((20,))
+    (20, 16)
+    """
+
+    vocabulary: int = positive_int(meaning="the number of tokens; ids are 0 up to vocabulary - 1")
+    units: int = positive_int(meaning="the length of a token's vector")
+    padding_id: int | None = optional(_token("the token that fills sequences up"))
+    initializer: Initializer = Uniform()
+    textbook = "y[t] = table[x[t]]"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.padding_id is not None and self.padding_id >= self.vocabulary:
+            raise ChainruleError(
+                f"Embedding: padding_id must be one of the {self.vocabulary} tokens, got {self.padding_id}. "
+                f"They count from 0."
+            )
+
+    @property
+    def tokens(self):
+        return self.vocabulary
+
+    def output_shape(self, shape):
+        if self.padding_id is not None and len(shape) != 1:
+            raise self.refuse("sequences (time,), where some tokens are padding", shape, "Leave padding_id out.")
+        return (*shape, self.units)
+
+    def parameters(self, shape):
+        return {"table": Parameter((self.vocabulary, self.units), self._with_zero_row(self.initializer))}
+
+    def _with_zero_row(self, initializer: Initializer) -> Callable:
+        def draw(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+            table = initializer(key, shape)
+            return table if self.padding_id is None else table.at[self.padding_id].set(0)
+
+        return draw
+
+    def forward(self, p, x) -> Any:
+        y = p["table"].at[x.astype(jnp.int32)].get(mode="clip")
+        if self.padding_id is None:
+            return y
+        mask = x != self.padding_id
+        return Masked(jnp.where(mask[..., None], y, 0), mask)

@@ -1,0 +1,237 @@
+"""Pooling: windows made one value, and every s-th position kept."""
+
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+
+from chainrule.errors import ChainruleError
+from chainrule.formula import optional
+from chainrule.kernels.pooling import max_pool, mean_pool
+from chainrule.kernels.window import Window
+from chainrule.layer import Layer, Masked
+from chainrule.layers.windows import KINDS, Axes, Padding, abstract, filled, live_places, padding, per_axis, window
+
+
+class Pooling(Layer):
+    """Each window of each channel made one value."""
+
+    size: Axes = per_axis(2, "the window's size, one number or one for each axis")
+    stride: Axes | None = optional(per_axis(meaning="how far the window moves; None: its size, so that none overlap"))
+    padding: Padding = padding()
+
+    rank: ClassVar[int] = abstract()
+    """How many axes the window moves over."""
+
+    def window(self, shape: tuple[int, ...]) -> Window:
+        """The window over examples of this shape; refused where it does not fit."""
+        found = window(self, shape, self.rank, self.size, self.stride or self.size, self.padding)
+        if any(max(pads) >= size for size, pads in zip(found.size, found.pads, strict=True)):
+            raise ChainruleError(
+                f"{self!r}: expected padding smaller than the window, {found.size}, got {self.padding}: "
+                f'some windows would see nothing else. Choose "same".'
+            )
+        return found
+
+    def output_shape(self, shape):
+        return (*self.window(shape).places(shape[:-1]), shape[-1])
+
+
+class _MaxPool(Pooling):
+    def forward(self, p, x: Any) -> Any:
+        if isinstance(x, Masked):
+            window = self.window(x.values.shape[1:])
+            live = live_places(self, x.mask, window, self.padding)
+            return Masked(jnp.where(live[..., None], max_pool(filled(x, -jnp.inf), window), 0), live)
+        return max_pool(x, self.window(x.shape[1:]))
+
+
+class _AveragePool(Pooling):
+    def forward(self, p, x: Any) -> Any:
+        if isinstance(x, Masked):
+            window = self.window(x.values.shape[1:])
+            live = live_places(self, x.mask, window, self.padding)
+            share = mean_pool(x.mask[..., None].astype(x.values.dtype), window)
+            mean = mean_pool(filled(x), window) / jnp.where(share > 0, share, 1)
+            return Masked(jnp.where(live[..., None], mean, 0), live)
+        return mean_pool(x, self.window(x.shape[1:]))
+
+
+class MaxPool1D(_MaxPool):
+    """The largest value of each window in time. Padding never counts; of equal values the first has the gradient.
+
+    Reference: Zhou & Chellappa, 1988, Computation of optical flow using a neural network.
+
+    >>> MaxPool1D(2).output_shape((100, 8))
+    (50, 8)
+    """
+
+    rank = 1
+    reads_masks = True
+    textbook = "y[t, c] = max(x[stride * t + k - pad, c] for k)"
+
+
+class MaxPool2D(_MaxPool):
+    """The largest value of each window of an image. Padding never counts; of equal values the first has the gradient.
+
+    Reference: Zhou & Chellappa, 1988, Computation of optical flow using a neural network.
+
+    >>> MaxPool2D(2).output_shape((28, 28, 32))
+    (14, 14, 32)
+    """
+
+    rank = 2
+    textbook = "y[i, j, c] = max(x[stride * i + k - pad, stride * j + l - pad, c] for k, l)"
+
+
+class AveragePool1D(_AveragePool):
+    """The mean of each window in time. Padding never counts, as in Keras; PyTorch counts it as zeros by default.
+
+    Reference: LeCun, Bottou, Bengio & Haffner, 1998, Gradient-based learning applied to document recognition.
+
+    >>> AveragePool1D(2).output_shape((100, 8))
+    (50, 8)
+    """
+
+    rank = 1
+    reads_masks = True
+    textbook = "y[t, c] = mean(x[stride * t + k - pad, c] for k)"
+
+
+class AveragePool2D(_AveragePool):
+    """The mean of each window of an image. Padding never counts, as in Keras; PyTorch counts it as zeros by default.
+
+    Reference: LeCun, Bottou, Bengio & Haffner, 1998, Gradient-based learning applied to document recognition.
+
+    >>> AveragePool2D(2).output_shape((28, 28, 32))
+    (14, 14, 32)
+    """
+
+    rank = 2
+    textbook = "y[i, j, c] = mean(x[stride * i + k - pad, stride * j + l - pad, c] for k, l)"
+
+
+class _Global(Layer):
+    """Every place of each channel made one value."""
+
+    rank: ClassVar[int] = abstract()
+    """How many axes there are besides the channels."""
+
+    def output_shape(self, shape):
+        if len(shape) != self.rank + 1:
+            raise self.refuse(KINDS[self.rank], shape, "Put it behind layers that keep these axes.")
+        return shape[-1:]
+
+
+class GlobalMaxPool1D(_Global):
+    """The largest value over all time, (time, features) → (features,); of equal values all share the gradient.
+
+    Reference: Collobert, Weston, Bottou, Karlen, Kavukcuoglu & Kuksa, 2011, Natural language processing (almost) from
+    scratch.
+
+    >>> GlobalMaxPool1D().output_shape((100, 8))
+    (8,)
+    """
+
+    rank = 1
+    reads_masks = True
+    textbook = "y[c] = max(x[:, c])"
+
+    def forward(self, p, x: Any) -> Any:
+        if isinstance(x, Masked):
+            return jnp.where(x.mask.any(axis=1)[:, None], filled(x, -jnp.inf).max(axis=1), 0)  # nothing to see: 0
+        return x.max(axis=1)
+
+
+class GlobalMaxPool2D(_Global):
+    """The largest value over the image, (height, width, channels) → (channels,).
+
+    Reference: Oquab, Bottou, Laptev & Sivic, 2015, Is object localization for free?
+
+    >>> GlobalMaxPool2D().output_shape((7, 7, 64))
+    (64,)
+    """
+
+    rank = 2
+    textbook = "y[c] = max(x[:, :, c])"
+
+    def forward(self, p, x):
+        return x.max(axis=(1, 2))
+
+
+class GlobalAveragePool1D(_Global):
+    """The mean over all time, (time, features) → (features,).
+
+    Reference: Lin, Chen & Yan, 2014, Network in network, arXiv:1312.4400.
+
+    >>> GlobalAveragePool1D().output_shape((100, 8))
+    (8,)
+    """
+
+    rank = 1
+    reads_masks = True
+    textbook = "y[c] = mean(x[:, c])"
+
+    def forward(self, p, x: Any) -> Any:
+        if isinstance(x, Masked):
+            return filled(x).sum(axis=1) / jnp.maximum(x.mask.sum(axis=1), 1)[:, None]
+        return x.mean(axis=1)
+
+
+class GlobalAveragePool2D(_Global):
+    """The mean over the image, (height, width, channels) → (channels,).
+
+    Reference: Lin, Chen & Yan, 2014, Network in network, arXiv:1312.4400.
+
+    >>> GlobalAveragePool2D().output_shape((7, 7, 64))
+    (64,)
+    """
+
+    rank = 2
+    textbook = "y[c] = mean(x[:, :, c])"
+
+    def forward(self, p, x):
+        return x.mean(axis=(1, 2))
+
+
+class _Stride(Layer):
+    """Every s-th place kept, from the first."""
+
+    stride: Axes = per_axis(2, "the distance between places that are kept")
+
+    rank: ClassVar[int] = abstract()
+    """How many axes are thinned."""
+
+    def window(self, shape: tuple[int, ...]) -> Window:
+        """A window of one cell."""
+        return window(self, shape, self.rank, 1, self.stride)
+
+    def output_shape(self, shape):
+        return (*self.window(shape).places(shape[:-1]), shape[-1])
+
+    def forward(self, p, x: Any) -> Any:
+        if isinstance(x, Masked):
+            return Masked(self.forward(p, x.values), x.mask[:, :: self.window(x.values.shape[1:]).stride[0]])
+        return next(self.window(x.shape[1:]).taps(x))
+
+
+class Stride1D(_Stride):
+    """Every s-th step kept, from the first: (time, features) → (⌈time / s⌉, features).
+
+    >>> Stride1D(3).output_shape((100, 8))
+    (34, 8)
+    """
+
+    rank = 1
+    reads_masks = True
+    textbook = "y[t, c] = x[stride * t, c]"
+
+
+class Stride2D(_Stride):
+    """Every s-th row and column kept, from the first: (height, width, channels) → (⌈h / s⌉, ⌈w / s⌉, channels).
+
+    >>> Stride2D(2).output_shape((7, 7, 3))
+    (4, 4, 3)
+    """
+
+    rank = 2
+    textbook = "y[i, j, c] = x[stride * i, stride * j, c]"

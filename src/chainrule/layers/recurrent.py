@@ -1,0 +1,274 @@
+"""Recurrent layers: (time, features) → (units,), or (time, units) with `return_sequences=True`."""
+
+import dataclasses
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from chainrule.activations import Activation, Tanh, sigmoid, tanh
+from chainrule.errors import ChainruleError
+from chainrule.formula import fraction, number, one_of, optional, positive_int
+from chainrule.initializers import GlorotUniform, Initializer, Orthogonal, Zeros
+from chainrule.kernels.recurrence import Carry, Cell, Weights, recurrence
+from chainrule.layer import Masked, NoisyLayer, Parameter, Shape
+from chainrule.layers.windows import KINDS, abstract, filled
+
+
+class Recurrent(NoisyLayer):
+    """A layer that goes through time step by step, with the same weights at each.
+
+    The kernel is (features, gates · units), the recurrent_kernel (units, gates · units), the bias (gates · units,), the
+    gates side by side. The state before the first step is zero, or learned. Of sequences of unequal length, padding
+    leaves the state as it is, so it never shows.
+    """
+
+    reads_masks = True
+
+    units: int = positive_int(meaning="the number of outputs")
+    return_sequences: bool = False
+    reverse: bool = False
+    learn_start: bool = False
+    recurrent_dropout: float | None = optional(
+        fraction(meaning="the probability of an output to be unseen by the next step")
+    )
+    kernel_initializer: Initializer = GlorotUniform()
+    recurrent_initializer: Initializer = Orthogonal()
+
+    gates: ClassVar[int] = abstract()
+    """How many sums of each unit the layer computes from its input."""
+
+    states: ClassVar[int] = 1
+    """How many arrays go from step to step, the output first."""
+
+    @abstractmethod
+    def unroll(self, p: Any, a: jax.Array, start: Carry, mask: Any, keep: Any) -> Carry:
+        """The states after each step from x's part of the gates, all (time, batch, …)."""
+
+    def output_shape(self, shape):
+        if len(shape) != 2:
+            raise self.refuse(
+                KINDS[1], shape, "Put a Reshape before it, or return_sequences=True into the layer before."
+            )
+        return (shape[0], self.units) if self.return_sequences else (self.units,)
+
+    def parameters(self, shape):
+        self.output_shape(shape)
+        wide = self.gates * self.units
+        start = {"start": Parameter((self.states, self.units), Zeros())} if self.learn_start else {}
+        return {
+            "kernel": Parameter((shape[-1], wide), self.kernel_initializer, regularized=True),
+            "recurrent_kernel": Parameter((self.units, wide), self.recurrent_initializer, regularized=True),
+            "bias": Parameter((wide,), Zeros()),
+        } | start
+
+    def forward(self, p, x):
+        return self._run(p, x, None)
+
+    def noisy(self, p, x, key):
+        if self.recurrent_dropout is None:
+            return self.forward(p, x)
+        batch = jax.tree.leaves(x)[0].shape[0]
+        kept = jax.random.bernoulli(key, 1 - self.recurrent_dropout, (batch, self.units))
+        return self._run(p, x, kept / (1 - self.recurrent_dropout))
+
+    def _run(self, p: Any, x: Any, keep: jax.Array | None) -> Any:
+        values, mask = (filled(x), x.mask) if isinstance(x, Masked) else (x, None)
+        a = jnp.swapaxes(values, 0, 1) @ p["kernel"] + p["bias"]
+        live = None if mask is None else mask.T
+        if self.reverse:
+            a, live = a[::-1], None if live is None else live[::-1]
+        start = p["start"] if self.learn_start else jnp.zeros((self.states, self.units), a.dtype)
+        start = tuple(jnp.broadcast_to(row, (a.shape[1], self.units)) for row in start)
+        h = self.unroll(p, a, start, live, keep)[0]
+        if not self.return_sequences:
+            return h[-1]
+        h = jnp.swapaxes(h[::-1] if self.reverse else h, 0, 1)
+        return h if mask is None else Masked(h, mask)
+
+
+class RNN(Recurrent):
+    """The simple recurrent network of Elman: the state is an activation of input and last state.
+
+    PyTorch's weight_ih_l0 and weight_hh_l0 are the kernels transposed; its two biases add up to one.
+
+    Reference: Elman, 1990, Finding structure in time.
+
+    >>> RNN(16).output_shape((100, 6))
+    (16,)
+    """
+
+    activation: Activation = Tanh()
+    gates = 1
+    textbook = "h[t] = activation(x[t] @ kernel + h[t-1] @ recurrent_kernel + bias)"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.activation.parameters((self.units,)):
+            raise ChainruleError(
+                f"RNN: activation must be one without parameters, got {self.activation!r}. "
+                f"Put it behind the layer: RNN({self.units}) >> {self.activation!r}."
+            )
+
+    def unroll(self, p, a, start, mask, keep):
+        return recurrence(_RNN, self.activation, a, Weights(p["recurrent_kernel"], None, keep), start, mask)
+
+
+class LSTM(Recurrent):
+    """Long short-term memory: a cell c that gates write (i), keep (f) and read (o).
+
+    The gates stand in the order i, f, g, o, which is PyTorch's, and Keras' i, f, c, o: their weights carry over by a
+    transposition, PyTorch's two biases added.
+
+    Reference: Hochreiter & Schmidhuber, 1997, Long short-term memory; Gers, Schmidhuber & Cummins, 2000, Learning to
+    forget.
+
+    >>> LSTM(16, return_sequences=True).output_shape((100, 6))
+    (100, 16)
+    """
+
+    forget_bias: float = number(
+        0.0, "the forget gate's bias before training; 1 is Jozefowicz, Zaremba & Sutskever, 2015"
+    )
+    gates = 4
+    states = 2
+    textbook = """
+        i = sigmoid(x[t] @ kernel_i + h[t-1] @ recurrent_kernel_i + bias_i)
+        f = sigmoid(x[t] @ kernel_f + h[t-1] @ recurrent_kernel_f + bias_f)
+        g = tanh(x[t] @ kernel_g + h[t-1] @ recurrent_kernel_g + bias_g)
+        o = sigmoid(x[t] @ kernel_o + h[t-1] @ recurrent_kernel_o + bias_o)
+        c[t] = f * c[t-1] + i * g
+        h[t] = o * tanh(c[t])"""
+
+    def parameters(self, shape):
+        def bias(key: jax.Array, shape: Shape) -> jax.Array:
+            return jnp.zeros(shape).at[self.units : 2 * self.units].set(self.forget_bias)
+
+        return super().parameters(shape) | {"bias": Parameter((4 * self.units,), bias)}
+
+    def unroll(self, p, a, start, mask, keep):
+        return recurrence(_LSTM, None, a, Weights(p["recurrent_kernel"], None, keep), start, mask)
+
+
+class GRU(Recurrent):
+    """Gated recurrent unit: a reset gate r, an update gate z, and a new state n.
+
+    The gates stand in PyTorch's order r, z, n (Keras: z, r, h). As published, r acts on the last state before its
+    product; with `reset_after=True` it acts on the product, which is what cuDNN, PyTorch and Keras compute and is
+    faster. Then `recurrent_bias` is the bias of that product for n, PyTorch's b_hn.
+
+    Reference: Cho, van Merriënboer, Gulcehre, Bahdanau, Bougares, Schwenk & Bengio, 2014, Learning phrase
+    representations using RNN encoder–decoder, arXiv:1406.1078.
+
+    >>> GRU(16).output_shape((100, 6))
+    (16,)
+    """
+
+    reset_after: bool = False
+    gates = 3
+    textbook = """
+        r = sigmoid(x[t] @ kernel_r + h[t-1] @ recurrent_kernel_r + bias_r)
+        z = sigmoid(x[t] @ kernel_z + h[t-1] @ recurrent_kernel_z + bias_z)
+        n = tanh(x[t] @ kernel_n + (r * h[t-1]) @ recurrent_kernel_n + bias_n)
+        h[t] = (1 - z) * n + z * h[t-1]"""
+
+    def parameters(self, shape):
+        own = {"recurrent_bias": Parameter((self.units,), Zeros())} if self.reset_after else {}
+        return super().parameters(shape) | own
+
+    def unroll(self, p, a, start, mask, keep):
+        if self.reset_after:
+            bias = jnp.pad(p["recurrent_bias"], (2 * self.units, 0))
+            return recurrence(_GRU, None, a, Weights(p["recurrent_kernel"], bias, keep), start, mask)
+        return _reset_before(a, p["recurrent_kernel"], start, mask, keep)
+
+
+def _rnn_carry(activation: Activation, gates: jax.Array, last: Carry) -> Carry:
+    return (activation(gates),)
+
+
+def _lstm_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
+    i, f, g, o = jnp.split(gates, 4, axis=-1)
+    c = sigmoid(f) * last[1] + sigmoid(i) * tanh(g)
+    return sigmoid(o) * tanh(c), c
+
+
+def _gru_gates(a: jax.Array, part: jax.Array) -> jax.Array:
+    """Those of r and z added up; those of n side by side, since r comes between them."""
+    units = a.shape[-1] // 3
+    return jnp.concatenate(
+        [a[..., : 2 * units] + part[..., : 2 * units], a[..., 2 * units :], part[..., 2 * units :]], -1
+    )
+
+
+def _gru_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
+    r, z, n, product = jnp.split(gates, 4, axis=-1)
+    z = sigmoid(z)
+    return ((1 - z) * tanh(n + sigmoid(r) * product) + z * last[0],)
+
+
+_RNN = Cell(jnp.add, _rnn_carry)
+_LSTM = Cell(jnp.add, _lstm_carry)
+_GRU = Cell(_gru_gates, _gru_carry)
+
+
+def _reset_before(a: jax.Array, kernel: jax.Array, start: Carry, mask: Any, keep: Any) -> Carry:
+    """The published GRU: two products a step, the second with the reset state."""
+    units = kernel.shape[0]
+
+    def step(carry: Carry, now: Any) -> tuple[Carry, Carry]:
+        a, live = now
+        h = carry[0]
+        seen = h if keep is None else h * keep
+        r, z = jnp.split(sigmoid(a[:, : 2 * units] + seen @ kernel[:, : 2 * units]), 2, axis=-1)
+        n = tanh(a[:, 2 * units :] + (r * seen) @ kernel[:, 2 * units :])
+        new = (1 - z) * n + z * h
+        new = (new if live is None else jnp.where(live[:, None], new, h),)
+        return new, new
+
+    return lax.scan(step, start, (a, mask))[1]
+
+
+class Bidirectional(NoisyLayer):
+    """A recurrent layer and its mirror image, which goes through time backwards, side by side.
+
+    Reference: Schuster & Paliwal, 1997, Bidirectional recurrent neural networks.
+
+    >>> Bidirectional(LSTM(16)).output_shape((100, 6))
+    (32,)
+    """
+
+    reads_masks = True
+
+    layer: Recurrent
+    merge: str = one_of("concat", "sum", "mean", default="concat", meaning="how the two outputs become one")
+    textbook = "concat(layer(x), mirrored(layer)(x))"
+
+    def _mirrored(self) -> Recurrent:
+        return dataclasses.replace(self.layer, reverse=not self.layer.reverse)
+
+    def output_shape(self, shape):
+        *time, units = self.layer.output_shape(shape)
+        return (*time, 2 * units if self.merge == "concat" else units)
+
+    def parameters(self, shape):
+        return {"forward": self.layer.parameters(shape), "backward": self.layer.parameters(shape)}
+
+    def forward(self, p, x):
+        return self._merged(self.layer.forward(p["forward"], x), self._mirrored().forward(p["backward"], x))
+
+    def noisy(self, p, x, key):
+        one, other = jax.random.split(key)
+        return self._merged(self.layer.noisy(p["forward"], x, one), self._mirrored().noisy(p["backward"], x, other))
+
+    def _merged(self, forward: Any, backward: Any) -> Any:
+        def merge(a: jax.Array, b: jax.Array) -> jax.Array:
+            if self.merge == "concat":
+                return jnp.concatenate([a, b], axis=-1)
+            return (a + b) / (2 if self.merge == "mean" else 1)
+
+        if isinstance(forward, Masked):
+            return Masked(merge(forward.values, backward.values), forward.mask)
+        return merge(forward, backward)

@@ -1,0 +1,142 @@
+"""What layers with windows share: their fields, their shape rule, and the errors where a window does not fit."""
+
+import dataclasses
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from chainrule.errors import ChainruleError
+from chainrule.formula import constrained
+from chainrule.kernels.window import Window
+from chainrule.layer import Layer, Masked, Shape
+
+Axes = int | tuple[int, ...]
+Padding = str | int | tuple[Any, ...]
+
+KINDS = {1: "series (time, features)", 2: "images (height, width, channels)"}
+PADDINGS = ("valid", "same", "causal")
+
+
+class _Abstract:
+    __isabstractmethod__ = True
+
+
+def abstract() -> Any:
+    """A class attribute that each concrete layer gives a value."""
+    return _Abstract()
+
+
+def per_axis(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
+    """A field for a whole number >= 1, or one for each axis."""
+    expected = "a whole number >= 1, or one for each axis"
+    return constrained(default, meaning, expected, _per_axis, (0, -1, 1.5, True, (0, 1), "1", ()))
+
+
+def padding(default: Any = "valid", meaning: str = "what is added at the ends") -> Any:
+    """A field for padding: "valid", "same", "causal", or how much."""
+    expected = '"valid", "same", "causal" (one axis), or whole numbers >= 0: one, one for each axis, or (before, after)'
+    return constrained(default, meaning, expected, _padding, ("full", -1, 1.5, True, None, (1, -1), ((1,), (2,))))
+
+
+def window(
+    layer: Layer, shape: Shape, rank: int, size: Axes, stride: Axes, padding: Padding = "valid", dilation: Axes = 1
+) -> Window:
+    """The window of a layer over examples of this shape.
+
+    Raises:
+        ChainruleError: for another number of axes, or where the window is larger than the padded input.
+    """
+    if len(shape) != rank + 1:
+        raise layer.refuse(KINDS[rank], shape, _reshape_remedy(shape, rank))
+    sizes, strides, dilations = (_spread(layer, axes, rank) for axes in (size, stride, dilation))
+    lengths = shape[:-1]
+    reach = [(n - 1) * d + 1 for n, d in zip(sizes, dilations, strict=True)]
+    found = Window(sizes, strides, dilations, _pads(layer, padding, lengths, reach, strides))
+    for length, far, (low, high) in zip(lengths, reach, found.pads, strict=True):
+        if far > length + low + high:
+            expected = f"at least {' × '.join(map(str, reach))} values for its window"
+            raise layer.refuse(expected, shape, 'Make the window smaller, or pad: padding="same".')
+    return found
+
+
+def _reshape_remedy(shape: Shape, rank: int) -> str:
+    if rank == 2 and len(shape) == 1 and math.isqrt(shape[0]) ** 2 == shape[0]:
+        side = math.isqrt(shape[0])
+        return f"Put Reshape(({side}, {side}, 1)) before it."
+    if len(shape) == rank:
+        return f"Put Reshape({(*shape, 1)}) before it."
+    return "Put a Reshape before it, or choose the layer for these axes."
+
+
+def _spread(layer: Layer, axes: Axes, rank: int) -> tuple[int, ...]:
+    """One number for each axis."""
+    spread = (axes,) * rank if isinstance(axes, int) else axes
+    if len(spread) != rank:
+        example = spread[0] if rank == 1 else spread[:1] * rank
+        raise ChainruleError(
+            f"{layer!r}: expected one number, or {rank}, one for each axis, got {axes}. For example: {example}."
+        )
+    return spread
+
+
+def _pads(layer: Layer, padding: Padding, lengths: Shape, reach: list[int], strides: Shape) -> tuple:
+    if padding == "valid":
+        return ((0, 0),) * len(reach)
+    if padding == "causal":
+        if len(reach) != 1:
+            raise ChainruleError(f'{layer!r}: padding="causal" is for one axis of time. Choose "same".')
+        return ((reach[0] - 1, 0),)
+    if padding == "same":  # as many places as the input has strides; an odd one out goes to the end
+        totals = [
+            max((math.ceil(length / stride) - 1) * stride + far - length, 0)
+            for length, far, stride in zip(lengths, reach, strides, strict=True)
+        ]
+        return tuple((total // 2, total - total // 2) for total in totals)
+    spread = (padding,) * len(reach) if isinstance(padding, int) else padding
+    if len(reach) == 1 and len(spread) == 2 and all(isinstance(part, int) for part in spread):
+        spread = (spread,)  # (before, after) of the one axis
+    if isinstance(spread, str) or len(spread) != len(reach):
+        example = "(1, 1)" if len(reach) == 1 else "((1, 1), (1, 1))"
+        raise ChainruleError(
+            f"{layer!r}: expected padding for {len(reach)} axes, got {padding}. For example: {example}."
+        )
+    return tuple((part, part) if isinstance(part, int) else part for part in spread)
+
+
+def _per_axis(value: Any) -> bool:
+    axes = value if isinstance(value, tuple) else (value,)
+    return bool(axes) and all(type(axis) is int and axis >= 1 for axis in axes)
+
+
+def _padding(value: Any) -> bool:
+    def amount(part: Any) -> bool:
+        return type(part) is int and part >= 0
+
+    def pair(part: Any) -> bool:
+        return isinstance(part, tuple) and len(part) == 2 and all(map(amount, part))
+
+    if isinstance(value, tuple):
+        return bool(value) and all(amount(part) or pair(part) for part in value)
+    return value in PADDINGS if isinstance(value, str) else amount(value)
+
+
+def live_places(layer: Layer, mask: jax.Array, window: Window, padding: Padding) -> jax.Array:
+    """Which of a window's places in time belong to each sequence, (batch, places): those that it would have alone."""
+    [stride], [(low, high)] = window.stride, window.pads
+    if padding == "same" and stride > 1:
+        raise ChainruleError(
+            f'{layer!r}: padding="same" with a stride begins elsewhere for each length, so sequences of unequal length '
+            f'can\'t share it. Choose "causal" or "valid".'
+        )
+    [places] = window.places(mask.shape[1:])
+    reach = (window.size[0] - 1) * window.dilation[0] + 1
+    lengths = jnp.where(mask, jnp.arange(1, mask.shape[1] + 1), 0).max(axis=1, keepdims=True)
+    own = (lengths + low + high - reach) // stride + 1
+    return (jnp.arange(places) < own) & (lengths > 0)
+
+
+def filled(x: Masked, fill: float = 0.0) -> jax.Array:
+    """The values of sequences of unequal length, padding replaced by one value."""
+    return jnp.where(x.mask[..., None], x.values, fill)

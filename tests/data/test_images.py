@@ -1,0 +1,146 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from chainrule.data import read
+from chainrule.errors import ChainruleError
+from chainrule.preparation import Preparation
+
+GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)
+COLOUR = np.arange(144, dtype=np.uint8).reshape(6, 8, 3)
+
+
+def save(folder: Path, name: str, pixels: np.ndarray = GREY, mode: str | None = None, **options) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(pixels)
+    (image.convert(mode) if mode else image).save(path, **options)
+    return path
+
+
+def refusal(source) -> str:
+    with pytest.raises(ChainruleError) as caught:
+        read(source)
+    return str(caught.value)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes of two grey images, and files that are none."""
+    place = tmp_path / "shapes"
+    for name in ("square/b.png", "square/a.PNG", "circle/2.png", "circle/1.png"):
+        save(place, name)
+    (place / "notes.txt").write_text("hello")
+    (place / "circle" / "notes.txt").write_text("hello")
+    (place / ".hidden").mkdir()
+    return place
+
+
+def test_a_subfolder_is_a_class(folder):
+    table = read(folder)
+    assert (list(table), table.name, table["image"].dtype) == (["image", "target"], "shapes", np.uint8)
+    np.testing.assert_array_equal(table["image"], np.broadcast_to(GREY[..., None], (4, 6, 8, 1)))
+    assert list(table["target"]) == ["circle", "circle", "square", "square"]
+    assert [table.place(row, "image") for row in (0, 2)] == [
+        "shapes, file circle/1.png, column 'image'",
+        "shapes, file square/a.PNG, column 'image'",
+    ]
+
+
+def test_images_are_prepared(folder):
+    preparation = Preparation.fit(read(folder))
+    assert (preparation.kind, preparation.input_shape, preparation.classes) == (
+        "images",
+        (6, 8, 1),
+        ("circle", "square"),
+    )
+    np.testing.assert_allclose(preparation.inputs(read(folder)).std(), 1, rtol=1e-6)
+    np.testing.assert_array_equal(preparation.inputs(GREY[None]), preparation.inputs(read(folder))[:1])
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA"])
+def test_grey_stays_grey(tmp_path, mode):
+    save(tmp_path / "a", "x/1.png", GREY * 5, mode)
+    assert read(tmp_path / "a")["image"].shape == (1, 6, 8, 1)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_colour_has_three_channels(tmp_path, mode):
+    save(tmp_path / "a", "x/1.png", COLOUR, mode)
+    image = read(tmp_path / "a")["image"]
+    assert image.shape == (1, 6, 8, 3)
+    if mode != "P":
+        np.testing.assert_array_equal(image[0], COLOUR)
+
+
+def test_jpeg(tmp_path):
+    flat = np.full((16, 8, 3), [200, 100, 50], np.uint8)
+    save(tmp_path / "a", "x/1.jpg", flat, quality=95)
+    save(tmp_path / "a", "x/2.JPEG", flat, quality=95, exif=_turned())
+    assert refusal(tmp_path / "a") == (
+        "a/x/2.JPEG: is 16 × 8 pixels (width × height), but a/x/1.jpg is 8 × 16. Resize all images to one size."
+    )
+    (tmp_path / "a" / "x" / "2.JPEG").unlink()
+    np.testing.assert_allclose(read(tmp_path / "a")["image"][0], flat, atol=3)
+
+
+def _turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by a quarter
+    return exif
+
+
+def test_sizes_and_colours_must_agree(folder):
+    save(folder, "square/c.png", GREY[:, :7])
+    assert refusal(folder) == (
+        "shapes/square/c.png: is 7 × 6 pixels (width × height), but shapes/circle/1.png is 8 × 6. "
+        "Resize all images to one size."
+    )
+    save(folder, "circle/3.png", COLOUR)
+    assert refusal(folder) == (
+        "shapes/circle/3.png: is in colour, but shapes/circle/1.png is grey. Save all images grey, or all in colour."
+    )
+
+
+def test_sixteen_bits_are_refused(folder):
+    save(folder, "circle/0.png", GREY.astype(np.uint16))
+    assert refusal(folder) == "shapes/circle/0.png: has more than 8 bits a channel (I;16). Save it with 8 bits."
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
+def test_a_broken_file_is_named(folder, content):
+    (folder / "square" / "b.png").write_bytes(content)
+    assert refusal(folder) == ("shapes/square/b.png: is no whole PNG or JPEG image. Save it again, or remove it.")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(part=st.floats(0, 1), flips=st.lists(st.tuples(st.integers(0, 200), st.integers(1, 255)), max_size=3))
+@pytest.mark.parametrize("name", ["square/b.png", "square/b.jpg"])
+def test_any_damage_is_read_or_refused_in_one_line(tmp_path, name, part, flips):
+    path = save(tmp_path / "a", name)
+    content = bytearray(path.read_bytes())
+    for place, change in flips:
+        content[place % len(content)] ^= change
+    path.write_bytes(bytes(content[: int(len(content) * part)]))
+    try:
+        message = f"a/{name}: {read(tmp_path / 'a').rows}"
+    except ChainruleError as error:
+        message = str(error)
+    assert message.startswith(f"a/{name}: ")
+    assert "\n" not in message
+
+
+def test_folders_of_something_else(tmp_path, folder):
+    assert refusal(str(folder / "circle")) == (
+        f"'{folder / 'circle'}' is a folder without subfolders. Give a file, or a folder of images with a subfolder "
+        f"for each class."
+    )
+    (folder / "empty").mkdir()
+    assert refusal(folder) == (
+        "shapes/empty: there is no image (.png, .jpg, .jpeg) in this folder. Give a folder with a subfolder of images "
+        "for each class; here the classes would be circle, empty, square."
+    )

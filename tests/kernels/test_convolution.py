@@ -1,0 +1,72 @@
+"""Convolution equals its plain definition, in value and gradient."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from chainrule.kernels.convolution import convolution, plain
+from chainrule.kernels.window import Window
+
+GROUPS = [(1, 3, 1), (4, 6, 2), (2, 4, 2)]
+"""Channels, filters, groups: one channel, grouped, and depthwise with two filters a channel."""
+
+
+def by_a_loop(seen, x, kernel, groups):
+    """The sums over what the window sees, group by group."""
+    axes = seen.cells
+    inputs, outputs = np.split(seen.patches(x), groups, axis=-1), np.split(kernel, groups, axis=-1)
+    contracted = [(*axes, axes[-1] + 1), tuple(range(len(axes) + 1))]
+    return np.concatenate([np.tensordot(i, o, contracted) for i, o in zip(inputs, outputs, strict=True)], axis=-1)
+
+
+@pytest.mark.parametrize(("channels", "filters", "groups"), GROUPS)
+def test_value_and_gradients(seen, rng, channels, filters, groups):
+    x = rng.normal(size=(2, *seen.lengths, channels)).astype(np.float32)
+    kernel = rng.normal(size=(*seen.window.size, channels // groups, filters)).astype(np.float32)
+    g = rng.normal(size=(2, *seen.places, filters)).astype(np.float32)
+
+    @jax.jit
+    def both(x, kernel, g):
+        def run(f):
+            y, pull = jax.vjp(lambda x, kernel: f(x, kernel, seen.window, groups), x, kernel)
+            return y, *pull(g)
+
+        return run(convolution), run(plain)
+
+    ours, theirs = both(x, kernel, g)
+    np.testing.assert_allclose(ours[0], by_a_loop(seen, x, kernel, groups), rtol=1e-5, atol=1e-5)
+    for mine, truth in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, truth, rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_training_inside_a_compiled_loop_is_that_of_the_definition(rng, groups):
+    window = Window((3, 2), (2, 1), (1, 2), ((1, 0), (1, 1)))
+    x = jnp.asarray(rng.normal(size=(4, 6, 5, 2)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(3, 2, 2 // groups, 4)), jnp.float32)
+
+    def step(f):
+        return jax.grad(
+            lambda kernel: jnp.mean(f(jnp.tanh(f(x, kernel, window, groups))[..., :2], kernel, window, groups) ** 2)
+        )
+
+    by_definition = kernel
+    for _ in range(3):
+        by_definition = by_definition - 0.1 * jax.jit(step(plain))(by_definition)
+    gradient = step(convolution)
+    looped = jax.jit(lambda k: jax.lax.fori_loop(0, 3, lambda _, k: k - 0.1 * gradient(k), k))(kernel)
+    scanned, _ = jax.jit(lambda k: jax.lax.scan(lambda k, _: (k - 0.1 * gradient(k), None), k, length=3))(kernel)
+    assert float(jnp.abs(by_definition - kernel).max()) > 1e-3
+    np.testing.assert_allclose(looped, by_definition, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(scanned, by_definition, rtol=1e-5, atol=1e-6)
+
+
+def test_a_population_of_kernels_under_vmap(rng):
+    window = Window((3,), (1,), (1,), ((1, 1),))
+    x = jnp.asarray(rng.normal(size=(2, 5, 2)), jnp.float32)
+    kernels = jnp.asarray(rng.normal(size=(3, 3, 2, 4)), jnp.float32)
+    gradient = jax.grad(lambda kernel, f: jnp.sum(f(x, kernel, window) ** 2))
+    together = jax.vmap(lambda kernel: gradient(kernel, convolution))(kernels)
+    for kernel, mine in zip(kernels, together, strict=True):
+        np.testing.assert_allclose(mine, gradient(kernel, plain), rtol=1e-5, atol=1e-5)

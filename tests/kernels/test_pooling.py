@@ -1,0 +1,76 @@
+"""Pooling equals its plain definition, in value and gradient; ties and NaN as promised."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from chainrule.kernels.pooling import max_pool, mean_pool, plain_max, plain_mean
+from chainrule.kernels.window import Window
+
+PAIRS = {"max": (max_pool, plain_max), "mean": (mean_pool, plain_mean)}
+BESIDE, OVER = Window((2,), (2,), (1,), ((0, 0),)), Window((3,), (1,), (1,), ((1, 1),))
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_value_and_gradient(seen, rng, kind):
+    x = rng.permutation(2 * np.prod(seen.lengths) * 3).reshape(2, *seen.lengths, 3).astype(np.float32)
+    g = rng.normal(size=(2, *seen.places, 3)).astype(np.float32)
+    patches = seen.patches(x, np.nan)
+    if set(seen.window.dilation) != {1} or np.isnan(patches).all(axis=seen.cells).any():
+        return  # dilation, which pooling has not, and windows of padding alone, which layers refuse
+
+    @jax.jit
+    def both(x, g):
+        pulls = [jax.vjp(partial(f, window=seen.window), x) for f in PAIRS[kind]]
+        return [(y, pull(g)[0]) for y, pull in pulls]
+
+    (value, slope), (_, truth) = both(x, g)
+    by_a_loop = (np.nanmax if kind == "max" else np.nanmean)(patches, axis=seen.cells)
+    np.testing.assert_allclose(value, by_a_loop, rtol=1e-6)
+    np.testing.assert_allclose(slope, truth, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("window", "slope"), [(BESIDE, [1, 0, 1, 0]), (OVER, [2, 1, 1, 0])], ids=["side by side", "overlapping"]
+)
+def test_of_equal_values_the_first_has_the_gradient(window, slope):
+    x = jnp.ones((1, 4, 1))
+    assert jax.grad(lambda x: max_pool(x, window).sum())(x)[0, :, 0].tolist() == slope
+
+
+@pytest.mark.parametrize(
+    "window", [Window((2, 2), (2, 2), (1, 1), ((0, 0),) * 2), Window((2, 2), (1, 2), (1, 1), ((0, 0),) * 2)]
+)
+def test_first_means_row_by_row(window):
+    x = jnp.array([[0.0, 7.0], [7.0, 7.0]])[None, :, :, None]
+    assert jax.grad(lambda x: max_pool(x, window).sum())(x)[0, :, :, 0].tolist() == [[0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize("window", [BESIDE, OVER], ids=["side by side", "overlapping"])
+@pytest.mark.parametrize("pool", [max_pool, mean_pool])
+def test_nan_stays_nan_where_it_is_seen(window, pool):
+    x = jnp.array([1.0, jnp.nan, 2.0, 3.0])[None, :, None]
+    seen = jnp.isnan(pool(x, window))[0, :, 0].tolist()
+    assert seen == ([True, False] if window is BESIDE else [True, True, True, False])
+
+
+def test_infinities_and_their_gradients():
+    x = jnp.array([-jnp.inf, -jnp.inf, -jnp.inf, 1.0, jnp.inf, 5.0])[None, :, None]
+    assert max_pool(x, BESIDE)[0, :, 0].tolist() == [-jnp.inf, 1, jnp.inf]
+    assert jax.grad(lambda x: max_pool(x, BESIDE).sum())(x)[0, :, 0].tolist() == [1, 0, 0, 1, 1, 0]
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+@pytest.mark.parametrize("window", [BESIDE, OVER], ids=["side by side", "overlapping"])
+def test_the_gradient_inside_a_compiled_loop_is_that_of_the_definition(rng, kind, window):
+    x = jnp.asarray(rng.normal(size=(2, 6, 2)), jnp.float32)
+    ours, truth = (jax.grad(lambda x, f=f: jnp.sum(f(x, window) ** 3)) for f in PAIRS[kind])
+    by_definition = x
+    for _ in range(3):
+        by_definition = by_definition - 0.05 * truth(by_definition)
+    looped = jax.jit(lambda x: jax.lax.fori_loop(0, 3, lambda _, x: x - 0.05 * ours(x), x))(x)
+    assert float(jnp.abs(by_definition - x).max()) > 1e-2
+    np.testing.assert_allclose(looped, by_definition, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,92 @@
+"""Recurrences equal their plain definition, in value and gradient."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from chainrule.activations import ELU, Tanh
+from chainrule.kernels.recurrence import Cell, Weights, plain, recurrence
+from chainrule.layers.recurrent import _GRU, _LSTM, _RNN
+
+SCALED = Cell(lambda a, part: 2 * a - part, lambda scale, gates, last: (scale * jnp.tanh(gates) + last[0] ** 2,))
+CELLS = {  # cell, formulas, gates, states
+    "RNN": (_RNN, Tanh(), 1, 1),
+    "RNN(ELU)": (_RNN, ELU(1.3), 1, 1),
+    "LSTM": (_LSTM, None, 4, 2),
+    "GRU": (_GRU, None, 3, 1),
+    "any": (SCALED, 0.5, 1, 1),
+}
+
+
+def problem(rng, cell, time=5, batch=3, units=4, bias=False, keep=False, mask=False):
+    cell, formulas, gates, states = CELLS[cell]
+    array = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)  # noqa: E731
+    return cell, {
+        "formulas": jax.tree.map(jnp.float32, formulas),
+        "a": array(time, batch, gates * units),
+        "kernel": array(units, gates * units) / 2,
+        "bias": array(gates * units) if bias else None,
+        "start": tuple(array(batch, units) / 2 for _ in range(states)),
+    }, {
+        "keep": jnp.asarray(rng.integers(0, 2, (batch, units)) * 2, jnp.float32) if keep else None,
+        "mask": jnp.asarray(rng.integers(0, 2, (time, batch)), bool) if mask else None,
+    }  # fmt: skip
+
+
+def run(function, cell, learned, fixed):
+    weights = Weights(learned["kernel"], learned["bias"], fixed["keep"])
+    return function(cell, learned["formulas"], learned["a"], weights, learned["start"], fixed["mask"])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"bias": True}, {"keep": True}, {"mask": True}, {"bias": True, "keep": True, "mask": True},
+     {"time": 1, "batch": 1, "units": 1}, {"time": 2, "mask": True}],
+    ids=str,
+)  # fmt: skip
+def test_value_and_gradients(rng, cell, options):
+    cell, learned, fixed = problem(rng, cell, **options)
+
+    @jax.jit
+    def both(learned, fixed):
+        def gradients(function):
+            carries, pull = jax.vjp(lambda learned: run(function, cell, learned, fixed), learned)
+            seeds = jax.tree.map(lambda c: jnp.sin(jnp.arange(c.size, dtype=c.dtype)).reshape(c.shape), carries)
+            return carries, pull(seeds)
+
+        return gradients(recurrence), gradients(plain)
+
+    ours, theirs = both(learned, fixed)
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    for mine, truth in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(mine, truth, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["RNN(ELU)", "LSTM", "GRU"])
+def test_training_inside_a_compiled_loop_is_that_of_the_definition(rng, cell):
+    cell, learned, fixed = problem(rng, cell, bias=True, mask=True)
+
+    def step(function, learned):
+        slopes = jax.grad(lambda learned: jnp.mean(run(function, cell, learned, fixed)[0] ** 2))(learned)
+        return jax.tree.map(lambda w, d: w - 0.3 * d, learned, slopes)
+
+    by_definition = learned
+    for _ in range(3):
+        by_definition = jax.jit(lambda learned: step(plain, learned))(by_definition)
+    looped = jax.jit(lambda learned: jax.lax.fori_loop(0, 3, lambda _, p: step(recurrence, p), learned))(learned)
+    assert float(jnp.abs(by_definition["kernel"] - learned["kernel"]).max()) > 1e-3
+    for mine, truth in zip(jax.tree.leaves(looped), jax.tree.leaves(by_definition), strict=True):
+        np.testing.assert_allclose(mine, truth, rtol=1e-4, atol=1e-5)
+
+
+def test_a_masked_step_leaves_the_carry_as_it_is(rng):
+    cell, learned, fixed = problem(rng, "LSTM")
+    mask = jnp.array(
+        [[True, False, True], [False, False, True], [True, False, False], [True, False, True], [False] * 3]
+    )
+    carries = run(recurrence, cell, learned, fixed | {"mask": mask})
+    for state, start in zip(carries, learned["start"], strict=True):
+        before = jnp.concatenate([start[None], state[:-1]])
+        np.testing.assert_array_equal(jnp.all(state == before, axis=-1), ~mask)

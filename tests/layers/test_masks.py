@@ -1,0 +1,182 @@
+"""Sequences of unequal length: a padded batch gives the values and the gradients of each sequence alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from chainrule.activations import ELU, PReLU, Tanh
+from chainrule.errors import ChainruleError
+from chainrule.initializers import Normal
+from chainrule.layer import Layer, Masked, initialize
+from chainrule.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    AveragePool1D,
+    Bidirectional,
+    Conv1D,
+    Dense,
+    Embedding,
+    Flatten,
+    GlobalAveragePool1D,
+    GlobalMaxPool1D,
+    LocallyConnected1D,
+    MaxPool1D,
+    Stride1D,
+)
+
+KEY = jax.random.key(0)
+LENGTHS, TIME = (7, 3), 7
+GARBAGE = jnp.resize(jnp.array([jnp.nan, 1e30]), (TIME, 1))
+MASK = jnp.arange(TIME) < jnp.array(LENGTHS)[:, None]
+
+LAYERS = [
+    Conv1D(3, 3),
+    Conv1D(3, 2, stride=2),
+    Conv1D(3, 3, padding="same"),
+    Conv1D(4, 2, padding="causal", dilation=2, stride=2, groups=2),
+    Conv1D(3, 3, padding=(0, 2)),
+    MaxPool1D(2),
+    MaxPool1D(3, stride=1, padding="same"),
+    AveragePool1D(2),
+    AveragePool1D(3, stride=2, padding="causal"),
+    AveragePool1D(3, stride=1, padding=(1, 2)),
+    GlobalMaxPool1D(),
+    GlobalAveragePool1D(),
+    Stride1D(2),
+    RNN(3, activation=ELU(1.5)),
+    RNN(3, return_sequences=True, learn_start=True),
+    LSTM(3),
+    LSTM(3, reverse=True, return_sequences=True, learn_start=True),
+    GRU(3),
+    GRU(3, reverse=True, learn_start=True),
+    GRU(3, reset_after=True, return_sequences=True),
+    Bidirectional(LSTM(2)),
+    Bidirectional(GRU(2, return_sequences=True, reset_after=True), merge="mean"),
+    Conv1D(4, 2, padding="causal") >> PReLU() >> MaxPool1D(2) >> Bidirectional(RNN(2)),
+    GRU(3, return_sequences=True) >> Dense(4) >> Tanh() >> LSTM(2, return_sequences=True) >> GlobalMaxPool1D(),
+]
+
+
+def live(y):
+    """What belongs to the sequences, padding made 0."""
+    return jnp.where(y.mask[..., None], y.values, 0) if isinstance(y, Masked) else y
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_padding_never_shows(layer: Layer):
+    shape = (TIME, 2)
+    p = jax.tree.map(lambda w: w + 0.1, initialize(layer, shape, KEY))
+    x = jax.random.normal(KEY, (len(LENGTHS), *shape))
+    padded = jnp.where(MASK[..., None], x, GARBAGE)
+    g = jax.random.normal(jax.random.key(1), (len(LENGTHS), *layer.output_shape(shape)))
+
+    @jax.jit
+    def together(p, padded):
+        def cost(p, padded):
+            y = layer.forward(p, Masked(padded, MASK))
+            return jnp.sum(live(y) * g), y
+
+        (_, y), slopes = jax.value_and_grad(cost, (0, 1), has_aux=True)(p, padded)
+        return y, slopes
+
+    @jax.jit
+    def alone(p, x):
+        def cost(p, x):
+            ys = [layer.forward(p, x[row : row + 1, :length])[0] for row, length in enumerate(LENGTHS)]
+            return sum(jnp.sum(y * (g[row, : len(y)] if y.ndim == 2 else g[row])) for row, y in enumerate(ys)), ys
+
+        (_, ys), slopes = jax.value_and_grad(cost, (0, 1), has_aux=True)(p, x)
+        return ys, slopes
+
+    y, (of_p, of_x) = together(p, padded)
+    ys, (of_p_alone, of_x_alone) = alone(p, x)
+    for row, truth in enumerate(ys):
+        if isinstance(y, Masked):
+            assert y.mask[row].tolist() == [True] * len(truth) + [False] * (y.mask.shape[1] - len(truth))
+        mine = live(y)[row, : len(truth)] if truth.ndim == 2 else y[row]
+        np.testing.assert_allclose(mine, truth, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(of_x, of_x_alone, rtol=1e-4, atol=1e-5)
+    assert not of_x[~MASK].any()
+    for mine, truth in zip(jax.tree.leaves(of_p), jax.tree.leaves(of_p_alone), strict=True):
+        np.testing.assert_allclose(mine, truth, rtol=1e-4, atol=2e-5)
+
+
+def test_every_layer_that_reads_masks_is_tried():
+    tried = {type(link) for layer in LAYERS for link in getattr(layer, "layers", [layer])}
+    assert {layer for layer in Layer.family() if layer.reads_masks} <= tried
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_a_sequence_without_any_step_is_finite(layer: Layer):
+    p = initialize(layer, (TIME, 2), KEY)
+    x = Masked(jnp.full((1, TIME, 2), jnp.nan), jnp.zeros((1, TIME), bool))
+
+    def run(p):
+        y = layer.forward(p, x)
+        return jnp.sum(live(y) ** 2), y
+
+    slopes, y = jax.jit(jax.grad(run, has_aux=True))(p)
+    assert jnp.isfinite(live(y)).all()
+    assert not isinstance(y, Masked) or not y.mask.any()
+    assert all(jnp.isfinite(slope).all() for slope in jax.tree.leaves(slopes))
+
+
+@pytest.mark.parametrize("layer", [Conv1D(2, 3), MaxPool1D(3), AveragePool1D(3)], ids=repr)
+def test_a_sequence_shorter_than_the_window_has_no_places(layer: Layer):
+    p = initialize(layer, (4, 2), KEY)
+    y = layer.forward(
+        p, Masked(jnp.ones((2, 4, 2)), jnp.array([[True, True, False, False], [True, True, True, False]]))
+    )
+    assert y.mask.any(axis=1).tolist() == [False, True]
+
+
+def test_a_gap_in_the_mask_is_skipped_by_recurrent_layers_and_zero_for_windows():
+    x = jax.random.normal(KEY, (1, 5, 2))
+    mask = jnp.array([[True, False, True, True, False]])
+    gru, conv = GRU(3), Conv1D(3, 2)
+    p = initialize(gru, (5, 2), KEY)
+    without = x[:, jnp.array([0, 2, 3])]
+    np.testing.assert_allclose(gru.forward(p, Masked(x, mask)), gru.forward(p, without), rtol=1e-5)
+    p = initialize(conv, (5, 2), KEY)
+    y = conv.forward(p, Masked(x, mask))
+    assert y.mask.tolist() == [[True, True, True, False]]
+    np.testing.assert_allclose(y.values[:, :3], conv.forward(p, x.at[:, 1].set(0))[:, :3], rtol=1e-5, atol=1e-6)
+
+
+def test_tokens_of_padding_are_hidden_from_all_layers_behind_the_embedding():
+    network = Embedding(9, 4, padding_id=0, initializer=Normal(1.0)) >> Conv1D(4, 2, padding="causal") >> GRU(3)
+    p = initialize(network, (6,), KEY)
+    tokens = jnp.array([[3, 1, 4, 0, 0, 0], [5, 2, 0, 0, 0, 0]])
+    together = network.forward(p, tokens)
+    for row, length in enumerate((3, 2)):
+        np.testing.assert_allclose(together[row], network.forward(p, tokens[row : row + 1, :length])[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (
+            Conv1D(2, 3, stride=2, padding="same"),
+            "Conv1D(2, 3, stride=2, padding='same'): padding=\"same\" with a stride begins elsewhere for each length, "
+            'so sequences of unequal length can\'t share it. Choose "causal" or "valid".',
+        ),
+        (
+            Flatten() >> Dense(2),
+            "Flatten(): mixes the steps of sequences of unequal length, padding included. "
+            "Put a recurrent layer or a global pooling before it.",
+        ),
+        (
+            LocallyConnected1D(2, 3) >> Dense(2),
+            "LocallyConnected1D(2, 3): mixes the steps of sequences of unequal length, padding included. "
+            "Put a recurrent layer or a global pooling before it.",
+        ),
+    ],
+    ids=repr,
+)
+def test_layers_that_would_let_padding_in_refuse_it(layer, message):
+    p = initialize(layer, (TIME, 2), KEY)
+    with pytest.raises(ChainruleError) as caught:
+        layer.forward(p, Masked(jnp.ones((2, TIME, 2)), MASK))
+    assert str(caught.value) == message

@@ -1,0 +1,230 @@
+"""Recurrent layers equal their textbook loops; direction, stacking, start and dropout."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from chainrule.activations import LeakyReLU, NoisyReLU, PReLU, ReLU
+from chainrule.errors import ChainruleError
+from chainrule.layer import count, initialize
+from chainrule.layers import GRU, LSTM, RNN, Bidirectional, Dense
+from chainrule.notation import parse
+
+KEY = jax.random.key(0)
+KINDS = [RNN(3), RNN(3, activation=LeakyReLU(0.2)), LSTM(3), GRU(3), GRU(3, reset_after=True)]
+each_kind = pytest.mark.parametrize("layer", KINDS, ids=repr)
+
+
+def changed(layer, **fields):
+    return type(layer)(**{**vars(layer), **fields})
+
+
+def drawn(layer, shape=(5, 2)):
+    """Parameters, none of them zero."""
+    leaves, tree = jax.tree.flatten(initialize(layer, shape, KEY))
+    keys = jax.random.split(KEY, len(leaves))
+    return tree.unflatten([w + 0.3 * jax.random.normal(k, w.shape) for w, k in zip(leaves, keys, strict=True)])
+
+
+X = jax.random.normal(jax.random.key(1), (4, 5, 2))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def textbook(layer, p, x, seen=1.0):
+    """All outputs, by the lines of the textbook in float64; `seen` is what recurrent dropout leaves of h."""
+    p = {name: np.asarray(w, np.float64) for name, w in p.items()}
+    batch, units = len(x), layer.units
+    start = p.get("start", np.zeros((layer.states, units)))
+    h, c = np.tile(start[0], (batch, 1)), np.tile(start[-1], (batch, 1))
+    w, u, b = (np.split(p[name], layer.gates, axis=-1) for name in ("kernel", "recurrent_kernel", "bias"))
+    outputs = []
+    for t in range(x.shape[1]):
+        gate = lambda k, h: x[:, t] @ w[k] + (h * seen) @ u[k] + b[k]  # noqa: B023, E731
+        if isinstance(layer, RNN):
+            h = np.asarray(layer.activation(jnp.asarray(gate(0, h))))
+        elif isinstance(layer, LSTM):
+            i, f, g, o = sigmoid(gate(0, h)), sigmoid(gate(1, h)), np.tanh(gate(2, h)), sigmoid(gate(3, h))
+            c = f * c + i * g
+            h = o * np.tanh(c)
+        else:
+            r, z = sigmoid(gate(0, h)), sigmoid(gate(1, h))
+            inner = r * ((h * seen) @ u[2] + p["recurrent_bias"]) if layer.reset_after else (r * h * seen) @ u[2]
+            h = (1 - z) * np.tanh(x[:, t] @ w[2] + b[2] + inner) + z * h
+        outputs.append(h)
+    return np.stack(outputs, axis=1)
+
+
+@each_kind
+def test_it_is_the_loop_that_the_textbook_writes(layer):
+    layer = changed(layer, learn_start=True)
+    p = drawn(layer)
+    truth = textbook(layer, p, np.asarray(X))
+    np.testing.assert_allclose(layer.forward(p, X), truth[:, -1], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(changed(layer, return_sequences=True).forward(p, X), truth, rtol=1e-5, atol=1e-6)
+
+
+@each_kind
+def test_reverse_goes_through_time_backwards_and_keeps_each_output_at_its_step(layer):
+    p = drawn(layer)
+    back = changed(layer, reverse=True)
+    np.testing.assert_allclose(back.forward(p, X), layer.forward(p, X[:, ::-1]), rtol=1e-5)
+    sequences = changed(layer, return_sequences=True)
+    outputs = changed(back, return_sequences=True).forward(p, X)
+    np.testing.assert_allclose(outputs, sequences.forward(p, X[:, ::-1])[:, ::-1], rtol=1e-5)
+    np.testing.assert_allclose(outputs[:, 0], back.forward(p, X), rtol=1e-5)
+
+
+@pytest.mark.parametrize("sequences", [False, True], ids=["last", "sequences"])
+@pytest.mark.parametrize("merge", ["concat", "sum", "mean"])
+def test_bidirectional(merge, sequences):
+    one = GRU(3, return_sequences=sequences)
+    both = Bidirectional(one, merge=merge)
+    p = drawn(both)
+    a, b = one.forward(p["forward"], X), changed(one, reverse=True).forward(p["backward"], X)
+    truth = {"concat": jnp.concatenate([a, b], -1), "sum": a + b, "mean": (a + b) / 2}[merge]
+    np.testing.assert_allclose(both.forward(p, X), truth, rtol=1e-6)
+    assert both.output_shape((5, 2)) == truth.shape[1:]
+    assert count(both, (5, 2)) == 2 * count(one, (5, 2))
+
+
+def test_bidirectional_of_a_reversed_layer_mirrors_it():
+    one, other = Bidirectional(RNN(3)), Bidirectional(RNN(3, reverse=True))
+    p = drawn(one)
+    mine = other.forward({"forward": p["backward"], "backward": p["forward"]}, X)
+    np.testing.assert_allclose(mine, jnp.roll(one.forward(p, X), 3, axis=-1), rtol=1e-6)
+
+
+def test_stacking():
+    stack = LSTM(3, return_sequences=True) >> GRU(4, return_sequences=True) >> RNN(2)
+    p = drawn(stack)
+    x = np.asarray(X)
+    for layer, own in zip(stack.layers, p, strict=True):
+        x = textbook(layer, own, x)
+    np.testing.assert_allclose(stack.forward(p, X), x[:, -1], rtol=1e-5, atol=1e-6)
+
+
+@each_kind
+def test_the_start_is_zero_or_learned(layer):
+    learned = changed(layer, learn_start=True)
+    p = initialize(learned, (5, 2), KEY)
+    assert p["start"].tolist() == [[0] * 3] * layer.states
+    np.testing.assert_allclose(learned.forward(p, X), layer.forward(p, X))
+    slopes = jax.grad(lambda p: jnp.sum(learned.forward(p, X) ** 2))(drawn(learned))
+    assert slopes["start"].all()
+
+
+@each_kind
+def test_recurrent_dropout_hides_the_same_outputs_at_each_step_and_scales_the_others(layer):
+    layer = changed(layer, recurrent_dropout=0.25, return_sequences=True)
+    p = drawn(layer)
+    kept = np.asarray(jax.random.bernoulli(KEY, 0.75, (4, 3)))
+    assert 0 < kept.sum() < kept.size
+    y = layer.noisy(p, X, KEY)
+    np.testing.assert_allclose(y, textbook(layer, p, np.asarray(X), kept / 0.75), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(layer.apply(p, {}, X)[0], changed(layer, recurrent_dropout=None).forward(p, X))
+
+
+def test_recurrent_dropout_hides_its_rate():
+    layer = RNN(200, recurrent_dropout=0.3, return_sequences=True, activation=ReLU())
+    p = {"kernel": jnp.zeros((1, 200)), "recurrent_kernel": jnp.eye(200), "bias": jnp.ones(200)}
+    y = layer.noisy(p, jnp.zeros((100, 2, 1)), KEY)[:, 1]  # 1 + kept / 0.7
+    np.testing.assert_allclose(np.unique(y), [1, 1 + 1 / 0.7], rtol=1e-6)
+    assert float((y == 1).mean()) == pytest.approx(0.3, abs=0.01)
+
+
+def test_the_two_ways_have_dropout_of_their_own():
+    both = Bidirectional(RNN(200, recurrent_dropout=0.5))
+    p = drawn(both, (2, 2))
+    p["backward"] = p["forward"]
+    x = jnp.tile(X[:1, :1], (1, 2, 1))  # the same forwards and backwards
+    ahead, back = jnp.split(both.noisy(p, x, KEY), 2, axis=-1)
+    np.testing.assert_allclose(*jnp.split(both.forward(p, x), 2, axis=-1), rtol=1e-6)
+    assert (ahead != back).any()
+
+
+def test_the_forget_gate_starts_with_its_bias():
+    assert initialize(LSTM(2), (5, 3), KEY)["bias"].tolist() == [0] * 8
+    assert initialize(LSTM(2, forget_bias=1), (5, 3), KEY)["bias"].tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
+
+
+def test_parameters():
+    p = initialize(GRU(4, reset_after=True, learn_start=True), (5, 3), KEY)
+    shapes = {"kernel": (3, 12), "recurrent_kernel": (4, 12), "bias": (12,), "recurrent_bias": (4,), "start": (1, 4)}
+    assert jax.tree.map(jnp.shape, p) == shapes
+    kernel = p["recurrent_kernel"]
+    np.testing.assert_allclose(kernel @ kernel.T, np.eye(4), atol=1e-5)
+    assert count(LSTM(128), (100, 64)) == 4 * 128 * (64 + 128 + 1)
+
+
+def test_an_activation_s_number_is_differentiated_through_time():
+    p = drawn(RNN(3))
+
+    def cost(alpha):
+        return jnp.sum(RNN(3, activation=LeakyReLU(alpha)).forward(p, X))
+
+    slope = jax.grad(cost)(jnp.float32(0.2))
+    assert float(slope) == pytest.approx((float(cost(0.21)) - float(cost(0.19))) / 0.02, rel=0.02)
+
+
+@each_kind
+def test_one_step_of_one_feature_and_one_unit(layer):
+    layer = changed(layer, units=1)
+    p = drawn(layer, (1, 1))
+    x = X[:, :1, :1]
+    np.testing.assert_allclose(layer.forward(p, x), textbook(layer, p, np.asarray(x))[:, -1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [*KINDS, Bidirectional(LSTM(3))], ids=repr)
+def test_prelu_and_noisy_relu_behind_it_are_per_unit(layer):
+    network = layer >> PReLU() >> NoisyReLU()
+    p, [units] = initialize(network, (5, 2), KEY), layer.output_shape((5, 2))
+    assert p[1]["slope"].shape == (units,)
+    noisy, _ = network.apply(p, network.state((5, 2)), X, KEY)
+    assert (noisy != network.forward(p, X)).any()
+
+
+@pytest.mark.parametrize("layer", [LSTM(3), GRU(3), GRU(3, reset_after=True)], ids=repr)
+def test_a_long_sequence_of_large_values_stays_finite(layer):
+    p = drawn(layer, (1000, 2))
+    value_and_slopes = jax.jit(jax.value_and_grad(lambda p, x: jnp.sum(layer.forward(p, x)), (0, 1)))
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(value_and_slopes(p, jnp.full((1, 1000, 2), 100.0))))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: GRU(16).output_shape((6,)),
+         "GRU(16): expected series (time, features), got shape (6,). "
+         "Put a Reshape before it, or return_sequences=True into the layer before."),
+        (lambda: (LSTM(4) >> LSTM(3)).output_shape((5, 2)),
+         "LSTM(3): expected series (time, features), got shape (4,). "
+         "Put a Reshape before it, or return_sequences=True into the layer before."),
+        (lambda: Bidirectional(RNN(3)).parameters((8, 8, 1)),
+         "RNN(3): expected series (time, features), got shape (8, 8, 1). "
+         "Put a Reshape before it, or return_sequences=True into the layer before."),
+        (lambda: RNN(0), "RNN: units must be a whole number >= 1, got 0."),
+        (lambda: RNN(3, activation=PReLU()),
+         "RNN: activation must be one without parameters, got PReLU(initial=0.25). "
+         "Put it behind the layer: RNN(3) >> PReLU(initial=0.25)."),
+        (lambda: LSTM(3, recurrent_dropout=1.0),
+         "LSTM: recurrent_dropout must be a number >= 0 and < 1, or None, got 1.0. The default is None."),
+        (lambda: Bidirectional(Dense(3)),
+         "Bidirectional: layer must be a formula of the family Recurrent, got Dense(3)."),
+        (lambda: Bidirectional(RNN(3), merge="max"),
+         "Bidirectional: merge must be one of 'concat', 'sum', 'mean', got 'max'. The default is 'concat'."),
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_error_texts(make, message):
+    with pytest.raises(ChainruleError) as caught:
+        make()
+    assert str(caught.value) == message
+
+
+def test_notation_of_a_whole_network():
+    text = "Bidirectional(LSTM(8, return_sequences=True, recurrent_dropout=0.1, forget_bias=1.0)) >> GRU(4)"
+    assert repr(parse(text)) == text

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule.errors import ChainruleError
+from chainrule.table import Table, blanks, live
+
+SHORT, LONG = np.array([[1.0, 2.0]]), np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+
+
+def refusal(columns) -> str:
+    with pytest.raises(ChainruleError) as caught:
+        Table(columns)
+    return str(caught.value)
+
+
+def test_bytes_of_three_axes_are_grey_images():
+    assert Table({"x": np.zeros((2, 4, 5), np.uint8)})["x"].shape == (2, 4, 5, 1)
+    assert Table({"x": [np.zeros((4, 5), np.uint8)] * 2})["x"].shape == (2, 4, 5, 1)
+    assert Table({"x": np.zeros((2, 4, 5, 3), np.uint8)})["x"].shape == (2, 4, 5, 3)
+    assert Table({"x": np.zeros((2, 4), np.uint8)})["x"].shape == (2, 4)
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.float32, np.float64])
+def test_other_numbers_of_three_axes_are_series(kind):
+    x = Table({"x": np.zeros((2, 4, 5), kind)})["x"]
+    assert (x.shape, x.dtype) == ((2, 4, 5), kind)
+
+
+def test_series_of_unequal_length_are_padded():
+    x = Table({"x": [SHORT, LONG]})["x"]
+    nan = np.nan
+    np.testing.assert_array_equal(x, [[[1, 2], [nan, nan], [nan, nan]], LONG])
+    np.testing.assert_array_equal(live(x), [[True, False, False], [True, True, True]])
+
+
+def test_series_keep_their_places_and_padding_in_parts():
+    table = Table({"x": [SHORT, LONG]}).take(np.array([1]))
+    assert (table.place(0, "x"), table["x"].shape) == ("the data, row 2, column 'x'", (1, 3, 2))
+
+
+def test_padding_is_not_blank_but_a_gap_is():
+    nan = np.nan
+    x = np.array([[[1, nan], [nan, nan], [3, 4]], [[1, 2], [3, 4], [nan, nan]], [[nan, nan]] * 3])
+    np.testing.assert_array_equal(
+        blanks(x),
+        [[[False, True], [True, True], [False, False]], [[False] * 2] * 3, [[True, True], [False] * 2, [False] * 2]],
+    )
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.integers(1, 3))
+def test_lengths_survive_padding(lengths, channels):
+    series = [np.full((length, channels), float(length)) for length in lengths]
+    x = Table({"x": series})["x"]
+    assert x.shape == (len(lengths), max(lengths), channels)
+    assert live(x).sum(axis=1).tolist() == lengths
+    assert not blanks(x).any()
+
+
+def test_rows_can_have_names():
+    table = Table({"x": [1, 2]}, "flowers", np.array(["a.png", "b.png"], dtype=object), "file")
+    assert table.take(np.array([False, True])).place(0, "x") == "flowers, file b.png, column 'x'"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            [LONG, np.zeros((3, 1))],
+            "the data, column 'x': expected arrays of numbers of one shape, or series (time, channels) that differ in "
+            "length alone, got shape (3, 2) in row 1 and float64 of shape (3, 1) in row 2.",
+        ),
+        (
+            [np.zeros((2, 2, 1)), np.zeros((3, 2, 1))],
+            "the data, column 'x': expected arrays of numbers of one shape, or series (time, channels) that differ in "
+            "length alone, got shape (2, 2, 1) in row 1 and float64 of shape (3, 2, 1) in row 2.",
+        ),
+        (
+            [LONG, np.array(["a"])],
+            "the data, column 'x': expected arrays of numbers of one shape, or series (time, channels) that differ in "
+            "length alone, got shape (3, 2) in row 1 and <U1 of shape (1,) in row 2.",
+        ),
+        (
+            np.zeros((2, 0, 3)),
+            "the data, column 'x': expected values in each row, got none: shape (2, 0, 3).",
+        ),
+    ],
+)
+def test_arrays_that_are_no_column(values, message):
+    assert refusal({"x": values}) == message
