@@ -1,6 +1,7 @@
 """What a training step costs: the same network, data, optimizer and batch size for each library, two threads each."""
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def torch_epoch(x, y, hidden, optimizer, batch):
     torch.set_num_threads(2)
     torch.manual_seed(0)
     sizes = (x.shape[1], *hidden)
-    layers = [m for a, b in zip(sizes, sizes[1:], strict=False) for m in (torch.nn.Linear(a, b), torch.nn.ReLU())]
+    layers = [m for a, b in pairwise(sizes) for m in (torch.nn.Linear(a, b), torch.nn.ReLU())]
     network = torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], 10))
     rule = {
         "fused Adam": lambda p: torch.optim.Adam(p, lr=0.001, fused=True),

@@ -19,8 +19,8 @@ CORE = """
     LocallyConnected2D  Accuracy GlorotUniform CosineDecay"""
 
 UNPUBLISHED = """
-    Identity Flatten Reshape Chain Stride1D Stride2D  Zeros Constant Normal Uniform  ConstantRate ExponentialDecay  Clipped
-    Accuracy TopK MAE RMSE R2 ConfusionMatrix Precision Recall F1"""
+    Identity Flatten Reshape Chain Stride1D Stride2D  Zeros Constant Normal Uniform
+    ConstantRate ExponentialDecay  Clipped  Accuracy TopK MAE RMSE R2 ConfusionMatrix Precision Recall F1"""
 """Formulas too plain to have one publication."""
 
 

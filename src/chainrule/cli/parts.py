@@ -21,7 +21,15 @@ class Divided:
 
 
 def divide(
-    source: str, *, test: str | None, validation: str | None, seed: int, text: list[str], **choices: Any
+    source: str,
+    *,
+    test: str | None,
+    validation: str | None,
+    seed: int,
+    text: list[str],
+    words: list[str],
+    characters: list[str],
+    **choices: Any,
 ) -> Divided:
     """Read a source and divide its rows.
 
@@ -31,13 +39,15 @@ def divide(
             one, else the usual fraction.
         seed: of the division.
         text: columns of text, though they look like numbers.
+        words, characters: the column of text that is read word by word, or letter by letter.
         **choices: target, task, drop and missing, as in `Roles.of`.
     """
     said = {"test": test, "validation": validation}
     fractions = {name: _fraction(name, value) for name, value in said.items()}
-    whole = read(source, text)
-    roles = Roles.of(whole, text=text, **choices)
-    given = {name: read(value, text) for name, value in said.items() if value and _number(value) is None}
+    as_text = [*text, *words, *characters]
+    whole = read(source, as_text)
+    roles = Roles.of(whole, text=text, words=words, characters=characters, **choices)
+    given = {name: read(value, as_text) for name, value in said.items() if value and _number(value) is None}
     if test is None and whole.test is not None:
         given["test"], fractions["test"] = whole.test, 0.0
     chosen = {"data": whole.name, "rows": whole.rows, **fractions, "seed": seed}

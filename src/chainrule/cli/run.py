@@ -114,13 +114,13 @@ def _record(model: Model, source: str, choices: dict[str, Any]) -> str:
     }
     run = {name: training[name] for name in ("epochs", "batch_size", "seed")}
     data = {name: _said(value, training.get(name)) for name, value in choices.items()}
-    words = ["chainrule", "train", source]
+    words = ["chainrule", "train", source, *(["--balanced"] if training["balanced"] else [])]
     for name, value in {**formulas, **data, **run}.items():
         for each in value if isinstance(value, list) else [value]:
             words += [] if each is None else [f"--{name.replace('_', '-')}", str(each)]
     sections = {
         "formulas": formulas,
-        "data": {"source": source, "rows": training["rows"], **data},
+        "data": {"source": source, "rows": training["rows"], **data, "balanced": training["balanced"]},
         "training": run,
         "versions": {
             "python": platform.python_version(),

@@ -22,7 +22,10 @@ Texts = list[str] | None
 def train(
     data: Annotated[
         str,
-        typer.Argument(metavar="DATA", help="A named set (digits, iris, …), or a CSV, TSV, Parquet or NPZ file."),
+        typer.Argument(
+            metavar="DATA",
+            help="A named set (digits, iris, …), a CSV, TSV, Parquet, NPZ or .ts file, or a folder of images.",
+        ),
     ],
     network: Annotated[
         Text, _option(FORMULAS, "FORMULA", 'Layers: "Dense(64) >> ReLU() >> Dense(1)" [by the kind of data].')
@@ -35,9 +38,14 @@ def train(
     task: Annotated[Text, _option(DATA, "WORD", "classification or regression, if the target leaves it open.")] = None,
     drop: Annotated[Texts, _option(DATA, "COLUMN", "A column to leave out; may be repeated.")] = None,
     text: Annotated[Texts, _option(DATA, "COLUMN", "A column of numbers to read as text; may be repeated.")] = None,
+    words: Annotated[Texts, _option(DATA, "COLUMN", "A column of text to read word by word.")] = None,
+    characters: Annotated[Texts, _option(DATA, "COLUMN", "A column of text to read letter by letter.")] = None,
     missing: Annotated[
         Text, _option(DATA, "WORD", "Blank cells: median fills them, drop leaves their rows out.")
     ] = None,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="Let every class count alike, however rare.", rich_help_panel=DATA)
+    ] = False,
     test: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.2], or a file.")] = None,
     validation: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.1], or a file.")] = None,
     epochs: Annotated[
@@ -62,6 +70,7 @@ def train(
     from chainrule.costs import Cost
     from chainrule.defaults import default_batch_size, default_epochs, default_network, default_patience
     from chainrule.errors import DivergedError
+    from chainrule.examples import balanced_weights
     from chainrule.layer import Layer
     from chainrule.metrics import R2, Accuracy
     from chainrule.model import as_chain, summary
@@ -86,6 +95,8 @@ def train(
         "task": choices.one_of("--task", task, TASKS),
         "drop": drop or [],
         "text": text or [],
+        "words": words or [],
+        "characters": characters or [],
         "missing": choices.one_of("--missing", missing, ["median", "drop"]),
         "test": test,
         "validation": validation,
@@ -95,7 +106,12 @@ def train(
 
     divided = divide(data, seed=number, **columns)
     preparation = Preparation.fit(divided.parts["train"], divided.roles)
+    if balanced and not preparation.classes:
+        raise ChainruleError(
+            f"--balanced is for classes, but the target {divided.roles.target} is a value. Leave it out."
+        )
     prepared = {name: (preparation.inputs(part), preparation.targets(part)) for name, part in divided.parts.items()}
+    weights = {name: balanced_weights(y) if balanced else None for name, (_, y) in prepared.items()}
     chain = as_chain(layers or default_network(preparation))
     rows = divided.parts["train"].rows
     size = size or default_batch_size(rows)
@@ -119,7 +135,8 @@ def train(
                 metrics=metrics or [Accuracy() if preparation.classes else R2()],
                 epochs=planned,
                 batch_size=size,
-                validation=prepared.get("validation"),
+                sample_weight=weights["train"],
+                validation=(*prepared["validation"], weights["validation"]) if "validation" in prepared else None,
                 early_stopping=patience,
                 seed=number,
                 classes=preparation.classes or None,
@@ -129,7 +146,7 @@ def train(
             model, diverged = error.model, error
     if diverged and not len(model.history):  # nothing good to keep
         raise diverged
-    model.training |= divided.chosen
+    model.training |= divided.chosen | {"balanced": balanced}
     metrics = list(dict.fromkeys([*model.metrics, *metrics]))
     measured = {name: model.evaluate(x, y, metrics=metrics) for name, (x, y) in prepared.items()}
     folder = write_run(wanted, run_files(model, divided, measured, data, columns))

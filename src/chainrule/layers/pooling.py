@@ -51,7 +51,7 @@ class _AveragePool(Pooling):
             window = self.window(x.values.shape[1:])
             live = live_places(self, x.mask, window, self.padding)
             share = mean_pool(x.mask[..., None].astype(x.values.dtype), window)
-            mean = mean_pool(filled(x), window) / jnp.where(share > 0, share, 1)
+            mean = mean_pool(filled(x), window) / jnp.where(share > 0, share, 1)  # type: ignore[operator]
             return Masked(jnp.where(live[..., None], mean, 0), live)
         return mean_pool(x, self.window(x.shape[1:]))
 

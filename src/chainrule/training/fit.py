@@ -56,7 +56,7 @@ def fit(
     regularizer: Regularizer | str | None = None,
     epochs: int = 50,
     batch_size: int | Literal["all"] = 32,
-    validation: float | tuple[Any, Any] | None = None,
+    validation: float | tuple[Any, ...] | None = None,
     early_stopping: EarlyStopping | int | str | None = None,
     sample_weight: Any = None,
     metrics: Sequence[Metric | str] | None = None,
@@ -81,7 +81,8 @@ def fit(
         regularizer: L1, L2 or a sum of them, on the kernels.
         epochs: how often every example is seen.
         batch_size: examples a step; 1 is stochastic descent, "all" batch gradient descent.
-        validation: what to measure on after each epoch: (x, y), or the fraction of the rows to set apart.
+        validation: what to measure on after each epoch: (x, y) or (x, y, weights), or the fraction of the rows to
+            set apart.
         early_stopping: a rule, or its patience in epochs; needs validation, and returns the best epoch's parameters.
         sample_weight: how much each example counts, (rows,).
         metrics: measured beside the cost; by default accuracy for classes.
@@ -123,9 +124,10 @@ def fit(
     E, classes = targets(y, rows, network, outputs, cost, classes)
     weights = sample_weights(sample_weight, rows)
     held_out = None
-    if isinstance(validation, tuple) and len(validation) == 2:
+    if isinstance(validation, tuple) and len(validation) in (2, 3):
         xv = inputs(validation[0], shape, "validation", network.tokens)
-        held_out = (xv, targets(validation[1], rows_of(xv), network, outputs, cost, classes, "validation")[0], None)
+        Ev, _ = targets(validation[1], rows_of(xv), network, outputs, cost, classes, "validation")
+        held_out = (xv, Ev, sample_weights(validation[2] if validation[2:] else None, rows_of(xv), "validation"))
     elif validation is not None:
         (x, E, weights), held_out = _set_apart(validation, x, E, weights, seed)
     rows = len(E)
