@@ -14,7 +14,7 @@ from chainrule.layers import Dense, Dropout, Flatten, Reshape
 KEY = jax.random.key(0)
 
 
-class RunningMean(Layer):
+class RunningAverage(Layer):
     """Adds up what passes in training, and gives it at inference: the smallest layer with a state."""
 
     def state(self, shape):
@@ -74,7 +74,7 @@ def test_initializers_of_a_layer_are_used():
 
 
 def test_state_flows_through_a_chain():
-    chain = ReLU() >> RunningMean() >> Dense(1, kernel_initializer=Zeros()) >> RunningMean()
+    chain = ReLU() >> RunningAverage() >> Dense(1, kernel_initializer=Zeros()) >> RunningAverage()
     p, state = initialize(chain, (2,), KEY), chain.state((2,))
     assert jax.tree.leaves(state) == [0, 0]
     x = jnp.array([[1.0, -1.0], [2.0, 3.0]])

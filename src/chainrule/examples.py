@@ -100,8 +100,8 @@ def sample_weights(weights: Any, rows: int, who: str = "fit") -> np.ndarray | No
 def balanced_weights(y: np.ndarray) -> np.ndarray:
     """A weight for each example that lets every class count alike: rows / (classes · rows of its class).
 
-    >>> balanced_weights(np.array([0, 0, 0, 1])).round(2).tolist()
-    [0.67, 0.67, 0.67, 2.0]
+    >>> balanced_weights(np.array([0, 0, 1, 1, 1, 1])).tolist()
+    [1.5, 1.5, 0.75, 0.75, 0.75, 0.75]
     """
     _, numbers, counts = np.unique(y, return_inverse=True, return_counts=True)
     return (len(y) / (len(counts) * counts))[numbers].astype(np.float32)

@@ -80,12 +80,51 @@ def test_the_record(run, here, flowers):
             "rows": 40,
             "drop": ["width"],
             "text": [],
+            "words": [],
+            "characters": [],
             "test": 0.2,
             "validation": 0.1,
+            "balanced": False,
         },
         "training": {"epochs": 2, "batch_size": 8, "seed": 3},
     }
     assert shlex.split(command)[:5] == ["chainrule", "train", "flowers.csv", "--network", "Dense(2) >> Softmax()"]
+
+
+LETTERS = "--network 'Embedding(20, 4, padding_id=0) >> GlobalMaxPool1D() >> Dense(2) >> Softmax()' --epochs 2"
+
+
+@pytest.fixture
+def names(here):
+    """Names by their letters: rarely "b"."""
+    rows = [f"{'xyz'[i % 3] * (1 + i % 4)}{'b' if i % 5 == 0 else 'a'},{'b' if i % 5 == 0 else 'a'}" for i in range(40)]
+    (here / "names.csv").write_text("name,kind\n" + "\n".join(rows) + "\n")
+
+
+def test_text_is_read_by_letters_and_predicted(run, here, names):
+    assert run(f"train names.csv {LETTERS} --characters name").code == 0
+    (here / "new.csv").write_text("name\nxxb\nq\n")
+    said = run("predict runs/names new.csv")
+    assert len(said.out.splitlines()) == 3
+
+
+def test_balanced_classes_change_the_training_and_stand_in_the_record(run, here, names):
+    for options in ("", "--balanced"):
+        assert run(f"train names.csv {LETTERS} --characters name {options}").code == 0
+    plain, balanced = (here / "runs" / folder / "history.csv" for folder in ("names", "names-2"))
+    assert plain.read_text() != balanced.read_text()
+    written = record(here / "runs" / "names-2")
+    assert written["data"]["balanced"] is True
+    assert "--balanced" in shlex.split(written["command"])
+
+
+def test_balanced_is_for_classes(run, here):
+    (here / "values.csv").write_text("a,b\n" + "".join(f"{i},{i * 0.5}\n" for i in range(30)))
+    said = run("train values.csv --balanced")
+    assert (said.code, said.err) == (
+        2,
+        "chainrule: --balanced is for classes, but the target b is a value. Leave it out.\n",
+    )
 
 
 def test_a_folder_is_never_overwritten(run, here, flowers):

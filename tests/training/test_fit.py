@@ -561,7 +561,7 @@ def test_weights():
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.0, "0.0"), (1.0, "1.0"), (1, "1"), ("a", "'a'"), ([X, Y], "list"), ((X, Y, Y), "tuple")]
+    ("value", "shown"), [(0.0, "0.0"), (1.0, "1.0"), (1, "1"), ("a", "'a'"), ([X, Y], "list"), ((X, Y, Y, Y), "tuple")]
 )
 def test_validation(value, shown):
     refused(f"fit: validation must be (x, y) or a fraction between 0 and 1, got {shown}.", validation=value)
