@@ -61,7 +61,7 @@ def test_small_data_get_steps_enough_and_large_data_looks_enough():
         size = default_batch_size(rows)
         epochs = default_epochs(rows, size)
         assert 20 <= epochs <= 300
-        assert epochs in (20, 300) or epochs * rows / size == pytest.approx(3000, rel=0.05)
+        assert epochs in (20, 300) or epochs * rows / size == pytest.approx(2000, rel=0.05)
 
 
 @pytest.mark.parametrize(("rows", "size"), [(1, "all"), (32, "all"), (33, 32), (10**6, 32)])

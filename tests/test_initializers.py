@@ -17,6 +17,7 @@ from chainrule.initializers import (
     LeCunUniform,
     Normal,
     Orthogonal,
+    Pretrained,
     Uniform,
     Zeros,
     fan_in,
@@ -38,7 +39,7 @@ VARIANCES = {
     Orthogonal(): lambda i, o: 1 / max(i, 40),
 }
 OWN = [one for one in Initializer.family() if one.__module__.startswith("chainrule.")]
-BY_DEFAULT = [Constant(0.5) if one is Constant else one() for one in OWN]
+BY_DEFAULT = [Constant(0.5) if one is Constant else one() for one in OWN if one is not Pretrained]
 
 
 @pytest.mark.parametrize("shape", [DENSE, CONVOLUTION], ids=str)
@@ -107,3 +108,25 @@ def test_a_range_upside_down_is_refused():
     with pytest.raises(ChainruleError) as caught:
         Uniform(1, 0)
     assert str(caught.value) == "Uniform: low must not be above high, got 1.0 and 0.0. Swap them."
+
+
+def test_pretrained_values_are_those_of_the_file(tmp_path):
+    table = np.arange(12, dtype=np.float64).reshape(4, 3)
+    np.save(tmp_path / "table.npy", table)
+    drawn = Pretrained(str(tmp_path / "table.npy"))(jax.random.key(0), (4, 3))
+    assert drawn.dtype == jnp.float32
+    np.testing.assert_array_equal(drawn, table)
+
+
+def test_pretrained_values_that_do_not_fit(tmp_path):
+    file = str(tmp_path / "table.npy")
+    with pytest.raises(
+        ChainruleError, match=r"expected a .npy file of numbers: .*No such file.* Write it by numpy.save."
+    ):
+        Pretrained(file)(jax.random.key(0), (4, 3))
+    np.save(file, np.zeros((5, 3)))
+    with pytest.raises(ChainruleError) as caught:
+        Pretrained(file)(jax.random.key(0), (4, 3))
+    assert str(caught.value) == (
+        f"Pretrained({file!r}): expected numbers of shape (4, 3), got float64 of shape (5, 3). Cut or fill the table."
+    )

@@ -5,7 +5,7 @@ from typing import Literal
 
 from chainrule.preparation import Preparation
 
-STEPS = 3000  # enough for small data; early stopping cuts what is too much
+STEPS = 2000  # enough for small data; early stopping cuts what is too much
 FEWEST, MOST = 20, 300
 BATCH = 32
 SMALL = 8  # pixels of an image's shorter side, for a dense layer to see it whole
@@ -57,7 +57,7 @@ def default_epochs(rows: int, batch_size: int | Literal["all"]) -> int:
     """A number of epochs that gives small data enough steps and large data enough looks.
 
     >>> default_epochs(1258, 32), default_epochs(40_000, 32), default_epochs(20, "all")
-    (75, 20, 300)
+    (50, 20, 300)
     """
     steps = 1 if batch_size == "all" else math.ceil(rows / batch_size)
     return min(max(round(STEPS / steps), FEWEST), MOST)
@@ -75,7 +75,7 @@ def default_batch_size(rows: int) -> int | Literal["all"]:
 def default_patience(epochs: int) -> int:
     """Epochs without a fall of the validation cost before training stops.
 
-    >>> default_patience(75)
-    15
+    >>> default_patience(50)
+    10
     """
     return max(epochs // 5, 5)

@@ -4,14 +4,16 @@ A kernel's shape is (…, inputs, outputs). Its fan_in is the number of values t
 fan_out the number of outputs that one input reaches.
 """
 
+import dataclasses
 import math
 from abc import abstractmethod
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from chainrule.errors import ChainruleError
-from chainrule.formula import Formula, non_negative, number, positive
+from chainrule.formula import Formula, constrained, non_negative, number, positive
 
 
 class Initializer(Formula):
@@ -202,6 +204,33 @@ class Orthogonal(Initializer):
         q, r = jnp.linalg.qr(draw)
         q = q * jnp.where(jnp.diagonal(r) < 0, -1.0, 1.0)  # so that every rotation is equally likely
         return self.gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+class Pretrained(Initializer):
+    """Values that were trained elsewhere, from a `.npy` file of the parameter's shape.
+
+    `Embedding(20000, 300, initializer=Pretrained("vectors.npy"))` begins with known word vectors, a row for each token.
+
+    >>> Pretrained("vectors.npy")
+    Pretrained('vectors.npy')
+    """
+
+    file: str = constrained(
+        dataclasses.MISSING, "the file, as numpy.save writes it", "a file's name", lambda v: type(v) is str, (3, None)
+    )
+    textbook = "load(file)"
+
+    def __call__(self, key, shape):
+        try:
+            values = np.load(self.file, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise ChainruleError(
+                f"{self!r}: expected a .npy file of numbers: {error}. Write it by numpy.save."
+            ) from None
+        if not isinstance(values, np.ndarray) or values.shape != shape or values.dtype.kind not in "iuf":
+            found = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else "several arrays"
+            raise ChainruleError(f"{self!r}: expected numbers of shape {shape}, got {found}. Cut or fill the table.")
+        return jnp.asarray(values, jnp.float32)
 
 
 def fan_in(shape: tuple[int, ...]) -> int:

@@ -28,7 +28,7 @@ for module in pkgutil.walk_packages(chainrule.__path__, "chainrule."):
 FORMULAS = [formula for formula in Formula.family() if formula.__module__.startswith("chainrule.")]
 FAMILIES = {"activation": Activation, "cost": Cost, "initializer": Initializer, "layer": Layer}
 
-PROBES = (0.5, 0.25, 2.0, 3, 2, (2, 3), (6,), "valid", "same", "macro", "weighted", "micro", True, False, None)
+PROBES = ("a.npy", 0.5, 0.25, 2.0, 3, 2, (2, 3), (6,), "valid", "same", "macro", "weighted", "micro", True, False, None)
 """Values that each field is tried with; a field that takes none of them needs one more here."""
 
 
