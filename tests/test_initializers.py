@@ -1,5 +1,7 @@
 """Initialisers: the distributions that they promise, for kernels of every shape."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,6 +40,14 @@ VARIANCES = {
     Uniform(-1, 1): lambda i, o: 1 / 3,
     Orthogonal(): lambda i, o: 1 / max(i, 40),
 }
+
+
+@functools.cache
+def drawn(initializer, shape):
+    """What it draws, compiled as one."""
+    return np.asarray(jax.jit(lambda key: initializer(key, shape))(KEY))
+
+
 OWN = [one for one in Initializer.family() if one.__module__.startswith("chainrule.")]
 BY_DEFAULT = [Constant(0.5) if one is Constant else one() for one in OWN if one is not Pretrained]
 
@@ -45,7 +55,7 @@ BY_DEFAULT = [Constant(0.5) if one is Constant else one() for one in OWN if one 
 @pytest.mark.parametrize("shape", [DENSE, CONVOLUTION], ids=str)
 @pytest.mark.parametrize("initializer", VARIANCES, ids=repr)
 def test_variance_and_mean(initializer, shape):
-    w = initializer(KEY, shape)
+    w = drawn(initializer, shape)
     variance = VARIANCES[initializer](*FANS[shape])
     assert float(w.var()) == pytest.approx(variance, rel=0.02)
     assert float(w.mean()) == pytest.approx(0, abs=4 * np.sqrt(variance / w.size))
@@ -54,14 +64,14 @@ def test_variance_and_mean(initializer, shape):
 @pytest.mark.parametrize("initializer", [GlorotUniform(), HeUniform(), LeCunUniform()], ids=repr)
 def test_uniform_ones_reach_their_bounds_and_no_further(initializer):
     bound = np.sqrt(3 * VARIANCES[initializer](*FANS[DENSE]))
-    w = np.abs(initializer(KEY, DENSE))
+    w = np.abs(drawn(initializer, DENSE))
     assert w.max() <= np.float32(bound)
     assert w.max() > 0.999 * bound
 
 
 @pytest.mark.parametrize("initializer", [GlorotNormal(), HeNormal(), LeCunNormal(), Normal(1.0)], ids=repr)
 def test_normal_ones_are_whole_not_truncated(initializer):
-    w = np.asarray(initializer(KEY, DENSE))
+    w = drawn(initializer, DENSE)
     assert (np.abs(w) > 2 * w.std()).mean() == pytest.approx(0.0455, rel=0.1)
 
 
@@ -77,13 +87,13 @@ def test_plain_ones():
 
 @pytest.mark.parametrize("shape", [(7, 4), (4, 7), (3, 3, 2, 5), (2, 1, 2, 9), (1, 6), (1, 1)], ids=str)
 def test_orthogonal_ones_are_tall_and_wide(shape):
-    q = np.asarray(Orthogonal(2.0)(KEY, shape)).reshape(-1, shape[-1]) / 2
+    q = drawn(Orthogonal(2.0), shape).reshape(-1, shape[-1]) / 2
     gram = q.T @ q if q.shape[0] >= q.shape[1] else q @ q.T
     np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-6)
 
 
 def test_orthogonal_ones_have_no_favourite_sign():
-    draws = jax.vmap(lambda key: Orthogonal()(key, (1, 1)))(jax.random.split(KEY, 200))
+    draws = jax.jit(jax.vmap(lambda key: Orthogonal()(key, (1, 1))))(jax.random.split(KEY, 200))
     assert 0.35 < float((draws > 0).mean()) < 0.65
 
 

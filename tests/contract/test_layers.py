@@ -1,6 +1,7 @@
 """What holds for every layer: the shape rule tells the truth, and parameters are what is declared."""
 
 import dataclasses
+import functools
 import re
 
 import jax
@@ -44,6 +45,21 @@ def refusal(layer, shape):
     return None
 
 
+@functools.cache
+def drawn(layer, shape):
+    """Parameters and state, compiled as one."""
+    return jax.jit(lambda key: (initialize(layer, shape, key), layer.state(shape)))(KEY)
+
+
+def described(layer, shape):
+    """Shapes and dtypes of the parameters and the state, without drawing them."""
+    return jax.eval_shape(lambda key: (initialize(layer, shape, key), layer.state(shape)), KEY)
+
+
+def examples(batch, shape):
+    return np.random.default_rng(0).normal(size=(batch, *shape)).astype(np.float32)
+
+
 def declared(layer, shape):
     return jax.tree.leaves(layer.parameters(shape), is_leaf=lambda node: isinstance(node, Parameter))
 
@@ -58,9 +74,9 @@ def test_it_takes_some_shape_and_refuses_others_by_name(layer: Layer):
 @pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
 def test_its_output_has_the_shape_that_its_rule_tells(layer: Layer, training):
     for shape in fitting(layer):
+        p, state = described(layer, shape)
         for batch in (3, 1, 0):
-            x = jnp.zeros((batch, *shape))
-            p, state = initialize(layer, shape, KEY), layer.state(shape)
+            x = jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
             y, kept = jax.eval_shape(layer.apply, p, state, x, KEY if training else None)
             assert y.shape == (batch, *layer.output_shape(shape))
             assert y.dtype == x.dtype
@@ -69,25 +85,27 @@ def test_its_output_has_the_shape_that_its_rule_tells(layer: Layer, training):
 
 def test_its_parameters_have_the_shapes_that_it_declares(layer: Layer):
     for shape in fitting(layer):
-        drawn = jax.tree.leaves(initialize(layer, shape, KEY))
-        assert [p.shape for p in drawn] == [p.shape for p in declared(layer, shape)]
-        assert all(p.dtype == jnp.float32 for p in drawn)
-        assert count(layer, shape) == sum(p.size for p in drawn)
+        leaves = jax.tree.leaves(described(layer, shape)[0])
+        assert [p.shape for p in leaves] == [p.shape for p in declared(layer, shape)]
+        assert all(p.dtype == jnp.float32 for p in leaves)
+        assert count(layer, shape) == sum(p.size for p in leaves)
         assert jax.tree.leaves(regularized(layer, shape)) == [p.regularized for p in declared(layer, shape)]
 
 
 def test_every_parameter_is_used_and_has_a_gradient(layer: Layer):
     shape = fitting(layer)[0]
-    p, state = initialize(layer, shape, KEY), layer.state(shape)
-    x = jax.random.normal(KEY, (4, *shape))
-    gradients = jax.grad(lambda p: jnp.sum(layer.apply(p, state, x)[0] ** 2))(jax.tree.map(lambda w: w + 0.1, p))
-    assert all(jnp.any(g != 0) for g in jax.tree.leaves(gradients))
+    p, state = drawn(layer, shape)
+    x = examples(4, shape)
+    gradients = jax.jit(jax.grad(lambda p: jnp.sum(layer.apply(p, state, x)[0] ** 2)))(
+        jax.tree.map(lambda w: np.asarray(w) + np.float32(0.1), p)
+    )
+    assert all(np.any(np.asarray(g) != 0) for g in jax.tree.leaves(gradients))
 
 
 def test_inference_needs_no_key_and_repeats_itself(layer: Layer):
     shape = fitting(layer)[0]
-    p, state = initialize(layer, shape, KEY), layer.state(shape)
-    x = jax.random.normal(KEY, (4, *shape))
+    p, state = drawn(layer, shape)
+    x = jnp.asarray(examples(4, shape))
     first, second = layer.apply(p, state, x)[0], layer.apply(p, state, x)[0]
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(first, layer.forward(p, x))
@@ -96,16 +114,19 @@ def test_inference_needs_no_key_and_repeats_itself(layer: Layer):
 def test_only_noisy_layers_depend_on_the_key(layer: Layer):
     layer = with_noise(layer)
     shape = fitting(layer)[0]
-    p, state = initialize(layer, shape, KEY), layer.state(shape)
-    x = jax.random.normal(KEY, (50, *shape))
-    one, same, other = (layer.apply(p, state, x, jax.random.key(seed))[0] for seed in (1, 1, 2))
+    p, state = drawn(layer, shape)
+    x = examples(50, shape)
+    apply = jax.jit(lambda p, key: layer.apply(p, state, x, key)[0])
+    one, same, other = (np.asarray(apply(p, jax.random.key(seed))) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     noisy = any(isinstance(part, NoisyLayer) for part in parts(layer))
-    assert bool(jnp.any(one != other)) == noisy
+    assert bool(np.any(one != other)) == noisy
 
 
 def test_examples_do_not_see_each_other_at_inference(layer: Layer):
     shape = fitting(layer)[0]
-    p, state = initialize(layer, shape, KEY), layer.state(shape)
-    x = jax.random.normal(KEY, (4, *shape))
-    np.testing.assert_allclose(layer.forward(p, x)[1:2], layer.apply(p, state, x[1:2])[0], rtol=2e-6, atol=2e-7)
+    p, state = drawn(layer, shape)
+    together, alone = jax.jit(lambda p, x: (layer.forward(p, x), layer.apply(p, state, x[1:2])[0]))(
+        p, examples(4, shape)
+    )
+    np.testing.assert_allclose(np.asarray(together)[1:2], alone, rtol=2e-6, atol=2e-7)
