@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+REST = 0.3  # seconds before each turn: the threads of the last contestant's OpenMP spin for 0.2 s before they sleep
+
 Contestants = dict[str, Callable[[], object]]
 
 
@@ -21,6 +23,7 @@ def take_turns(contestants: Contestants, units: dict[str, int], rounds: int) -> 
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
         for name, work in contestants.items():
+            time.sleep(REST)
             began = time.perf_counter()
             work()
             if number:

@@ -7,18 +7,19 @@ import numpy as np
 
 from benchmarks.measure import Contestants
 
+STEPS = 200
 Task = tuple[Contestants, dict[str, int]]
 
 
 def mlp(batch: int) -> Task:
     """MLP 784-256-128-10 with Adam: steps over an epoch of random rows, shuffle included."""
-    rows = 50 * batch
+    rows = STEPS * batch
     x, y = _data(rows, 784)
     return {
         "chainrule": chainrule_epoch(x, y, (256, 128), "Adam(0.001)", batch),
         "pytorch (eager, fused Adam)": torch_epoch(x, y, (256, 128), "fused Adam", batch),
         "pytorch (eager, Adam)": torch_epoch(x, y, (256, 128), "Adam", batch),
-    }, {"chainrule": 50, "pytorch (eager, fused Adam)": 50, "pytorch (eager, Adam)": 50}
+    }, {"chainrule": STEPS, "pytorch (eager, fused Adam)": STEPS, "pytorch (eager, Adam)": STEPS}
 
 
 def stochastic() -> Task:

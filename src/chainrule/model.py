@@ -22,7 +22,7 @@ from chainrule.notation import as_formula
 from chainrule.preparation import Preparation
 from chainrule.regularizers import Regularizer
 
-ROWS = 1024  # the most rows that go through the network at once
+ROWS = 256  # the most rows that go through the network at once
 
 
 @dataclass(repr=False, eq=False)

