@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.training import Task, chainrule_network
+from benchmarks.training import Task, chainrule_network, torch_loop
 
 STEPS = 12
 
@@ -193,19 +193,7 @@ def _torch(x: np.ndarray, y: np.ndarray, batch: int, make: Callable, images: boo
         network = network.to(memory_format=torch.channels_last)
         inputs = inputs.permute(0, 3, 1, 2)  # NHWC memory seen as NCHW: channels_last
     rule = torch.optim.Adam(network.parameters(), lr=0.001, fused=True)
-    criterion = torch.nn.CrossEntropyLoss()
-
-    def epoch() -> float:
-        total = 0.0
-        for rows in torch.randperm(len(inputs)).split(batch):
-            rule.zero_grad()
-            cost = criterion(network(inputs[rows]), labels[rows])
-            cost.backward()
-            rule.step()
-            total += cost.detach()
-        return float(total)
-
-    return epoch
+    return torch_loop(network, rule, inputs, labels, batch)
 
 
 def _keras(x: np.ndarray, y: np.ndarray, batch: int, make: Callable) -> Callable[[], Any]:

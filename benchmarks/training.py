@@ -69,8 +69,14 @@ def torch_epoch(x, y, hidden, optimizer, batch):
         "Adam": lambda p: torch.optim.Adam(p, lr=0.001),
         "SGD": lambda p: torch.optim.SGD(p, lr=0.01),
     }[optimizer](network.parameters())
+    return torch_loop(network, rule, torch.from_numpy(x), torch.from_numpy(y.astype(np.int64)), batch)
+
+
+def torch_loop(network, rule, inputs, labels, batch):
+    """An epoch of PyTorch's steps, for a network and its optimizer."""
+    import torch
+
     criterion = torch.nn.CrossEntropyLoss()
-    inputs, labels = torch.from_numpy(x), torch.from_numpy(y.astype(np.int64))
 
     def epoch():
         total = 0.0
