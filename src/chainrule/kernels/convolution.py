@@ -76,8 +76,7 @@ def kernel_gradient(x: jax.Array, dy: jax.Array, window: Window, groups: int) ->
     if groups > 1:
         return _kernel_gradient_by_taps(x, dy, window, groups)
     rank = len(window.size)
-    image, filters = jnp.moveaxis(x, -1, 0), jnp.moveaxis(dy, 0, -2)  # (I, …, N) and (…, N, O)
-    image = jnp.moveaxis(image, 1, -1)
+    image, filters = jnp.swapaxes(x, 0, -1), jnp.moveaxis(dy, 0, -2)  # (I, …, N) and (…, N, O)
     pads = []
     for axis in range(rank):
         low = window.pads[axis][0]
