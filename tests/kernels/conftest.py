@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from chainrule.kernels import native
 from chainrule.kernels.window import Window
 
 ONE = [
@@ -67,3 +68,13 @@ def seen(request) -> Seen:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture(params=["native", "jax"])
+def form(request, monkeypatch) -> str:
+    """The native kernels, then what serves where they are not built."""
+    if request.param == "jax":
+        monkeypatch.setattr(native, "processor", lambda: None)
+    elif native.processor() is None:
+        pytest.skip("the native kernels are not built")
+    return request.param

@@ -8,8 +8,8 @@ import pytest
 from chainrule.kernels.convolution import convolution, plain
 from chainrule.kernels.window import Window
 
-GROUPS = [(1, 3, 1), (4, 6, 2), (2, 4, 2)]
-"""Channels, filters, groups: one channel, grouped, and depthwise with two filters a channel."""
+GROUPS = [(1, 3, 1), (4, 6, 2), (2, 4, 2), (3, 3, 3)]
+"""Channels, filters, groups: one channel, grouped, depthwise with two filters a channel, and with one."""
 
 
 def by_a_loop(seen, x, kernel, groups):
@@ -21,7 +21,7 @@ def by_a_loop(seen, x, kernel, groups):
 
 
 @pytest.mark.parametrize(("channels", "filters", "groups"), GROUPS)
-def test_value_and_gradients(seen, rng, channels, filters, groups):
+def test_value_and_gradients(seen, rng, form, channels, filters, groups):
     x = rng.normal(size=(2, *seen.lengths, channels)).astype(np.float32)
     kernel = rng.normal(size=(*seen.window.size, channels // groups, filters)).astype(np.float32)
     g = rng.normal(size=(2, *seen.places, filters)).astype(np.float32)
@@ -41,7 +41,7 @@ def test_value_and_gradients(seen, rng, channels, filters, groups):
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-def test_training_inside_a_compiled_loop_is_that_of_the_definition(rng, groups):
+def test_training_inside_a_compiled_loop_is_that_of_the_definition(rng, form, groups):
     window = Window((3, 2), (2, 1), (1, 2), ((1, 0), (1, 1)))
     x = jnp.asarray(rng.normal(size=(4, 6, 5, 2)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(3, 2, 2 // groups, 4)), jnp.float32)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from chainrule.activations import ELU, Tanh
+from chainrule.kernels import native
 from chainrule.kernels.recurrence import Cell, Weights, plain, recurrence
-from chainrule.layers.recurrent import _GRU, _LSTM, _RNN
+from chainrule.layers.recurrent import _ELMAN, _GRU, _LSTM, _RNN
 
 SCALED = Cell(lambda a, part: 2 * a - part, lambda scale, gates, last: (scale * jnp.tanh(gates) + last[0] ** 2,))
 CELLS = {  # cell, formulas, gates, states
-    "RNN": (_RNN, Tanh(), 1, 1),
+    "RNN": (_ELMAN, Tanh(), 1, 1),
     "RNN(ELU)": (_RNN, ELU(1.3), 1, 1),
     "LSTM": (_LSTM, None, 4, 2),
     "GRU": (_GRU, None, 3, 1),
@@ -41,6 +42,9 @@ def run(function, cell, learned, fixed):
     return function(cell, learned["formulas"], learned["a"], weights, learned["start"], fixed["mask"])
 
 
+BRIEFLY = [("RNN", {}), ("LSTM", {"keep": True, "mask": True}), ("GRU", {"bias": True, "mask": True})]
+"""What is enough where the native kernels are not built: the cells that they know."""
+
 TRIED = [
     *itertools.product(CELLS, [{}, {"bias": True, "keep": True, "mask": True}, {"time": 1, "batch": 1, "units": 1}]),
     ("LSTM", {"bias": True}),
@@ -49,6 +53,12 @@ TRIED = [
     ("GRU", {"time": 2, "mask": True}),
 ]
 """Each cell as it is, with all options, and as small as can be; each option alone."""
+
+
+@pytest.mark.parametrize(("cell", "options"), BRIEFLY, ids=str)
+def test_without_native_kernels(rng, monkeypatch, cell, options):
+    monkeypatch.setattr(native, "processor", lambda: None)
+    test_value_and_gradients(rng, cell, options)
 
 
 @pytest.mark.parametrize(("cell", "options"), TRIED, ids=str)

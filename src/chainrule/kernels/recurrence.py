@@ -1,7 +1,8 @@
 """Recurrences over time, with backpropagation through time written by hand.
 
 The derived form carries the weights' gradients through the loop; here the backward loop only finds the gradients of
-the gates, and the weights' gradients are one large product after it.
+the gates, and the weights' gradients are one large product after it. On the CPU native kernels run the loops of the
+cells that they know.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from chainrule.kernels import native
+
 Carry = Any  # what goes from step to step: a tuple of arrays (batch, units), the output h first
 
 
@@ -21,10 +24,12 @@ class Cell(NamedTuple):
     Attributes:
         gates: from x's part and h's part of the gates, (batch, gates) each, to their pre-activations; linear.
         carry: from the cell's formulas, the pre-activations and the last carry to the next one.
+        native: the name of the native kernel for this cell, whose formulas then have no numbers; None without one.
     """
 
     gates: Callable[[jax.Array, jax.Array], jax.Array]
     carry: Callable[[Any, jax.Array, Carry], Carry]
+    native: str | None = None
 
 
 class Weights(NamedTuple):
@@ -74,40 +79,20 @@ def recurrence(
     cell: Cell, formulas: Any, a: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
 ) -> Carry:
     """`plain`, with the weights' gradients gathered after the backward loop."""
-    return plain(cell, formulas, a, weights, start, mask)
+    return _forward(cell, formulas, a, weights, start, mask)[0]
 
 
 def _forward(cell: Cell, formulas: Any, a: jax.Array, weights: Weights, start: Carry, mask: Any) -> tuple:
-    def step(carry: Carry, now: Any) -> tuple[Carry, Any]:
-        a, live = now
-        gates = cell.gates(a, weights.part(carry[0]))
-        new = _if(live, cell.carry(formulas, gates, carry), carry)
-        return new, (new, gates)
-
-    _, (carries, gates) = lax.scan(step, start, (a, mask))
+    carries, gates = _either(cell, _native_loop, _loop, formulas, a, weights, start, mask)
     return carries, (formulas, a, weights, start, mask, carries, gates)
 
 
 def _backward(cell: Cell, saved: tuple, d_carries: Carry) -> tuple:
-    formulas, a, weights, start, mask, carries, gates = saved
-    before = jax.tree.map(lambda first, after: jnp.concatenate([first[None], after[:-1]]), start, carries)
-    to_parts = jax.linear_transpose(cell.gates, a[0], a[0])
-
-    def step(later: Any, now: Any) -> tuple[Any, Any]:
-        d_carry, d_formulas = later
-        d_out, gates, last, live = now
-        d_new = jax.tree.map(jnp.add, d_out, d_carry)
-        _, pull = jax.vjp(cell.carry, formulas, gates, last)
-        d_own, d_gates, d_last = pull(_if(live, d_new, jax.tree.map(jnp.zeros_like, d_new)))
-        d_a, d_part = to_parts(d_gates)
-        d_h = d_part @ weights.kernel.T
-        d_last = (d_last[0] + (d_h if weights.keep is None else d_h * weights.keep), *d_last[1:])
-        d_last = _if(live, d_last, d_new)
-        return (d_last, jax.tree.map(jnp.add, d_formulas, d_own)), (d_a, d_part)
-
-    zeros = jax.tree.map(jnp.zeros_like, (start, formulas))
-    (d_start, d_formulas), (d_a, d_parts) = lax.scan(step, zeros, (d_carries, gates, before, mask), reverse=True)
-    seen = before[0] if weights.keep is None else before[0] * weights.keep
+    _, a, weights, start, _, carries, _ = saved
+    d_formulas, d_start, d_gates = _either(cell, _native_loop_back, _loop_back, *saved, d_carries)
+    d_a, d_parts = jax.vmap(jax.linear_transpose(cell.gates, a[0], a[0]))(d_gates)
+    before = jnp.concatenate([start[0][None], carries[0][:-1]])
+    seen = before if weights.keep is None else before * weights.keep
     d_weights = Weights(
         jnp.einsum("tbu,tbg->ug", seen, d_parts),
         None if weights.bias is None else d_parts.sum((0, 1)),
@@ -117,6 +102,98 @@ def _backward(cell: Cell, saved: tuple, d_carries: Carry) -> tuple:
 
 
 recurrence.defvjp(_forward, _backward)
+
+
+def _either(cell: Cell, native_loop: Callable, loop: Callable, *arrays: Any) -> Any:
+    if cell.native is None:
+        return loop(cell, *arrays)
+    return native.either(partial(native_loop, cell), partial(loop, cell), *arrays)
+
+
+def _loop(
+    cell: Cell, formulas: Any, a: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
+) -> tuple[Carry, jax.Array]:
+    """What `plain` returns, and the gates' pre-activations at each step."""
+
+    def step(carry: Carry, now: Any) -> tuple[Carry, Any]:
+        a, live = now
+        gates = cell.gates(a, weights.part(carry[0]))
+        new = _if(live, cell.carry(formulas, gates, carry), carry)
+        return new, (new, gates)
+
+    return lax.scan(step, start, (a, mask))[1]
+
+
+def _loop_back(
+    cell: Cell,
+    formulas: Any,
+    a: jax.Array,
+    weights: Weights,
+    start: Carry,
+    mask: jax.Array | None,
+    carries: Carry,
+    gates: jax.Array,
+    d_carries: Carry,
+) -> tuple[Any, Carry, jax.Array]:
+    """The gradients of the formulas, of the first carry, and of the gates' pre-activations at each step."""
+    before = jax.tree.map(lambda first, after: jnp.concatenate([first[None], after[:-1]]), start, carries)
+    to_parts = jax.linear_transpose(cell.gates, a[0], a[0])
+
+    def step(later: Any, now: Any) -> tuple[Any, jax.Array]:
+        d_carry, d_formulas = later
+        d_out, gates, last, live = now
+        d_new = jax.tree.map(jnp.add, d_out, d_carry)
+        _, pull = jax.vjp(cell.carry, formulas, gates, last)
+        d_own, d_gates, d_last = pull(_if(live, d_new, jax.tree.map(jnp.zeros_like, d_new)))
+        d_h = to_parts(d_gates)[1] @ weights.kernel.T
+        d_last = (d_last[0] + (d_h if weights.keep is None else d_h * weights.keep), *d_last[1:])
+        return (_if(live, d_last, d_new), jax.tree.map(jnp.add, d_formulas, d_own)), d_gates
+
+    zeros = jax.tree.map(jnp.zeros_like, (start, formulas))
+    (d_start, d_formulas), d_gates = lax.scan(step, zeros, (d_carries, gates, before, mask), reverse=True)
+    return d_formulas, d_start, d_gates
+
+
+def _native_loop(
+    cell: Cell, formulas: Any, a: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
+) -> tuple[Carry, jax.Array]:
+    bias = jnp.zeros(a.shape[2:]) if weights.bias is None else weights.bias
+    wide = jax.eval_shape(cell.gates, a[0], a[0]).shape[-1]
+    gates, carries = native.call(
+        str(cell.native),
+        ((*a.shape[:2], wide), (len(start), *a.shape[:2], start[0].shape[-1])),
+        *(a, weights.kernel, bias, _factors(weights, start), jnp.stack(start), _live(mask, a)),
+    )
+    return tuple(carries), gates
+
+
+def _native_loop_back(
+    cell: Cell,
+    formulas: Any,
+    a: jax.Array,
+    weights: Weights,
+    start: Carry,
+    mask: jax.Array | None,
+    carries: Carry,
+    gates: jax.Array,
+    d_carries: Carry,
+) -> tuple[Any, Carry, jax.Array]:
+    first = jnp.stack(start)
+    d_gates, d_start = native.call(
+        f"{cell.native}_gradient",
+        (gates.shape, first.shape),
+        *(gates, weights.kernel.T, _factors(weights, start), first, _live(mask, a), jnp.stack(carries)),
+        jnp.stack(d_carries),
+    )
+    return formulas, tuple(d_start), d_gates  # such a cell's formulas have no numbers to learn
+
+
+def _factors(weights: Weights, start: Carry) -> jax.Array:
+    return jnp.ones_like(start[0]) if weights.keep is None else weights.keep
+
+
+def _live(mask: jax.Array | None, a: jax.Array) -> jax.Array:
+    return jnp.ones(a.shape[:2]) if mask is None else mask.astype(jnp.float32)
 
 
 def _if(live: jax.Array | None, new: Carry, old: Carry) -> Carry:

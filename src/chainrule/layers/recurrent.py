@@ -113,7 +113,8 @@ class RNN(Recurrent):
             )
 
     def unroll(self, p, a, start, mask, keep):
-        return recurrence(_RNN, self.activation, a, Weights(p["recurrent_kernel"], None, keep), start, mask)
+        cell = _ELMAN if type(self.activation) is Tanh else _RNN
+        return recurrence(cell, self.activation, a, Weights(p["recurrent_kernel"], None, keep), start, mask)
 
 
 class LSTM(Recurrent):
@@ -210,8 +211,9 @@ def _gru_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
 
 
 _RNN = Cell(jnp.add, _rnn_carry)
-_LSTM = Cell(jnp.add, _lstm_carry)
-_GRU = Cell(_gru_gates, _gru_carry)
+_ELMAN = Cell(jnp.add, _rnn_carry, "elman")
+_LSTM = Cell(jnp.add, _lstm_carry, "lstm")
+_GRU = Cell(_gru_gates, _gru_carry, "gru")
 
 
 def _reset_before(a: jax.Array, kernel: jax.Array, start: Carry, mask: Any, keep: Any) -> Carry:

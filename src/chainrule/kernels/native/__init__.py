@@ -1,0 +1,68 @@
+"""Native CPU kernels, called through XLA's foreign function interface.
+
+`pip install` builds a library for each kind of processor where it finds a C++ compiler (`hatch_build.py`). The one that
+suits this machine is loaded at first use; where there is none, and on other devices, the plain forms serve.
+"""
+
+import ctypes
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+CELLS = ("elman", "lstm", "gru")
+KERNELS = ("convolve", "kernel_gradient", *CELLS, *(f"{cell}_gradient" for cell in CELLS))
+
+
+@cache
+def processor() -> str | None:
+    """The kind of processor whose kernels are in use: "avx512", "avx2", "baseline"; None where none are.
+
+    The environment variable CHAINRULE_KERNELS chooses another kind, or "none".
+
+    >>> processor() in {"avx512", "avx2", "baseline", None}
+    True
+    """
+    try:
+        kind = os.environ.get("CHAINRULE_KERNELS") or _best()
+        library = _library(kind)
+        for name in KERNELS:
+            handler = jax.ffi.pycapsule(getattr(library, f"chainrule_{name}"))
+            jax.ffi.register_ffi_target(f"chainrule_{name}", handler, platform="cpu")
+    except (OSError, AttributeError, RuntimeError, ValueError):
+        return None  # not built; or built for another machine or another XLA
+    return kind
+
+
+def call(name: str, shape: Any, *arrays: jax.Array, **integers: Any) -> Any:
+    """The result of a kernel that is in use, of the shape given (or of each of several), from float32 arrays."""
+    results = jax.tree.map(lambda of: jax.ShapeDtypeStruct(of, jnp.float32), shape, is_leaf=_is_shape)
+    attributes = {key: np.asarray(value, np.int64)[()] for key, value in integers.items()}
+    return jax.ffi.ffi_call(f"chainrule_{name}", results, vmap_method="sequential")(*arrays, **attributes)
+
+
+def either(native: Callable, plain: Callable, *arrays: Any) -> Any:
+    """`native(*arrays)` on a CPU whose kernels are built, for float32 (and masks); else `plain(*arrays)`."""
+    if processor() is None or any(leaf.dtype not in (jnp.float32, bool) for leaf in jax.tree.leaves(arrays)):
+        return plain(*arrays)
+    return lax.platform_dependent(*arrays, cpu=native, default=plain)
+
+
+def _best() -> str:
+    ask = _library("baseline").chainrule_processor
+    ask.restype = ctypes.c_char_p
+    return ask().decode()
+
+
+def _library(kind: str) -> ctypes.CDLL:
+    return ctypes.CDLL(str(Path(__file__).with_name(f"kernels-{kind}.so")))
+
+
+def _is_shape(node: Any) -> bool:
+    return isinstance(node, tuple) and all(isinstance(length, int) for length in node)

@@ -1,0 +1,90 @@
+"""The native kernels of every processor that this machine understands, under GCC's address and undefined behaviour
+sanitizers, against the plain definitions: `python tests/kernels/sanitize.py`."""
+
+import ctypes
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from chainrule.kernels import native
+from chainrule.layer import initialize
+from chainrule.notation import parse
+
+CASES = [
+    *(('Conv2D(5, 3, padding="same")', (9, 7, 3), 30), ('Conv2D(33, (2, 3), stride=2, padding="same")', (9, 7, 3), 1)),
+    *(("Conv2D(4, 2, stride=3)", (9, 7, 3), 2), ("Conv2D(6, 3, groups=3, dilation=2)", (9, 7, 3), 30)),
+    *(("Conv2D(3, 3, groups=3, padding=2)", (9, 7, 3), 30), ("Conv2D(16, 1)", (5, 5, 17), 1)),
+    *(('Conv1D(7, 3, padding="causal", dilation=2)', (9, 3), 5), ("RNN(5)", (9, 3), 1)),
+    *(("LSTM(17)", (9, 3), 30), ("GRU(16, reset_after=True)", (9, 3), 13)),
+]
+FLAGS = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mfma"]}
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-O1", "-g"]
+
+
+def results() -> list:
+    """Values and gradients of every case, compiled as one program."""
+
+    def case(text: str, shape: tuple, batch: int):
+        layer = parse(text)
+        p = initialize(layer, shape, jax.random.key(0))
+        x = jax.random.normal(jax.random.key(1), (batch, *shape))
+        return jax.value_and_grad(lambda p, x: jnp.sum(layer.forward(p, x) ** 2), argnums=(0, 1))(p, x)
+
+    return jax.tree.leaves(jax.jit(lambda: [case(*each) for each in CASES])())
+
+
+def sanitized(kind: str, folder: Path) -> list:
+    """The results of a process in which the kernels are compiled with the sanitizers."""
+    library, out = folder / f"kernels-{kind}.so", folder / "results.npz"
+    build = [
+        "g++",
+        "-std=c++17",
+        "-fPIC",
+        "-shared",
+        "-w",
+        *FLAGS[kind],
+        *SANITIZERS,
+        "-isystem",
+        jax.ffi.include_dir(),
+    ]
+    subprocess.run([*build, *map(str, Path(native.__file__).parent.glob("*.cc")), "-o", str(library)], check=True)
+    runtimes = [
+        subprocess.run(["g++", f"-print-file-name={name}"], check=True, capture_output=True, text=True).stdout.strip()
+        for name in ("libasan.so", "libstdc++.so")
+    ]
+    settings = {"LD_PRELOAD": " ".join(runtimes), "ASAN_OPTIONS": "detect_leaks=0", "CHAINRULE_KERNELS": kind}
+    subprocess.run([sys.executable, __file__, str(library), str(out)], check=True, env=os.environ | settings)
+    return list(np.load(out).values())
+
+
+def main() -> None:
+    """Without arguments try every kind; with a library and a file, write the library's results there."""
+    if len(sys.argv) == 3:
+        native._library = lambda kind: ctypes.CDLL(sys.argv[1])
+        assert native.processor()
+        np.savez(sys.argv[2], *results())
+        return
+    kinds = [kind for kind in FLAGS if kind == "baseline" or _understood(kind)]
+    native.processor = lambda: None
+    truth = results()
+    for kind in kinds:
+        with tempfile.TemporaryDirectory() as folder:
+            for ours, theirs in zip(sanitized(kind, Path(folder)), truth, strict=True):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * float(jnp.abs(theirs).max()))
+        print(f"{kind}: clean, and equal to the definitions", flush=True)
+
+
+def _understood(kind: str) -> bool:
+    """Whether this processor has the instructions of a kind: the best one's, and those below it."""
+    kinds = list(FLAGS)
+    return kinds.index(kind) <= kinds.index(native._best())
+
+
+if __name__ == "__main__":
+    main()

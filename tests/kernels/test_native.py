@@ -1,0 +1,110 @@
+"""The native kernels: built where a compiler is, and at home in XLA. `sanitize.py` tries them for every processor."""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from chainrule.kernels import native
+from chainrule.kernels.convolution import convolution, plain
+from chainrule.kernels.window import Window
+from chainrule.layer import initialize
+from chainrule.notation import parse
+
+SAME = Window((3, 3), (1, 1), (1, 1), ((1, 1), (1, 1)))
+built = pytest.mark.skipif(native.processor() is None, reason="the native kernels are not built")
+
+
+def layer_slopes(text, shape, batch=3):
+    """The gradient of a layer's squared output by its parameters and its input, compiled."""
+    layer = parse(text)
+    p = initialize(layer, shape, jax.random.key(0))
+    x = jax.random.normal(jax.random.key(1), (batch, *shape))
+    return jax.jit(jax.grad(lambda p, x: jnp.sum(layer.forward(p, x) ** 2), argnums=(0, 1))), p, x
+
+
+def test_they_are_built_where_a_compiler_is():
+    if shutil.which("c++") is None:
+        pytest.skip("no C++ compiler")
+    assert native.processor() is not None, "pip install again"
+
+
+@built
+@pytest.mark.parametrize(("channels", "filters"), [(1, 1), (3, 5), (17, 16), (16, 33), (5, 64)])
+@pytest.mark.parametrize("batch", [1, 7])
+def test_whole_tiles_and_what_is_left_over(rng, channels, filters, batch):
+    x = jnp.asarray(rng.normal(size=(batch, 9, 7, channels)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(3, 3, channels, filters)), jnp.float32)
+
+    @jax.jit
+    def both(x, kernel):
+        outer = jnp.sin(jnp.arange(batch * 63 * filters, dtype=jnp.float32)).reshape(batch, 9, 7, filters)
+        pulls = [jax.vjp(lambda x, kernel, f=f: f(x, kernel, SAME), x, kernel) for f in (convolution, plain)]
+        return [(y, *pull(outer)) for y, pull in pulls]
+
+    for ours, truth in zip(*both(x, kernel), strict=True):
+        np.testing.assert_allclose(ours, truth, rtol=1e-5, atol=1e-5 * float(jnp.abs(truth).max()))
+
+
+@built
+def test_nan_and_infinity_reach_only_what_sees_them():
+    x = jnp.ones((1, 6, 6, 2)).at[0, 0, 0, 0].set(jnp.nan).at[0, 5, 5, 1].set(jnp.inf)
+    y = convolution(x, jnp.ones((3, 3, 2, 3)), SAME)
+    np.testing.assert_array_equal(jnp.isnan(y[0, :, :, 0]).nonzero(), ([0, 0, 1, 1], [0, 1, 0, 1]))
+    np.testing.assert_array_equal(jnp.isinf(y[0, :, :, 2]).nonzero(), ([4, 4, 5, 5], [4, 5, 4, 5]))
+
+
+@built
+@pytest.mark.parametrize("text", ["Conv2D(8, 3)", "LSTM(24)"])
+def test_the_same_bits_every_time_and_from_many_threads(text):
+    slopes, p, x = layer_slopes(text, (12, 12, 3) if text.startswith("Conv") else (12, 3), batch=40)
+    first = jax.tree.map(np.asarray, slopes(p, x))
+    with ThreadPoolExecutor(8) as threads:
+        others = list(threads.map(lambda _: jax.tree.map(np.asarray, slopes(p, x)), range(40)))
+    for other in others:
+        jax.tree.map(np.testing.assert_array_equal, other, first)
+
+
+@built
+def test_a_population_of_kernels():
+    x, kernels = jnp.ones((2, 5, 5, 2)), jax.random.normal(jax.random.key(0), (3, 3, 3, 2, 4))
+    together = jax.vmap(lambda kernel: convolution(x, kernel, SAME))(kernels)
+    apart = jnp.stack([convolution(x, kernel, SAME) for kernel in kernels])
+    np.testing.assert_allclose(together, apart, rtol=1e-6)
+
+
+def test_other_numbers_than_float32_are_left_to_jax():
+    with jax.enable_x64(True):
+        x, kernel = jnp.ones((1, 4, 4, 1), jnp.float64), jnp.full((3, 3, 1, 1), 0.1, jnp.float64)
+        assert convolution(x, kernel, SAME)[0, 1, 1, 0] == pytest.approx(0.9, abs=1e-15)
+
+
+@built
+def test_second_derivatives():
+    x, kernel = jax.random.normal(jax.random.key(0), (2, 5, 5, 2)), jax.random.normal(jax.random.key(1), (3, 3, 2, 3))
+    of = lambda f: jax.grad(lambda k: jnp.sum(jax.grad(lambda x: jnp.sum(jnp.sin(f(x, k, SAME))))(x) ** 2))(kernel)  # noqa: E731
+    np.testing.assert_allclose(of(convolution), of(plain), rtol=1e-4, atol=1e-4)
+
+
+@built
+@pytest.mark.parametrize(
+    ("kernel", "shape", "arrays", "numbers", "expected"),
+    [
+        ("convolve", (1, 4, 4, 3), [(1, 4, 4, 2), (3, 3, 1, 3)], {}, "convolve: shapes of input, kernel and output"),
+        (
+            "convolve",
+            (1, 4, 4, 3),
+            [(1, 4, 4, 1), (3, 3, 1, 3)],
+            {"window": (0, 1, 1, 1, 1, 1)},
+            "do not fit the window",
+        ),
+        ("kernel_gradient", (3, 3, 1, 3), [(1, 4, 4, 1), (2, 4, 4, 3)], {}, "kernel_gradient: shapes of input"),
+    ],
+)
+def test_shapes_are_checked_before_memory_is_touched(kernel, shape, arrays, numbers, expected):
+    numbers = {"window": (1, 1, 1, 1, 1, 1), "groups": 1} | numbers
+    with pytest.raises(jax.errors.JaxRuntimeError, match=expected):
+        native.call(kernel, shape, *map(jnp.ones, arrays), **numbers)
