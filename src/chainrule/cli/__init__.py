@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.formulas import list_formulas
+from chainrule.cli.info import info
 from chainrule.cli.predict import predict
 from chainrule.cli.summary import summary
 from chainrule.cli.train import INTERRUPTED, train
@@ -46,6 +47,7 @@ for command, name in (
     (predict, "predict"),
     (summary, "summary"),
     (list_formulas, "list"),
+    (info, "info"),
 ):
     app.command(name)(command)
 
