@@ -21,7 +21,7 @@ CASES = [
     *(("Conv2D(4, 2, stride=3)", (9, 7, 3), 2), ("Conv2D(6, 3, groups=3, dilation=2)", (9, 7, 3), 30)),
     *(("Conv2D(3, 3, groups=3, padding=2)", (9, 7, 3), 30), ("Conv2D(16, 1)", (5, 5, 17), 1)),
     *(('Conv1D(7, 3, padding="causal", dilation=2)', (9, 3), 5), ("RNN(5)", (9, 3), 1)),
-    *(("LSTM(17)", (9, 3), 30), ("GRU(16, reset_after=True)", (9, 3), 13)),
+    *(("LSTM(17)", (9, 3), 30), ("GRU(16, reset_after=True)", (9, 3), 13), ("GRU(5)", (9, 3), 30)),
 ]
 FLAGS = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mfma"]}
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-O1", "-g"]

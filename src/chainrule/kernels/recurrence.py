@@ -157,14 +157,8 @@ def _loop_back(
 def _native_loop(
     cell: Cell, formulas: Any, a: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
 ) -> tuple[Carry, jax.Array]:
-    bias = jnp.zeros(a.shape[2:]) if weights.bias is None else weights.bias
     wide = jax.eval_shape(cell.gates, a[0], a[0]).shape[-1]
-    gates, carries = native.call(
-        str(cell.native),
-        ((*a.shape[:2], wide), (len(start), *a.shape[:2], start[0].shape[-1])),
-        *(a, weights.kernel, bias, _factors(weights, start), jnp.stack(start), _live(mask, a)),
-    )
-    return tuple(carries), gates
+    return native_forward(str(cell.native), wide, a, weights, start, mask)
 
 
 def _native_loop_back(
@@ -178,14 +172,41 @@ def _native_loop_back(
     gates: jax.Array,
     d_carries: Carry,
 ) -> tuple[Any, Carry, jax.Array]:
+    d_gates, d_start = native_backward(str(cell.native), weights, start, mask, carries, gates, d_carries)
+    return formulas, d_start, d_gates  # such a cell's formulas have no numbers to learn
+
+
+def native_forward(
+    name: str, wide: int, a: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
+) -> tuple[Carry, jax.Array]:
+    """The carry after each step and the gates' pre-activations, (time, batch, wide), by a native kernel."""
+    bias = jnp.zeros(a.shape[2:]) if weights.bias is None else weights.bias
+    gates, carries = native.call(
+        name,
+        ((*a.shape[:2], wide), (len(start), *a.shape[:2], start[0].shape[-1])),
+        *(a, weights.kernel, bias, _factors(weights, start), jnp.stack(start), _live(mask, a)),
+    )
+    return tuple(carries), gates
+
+
+def native_backward(
+    name: str,
+    weights: Weights,
+    start: Carry,
+    mask: jax.Array | None,
+    carries: Carry,
+    gates: jax.Array,
+    d_carries: Carry,
+) -> tuple[jax.Array, Carry]:
+    """The gradients of the gates' pre-activations and of the first carry, by a native kernel."""
     first = jnp.stack(start)
     d_gates, d_start = native.call(
-        f"{cell.native}_gradient",
+        f"{name}_gradient",
         (gates.shape, first.shape),
-        *(gates, weights.kernel.T, _factors(weights, start), first, _live(mask, a), jnp.stack(carries)),
+        *(gates, weights.kernel.T, _factors(weights, start), first, _live(mask, gates), jnp.stack(carries)),
         jnp.stack(d_carries),
     )
-    return formulas, tuple(d_start), d_gates  # such a cell's formulas have no numbers to learn
+    return d_gates, tuple(d_start)
 
 
 def _factors(weights: Weights, start: Carry) -> jax.Array:

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from chainrule.activations import Activation, Tanh, sigmoid, tanh
 from chainrule.errors import ChainruleError
 from chainrule.formula import fraction, number, one_of, optional, positive_int
 from chainrule.initializers import GlorotUniform, Initializer, Orthogonal, Zeros
+from chainrule.kernels.gru import gru
 from chainrule.kernels.recurrence import Carry, Cell, Weights, recurrence
 from chainrule.layer import Masked, NoisyLayer, Parameter, Shape
 from chainrule.layers.windows import KINDS, abstract, filled
@@ -183,7 +183,7 @@ class GRU(Recurrent):
         if self.reset_after:
             bias = jnp.pad(p["recurrent_bias"], (2 * self.units, 0))
             return recurrence(_GRU, None, a, Weights(p["recurrent_kernel"], bias, keep), start, mask)
-        return _reset_before(a, p["recurrent_kernel"], start, mask, keep)
+        return (gru(a, Weights(p["recurrent_kernel"], None, keep), start[0], mask),)
 
 
 def _rnn_carry(activation: Activation, gates: jax.Array, last: Carry) -> Carry:
@@ -214,23 +214,6 @@ _RNN = Cell(jnp.add, _rnn_carry)
 _ELMAN = Cell(jnp.add, _rnn_carry, "elman")
 _LSTM = Cell(jnp.add, _lstm_carry, "lstm")
 _GRU = Cell(_gru_gates, _gru_carry, "gru")
-
-
-def _reset_before(a: jax.Array, kernel: jax.Array, start: Carry, mask: Any, keep: Any) -> Carry:
-    """The published GRU: two products a step, the second with the reset state."""
-    units = kernel.shape[0]
-
-    def step(carry: Carry, now: Any) -> tuple[Carry, Carry]:
-        a, live = now
-        h = carry[0]
-        seen = h if keep is None else h * keep
-        r, z = jnp.split(sigmoid(a[:, : 2 * units] + seen @ kernel[:, : 2 * units]), 2, axis=-1)
-        n = tanh(a[:, 2 * units :] + (r * seen) @ kernel[:, 2 * units :])
-        new = (1 - z) * n + z * h
-        new = (new if live is None else jnp.where(live[:, None], new, h),)
-        return new, new
-
-    return lax.scan(step, start, (a, mask))[1]
 
 
 class Bidirectional(NoisyLayer):

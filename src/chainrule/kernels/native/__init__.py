@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-CELLS = ("elman", "lstm", "gru")
+CELLS = ("elman", "lstm", "gru", "published_gru")
 KERNELS = ("convolve", "kernel_gradient", *CELLS, *(f"{cell}_gradient" for cell in CELLS))
 
 

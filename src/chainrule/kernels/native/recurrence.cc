@@ -1,7 +1,8 @@
 // Recurrent layers over all of time: each thread takes some of the batch's examples through every step alone.
 //
 // a, x's part of the gates with the bias, is (time, batch, gates · units); the kernel, for h's part, (units, gates · units).
-// A cell adds h's part to a's for its first `kShared` gates; for the others both stand side by side, a's first.
+// A cell adds h's part to a's for its first `kShared` gates. For the others both stand side by side, a's first; or, where
+// `kResets`, the first gate says how much of h their part sees.
 
 #include <cstdint>
 #include <vector>
@@ -18,6 +19,7 @@ namespace {
 
 struct Elman {
   static constexpr int kGates = 1, kShared = 1, kStates = 1, kSums = 1;
+  static constexpr bool kResets = false;
   static void step(const Vector* gates, const Vector*, Vector* next) { next[0] = tanh(gates[0]); }
   static void pull(const Vector* gates, const Vector*, const Vector* d_next, Vector* d_gates, Vector* d_last) {
     d_gates[0] = d_next[0] * tanh_slope(gates[0]);
@@ -27,6 +29,7 @@ struct Elman {
 
 struct LSTM {  // gates i, f, g, o; states h, c
   static constexpr int kGates = 4, kShared = 4, kStates = 2, kSums = 4;
+  static constexpr bool kResets = false;
   static void step(const Vector* gates, const Vector* last, Vector* next) {
     next[1] = sigmoid(gates[1]) * last[1] + sigmoid(gates[0]) * tanh(gates[2]);
     next[0] = sigmoid(gates[3]) * tanh(next[1]);
@@ -44,8 +47,23 @@ struct LSTM {  // gates i, f, g, o; states h, c
   }
 };
 
-struct GRU {  // gates r, z, n; n's two parts stay apart, since r comes between them
+struct PublishedGRU {  // gates r, z, n
+  static constexpr int kGates = 3, kShared = 2, kStates = 1, kSums = 3;
+  static constexpr bool kResets = true;
+  static void step(const Vector* gates, const Vector* last, Vector* next) {
+    const Vector n = tanh(gates[2]);
+    next[0] = n + sigmoid(gates[1]) * (last[0] - n);
+  }
+  static void pull(const Vector* gates, const Vector* last, const Vector* d_next, Vector* d_gates, Vector* d_last) {
+    d_gates[1] = d_next[0] * (last[0] - tanh(gates[2])) * sigmoid_slope(gates[1]);
+    d_gates[2] = d_next[0] * sigmoid(-gates[1]) * tanh_slope(gates[2]);
+    d_last[0] = d_next[0] * sigmoid(gates[1]);
+  }
+};
+
+struct GRU {  // gates r, z, n; n's two parts stay apart, since r comes after the product
   static constexpr int kGates = 3, kShared = 2, kStates = 1, kSums = 4;
+  static constexpr bool kResets = false;
   static void step(const Vector* gates, const Vector* last, Vector* next) {
     const Vector z = sigmoid(gates[1]), n = tanh(gates[2] + sigmoid(gates[0]) * gates[3]);
     next[0] = n + z * (last[0] - n);
@@ -127,10 +145,19 @@ ffi::Error forward(ffi::ThreadPool pool, Block a, Matrix kernel, Row bias, Matri
         for (int64_t j = 0; j < units; ++j) seen[i * units + j] = last[i * units + j] * factors[(first + i) * units + j];
         for (int64_t j = 0; j < shared; ++j) now[i * sums + j] = part[j] + added[j];
         for (int64_t j = shared; j < columns; ++j) now[i * sums + j] = part[j];
-        for (int64_t j = shared; j < columns; ++j) now[i * sums + j + columns - shared] = added[j];
+        for (int64_t j = columns; j < sums; ++j) now[i * sums + j] = added[j - columns + shared];
       }
       product<A::kUpright>(count, shared, units, {seen, units}, right, {now, sums}, true);
-      if (shared < columns) {
+      if constexpr (Cell::kResets) {
+        for (int64_t i = 0; i < count; ++i) {
+          by_vectors(units, [&](int64_t unit, int64_t some) {
+            float* h = seen + i * units + unit;
+            store_some(h, load_some(h, some) * sigmoid(load_some(now + i * sums + unit, some)), some);
+          });
+        }
+        product<A::kUpright>(count, columns - shared, units, {seen, units}, right.at(0, shared), {now + shared, sums},
+                             true);
+      } else if (shared < columns) {
         product<A::kUpright>(count, columns - shared, units, {seen, units}, right.at(0, shared), {now + columns, sums},
                              true);
       }
@@ -201,9 +228,22 @@ ffi::Error backward(ffi::ThreadPool pool, Block gates, Matrix turned, Matrix kee
           }
         });
       }
+      if constexpr (Cell::kResets) {
+        product<A::kUpright>(count, units, columns - shared, {rows + shared, sums}, right.at(shared, 0), {back, units},
+                             false);
+        for (int64_t i = 0; i < count; ++i) {
+          by_vectors(units, [&](int64_t unit, int64_t some) {
+            const int64_t at = i * units + unit;
+            const Vector d_seen = load_some(back + at, some), gate = load_some(now + i * sums + unit, some);
+            const Vector h = load_some(last + at, some) * load_some(factors + first * units + at, some);
+            store_some(rows + i * sums + unit, d_seen * h * sigmoid_slope(gate), some);
+            store_some(back + at, d_seen * sigmoid(gate), some);
+          });
+        }
+      }
       std::copy_n(rows, count * sums, to + (t * n.batch + first) * sums);
-      product<A::kUpright>(count, units, shared, {rows, sums}, right, {back, units}, false);
-      if (shared < columns) {
+      product<A::kUpright>(count, units, shared, {rows, sums}, right, {back, units}, Cell::kResets);
+      if (!Cell::kResets && shared < columns) {
         product<A::kUpright>(count, units, columns - shared, {rows + columns, sums}, right.at(shared, 0), {back, units},
                              true);
       }
@@ -246,3 +286,4 @@ namespace cr = chainrule;
 CHAINRULE_RECURRENCE(elman, Elman);
 CHAINRULE_RECURRENCE(lstm, LSTM);
 CHAINRULE_RECURRENCE(gru, GRU);
+CHAINRULE_RECURRENCE(published_gru, PublishedGRU);
