@@ -1,7 +1,7 @@
 // Convolution and its kernel's gradient, as products with the patches that the window sees.
 //
-// Images are (batch, height, width, channels), kernels (height, width, channels / groups, filters). What lies outside of
-// an image is zero; y's shape says how many places the window has. The input's gradient is a convolution of dy.
+// Images are (batch, height, width, channels), kernels (height, width, channels / groups, filters). What lies outside
+// of an image is zero; y's shape says how many places the window has. The input's gradient is a convolution of dy.
 
 #include <cstdint>
 #include <vector>
@@ -44,7 +44,10 @@ bool read(Array x, Integers kernel, Integers window, int64_t groups, Array y, Ge
   for (int i = 0; i < 4; ++i) {
     if (window[i] < 1) return false;
   }
-  *g = {in[0], kernel[2], kernel[3] / groups, groups,
+  *g = {in[0],
+        kernel[2],
+        kernel[3] / groups,
+        groups,
         {in[1], out[1], kernel[0], window[0], window[2], window[4]},
         {in[2], out[2], kernel[1], window[1], window[3], window[5]}};
   return true;
@@ -113,7 +116,8 @@ void seen(const Geometry& g, const float* x, const Place& place, Cell cell) {
   }
 }
 
-ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, ffi::Result<Array> y, Integers window, int64_t groups) {
+ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, ffi::Result<Array> y, Integers window,
+                    int64_t groups) {
   Geometry g;
   if (!read(x, kernel.dimensions(), window, groups, *y, &g)) {
     return ffi::Error::InvalidArgument("convolve: shapes of input, kernel and output do not fit the window.");
@@ -134,22 +138,18 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, ffi::Result<Arr
     });
     return ffi::Error::Success();
   }
-  // Each group's part of the kernel by itself, its rows in whole vectors.
-  const int64_t depth = g.depth(), filters = g.filters * groups, wide = whole_vectors(g.filters);
-  std::vector<float> packed;
-  if (wide != filters) {
-    packed.resize(groups * depth * wide);
-    for (int64_t group = 0; group < groups; ++group) {
-      widen(depth, g.filters, {weights + group * g.filters, filters}, packed.data() + group * depth * wide);
-    }
-    weights = packed.data();
+  const int64_t depth = g.depth(), filters = g.filters * groups, packed = packed_size(depth, g.filters);
+  std::vector<float> panels(groups * packed);
+  for (int64_t group = 0; group < groups; ++group) {
+    pack(depth, g.filters, {weights + group * g.filters, filters}, panels.data() + group * packed);
   }
+  const float* right = panels.data();
   in_parallel(pool, parts, [=](int64_t part) {
     const int64_t first = part * chunk, count = std::min(chunk, places - first);
     float* rows = scratch(chunk * depth, 0);
     for (int64_t group = 0; group < groups; ++group) {
       patches(g, from, group, first, count, rows);
-      product<A::kUpright>(count, g.filters, depth, {rows, depth}, {weights + group * depth * wide, wide},
+      product<A::kUpright>(count, g.filters, depth, {rows, depth}, right + group * packed,
                            {to + first * filters + group * g.filters, filters}, false);
     }
   });
@@ -164,8 +164,9 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x, Array dy, ffi::Result<
   }
   const float *from = x.typed_data(), *outer = dy.typed_data();
   const int64_t places = g.places(), chunk = g.chunk(), depth = g.depth(), filters = g.filters * groups;
-  const int64_t wide = whole_vectors(g.filters), size = depth * filters;
-  // A sum of its own for each thread's share of the places; added up in one order, so that the bits are always the same.
+  const int64_t size = depth * filters;
+  // A sum of its own for each thread's share of the places; added up in one order, so that the bits are always the
+  // same.
   const int64_t shares = std::max<int64_t>(std::min(pool.num_threads(), places / chunk), 1);
   std::vector<float> sums(shares * size);
   float* all = sums.data();
@@ -187,13 +188,10 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x, Array dy, ffi::Result<
       float* rows = scratch(chunk * depth + kRows, 0);
       for (int64_t group = 0; group < groups; ++group) {
         patches(g, from, group, first, count, rows);
-        Rows<const float> right{outer + first * filters + group * g.filters, filters};
-        if (wide != filters) {
-          float* padded = scratch(chunk * wide, 1);
-          widen(count, g.filters, right, padded);
-          right = {padded, wide};
-        }
-        product<A::kTransposed>(depth, g.filters, count, {rows, depth}, right, {sum + group * g.filters, filters}, true);
+        float* right = scratch(packed_size(chunk, g.filters), 1);
+        pack(count, g.filters, {outer + first * filters + group * g.filters, filters}, right);
+        product<A::kTransposed>(depth, g.filters, count, {rows, depth}, right, {sum + group * g.filters, filters},
+                                true);
       }
     }
   });
@@ -209,14 +207,14 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x, Array dy, ffi::Result<
 }  // namespace
 }  // namespace chainrule
 
-#define CHAINRULE_WINDOWED(name)                                                                            \
-  XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_##name, chainrule::name,                                          \
-                                ffi::Ffi::Bind()                                                            \
-                                    .Ctx<ffi::ThreadPool>()                                                 \
-                                    .Arg<chainrule::Array>()                                                \
-                                    .Arg<chainrule::Array>()                                                \
-                                    .Ret<chainrule::Array>()                                                \
-                                    .Attr<ffi::Span<const int64_t>>("window")                               \
+#define CHAINRULE_WINDOWED(name)                                              \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_##name, chainrule::name,            \
+                                ffi::Ffi::Bind()                              \
+                                    .Ctx<ffi::ThreadPool>()                   \
+                                    .Arg<chainrule::Array>()                  \
+                                    .Arg<chainrule::Array>()                  \
+                                    .Ret<chainrule::Array>()                  \
+                                    .Attr<ffi::Span<const int64_t>>("window") \
                                     .Attr<int64_t>("groups"))
 
 CHAINRULE_WINDOWED(convolve);

@@ -8,7 +8,9 @@ namespace chainrule {
 typedef int32_t Integers __attribute__((vector_size(4 * kLanes)));
 
 inline Vector abs(Vector x) { return (Vector)((Integers)x & 0x7fffffff); }
-inline Vector with_sign_of(Vector x, Vector sign) { return (Vector)((Integers)x | ((Integers)sign & (int32_t)0x80000000)); }
+inline Vector with_sign_of(Vector x, Vector sign) {
+  return (Vector)((Integers)x | ((Integers)sign & (int32_t)0x80000000));
+}
 
 inline Vector all(float value) { return value - Vector{}; }
 

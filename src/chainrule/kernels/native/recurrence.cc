@@ -1,8 +1,8 @@
 // Recurrent layers over all of time: each thread takes some of the batch's examples through every step alone.
 //
-// a, x's part of the gates with the bias, is (time, batch, gates · units); the kernel, for h's part, (units, gates · units).
-// A cell adds h's part to a's for its first `kShared` gates. For the others both stand side by side, a's first; or, where
-// `kResets`, the first gate says how much of h their part sees.
+// a, x's part of the gates with the bias, is (time, batch, gates · units); the kernel, for h's part, (units, gates ·
+// units). A cell adds h's part to a's for its first `kShared` gates. For the others both stand side by side, a's first;
+// or, where `kResets`, the first gate says how much of h their part sees.
 
 #include <cstdint>
 #include <vector>
@@ -117,20 +117,22 @@ void by_examples(ffi::ThreadPool& pool, const Sizes& n, int64_t wide, Work work)
 }
 
 template <class Cell>
-ffi::Error forward(ffi::ThreadPool pool, Block a, Matrix kernel, Row bias, Matrix keep, Block start,
-                   Matrix mask, ffi::Result<Block> gates, ffi::Result<States> states) {
+ffi::Error forward(ffi::ThreadPool pool, Block a, Matrix kernel, Row bias, Matrix keep, Block start, Matrix mask,
+                   ffi::Result<Block> gates, ffi::Result<States> states) {
   constexpr int kGates = Cell::kGates, kShared = Cell::kShared, kStates = Cell::kStates, kSums = Cell::kSums;
   const Sizes n{a.dimensions()[0], a.dimensions()[1], kernel.dimensions()[0]};
   const int64_t units = n.units, columns = kGates * units, shared = kShared * units, sums = kSums * units;
   if (n.time < 1 || a.element_count() != n.time * n.batch * columns || kernel.element_count() != units * columns ||
       bias.element_count() != columns || keep.element_count() != n.batch * units ||
       start.element_count() != kStates * n.batch * units || mask.element_count() != n.time * n.batch ||
-      gates->element_count() != n.time * n.batch * sums || states->element_count() != kStates * n.time * n.batch * units) {
+      gates->element_count() != n.time * n.batch * sums ||
+      states->element_count() != kStates * n.time * n.batch * units) {
     return ffi::Error::InvalidArgument("recurrence: the shapes of gates, kernel, states and mask do not fit.");
   }
-  std::vector<float> weights(units * whole_vectors(columns) + kLanes);
-  widen(units, columns, {kernel.typed_data(), columns}, weights.data());
-  const Rows<const float> right{weights.data(), whole_vectors(columns)};
+  std::vector<float> packed(packed_size(units, shared) + packed_size(units, columns - shared));
+  const float *weights = kernel.typed_data(), *right = packed.data(), *rest = right + packed_size(units, shared);
+  pack(units, shared, {weights, columns}, packed.data());
+  pack(units, columns - shared, {weights + shared, columns}, packed.data() + packed_size(units, shared));
   const float *in = a.typed_data(), *from = start.typed_data(), *live = mask.typed_data();
   const float *factors = keep.typed_data(), *added = bias.typed_data();
   float *out = states->typed_data(), *kept = gates->typed_data();
@@ -142,7 +144,8 @@ ffi::Error forward(ffi::ThreadPool pool, Block a, Matrix kernel, Row bias, Matri
       float* now = kept + (t * n.batch + first) * sums;
       for (int64_t i = 0; i < count; ++i) {
         const float* part = in + (t * n.batch + first + i) * columns;
-        for (int64_t j = 0; j < units; ++j) seen[i * units + j] = last[i * units + j] * factors[(first + i) * units + j];
+        for (int64_t j = 0; j < units; ++j)
+          seen[i * units + j] = last[i * units + j] * factors[(first + i) * units + j];
         for (int64_t j = 0; j < shared; ++j) now[i * sums + j] = part[j] + added[j];
         for (int64_t j = shared; j < columns; ++j) now[i * sums + j] = part[j];
         for (int64_t j = columns; j < sums; ++j) now[i * sums + j] = added[j - columns + shared];
@@ -155,11 +158,9 @@ ffi::Error forward(ffi::ThreadPool pool, Block a, Matrix kernel, Row bias, Matri
             store_some(h, load_some(h, some) * sigmoid(load_some(now + i * sums + unit, some)), some);
           });
         }
-        product<A::kUpright>(count, columns - shared, units, {seen, units}, right.at(0, shared), {now + shared, sums},
-                             true);
+        product<A::kUpright>(count, columns - shared, units, {seen, units}, rest, {now + shared, sums}, true);
       } else if (shared < columns) {
-        product<A::kUpright>(count, columns - shared, units, {seen, units}, right.at(0, shared), {now + columns, sums},
-                             true);
+        product<A::kUpright>(count, columns - shared, units, {seen, units}, rest, {now + columns, sums}, true);
       }
       for (int64_t i = 0; i < count; ++i) {
         const bool padding = live[t * n.batch + first + i] == 0.0f;
@@ -169,7 +170,8 @@ ffi::Error forward(ffi::ThreadPool pool, Block a, Matrix kernel, Row bias, Matri
           for (int s = 0; s < kStates; ++s) before[s] = load_some(last + s * apart + i * units + unit, some);
           if (!padding) Cell::step(gate, before, after);
           for (int s = 0; s < kStates; ++s) {
-            store_some(out + s * n.time * n.batch * units + n.at(t, first + i) + unit, padding ? before[s] : after[s], some);
+            store_some(out + s * n.time * n.batch * units + n.at(t, first + i) + unit, padding ? before[s] : after[s],
+                       some);
           }
         });
       }
@@ -178,12 +180,11 @@ ffi::Error forward(ffi::ThreadPool pool, Block a, Matrix kernel, Row bias, Matri
   return ffi::Error::Success();
 }
 
-// From the gradients of the states after each step to those of the gates and of the first states. `turned` is the kernel
-// transposed, (gates · units, units).
+// From the gradients of the states after each step to those of the gates and of the first states. `turned` is the
+// kernel transposed, (gates · units, units).
 template <class Cell>
 ffi::Error backward(ffi::ThreadPool pool, Block gates, Matrix turned, Matrix keep, Block start, Matrix mask,
-                    States states, States d_states, ffi::Result<Block> d_gates,
-                    ffi::Result<Block> d_start) {
+                    States states, States d_states, ffi::Result<Block> d_gates, ffi::Result<Block> d_start) {
   constexpr int kGates = Cell::kGates, kShared = Cell::kShared, kStates = Cell::kStates, kSums = Cell::kSums;
   const Sizes n{gates.dimensions()[0], gates.dimensions()[1], turned.dimensions()[1]};
   const int64_t units = n.units, columns = kGates * units, shared = kShared * units, sums = kSums * units;
@@ -195,10 +196,10 @@ ffi::Error backward(ffi::ThreadPool pool, Block gates, Matrix turned, Matrix kee
       d_start->element_count() != start.element_count()) {
     return ffi::Error::InvalidArgument("recurrence_gradient: the shapes of gates, kernel, states and mask do not fit.");
   }
-  const int64_t wide = whole_vectors(units);
-  std::vector<float> weights(columns * wide + kLanes);
-  widen(columns, units, {turned.typed_data(), units}, weights.data());
-  const Rows<const float> right{weights.data(), wide};
+  std::vector<float> packed(packed_size(shared, units) + packed_size(columns - shared, units));
+  const float *weights = turned.typed_data(), *right = packed.data(), *rest = right + packed_size(shared, units);
+  pack(shared, units, {weights, units}, packed.data());
+  pack(columns - shared, units, {weights + shared * units, units}, packed.data() + packed_size(shared, units));
   const float *kept = gates.typed_data(), *from = start.typed_data(), *live = mask.typed_data();
   const float *factors = keep.typed_data(), *out = states.typed_data(), *outer = d_states.typed_data();
   float *to = d_gates->typed_data(), *later = d_start->typed_data();
@@ -229,8 +230,7 @@ ffi::Error backward(ffi::ThreadPool pool, Block gates, Matrix turned, Matrix kee
         });
       }
       if constexpr (Cell::kResets) {
-        product<A::kUpright>(count, units, columns - shared, {rows + shared, sums}, right.at(shared, 0), {back, units},
-                             false);
+        product<A::kUpright>(count, units, columns - shared, {rows + shared, sums}, rest, {back, units}, false);
         for (int64_t i = 0; i < count; ++i) {
           by_vectors(units, [&](int64_t unit, int64_t some) {
             const int64_t at = i * units + unit;
@@ -244,8 +244,7 @@ ffi::Error backward(ffi::ThreadPool pool, Block gates, Matrix turned, Matrix kee
       std::copy_n(rows, count * sums, to + (t * n.batch + first) * sums);
       product<A::kUpright>(count, units, shared, {rows, sums}, right, {back, units}, Cell::kResets);
       if (!Cell::kResets && shared < columns) {
-        product<A::kUpright>(count, units, columns - shared, {rows + columns, sums}, right.at(shared, 0), {back, units},
-                             true);
+        product<A::kUpright>(count, units, columns - shared, {rows + columns, sums}, rest, {back, units}, true);
       }
       for (int64_t j = 0; j < count * units; ++j) later[first * units + j] += back[j] * factors[first * units + j];
     }
@@ -258,29 +257,29 @@ ffi::Error backward(ffi::ThreadPool pool, Block gates, Matrix turned, Matrix kee
 
 namespace cr = chainrule;
 
-#define CHAINRULE_RECURRENCE(name, Cell)                                                                             \
-  XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_##name, cr::forward<cr::Cell>,                                             \
-                                ffi::Ffi::Bind()                                                                     \
-                                    .Ctx<ffi::ThreadPool>()                                                          \
-                                    .Arg<cr::Block>()                                                                \
-                                    .Arg<cr::Matrix>()                                                               \
-                                    .Arg<cr::Row>()                                                                  \
-                                    .Arg<cr::Matrix>()                                                               \
-                                    .Arg<cr::Block>()                                                                \
-                                    .Arg<cr::Matrix>()                                                               \
-                                    .Ret<cr::Block>()                                                                \
-                                    .Ret<cr::States>());                                                             \
-  XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_##name##_gradient, cr::backward<cr::Cell>,                                 \
-                                ffi::Ffi::Bind()                                                                     \
-                                    .Ctx<ffi::ThreadPool>()                                                          \
-                                    .Arg<cr::Block>()                                                                \
-                                    .Arg<cr::Matrix>()                                                               \
-                                    .Arg<cr::Matrix>()                                                               \
-                                    .Arg<cr::Block>()                                                                \
-                                    .Arg<cr::Matrix>()                                                               \
-                                    .Arg<cr::States>()                                                               \
-                                    .Arg<cr::States>()                                                               \
-                                    .Ret<cr::Block>()                                                                \
+#define CHAINRULE_RECURRENCE(name, Cell)                                             \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_##name, cr::forward<cr::Cell>,             \
+                                ffi::Ffi::Bind()                                     \
+                                    .Ctx<ffi::ThreadPool>()                          \
+                                    .Arg<cr::Block>()                                \
+                                    .Arg<cr::Matrix>()                               \
+                                    .Arg<cr::Row>()                                  \
+                                    .Arg<cr::Matrix>()                               \
+                                    .Arg<cr::Block>()                                \
+                                    .Arg<cr::Matrix>()                               \
+                                    .Ret<cr::Block>()                                \
+                                    .Ret<cr::States>());                             \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_##name##_gradient, cr::backward<cr::Cell>, \
+                                ffi::Ffi::Bind()                                     \
+                                    .Ctx<ffi::ThreadPool>()                          \
+                                    .Arg<cr::Block>()                                \
+                                    .Arg<cr::Matrix>()                               \
+                                    .Arg<cr::Matrix>()                               \
+                                    .Arg<cr::Block>()                                \
+                                    .Arg<cr::Matrix>()                               \
+                                    .Arg<cr::States>()                               \
+                                    .Arg<cr::States>()                               \
+                                    .Ret<cr::Block>()                                \
                                     .Ret<cr::Block>())
 
 CHAINRULE_RECURRENCE(elman, Elman);

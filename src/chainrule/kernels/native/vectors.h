@@ -23,8 +23,17 @@ typedef float Unaligned __attribute__((vector_size(4 * kLanes), aligned(4), may_
 inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
 inline void store(float* to, Vector v) { *reinterpret_cast<Unaligned*>(to) = v; }
 
-// The smallest multiple of a vector's length that holds n.
-constexpr int64_t whole_vectors(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+constexpr int kPanel = 2 * kLanes;  // columns that are worked on together
+
+// Some floats, often only a few: a call of memcpy would cost more.
+inline void copy(const float* from, int64_t count, float* to) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
+  for (; i < count; ++i) {
+    to[i] = from[i];
+    asm volatile("" ::: "memory");  // or the compiler calls memcpy after all
+  }
+}
 
 // A matrix by the distance between its rows; each is `step` floats behind the last.
 template <class Float>
@@ -36,15 +45,30 @@ struct Rows {
 
 enum class A { kUpright, kTransposed };  // whether a is (rows, depth) or (depth, rows)
 
-// y (+)= a b for up to R rows and V vectors of columns, the sums kept in registers. What lies behind the last row of a or
-// the last column of b may be read, but never reaches y.
+// A matrix cut into panels of kPanel columns, each (depth, kPanel) in one piece of memory, filled up with zeros: rows
+// far apart would fight for the same places of the cache.
+constexpr int64_t packed_size(int64_t depth, int64_t columns) {
+  return (columns + kPanel - 1) / kPanel * kPanel * depth;
+}
+
+inline void pack(int64_t depth, int64_t columns, Rows<const float> from, float* to) {
+  for (int64_t j = 0; j < columns; j += kPanel) {
+    const int64_t wide = std::min<int64_t>(columns - j, kPanel);
+    for (int64_t k = 0; k < depth; ++k, to += kPanel) {
+      copy(from.data + k * from.step + j, wide, to);
+      std::fill(to + wide, to + kPanel, 0.0f);
+    }
+  }
+}
+
+// y (+)= a b for up to R rows and V vectors of a panel's columns, the sums kept in registers. What lies behind the last
+// row of a may be read, but never reaches y.
 template <int R, int V, A kA>
-void tile(int64_t depth, Rows<const float> a, Rows<const float> b, Rows<float> y, int64_t rows, int64_t columns,
-          bool add) {
+void tile(int64_t depth, Rows<const float> a, const float* b, Rows<float> y, int64_t rows, int64_t columns, bool add) {
   Vector sums[R][V] = {};
   for (int64_t k = 0; k < depth; ++k) {
     Vector right[V];
-    for (int v = 0; v < V; ++v) right[v] = load(b.data + k * b.step + v * kLanes);
+    for (int v = 0; v < V; ++v) right[v] = load(b + k * kPanel + v * kLanes);
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       const float left = kA == A::kUpright ? a.data[i * a.step + k] : a.data[k * a.step + i];
@@ -64,7 +88,7 @@ void tile(int64_t depth, Rows<const float> a, Rows<const float> b, Rows<float> y
 
 // The tile of the fewest rows that hold `rows`.
 template <int R, A kA>
-void fitting_tile(int64_t depth, Rows<const float> a, Rows<const float> b, Rows<float> y, int64_t rows, int64_t columns,
+void fitting_tile(int64_t depth, Rows<const float> a, const float* b, Rows<float> y, int64_t rows, int64_t columns,
                   bool add) {
   if constexpr (R > 2) {
     if (rows <= R - 2) return fitting_tile<R - 2, kA>(depth, a, b, y, rows, columns, add);
@@ -76,37 +100,17 @@ void fitting_tile(int64_t depth, Rows<const float> a, Rows<const float> b, Rows<
   }
 }
 
-// y (+)= a b. Rows of b must be readable up to a whole vector, and a up to a whole tile of rows.
+// y (+)= a b, b packed. a must be readable up to a whole tile of rows.
 template <A kA>
-void product(int64_t rows, int64_t columns, int64_t depth, Rows<const float> a, Rows<const float> b, Rows<float> y,
+void product(int64_t rows, int64_t columns, int64_t depth, Rows<const float> a, const float* b, Rows<float> y,
              bool add) {
   const int64_t tiles = (rows + kRows - 1) / kRows;  // as even as can be
-  for (int64_t j = 0; j < columns; j += 2 * kLanes) {
-    const int64_t wide = std::min<int64_t>(columns - j, 2 * kLanes);
+  for (int64_t j = 0; j < columns; j += kPanel, b += depth * kPanel) {
     for (int64_t n = 0; n < tiles; ++n) {
       const int64_t i = rows * n / tiles, high = rows * (n + 1) / tiles - i;
       const auto left = kA == A::kUpright ? a.at(i, 0) : a.at(0, i);
-      fitting_tile<kRows, kA>(depth, left, b.at(0, j), y.at(i, j), high, wide, add);
+      fitting_tile<kRows, kA>(depth, left, b, y.at(i, j), high, std::min<int64_t>(columns - j, kPanel), add);
     }
-  }
-}
-
-// Some floats, often only a few: a call of memcpy would cost more.
-inline void copy(const float* from, int64_t count, float* to) {
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
-#pragma GCC unroll 1
-  for (; i < count; ++i) {
-    to[i] = from[i];
-    asm volatile("" ::: "memory");
-  }
-}
-
-// The same matrix with its rows filled up with zeros to whole vectors.
-inline void widen(int64_t rows, int64_t columns, Rows<const float> from, float* to) {
-  for (int64_t i = 0; i < rows; ++i, to += whole_vectors(columns)) {
-    std::memcpy(to, from.data + i * from.step, columns * sizeof(float));
-    std::fill(to + columns, to + whole_vectors(columns), 0.0f);
   }
 }
 
