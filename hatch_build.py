@@ -30,7 +30,7 @@ class NativeKernels(BuildHookInterface):
         except (OSError, ImportError, subprocess.CalledProcessError) as error:
             reason = getattr(error, "stderr", None) or str(error)
             self.app.display_warning(f"Native kernels are not built; the slower JAX forms will serve. {reason}")
-            for library in folder.glob("*.so"):
+            for library in folder.glob("*.native"):
                 library.unlink()
             return
         build_data["pure_python"] = False
@@ -42,7 +42,8 @@ def _compile(folder: Path, kind: str) -> None:
 
     compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or shutil.which("clang++") or "c++"
     sources = sorted(folder.glob("*.cc"))
-    library, partial = folder / f"kernels-{kind}.so", folder / f"kernels-{kind}.partial"
+    # not .so: Python would take it for a module
+    library, partial = folder / f"kernels-{kind}.native", folder / f"kernels-{kind}.partial"
     if library.exists() and library.stat().st_mtime > max(source.stat().st_mtime for source in folder.glob("*.[ch]*")):
         return
     flags = ["-std=c++17", "-O3", "-fPIC", "-shared", "-pthread", "-w", *KINDS[kind]]

@@ -61,7 +61,7 @@ def _best() -> str:
 
 
 def _library(kind: str) -> ctypes.CDLL:
-    return ctypes.CDLL(str(Path(__file__).with_name(f"kernels-{kind}.so")))
+    return ctypes.CDLL(str(Path(__file__).with_name(f"kernels-{kind}.native")))
 
 
 def _is_shape(node: Any) -> bool:
