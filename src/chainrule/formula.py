@@ -86,6 +86,13 @@ class Formula(ABC):  # noqa: B024
                 words.append(f"{field.name}={notation(value)}")
         return f"{type(self).__name__}({', '.join(words)})"
 
+    def _repr_latex_(self) -> str | None:
+        """Its mathematics, for a notebook; None where it has none."""
+        try:
+            return import_module("chainrule.textbook.notebook").mathematics(self)
+        except Exception:  # a notebook then shows the notation
+            return None
+
     @classmethod
     def title(cls) -> str:
         """What it is, in a line: the first line of its docstring."""

@@ -196,7 +196,7 @@ class Orthogonal(Initializer):
     """
 
     gain: float = positive(1.0, "every singular value")
-    textbook = "gain * Q, Q.T @ Q = I"
+    textbook = "gain * Q, Q.T @ Q == I"
 
     def __call__(self, key, shape):
         rows, columns = math.prod(shape[:-1]), shape[-1]

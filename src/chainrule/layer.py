@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -120,6 +121,13 @@ class Chain(Layer):
 
     def __repr__(self) -> str:
         return " >> ".join(map(repr, self.layers)) if len(self.layers) > 1 else super().__repr__()
+
+    def _repr_html_(self) -> str | None:
+        """A table of its layers with their formulas, for a notebook."""
+        try:
+            return import_module("chainrule.textbook.notebook").network(self)
+        except Exception:  # a notebook then shows the notation
+            return None
 
     @property
     def tokens(self) -> int | None:

@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,6 +124,13 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({self.network!r}, input_shape={self.input_shape})"
+
+    def _repr_html_(self) -> str | None:
+        """Its layers and its learning curves, for a notebook."""
+        try:
+            return import_module("chainrule.textbook.notebook").model(self)
+        except Exception:  # a notebook then shows the notation
+            return None
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to a file (safetensors), whole or not at all. Raises `ChainruleError` where it can't."""

@@ -183,7 +183,7 @@ class Adadelta(Rule):
     """
 
     learning_rate: float | Schedule = rate(1.0, "η, a factor on the published step")
-    rho: float = fraction(0.95, "γ, the part of the running means that is kept")
+    rho: float = fraction(0.95, "ρ, the part of the running means that is kept")
     epsilon: float = positive(1e-6, "ε, starts the steps off and keeps the root away from 0")
     slots = ("G", "D")
     textbook = """
@@ -214,7 +214,7 @@ class RMSprop(Rule):
     """
 
     learning_rate: float | Schedule = rate(0.001)
-    rho: float = fraction(0.9, "γ, the part of the running mean that is kept")
+    rho: float = fraction(0.9, "ρ, the part of the running mean that is kept")
     epsilon: float = positive(1e-8, "ε, keeps the root away from 0")
     slots = ("G",)
     textbook = """
@@ -250,7 +250,9 @@ class Adam(Rule):
     textbook = """
         m = beta1 * m + (1 - beta1) * g
         v = beta2 * v + (1 - beta2) * g**2
-        theta = theta - learning_rate * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + epsilon)"""
+        m_hat = m / (1 - beta1**t)
+        v_hat = v / (1 - beta2**t)
+        theta = theta - learning_rate * m_hat / (sqrt(v_hat) + epsilon)"""
 
     def step(self, g, s, eta, t):
         m = self.beta1 * s["m"] + (1 - self.beta1) * g

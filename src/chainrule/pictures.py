@@ -16,7 +16,7 @@ def curves(history: History) -> bytes:
     """The cost and each metric over the epochs, in training and on the validation data."""
     names = [name for name in history.columns if name != "epoch"]
     panels = list(dict.fromkeys(name.removeprefix("validation_") for name in names))
-    figure, axes = _figure(len(panels))
+    figure, axes = canvas(len(panels))
     for axis, panel in zip(axes, panels, strict=True):
         for name, label, colour in ((panel, "training", 0), (f"validation_{panel}", "validation", 1)):
             if name in names:
@@ -30,13 +30,13 @@ def curves(history: History) -> bytes:
         axis.set(xlabel="epoch", title=panel.replace("_", " "))
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend(frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def confusion(matrix: np.ndarray, classes: tuple[Any, ...]) -> bytes:
     """A confusion matrix: a row for each expected class, a column for each predicted one."""
     size = min(max(3.6, 0.55 * len(classes) + 1.8), 14)
-    figure, (axis,) = _figure(1, (size, size))
+    figure, (axis,) = canvas(1, (size, size))
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
     places, names = range(len(classes)), [_words(name) for name in classes]
@@ -53,12 +53,12 @@ def confusion(matrix: np.ndarray, classes: tuple[Any, ...]) -> bytes:
                     )
     axis.set(xlabel="predicted", ylabel="expected", title=f"{np.trace(matrix):g} of {matrix.sum():g} right")
     axis.grid(False)
-    return _png(figure)
+    return png(figure)
 
 
 def predictions(predicted: np.ndarray, expected: np.ndarray, target: str) -> bytes:
     """Predicted values against expected ones; the diagonal is perfect."""
-    figure, (axis,) = _figure(1, (4.8, 4.8))
+    figure, (axis,) = canvas(1, (4.8, 4.8))
     low, high = min(predicted.min(), expected.min()), max(predicted.max(), expected.max())
     axis.plot([low, high], [low, high], color=INK, linewidth=1, linestyle=":")
     dense = len(expected) > 1000
@@ -67,20 +67,26 @@ def predictions(predicted: np.ndarray, expected: np.ndarray, target: str) -> byt
     )
     name = _words(target)
     axis.set(xlabel=f"{name}, expected", ylabel=f"{name}, predicted", aspect="equal")
-    return _png(figure)
+    return png(figure)
 
 
-def _figure(panels: int, size: tuple[float, float] | None = None) -> tuple[Any, Any]:
+def canvas(panels: int, size: tuple[float, float] | None = None) -> tuple[Any, Any]:
+    """An empty figure and its axes, in the style of all pictures."""
     from matplotlib.figure import Figure  # not pyplot: no window, no state between pictures
 
     figure = Figure(figsize=size or (4.8 * panels, 3.6), dpi=150, layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
     for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(color=FAINT, linewidth=0.6)
-        axis.set_axisbelow(True)
-        axis.tick_params(which="both", colors=INK)
+        dress(axis)
     return figure, axes
+
+
+def dress(axis: Any) -> None:
+    """Give axes the style of all pictures."""
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(color=FAINT, linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.tick_params(which="both", colors=INK)
 
 
 def _words(name: Any) -> str:
@@ -89,7 +95,8 @@ def _words(name: Any) -> str:
     return (text if len(text) <= 24 else f"{text[:23]}…").replace("$", r"\$")
 
 
-def _png(figure: Any) -> bytes:
+def png(figure: Any) -> bytes:
+    """The bytes of a figure's PNG file; the same for the same figure."""
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # letters that the font lacks are drawn as boxes

@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+from chainrule.cli import app
+
 QUICK = '--network "Dense(2) >> Softmax()" --epochs 2'
 TABLES = {
     "empty.csv": "",
@@ -46,7 +48,7 @@ def files(here, flowers, prices):
     assert sorted(here.rglob("*")) == before
 
 
-OPTIONS = "train, evaluate, predict, summary, list"
+OPTIONS = ", ".join(str(command.name) for command in app.registered_commands)
 FAMILIES = "activations, layers, costs, regularizers, optimizers, schedules, initializers, metrics, stopping"
 SMALL = "--batch-size must be a whole number of 1 or more, or all, got"
 STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping(…), got"

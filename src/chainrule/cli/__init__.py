@@ -10,7 +10,9 @@ from typer.core import TyperGroup
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.formulas import list_formulas
 from chainrule.cli.info import info
+from chainrule.cli.plot import plot
 from chainrule.cli.predict import predict
+from chainrule.cli.show import show
 from chainrule.cli.summary import summary
 from chainrule.cli.train import INTERRUPTED, train
 from chainrule.errors import ChainruleError
@@ -48,6 +50,8 @@ for command, name in (
     (summary, "summary"),
     (list_formulas, "list"),
     (info, "info"),
+    (show, "show"),
+    (plot, "plot"),
 ):
     app.command(name)(command)
 

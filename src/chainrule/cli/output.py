@@ -20,12 +20,12 @@ WIDE = 250  # columns of files and pipes, so that nothing is folded there
 
 def say(text: str) -> None:
     """A line on standard output, in Rich's markup."""
-    _console(sys.stdout).print(text, soft_wrap=True)
+    console(sys.stdout).print(text, soft_wrap=True)
 
 
 def note(text: str) -> None:
     """A remark that changes nothing, on standard error."""
-    _console(sys.stderr).print(f"note: {text}", style="yellow", markup=False, soft_wrap=True)
+    console(sys.stderr).print(f"note: {text}", style="yellow", markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def data(divided: Divided, preparation: Preparation) -> None:
     guess = " (the last column; --target names another)" if roles.guessed and len(roles.inputs) > 1 else ""
     guess = "" if roles.target == "target" else guess
     shape = " × ".join(map(str, preparation.input_shape))
-    _console(sys.stdout).print(
+    console(sys.stdout).print(
         Text.assemble((divided.chosen["data"], "bold"), f": {shape} inputs → {roles.target}, {aim}{guess}"),
         soft_wrap=True,
     )
@@ -82,16 +82,16 @@ def formulas(family: str, rows: list[tuple[str, str]]) -> None:
     if not sys.stdout.isatty():
         print(f"{family}\n" + "".join(f"  {written}  {mathematics}\n" for written, mathematics in rows))
         return
-    console = _console(sys.stdout)
-    first = min(max(len(written) for written, _ in rows), console.width * 3 // 4)
+    terminal = console(sys.stdout)
+    first = min(max(len(written) for written, _ in rows), terminal.width * 3 // 4)
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, width=first)
-    table.add_column(no_wrap=True, max_width=console.width - first - 2, style="dim")
+    table.add_column(no_wrap=True, max_width=terminal.width - first - 2, style="dim")
     for written, mathematics in rows:
         table.add_row(Text(written), Text(mathematics))
-    console.print(f"[bold]{family}[/bold]")
-    console.print(table)
-    console.print()
+    terminal.print(f"[bold]{family}[/bold]")
+    terminal.print(table)
+    terminal.print()
 
 
 def say_unseen(cells: dict[str, dict[str, int]]) -> None:
@@ -120,9 +120,10 @@ def _table(first: str) -> Table:
 
 def _show(table: Table) -> None:
     say("")
-    _console(sys.stdout).print(table)
+    console(sys.stdout).print(table)
     say("")
 
 
-def _console(stream: Any) -> Console:
+def console(stream: Any) -> Console:
+    """Where a command prints: as wide as the terminal, or wide enough for any line of a file."""
     return Console(file=stream, highlight=False, width=None if stream.isatty() else WIDE)

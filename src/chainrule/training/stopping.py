@@ -17,7 +17,7 @@ class EarlyStopping(Formula):
 
     patience: int = positive_int(10, "epochs without a fall before training stops")
     fall: float = non_negative(0.0, "by how much the cost must fall to count")
-    textbook = "stop if epoch - best_epoch >= patience"
+    textbook = "epoch - best_epoch >= patience"
 
     def better(self, history: History) -> bool:
         """Whether the last epoch is the best so far."""

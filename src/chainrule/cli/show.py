@@ -1,0 +1,65 @@
+"""`chainrule show`: a formula as a book would print it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainrule.errors import ChainruleError
+
+
+def show(
+    name: Annotated[
+        str, typer.Argument(metavar="FORMULA", help='A name, such as ELU, or notation, such as "LeakyReLU(0.2)".')
+    ],
+    latex: Annotated[bool, typer.Option("--latex", help="Print its equations in LaTeX, for papers.")] = False,
+    mathml: Annotated[bool, typer.Option("--mathml", help="Print its equations in MathML, for web pages.")] = False,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw its equations, and its curve, into a file.")
+    ] = None,
+) -> None:
+    """Show a formula: its mathematics, derivative, curve, fields and origin.
+
+    Example: `chainrule show ELU`
+    """
+    from chainrule.cli import output
+    from chainrule.textbook.equations import aligned, derivatives, equations
+
+    if latex + mathml + (png is not None) > 1:
+        raise ChainruleError("--latex, --mathml and --png are three ways of saying the same. Choose one.")
+    formula = _formula(name)
+    values = not isinstance(formula, type)
+    shown = [*equations(formula, values), *derivatives(formula, values)]
+    if latex:
+        print(aligned(shown))
+    elif mathml:
+        print("\n".join(equation.mathml() for equation in shown))
+    elif png is not None:
+        from chainrule.files import write_whole
+        from chainrule.textbook.picture import picture
+
+        if png.suffix.lower() != ".png":
+            raise ChainruleError(f"--png must name a file that ends in .png, got {png}.")
+        write_whole(png, picture(formula))
+        output.say(f"{_name(formula)} is drawn in {png}.")
+    else:
+        from chainrule.cli.page import show_page
+        from chainrule.textbook.page import page
+
+        show_page(page(formula))
+
+
+def _formula(text: str):
+    """A formula's class from its bare name, or the formula that notation makes."""
+    from chainrule.notation import formulas, nearest, parse
+
+    if not text.isidentifier():
+        return parse(text)
+    known = formulas()
+    if text not in known:
+        raise ChainruleError(f"There is no formula {text!r}.{nearest(text, known)} They are listed by: chainrule list.")
+    return known[text]
+
+
+def _name(formula) -> str:
+    return formula.__name__ if isinstance(formula, type) else repr(formula)

@@ -1,0 +1,467 @@
+"""From a formula's `textbook` to SymPy, in the order in which it was written.
+
+The text is read by Python's own `ast` and never evaluated. It is Python's expression syntax, one line or several
+(assignments, each in force for the lines after it), with four liberties of books: `Y ~ N(0, 1)` after a comma, a bare
+`sum(…)`, `mean(…)` or `max(…)` over all entries of the arrays in it, indices without a range (`sum(… for k, c)`), and
+`@` for products of matrices, beside which `*` is the product entry by entry.
+"""
+
+import ast
+import dataclasses
+import functools
+import re
+import textwrap
+import unicodedata
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import sympy as sp
+from sympy.printing.precedence import PRECEDENCE
+
+from chainrule.errors import ChainruleError
+from chainrule.formula import Formula
+
+Math = Any  # a SymPy expression, whose own types say too little
+
+
+class Line(NamedTuple):
+    """A line of a textbook: what is computed, the name that it gets, if any, and what is said of its letters."""
+
+    value: Math
+    target: Math = None
+    where: tuple[Math, ...] = ()
+
+
+class Node(sp.Function):
+    """Mathematics that SymPy has no word for; it is only carried along."""
+
+    @classmethod
+    def eval(cls, *args: Any) -> None:
+        return None
+
+
+class Apply(Node):
+    """A function that is known by its name only: `Apply(f, x)` is f(x)."""
+
+
+class Product(Node):
+    """A product of matrices."""
+
+    precedence = PRECEDENCE["Mul"]
+
+
+class Entrywise(Node):
+    """A product of arrays entry by entry: ⊙."""
+
+    precedence = PRECEDENCE["Mul"] - 1  # in brackets within a product of matrices
+
+
+class Transposed(Node):
+    """The transpose of a matrix."""
+
+
+class Over(Node):
+    """The largest, or whatever the name says, over some indices: `Over(max, body, k, l)`."""
+
+    precedence = PRECEDENCE["Mul"]
+
+
+class Indicator(Node):
+    """1 where a condition holds, 0 elsewhere: Iverson's brackets. Its derivative is 0."""
+
+    def fdiff(self, argindex: int = 1) -> Math:
+        return sp.S.Zero
+
+
+class Drawn(Node):
+    """A random quantity and its distribution: Y ~ N(0, 1)."""
+
+
+class Partial(Node):
+    """The name of a derivative: ∂J/∂a."""
+
+
+class Within(Node):
+    """An index and what it runs through: term ∈ terms."""
+
+
+FUNCTIONS: dict[str, Any] = {
+    name: getattr(sp, name)
+    for name in (
+        *("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan", "asinh", "atanh"),
+        *("erf", "sign", "floor"),
+    )
+} | {"ln": sp.log, "log": sp.log, "abs": sp.Abs, "ceil": sp.ceiling, "max": sp.Max, "min": sp.Min}
+"""What textbooks may call by SymPy's meaning; every other name is carried along as `Apply`."""
+
+WORDS = {"sigmoid": "sigma", "gradient": "∇J", "recurrent_kernel": "U", "kernel": "W", "bias": "b"}
+"""Names whose sign in books is another; also with a subscript, as in kernel_i."""
+
+COMPARISONS: dict[type, Any] = {
+    ast.Lt: sp.StrictLessThan,
+    ast.LtE: sp.LessThan,
+    ast.Gt: sp.StrictGreaterThan,
+    ast.GtE: sp.GreaterThan,
+    ast.Eq: sp.Eq,
+    ast.NotEq: sp.Ne,
+}
+
+
+def symbol(name: str, field: dataclasses.Field | None = None) -> sp.Symbol:
+    """The letter of a name: Greek where the name is, or where the field's meaning begins with a letter and a comma.
+
+    >>> symbol("alpha"), symbol("beta1"), symbol("x")
+    (alpha, beta1, x)
+    """
+    letter = re.match(r"([^\W\d_]), ", field.metadata.get("meaning", "")) if field else None
+    if letter:
+        name = unicodedata.name(letter[1]).removeprefix("GREEK SMALL LETTER ").lower()
+    name = name.replace("_hat", "hat")
+    word = next((word for word in WORDS if re.fullmatch(rf"{word}(_\w)?", name)), "")
+    return sp.Symbol(WORDS[word] + name.removeprefix(word) if word else name, real=True)
+
+
+def parts(letter: sp.Symbol) -> tuple[str, str]:
+    """A letter and its index: ("beta", "1"), ("W", "i"), ("max_norm", ""). Words keep their underscores."""
+    found = re.fullmatch(r"([^\W\d_]+)(\d+)|([^\W\d_])_(\w+)", letter.name)
+    before, after = [part for part in found.groups() if part] if found else (letter.name, "")
+    return before, after
+
+
+def fields_of(formula: type[Formula] | Formula) -> dict[str, dataclasses.Field]:
+    """A formula's fields by name."""
+    return {field.name: field for field in dataclasses.fields(formula)}  # type: ignore[arg-type]
+
+
+def symbols_of(formula: type[Formula] | Formula) -> dict[str, sp.Symbol]:
+    """The letter of each field.
+
+    >>> from chainrule.optimizers import Adam
+    >>> symbols_of(Adam)
+    {'learning_rate': eta, 'beta1': beta1, 'beta2': beta2, 'epsilon': epsilon}
+    """
+    return {name: symbol(name, field) for name, field in fields_of(formula).items()}
+
+
+def lines(formula: type[Formula] | Formula, values: bool = False) -> tuple[Line, ...]:
+    """A textbook line by line, as it was written: the order of terms and factors is the author's.
+
+    Args:
+        formula: a formula or its class.
+        values: whether the fields of a formula are its numbers rather than letters.
+    """
+    return _lines(formula, values and not isinstance(formula, type))
+
+
+@functools.lru_cache(maxsize=512)
+def _lines(formula: type[Formula] | Formula, values: bool) -> tuple[Line, ...]:
+    reader = _Reader(formula, values)
+    text = textwrap.dedent(formula.textbook).strip()
+    try:
+        return tuple(reader.line(node) for node in ast.parse(_python(text)).body)
+    except SyntaxError as error:
+        raise ChainruleError(
+            f"{_name(formula)}: can't read its textbook form: {error.msg} in {error.text!r}."
+        ) from None
+
+
+def expression(formula: type[Formula] | Formula, values: bool = False) -> Math:
+    """What a textbook computes: its last line, where the results of the lines before stand in it.
+
+    Fields are letters, or, with `values`, a formula's numbers. A scalar activation is one of the real symbol x, a
+    schedule of t, a cost of the entries a[j] and E[j], j = 0 … n − 1.
+
+    >>> from chainrule.activations import LeakyReLU, Sigmoid
+    >>> expression(Sigmoid)
+    1/(1 + exp(-x))
+    >>> expression(LeakyReLU(0.25), values=True)
+    Piecewise((x, x > 0), (0.25*x, True))
+    """
+    known: dict[Any, Any] = {}
+    value: Any = None
+    for line in lines(formula, values):
+        value = line.value.xreplace(known) if known else line.value
+        if line.target is not None:
+            known[line.target] = value
+    return value
+
+
+# Mathematics in the order of its author. SymPy's own operators sort and gather; what is trivial still goes.
+
+
+def total(*terms: Math) -> Math:
+    """A sum in this order, without zeros."""
+    flat = [part for term in terms for part in (term.args if term.is_Add else (term,)) if part != 0]
+    if len(flat) > 1 and all(part.is_Number for part in flat):
+        return number(float(sum(Decimal(repr(float(part))) for part in flat)))  # 1 − 0.9 is 0.1
+    return sp.Add(*flat, evaluate=False) if len(flat) > 1 else flat[0] if flat else sp.S.Zero
+
+
+def times(*factors: Math) -> Math:
+    """A product in this order, without ones."""
+    flat = [part for factor in factors for part in _factors(factor) if part != 1]
+    if any(part == 0 for part in flat):
+        return sp.S.Zero
+    return sp.Mul(*flat, evaluate=False) if len(flat) > 1 else flat[0] if flat else sp.S.One
+
+
+def minus(value: Math) -> Math:
+    """The negative."""
+    return -value if value.is_Number else times(sp.S.NegativeOne, value)
+
+
+def over(above: Math, below: Math) -> Math:
+    """A fraction."""
+    if above.is_Integer and below.is_Integer:
+        return sp.Rational(above, below)
+    return times(above, sp.Pow(below, -1, evaluate=False)) if below != 1 else above
+
+
+def _factors(factor: Math) -> tuple:
+    """The factors of a product that may stand in a longer one; a fraction stays one, but for its sign."""
+    if not factor.is_Mul:
+        return (factor,)
+    if not any(part.is_Pow and part.exp == -1 for part in factor.args):
+        return factor.args
+    sign, *rest = factor.args
+    return (sign, sp.Mul(*rest, evaluate=False)) if sign == -1 else (factor,)
+
+
+def apart(product: Math) -> tuple[Math, Math]:
+    """A product with a sum behind a fraction as the two of them, as books set 1/n Σ …; else as (product, 1)."""
+    sums = [part for part in product.args if isinstance(part, sp.Sum)]
+    rest = [part for part in product.args if part not in sums]
+    below = [part for part in rest if (part.is_Pow and part.exp == -1) or (part.is_Rational and part.q != 1)]
+    if not sums or not below or any(part.has(sp.Sum) for part in below):
+        return product, sp.S.One
+    return times(*rest), times(*sums)
+
+
+def split(product: Math) -> tuple[bool, list, list]:
+    """A product as its sign, what is above the fraction bar and what is below, in its own order."""
+    factors = [part for part in product.args if part != -1]
+    negative = (len(product.args) - len(factors)) % 2 == 1
+    if factors and factors[0].is_Number and factors[0] < 0:
+        negative, factors[0] = not negative, -factors[0]
+    above, below = [], []
+    for part in factors:
+        if part.is_Pow and part.exp.is_Rational and part.exp < 0:
+            below.append(sp.Pow(part.base, -part.exp, evaluate=False) if part.exp != -1 else part.base)
+        elif part.is_Rational:
+            above += [sp.Integer(part.p)] * (part.p != 1)
+            below += [sp.Integer(part.q)] * (part.q != 1)
+        else:
+            above.append(part)
+    return negative, above, below
+
+
+def digits(value: sp.Float) -> tuple[str, str]:
+    """A number's digits and its power of ten, each empty where it is 1: ("", "-8") is 10⁻⁸."""
+    shown, _, power = f"{float(value):.6g}".partition("e")
+    return ("" if power and shown == "1" else shown), str(int(power)) if power else ""
+
+
+def number(value: float) -> Math:
+    """A number as it is printed: whole ones without a point."""
+    return sp.Integer(int(value)) if value == int(value) else sp.Float(value)
+
+
+class _Reader:
+    """Reads one textbook: what its names mean, and which index is at hand."""
+
+    def __init__(self, formula: type[Formula] | Formula, values: bool) -> None:
+        self.formula, self.values = formula, values
+        self.fields, self.letters = fields_of(formula), symbols_of(formula)
+        self.matrices = "@" in formula.textbook
+        self.indices: list[Math] = []  # of the bare sums around, innermost last
+        self.colons: list[Math] = []  # the indices in the places of colons
+        self.bound: set[str] = set()  # names that are indices
+        names = re.findall(r"[^\W\d]\w*", formula.textbook)
+        self.fresh = [letter for letter in "jkilpq" if letter not in names]
+
+    def line(self, node: ast.stmt) -> Line:
+        match node:
+            case ast.Assign(targets=[target], value=value):
+                if isinstance(target, ast.Subscript):
+                    self.bound |= {each.id for each in ast.walk(target.slice) if isinstance(each, ast.Name)}
+                return Line(self.read(value), self.read(target))
+            case ast.Expr(value=ast.Tuple(elts=[value, *where])):
+                return Line(self.read(value), None, tuple(map(self.read, where)))
+            case ast.Expr(value=value):
+                return Line(self.read(value))
+        raise self.refuse(node)
+
+    def read(self, node: ast.expr) -> Math:
+        match node:
+            case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+                return number(value)
+            case ast.Name(id=name):
+                return self.name(name)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return minus(self.read(operand))
+            case ast.BinOp(left=left, op=op, right=right):
+                return self.operation(op, self.arithmetic(left), self.arithmetic(right))
+            case ast.Compare(left=left, ops=[ast.In()], comparators=[right]):
+                return Drawn(self.read(left), self.read(right))
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARISONS:
+                return COMPARISONS[type(op)](self.read(left), self.read(right), evaluate=False)
+            case ast.BoolOp(op=ast.And(), values=parts):
+                return sp.And(*map(self.read, parts))
+            case ast.BoolOp(op=ast.Or(), values=parts):
+                return sp.Or(*map(self.read, parts))
+            case ast.IfExp():
+                return self.cases(node)
+            case ast.Subscript(value=value, slice=index):
+                return self.entry(value, index)
+            case ast.Attribute(value=value, attr="T"):
+                return Transposed(self.read(value))
+            case ast.Call(func=function, args=args, keywords=[]):
+                return self.call(function, args)
+        raise self.refuse(node)
+
+    def arithmetic(self, node: ast.expr) -> Math:
+        """A number, also where a condition stands for 0 or 1."""
+        value = self.read(node)
+        return Indicator(value) if value.is_Relational or value.is_Boolean else value
+
+    def name(self, name: str) -> Math:
+        if name in self.fields:
+            value: Any = getattr(self.formula, name, None) if self.values else None
+            return number(value) if type(value) in (int, float) else self.letters[name]
+        if name == "pi":
+            return sp.pi
+        if self.indices and name not in self.bound:
+            return array(name)[self.indices[-1]]
+        return index(name) if name in self.bound else symbol(name)
+
+    def operation(self, op: ast.operator, left: Math, right: Math) -> Math:
+        match op:
+            case ast.Add():
+                return total(left, right)
+            case ast.Sub():
+                return total(left, minus(right))
+            case ast.Div():
+                return over(left, right)
+            case ast.Pow():
+                return sp.Pow(left, right, evaluate=False)
+            case ast.MatMult():
+                return Product(left, right)
+            case ast.Mult():
+                scalar = {*self.letters.values()} | {sp.pi}
+                numbers = left.is_Number or right.is_Number or {left, right} & scalar
+                return Entrywise(left, right) if self.matrices and not numbers else times(left, right)
+        raise self.refuse(op)
+
+    def cases(self, node: ast.expr) -> Math:
+        """`x if c else y if d else z` as the cases that it tells apart."""
+        pairs = []
+        while isinstance(node, ast.IfExp):
+            pairs.append((self.arithmetic(node.body), self.read(node.test)))
+            node = node.orelse
+        return sp.Piecewise(*pairs, (self.arithmetic(node), True), evaluate=False)
+
+    def entry(self, array: ast.expr, where: ast.expr) -> Math:
+        """An entry of an array, in a bare sum of the row at hand."""
+        places = where.elts if isinstance(where, ast.Tuple) else [where]
+        base = sp.IndexedBase(symbol(array.id) if isinstance(array, ast.Name) else self.read(array))
+        outer = self.indices[-1:] if isinstance(array, ast.Name) else []
+        if not outer:
+            self.bound |= {place.id for place in places if isinstance(place, ast.Name)}
+        return sp.Indexed(base, *outer, *map(self.place, places))
+
+    def place(self, node: ast.expr) -> Math:
+        """An index of an entry; a colon is one over which a sum or maximum runs."""
+        if not isinstance(node, ast.Slice):
+            return self.read(node)
+        self.colons.append(self.fresh_index())
+        return self.colons[-1]
+
+    def call(self, function: ast.expr, args: list[ast.expr]) -> Math:
+        name = function.id if isinstance(function, ast.Name) else ""
+        match args:
+            case [ast.GeneratorExp(elt=body, generators=[each])]:
+                indices = list(self.ranges(each))
+                return _reduced(name, self.arithmetic(body), indices)
+            case [body] if name in ("sum", "mean") or (name in ("max", "min") and _slices(body)):
+                return self.bare(name, body)
+        values = [self.arithmetic(arg) for arg in args]
+        if name == "sqrt":
+            return sp.Pow(values[0], sp.S.Half, evaluate=False)
+        if name in FUNCTIONS:
+            return FUNCTIONS[name](*values, evaluate=False)
+        inner = getattr(self.formula, name, None) if self.values and name in self.fields else None
+        if isinstance(inner, float):
+            return number(inner)  # a rate that does not change
+        if isinstance(inner, Formula) and (letter := _variable(inner)):
+            return expression(inner, values=True).subs(letter, values[0])
+        return Apply(symbol(name) if name else self.read(function), *values)
+
+    def ranges(self, each: ast.comprehension) -> Iterator[Math]:
+        """The indices of a generator, each with what it runs through where that is said."""
+        for target in each.target.elts if isinstance(each.target, ast.Tuple) else [each.target]:
+            assert isinstance(target, ast.Name)
+            self.bound.add(target.id)
+            free = isinstance(each.iter, ast.Name) and each.iter.id == ANYWHERE
+            yield index(target.id) if free else Within(symbol(target.id), self.read(each.iter))
+
+    def bare(self, name: str, body: ast.expr) -> Math:
+        """A sum, mean or maximum over every entry of the arrays in it, or over the colons in x[:, c]."""
+        if _slices(body):
+            self.colons = []
+            value = self.arithmetic(body)
+            return _reduced(name, value, self.colons)
+        self.indices.append(self.fresh_index())
+        value = self.arithmetic(body)
+        return _reduced(name, value, [self.indices.pop()])
+
+    def fresh_index(self) -> Math:
+        """An index whose letter the textbook does not use."""
+        return index(self.fresh.pop(0))
+
+    def refuse(self, node: ast.AST) -> ChainruleError:
+        return ChainruleError(
+            f"{_name(self.formula)}: expected mathematics in its textbook form, got {ast.unparse(node)!r}."
+        )
+
+
+ANYWHERE = "_"
+"""What an index without a range runs through, as Python's grammar wants something there."""
+
+
+def index(name: str) -> sp.Symbol:
+    """An index: a whole number."""
+    return sp.Symbol(name, integer=True)
+
+
+def array(name: str) -> Math:
+    """An array by its name, whose entries are `array(name)[j]`."""
+    return sp.IndexedBase(symbol(name))
+
+
+def _python(text: str) -> str:
+    """The liberties of books in Python's grammar, which has no `~` between two sides and no index without a range."""
+    return re.sub(r"\bfor (\w+(?:, \w+)*)\)", rf"for \1 in {ANYWHERE})", text.replace(" ~ ", " in "))
+
+
+def _reduced(name: str, value: Math, indices: list) -> Math:
+    """A sum, mean or maximum of a value over indices."""
+    if name not in ("sum", "mean") or any(isinstance(each, Within) for each in indices):
+        return Over(symbol(name), value, *indices)
+    counts = [sp.Symbol("n" if len(indices) == 1 else f"n_{each}", integer=True) for each in indices]
+    added = sp.Sum(value, *((each, 0, count - 1) for each, count in zip(indices, counts, strict=True)))
+    return added if name == "sum" else times(over(sp.S.One, times(*counts)), added)
+
+
+def _slices(node: ast.expr) -> bool:
+    return any(isinstance(each, ast.Slice) for each in ast.walk(node))
+
+
+def _variable(inner: Formula) -> Math:
+    """The one number that a formula is a function of: x or t; None if it is of another kind."""
+    letters = {letter.name: letter for letter in expression(inner, values=True).free_symbols}
+    return letters.get("x", letters.get("t")) if len(letters) == 1 else None
+
+
+def _name(formula: type[Formula] | Formula) -> str:
+    return formula.__name__ if isinstance(formula, type) else type(formula).__name__

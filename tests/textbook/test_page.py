@@ -1,0 +1,110 @@
+"""The page of a formula, and its plot for a terminal."""
+
+import numpy as np
+import pytest
+
+from chainrule.activations import ELU, Activation, ReLU, Softmax, Tanh
+from chainrule.costs import CrossEntropy
+from chainrule.layers import LSTM, Dense
+from chainrule.optimizers import Adam, ClipNorm
+from chainrule.regularizers import L2
+from chainrule.schedules import ConstantRate, CosineDecay, OneCycle, StepDecay, Warmup
+from chainrule.textbook.curves import Curve, braille, curves, steps_of
+from chainrule.textbook.page import page, written
+
+
+def test_fields_tell_letter_value_default_and_what_is_allowed():
+    letters, numbers = page(Adam).fields[0], page(Adam(0.5)).fields[0]
+    assert letters == ("learning_rate", "η", "", "0.001", "a number > 0 or a schedule", "the length of a step")
+    assert numbers.value == "0.5"
+    assert page(L2).fields[0][1:4] == ("λ", "", "required")
+    assert [row.letter for row in page(Adam).fields] == ["η", "β₁", "β₂", "ε"]
+
+
+def test_parameters_tell_their_letters_and_shapes():
+    assert page(LSTM).parameters == [
+        ("kernel", "W", "(features, 4 units)"),
+        ("recurrent_kernel", "U", "(units, 4 units)"),
+        ("bias", "b", "(4 units,)"),
+    ]
+    assert page(Dense(8)).parameters == [("kernel", "W", "(features, 8)"), ("bias", "b", "(8,)")]
+    assert page(Dense(8, bias=False)).parameters == [("kernel", "W", "(features, 8)")]
+    assert page(ReLU).parameters == page(Dense(8) >> ReLU()).parameters == []
+
+
+def test_a_composition_shows_its_parts_once_each():
+    assert list(page(Dense(8) >> ReLU() >> Dense(4) >> ReLU()).parts) == ["Dense(8)", "ReLU()", "Dense(4)"]
+    assert list(page(ClipNorm(1.0) >> Adam(0.1)).parts) == ["ClipNorm(max_norm=1.0)", "Adam(learning_rate=0.1)"]
+    assert page(LSTM(3)).parts == {}
+
+
+def test_words_come_from_the_docstring():
+    shown = page(ELU)
+    assert shown.title == ELU.title()
+    assert shown.remarks == [
+        "Often misprinted as max(x, alpha (eˣ − 1)), which is wrong above 0. The derivative at 0 is alpha."
+    ]
+    assert shown.reference.startswith("Clevert")
+    assert shown.notation == "ELU(alpha=1.0)"
+    assert written(CosineDecay) == "CosineDecay(initial, final=0.0, steps=None)"
+
+
+@pytest.mark.parametrize("formula", [ELU, ELU(2.0), Tanh, CosineDecay(0.1)])
+def test_formulas_of_one_number_have_plots(formula):
+    shown = page(formula).plots
+    assert list(shown) == (["η(t)"] if "Cosine" in repr(formula) else ["f(x)", "f′(x)"])
+    assert all(len(rows) == 9 for rows in shown.values())
+
+
+@pytest.mark.parametrize("formula", [Softmax, Adam, CosineDecay, CrossEntropy, Dense(3)])
+def test_others_have_none(formula):
+    assert page(formula).plots == {}
+
+
+def test_curves_are_the_formula_and_its_derivative():
+    for activation in Activation.family():
+        if activation.__module__.startswith("chainrule.") and not page(activation).notation.count("required"):
+            for name, (x, y) in curves(activation(), points=5).items():
+                assert name in ("f(x)", "f′(x)")
+                assert x.shape == y.shape == (5,)
+                assert np.isfinite(y).all()
+    slope = curves(ReLU(), -1, 1, 3)["f′(x)"]
+    assert slope.y.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "length"),
+    [
+        (CosineDecay(0.1, steps=40), 40),
+        (CosineDecay(0.1), 1000),
+        (OneCycle(0.1), 1000),
+        (StepDecay(0.1, every=30), 150),
+        (Warmup(0.1, steps=10), 20),
+        (Warmup(CosineDecay(0.1, steps=90), steps=10), 100),
+        (ConstantRate(0.1), 1000),
+    ],
+    ids=repr,
+)
+def test_schedules_are_drawn_over_their_own_length(schedule, length):
+    assert steps_of(schedule) == length
+    drawn = curves(schedule)["η(t)"]
+    assert drawn.x[0] == 0
+    assert drawn.x[-1] == pytest.approx(length, rel=0.01)
+
+
+def test_a_plot_has_axes_figures_and_no_gaps():
+    x = np.linspace(-2, 2, 9)
+    rows = braille(Curve(x, np.where(x > 0, 3.0, -1.0)), 10, 4)
+    assert rows[0].startswith(" 3 ")
+    assert rows[3].startswith("−1 ")
+    assert rows[4] == "   −2       2"
+    assert {len(row) for row in rows} == {13}
+    middle = [row[8] for row in rows[:4]]
+    assert "⠀" not in middle
+
+
+def test_a_constant_is_a_line_in_the_middle():
+    rows = braille(Curve(np.array([0.0, 1.0]), np.array([0.5, 0.5])), 4, 3)
+    assert rows[0].startswith(" 1.5 ")
+    assert rows[2].startswith("−0.5 ")
+    assert set(rows[1].strip()) in ({"⠒"}, {"⠤"})
