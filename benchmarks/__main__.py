@@ -2,6 +2,7 @@
 
 import argparse
 
+from benchmarks.activations import activation
 from benchmarks.layers import cnn, embedding, local, recurrent
 from benchmarks.measure import take_turns
 from benchmarks.startup import imports
@@ -20,6 +21,12 @@ WORKLOADS = {
     "LocallyConnected2D 16 × 16 × 16 → 32, batch 64: a step": local,
     "Embedding 20,000 × 64, pooled, batch 32: a step": embedding,
     "import: a process": imports,
+} | {
+    f"activations: {name} of 16 million numbers{title}": lambda name=name, derivative=derivative: activation(
+        name, derivative
+    )
+    for name in ("Tanh", "Sigmoid", "Softplus", "ELU")
+    for title, derivative in (("", False), (", with derivatives", True))
 }
 
 

@@ -1,8 +1,4 @@
-"""Activations: scalar formulas between the layers, and Softmax.
-
-Derivatives are taken from the input, never from the rounded output, so that they keep full precision in the
-tails; at a kink the derivative is the one of the left side.
-"""
+"""Activations: scalar formulas between the layers, and Softmax. At a kink the derivative is that of the left side."""
 
 from abc import abstractmethod
 from typing import Any
@@ -11,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.formula import non_negative, positive
+from chainrule.functions import expm1, relu, sigmoid, softmax, softplus, tanh
 from chainrule.initializers import Constant
 from chainrule.layer import Layer, NoisyLayer, Parameter
 
@@ -24,69 +21,6 @@ class Activation(Layer):
 
     def forward(self, p: Any, x: jax.Array) -> jax.Array:
         return self(x)
-
-
-@jax.custom_jvp
-def tanh(x: jax.Array) -> jax.Array:
-    """tanh with the derivative sech², exact in the tails."""
-    return jnp.tanh(x)
-
-
-@tanh.defjvp
-def _(primals, tangents):
-    (x,), (dx,) = primals, tangents
-    e = jnp.exp(-2 * jnp.abs(x))
-    return tanh(x), dx * (4 * e / (1 + e) ** 2)
-
-
-@jax.custom_jvp
-def sigmoid(x: jax.Array) -> jax.Array:
-    """The logistic function with the derivative σ(x)σ(−x), exact in the tails."""
-    e = jnp.exp(-jnp.abs(x))
-    return jnp.where(x < 0, e, 1) / (1 + e)
-
-
-@sigmoid.defjvp
-def _(primals, tangents):
-    (x,), (dx,) = primals, tangents
-    e = jnp.exp(-jnp.abs(x))
-    return sigmoid(x), dx * (e / (1 + e) ** 2)
-
-
-@jax.custom_jvp
-def softplus(x: jax.Array) -> jax.Array:
-    """ln(1 + eˣ) with the derivative σ(x), exact in the tails."""
-    return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
-
-
-@softplus.defjvp
-def _(primals, tangents):
-    (x,), (dx,) = primals, tangents
-    return softplus(x), dx * sigmoid(x)
-
-
-@jax.custom_jvp
-def expm1(x: jax.Array) -> jax.Array:
-    """eˣ − 1 with the derivative eˣ, exact in the tails."""
-    return jnp.expm1(x)
-
-
-@expm1.defjvp
-def _(primals, tangents):
-    (x,), (dx,) = primals, tangents
-    return expm1(x), dx * jnp.exp(x)
-
-
-@jax.custom_jvp
-def relu(x: jax.Array) -> jax.Array:
-    """max(0, x) with the derivative 0 at 0; NaN stays NaN."""
-    return jnp.maximum(x, 0)
-
-
-@relu.defjvp
-def _(primals, tangents):
-    (x,), (dx,) = primals, tangents
-    return relu(x), jnp.where(x > 0, dx, 0)
 
 
 class Identity(Activation):
@@ -258,4 +192,4 @@ class Softmax(Activation):
     textbook = "exp(x[i]) / sum(exp(x))"
 
     def __call__(self, x):
-        return jax.nn.softmax(x, axis=-1)
+        return softmax(x)

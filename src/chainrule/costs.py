@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from chainrule.activations import Activation, Sigmoid, Softmax, softplus
+from chainrule.activations import Activation, Sigmoid, Softmax
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula
+from chainrule.functions import softplus, surprisal
 from chainrule.layer import Chain
 
 
@@ -106,7 +107,7 @@ class CrossEntropy(Cost):
         return -_sum(_times_log(E, a) + _times_log(1 - E, 1 - a))
 
     def behind(self, z, E):
-        return _sum(E * softplus(-z) + (1 - E) * softplus(z))
+        return _sum(_times(E, softplus(-z)) + _times(1 - E, softplus(z)))
 
 
 class CategoricalCrossEntropy(Cost):
@@ -127,29 +128,17 @@ class CategoricalCrossEntropy(Cost):
         return -_sum(_times_log(E, a))
 
     def behind(self, z, E):
-        # ln Σ eᶻ − z, with the largest terms counted apart, so that a tiny rest survives beside them
-        top = jax.lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
-        return _sum(jnp.where(E == 0, 0, E * (_log_sum_exp(z, top) - (z - top))))
-
-
-@jax.custom_jvp
-def _log_sum_exp(z: jax.Array, top: jax.Array) -> jax.Array:
-    """ln Σ exp(z − top) over the last axis, which is kept."""
-    at_top = z >= top
-    rest = jnp.sum(jnp.where(at_top, 0, jnp.exp(z - top)), axis=-1, keepdims=True)
-    return jnp.log1p(jnp.sum(at_top, axis=-1, keepdims=True) - 1 + rest)
-
-
-@_log_sum_exp.defjvp
-def _(primals, tangents):
-    z, top = primals
-    e = jnp.exp(z - top)
-    return _log_sum_exp(z, top), jnp.sum(e / jnp.sum(e, axis=-1, keepdims=True) * tangents[0], axis=-1, keepdims=True)
+        return _sum(_times(E, surprisal(z)))
 
 
 def _sum(values: jax.Array) -> jax.Array:
     """The sum over everything but the batch axis."""
     return jnp.sum(values, axis=tuple(range(1, values.ndim)))
+
+
+def _times(E: jax.Array, cost: jax.Array) -> jax.Array:
+    """E times a cost, where 0 ∞ is 0."""
+    return E * jnp.where((E == 0) & jnp.isinf(cost), 0, cost)
 
 
 def _times_log(E: jax.Array, a: jax.Array) -> jax.Array:

@@ -11,11 +11,8 @@ import pytest
 from chainrule.activations import Activation
 from chainrule.layer import initialize
 
-ULPS = 3.0
+ULPS = 2.0
 """The largest error of a float32 value or derivative, in units in the last place."""
-
-ULPS_OF_XLA = {("Tanh", "value"): 4.5}
-"""What XLA's own function costs more."""
 
 SMALLEST = float(np.finfo(np.float32).tiny)
 """The smallest normal number; what is below it XLA may flush to 0."""
@@ -67,21 +64,12 @@ def test_it_is_its_textbook_form_to_the_last_places(scalar, side):
     with mpmath.workdps(200):
         errors = [ulps(result, oracle(scalar, mpmath.mpf(float(x)))) for x, result in zip(POINTS, results, strict=True)]
     worst = int(np.argmax(errors))
-    allowed = ULPS_OF_XLA.get((type(scalar).__name__, side), ULPS)
-    assert errors[worst] <= allowed, f"at {POINTS[worst]}: {results[worst]}"
+    assert errors[worst] <= ULPS, f"at {POINTS[worst]}: {results[worst]}"
 
 
 def test_reverse_mode_gives_the_same_derivative(scalar):
     x = jnp.asarray(POINTS)
     np.testing.assert_array_equal(jax.grad(lambda x: jnp.sum(scalar(x)))(x), slope(scalar, x))
-
-
-def test_infinities_are_limits(scalar):
-    x = jnp.array([jnp.inf, -jnp.inf])
-    far = jnp.array([3e38, -3e38])
-    near_limit = np.where(np.abs(scalar(far)) > 1e30, np.sign(far) * np.inf, scalar(far))
-    np.testing.assert_array_equal(scalar(x), near_limit)
-    np.testing.assert_array_equal(slope(scalar, x), slope(scalar, far))
 
 
 def test_nan_stays_nan(activation):

@@ -15,6 +15,7 @@ from chainrule.cli.predict import predict
 from chainrule.cli.show import show
 from chainrule.cli.summary import summary
 from chainrule.cli.train import INTERRUPTED, train
+from chainrule.cli.verify import verify
 from chainrule.errors import ChainruleError
 
 UsageError: Any = typer.BadParameter.__bases__[0]  # Click's, or that of Typers which carry their own Click
@@ -52,6 +53,7 @@ for command, name in (
     (info, "info"),
     (show, "show"),
     (plot, "plot"),
+    (verify, "verify"),
 ):
     app.command(name)(command)
 

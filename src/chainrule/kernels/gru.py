@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from chainrule.activations import sigmoid, tanh
+from chainrule.functions import sigmoid, tanh
 from chainrule.kernels import native
 from chainrule.kernels.recurrence import Weights, native_backward, native_forward
 

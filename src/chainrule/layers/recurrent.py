@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from chainrule.activations import Activation, Tanh, sigmoid, tanh
+from chainrule.activations import Activation, Tanh
 from chainrule.errors import ChainruleError
 from chainrule.formula import fraction, number, one_of, optional, positive_int
+from chainrule.functions import sigmoid, tanh
 from chainrule.initializers import GlorotUniform, Initializer, Orthogonal, Zeros
 from chainrule.kernels.gru import gru
 from chainrule.kernels.recurrence import Carry, Cell, Weights, recurrence
