@@ -138,17 +138,26 @@ def accuracy_of_rows(formula: Any) -> Accuracy:
 
     Where it is, is said by the row of logits. Targets are 0 and 1; between them, a − E can be any small number.
     """
-    z, E = logits_and_targets(
-        isinstance(formula, Cost) and formula.partner is not None and is_scalar(formula.partner())
-    )
+    z, E = rows_for(formula)
     function = (lambda z, E: formula.behind(z, E)) if isinstance(formula, Cost) else (lambda z, E: formula(z))
-    value = function(z, E)
-    derivative = jax.vmap(jax.jit(jax.jacrev(lambda z, E: function(z[None], E[None])[0])))(z, E)
-    found = [
-        _worst_row(np.asarray(side).reshape(truth.shape), truth, z)
-        for side, truth in zip((value, derivative), RowOracle(formula, z.shape[1])(z, E), strict=True)
-    ]
-    return Accuracy(formula, found[0], found[1], BOUND_OF_ROWS)
+    derivative = jax.vmap(jax.jit(jax.jacrev(lambda z, E: function(z[None], E[None])[0])))
+    return Accuracy(formula, *worst_of_rows(formula, function(z, E), derivative(z, E)), BOUND_OF_ROWS)
+
+
+def rows_for(formula: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of logits and of targets on which such a formula is measured."""
+    return logits_and_targets(isinstance(formula, Cost) and is_scalar(formula.partner()))  # type: ignore[misc]
+
+
+def worst_of_rows(formula: Any, value: Any, derivative: Any) -> tuple[Worst, Worst]:
+    """The largest errors of anybody's values and derivatives for `rows_for(formula)`."""
+    z, E = rows_for(formula)
+    truth = RowOracle(formula, z.shape[1])(z, E)
+    value, derivative = (
+        _worst_row(np.asarray(side).reshape(true.shape), true, z)
+        for side, true in zip((value, derivative), truth, strict=True)
+    )
+    return value, derivative
 
 
 def _worst_row(results: np.ndarray, truth: np.ndarray, z: np.ndarray) -> Worst:
