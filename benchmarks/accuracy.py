@@ -1,4 +1,4 @@
-"""The largest errors, here and in the peers, written into docs/accuracy.md and README: `python -m benchmarks.accuracy`."""
+"""The largest errors, here and in peers, written into docs/accuracy.md and README: `python -m benchmarks.accuracy`."""
 
 import argparse
 import os
