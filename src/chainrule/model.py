@@ -21,6 +21,7 @@ from chainrule.layer import Chain, Layer, Shape, count, regularized, rows_of
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, predicted_classes
 from chainrule.notation import as_formula
 from chainrule.preparation import Preparation
+from chainrule.programs import compiled
 from chainrule.regularizers import Regularizer
 
 ROWS = 256  # the most rows that go through the network at once
@@ -188,7 +189,7 @@ def penalty(regularizer: Regularizer | None, network: Chain, shape: Shape, param
     return sum(jax.tree.leaves(terms), start=jnp.zeros(()))
 
 
-_penalty = jax.jit(penalty, static_argnames="shape")
+_penalty = compiled(static_argnames="shape")(penalty)
 
 
 def in_batches(function: Callable, *batch: Any) -> list[np.ndarray]:
@@ -207,12 +208,12 @@ def in_batches(function: Callable, *batch: Any) -> list[np.ndarray]:
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
-@jax.jit
+@compiled()
 def _outputs(network: Chain, parameters: Any, state: Any, x: jax.Array) -> jax.Array:
     return network.apply(parameters, state, x)[0]
 
 
-@jax.jit
+@compiled()
 def _assess(network: Chain, cost: Cost, parameters: Any, state: Any, x: jax.Array, E: jax.Array) -> tuple:
     a, each, _ = cost.through(network, parameters, state, x, E)
     return a, each

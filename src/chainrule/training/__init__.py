@@ -1,6 +1,7 @@
 """Training: one pure step, compiled once, and the loop around it."""
 
 from chainrule.training.fit import EpochEnd, fit
+from chainrule.training.step import Checkpoint
 from chainrule.training.stopping import EarlyStopping
 
-__all__ = ["EarlyStopping", "EpochEnd", "fit"]
+__all__ = ["Checkpoint", "EarlyStopping", "EpochEnd", "fit"]

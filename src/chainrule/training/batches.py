@@ -37,9 +37,9 @@ def bucket(rows: int) -> int:
 def on_device(x: Any, E: np.ndarray, weights: np.ndarray | None) -> Examples:
     """The examples padded to the next bucket."""
     rows = len(E)
-    pad = lambda array: jnp.asarray(np.pad(array, [(0, bucket(rows) - rows)] + [(0, 0)] * (array.ndim - 1)))  # noqa: E731
+    pad = lambda array: np.pad(array, [(0, bucket(rows) - rows)] + [(0, 0)] * (array.ndim - 1))  # noqa: E731
     x, E, weights = jax.tree.map(pad, (x, E, weights))
-    return Examples(x, E, weights, jnp.asarray(rows, jnp.int32))  # type: ignore[arg-type]
+    return jax.device_put(Examples(x, E, weights, np.int32(rows)))  # type: ignore[arg-type]
 
 
 @jax.jit

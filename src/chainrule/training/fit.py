@@ -27,7 +27,7 @@ from chainrule.training.batches import bucket, on_device
 from chainrule.training.interrupt import Interrupt
 from chainrule.training.loop import Loop
 from chainrule.training.progress import Progress
-from chainrule.training.step import Problem, State
+from chainrule.training.step import Checkpoint, Problem, State
 from chainrule.training.stopping import EarlyStopping
 
 
@@ -39,11 +39,13 @@ class EpochEnd:
         row: the epoch's costs and metrics, as in the history.
         epochs: how many epochs are planned.
         model: called, gives the model as it stands.
+        checkpoint: called, gives what `fit(…, after=…)` needs to go on from here.
     """
 
     row: Row
     epochs: int
     model: Callable[[], Model]
+    checkpoint: Callable[[], Checkpoint]
 
 
 def fit(
@@ -65,6 +67,7 @@ def fit(
     progress: bool = True,
     classes: tuple[Any, ...] | None = None,
     preparation: Preparation | None = None,
+    after: Checkpoint | None = None,
 ) -> Model:
     """Train a network on examples.
 
@@ -91,6 +94,8 @@ def fit(
         progress: whether to show a bar (in a terminal) or lines (elsewhere).
         classes: the names of the classes that the numbers in y stand for.
         preparation: kept in the model, so that it takes raw rows.
+        after: the checkpoint of an earlier training with the same seed, to train `epochs` more: parameters, optimizer,
+            noise and history go on as if that training had never ended.
 
     Returns:
         The trained model, with its history.
@@ -150,11 +155,13 @@ def fit(
     steps = 1 if batch_size == "all" else math.ceil(rows / batch_size)
     in_own_units = classes is not None or preparation is None  # a table's values are trained on standardised
     followed = tuple(metric for metric in metrics if isinstance(metric, MeanMetric) and in_own_units)
+    done = len(after.history) if after else 0
+    epochs += done
     problem = Problem(network, cost, schedules.over(optimizer, float(epochs * steps)), regularizer, followed)
     ctrl_c = Interrupt()
     with ctrl_c:
         size = bucket(rows) if batch_size == "all" else batch_size
-        loop = Loop(problem, on_device(x, E, weights), rows, size, seed)
+        loop = Loop(problem, on_device(x, E, weights), rows, size, seed, after and after.state)
 
     def model_of(state: State) -> Model:
         so_far = replace(history, rows=list(history.rows))
@@ -162,8 +169,11 @@ def fit(
             network, state.parameters, state.kept, shape, cost, regularizer, classes, preparation, so_far, choices
         )
 
-    history = History()
-    good = best = loop.state
+    def checkpoint_of(state: State, best: State) -> Checkpoint:
+        return Checkpoint(state, best, replace(history, rows=list(history.rows)))
+
+    history = replace(after.history, rows=list(after.history.rows), stopped="epochs") if after else History()
+    good, best = loop.state, after.best if after else loop.state
     with ctrl_c, Progress(progress, epochs, steps, rows) as shown:
 
         def on_chunk(step: int, epoch: int) -> None:
@@ -171,20 +181,20 @@ def fit(
             ctrl_c.check()
 
         try:
-            for epoch in range(1, epochs + 1):
+            for epoch in range(done + 1, epochs + 1):
                 row = loop.epoch(epoch, partial(on_chunk, epoch=epoch))
                 if held_out is not None:
                     measured = model_of(loop.state).evaluate(*held_out, metrics=metrics)
                     row |= {f"validation_{name}": value for name, value in measured.items()}
                 if not_finite := _not_finite(row, loop.state):
                     history.stopped = "diverged"
-                    raise _diverged(not_finite, history, optimizer, model_of(good))
+                    raise _diverged(not_finite, history, optimizer, model_of(best if history.best_epoch else good))
                 good = loop.state
                 history.rows.append(row)
                 shown.epoch(row)
                 if patience and patience.better(history):
                     best, history.best_epoch = good, epoch
-                end = EpochEnd(row, epochs, partial(model_of, good))
+                end = EpochEnd(row, epochs, partial(model_of, good), partial(checkpoint_of, good, best))
                 answers = [callback(end) for callback in callbacks]
                 if any(isinstance(answer, bool | np.bool_) and answer for answer in answers):
                     history.stopped = "callback"
@@ -194,7 +204,7 @@ def fit(
                     break
         except KeyboardInterrupt:
             history.stopped = "interrupted"
-    history.seconds = time.perf_counter() - began
+    history.seconds += time.perf_counter() - began
     return model_of(best if history.best_epoch else loop.state)
 
 

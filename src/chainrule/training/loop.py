@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.errors import ChainruleError
 from chainrule.history import Row
 from chainrule.layer import shape_of
 from chainrule.training.batches import Examples, shuffled
-from chainrule.training.step import Problem, State, run, start
+from chainrule.training.step import Problem, State, first, run, start
 
 CHUNK = 0.2  # seconds of steps between two looks at the screen and the keyboard
 
@@ -24,12 +26,16 @@ class Loop:
         steps: how many an epoch has.
     """
 
-    def __init__(self, problem: Problem, examples: Examples, rows: int, batch_size: int, seed: int):
+    def __init__(
+        self, problem: Problem, examples: Examples, rows: int, batch_size: int, seed: int, state: State | None = None
+    ):
         self.problem, self.examples, self.batch_size = problem, examples, batch_size
         first_values, self.shuffles = jax.random.split(jax.random.key(seed))
-        self.state: State = start(problem, first_values, shape_of(examples.x))
+        shape = shape_of(examples.x)
+        self.state: State = start(problem, first_values, shape) if state is None else _fitting(state, problem, shape)
         self.steps = -(-rows // batch_size)
-        self.records = jnp.zeros((-(-examples.capacity // batch_size), len(problem.metrics) + 2))
+        shape = (-(-examples.capacity // batch_size), len(problem.metrics) + 2)
+        self.records = jax.device_put(np.zeros(shape, np.float32))
         self.chunk = 1  # steps; grows until a chunk takes its time
 
     def epoch(self, number: int, on_chunk: Callable[[int], Any]) -> Row:
@@ -54,3 +60,14 @@ class Loop:
         names = [metric.label() for metric in self.problem.metrics]
         values = [metric.from_mean(mean) for metric, mean in zip(self.problem.metrics, means, strict=True)]
         return {"epoch": number, "cost": float(cost), **dict(zip(names, map(float, values), strict=True))}
+
+
+def _fitting(state: State, problem: Problem, shape: tuple[int, ...]) -> State:
+    """A state to go on from, which must have the arrays that the problem's own first state would have."""
+    described = lambda state: jax.tree.map(lambda array: (array.shape, array.dtype), state)  # noqa: E731
+    wanted = jax.eval_shape(partial(first, shape=shape), problem, jax.random.key(0))
+    if described(state) != described(wanted):
+        raise ChainruleError(
+            "fit: after is the checkpoint of another network or optimizer, whose arrays do not fit. Start afresh."
+        )
+    return state

@@ -1,15 +1,16 @@
 """One step of training, pure; and many of them as one compiled loop."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from chainrule.costs import Cost
+from chainrule.history import History
 from chainrule.layer import Chain, initialize, regularized, shape_of
 from chainrule.metrics import MeanMetric
 from chainrule.model import penalty
+from chainrule.programs import compiled
 from chainrule.regularizers import Regularizer
 from chainrule.training.batches import Examples, batch
 
@@ -34,13 +35,24 @@ class State(NamedTuple):
     step: jax.Array
 
 
-@partial(jax.jit, static_argnames="shape", compiler_options={"xla_backend_optimization_level": 1})  # it runs once
-def start(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
+class Checkpoint(NamedTuple):
+    """Where a training stands after an epoch, all of it: `fit(…, after=checkpoint)` goes on to the same bits."""
+
+    state: State
+    best: State
+    """The state after the best epoch, where early stopping looks for it."""
+    history: History
+
+
+def first(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
     """The state before the first step, for examples of this shape."""
     drawing, noise = jax.random.split(key)
     parameters = initialize(problem.network, shape, drawing)
     slots = problem.optimizer.init(parameters)
     return State(parameters, problem.network.state(shape), slots, noise, jnp.zeros((), jnp.int32))
+
+
+start = compiled(static_argnames="shape", compiler_options={"xla_backend_optimization_level": 1})(first)  # runs once
 
 
 def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Array) -> tuple[State, jax.Array]:
@@ -69,7 +81,7 @@ def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Arra
     return State(parameters, kept, slots, state.key, state.step + 1), record
 
 
-@partial(jax.jit, static_argnames="batch_size")
+@compiled(static_argnames="batch_size")
 def run(
     problem: Problem,
     state: State,
