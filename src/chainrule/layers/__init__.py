@@ -5,6 +5,7 @@ from chainrule.layers.convolution import Conv1D, Conv2D
 from chainrule.layers.dense import Dense
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.embedding import Embedding
+from chainrule.layers.entities import EntityEmbedding
 from chainrule.layers.local import LocallyConnected1D, LocallyConnected2D
 from chainrule.layers.pooling import (
     AveragePool1D,
@@ -34,6 +35,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Embedding",
+    "EntityEmbedding",
     "Flatten",
     "GlobalAveragePool1D",
     "GlobalAveragePool2D",

@@ -1,0 +1,50 @@
+"""A layer for tables: categories become learned vectors, and stand beside the numbers."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from chainrule.formula import axes, positive_int
+from chainrule.initializers import Initializer, Uniform
+from chainrule.layer import Layer, Parameter
+
+
+class EntityEmbedding(Layer):
+    """A learned vector for each value of each category: (columns,) → (categories · units + the other columns,).
+
+    The first columns are categories, by number; each has a table of its own. The other columns pass as they are. A
+    number that is none of a category's (−1 for a value never seen) has a vector of zeros.
+
+    `OrdinalEncoder` in a `ColumnTransformer` gives such columns.
+
+    Reference: Guo & Berkhahn, 2016, Entity embeddings of categorical variables, arXiv:1604.06737.
+
+    >>> EntityEmbedding((5, 7), units=3).output_shape((8,))
+    (12,)
+    """
+
+    vocabularies: tuple[int, ...] = axes(meaning="how many values each category has")
+    units: int = positive_int(4, meaning="the length of a value's vector")
+    initializer: Initializer = Uniform()
+    textbook = "y[c] = tables[c][x[c]]"
+
+    def output_shape(self, shape):
+        categories = len(self.vocabularies)
+        if len(shape) != 1 or shape[0] < categories:
+            raise self.refuse(f"rows of {categories} categories or more", shape, "Name as many as the rows have.")
+        return (categories * self.units + shape[0] - categories,)
+
+    def parameters(self, shape):
+        return {"tables": tuple(Parameter((values, self.units), self.initializer) for values in self.vocabularies)}
+
+    def forward(self, p, x) -> Any:
+        categories = len(self.vocabularies)
+        vectors = [_rows(table, x[:, column]) for column, table in enumerate(p["tables"])]
+        return jnp.concatenate([*vectors, x[:, categories:]], axis=1)
+
+
+def _rows(table: Any, numbers: Any) -> Any:
+    """The rows of a table with these numbers; zeros where it has none."""
+    place = numbers.astype(jnp.int32)
+    known = (place >= 0) & (place < len(table))
+    return jnp.where(known[:, None], table[jnp.clip(place, 0, len(table) - 1)], 0)
