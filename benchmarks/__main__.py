@@ -3,6 +3,7 @@
 import argparse
 
 from benchmarks.activations import activation
+from benchmarks.estimators import fits
 from benchmarks.layers import cnn, embedding, local, recurrent
 from benchmarks.measure import take_turns
 from benchmarks.startup import imports
@@ -20,6 +21,9 @@ WORKLOADS = {
     "GRU 32→64, 200 steps, batch 16: a step": lambda: recurrent("GRU", 16, 200, 32, 64),
     "LocallyConnected2D 16 × 16 × 16 → 32, batch 64: a step": local,
     "Embedding 20,000 × 64, pooled, batch 32: a step": embedding,
+    "estimator, digits: a fit of 30 epochs": lambda: fits("digits"),
+    "estimator, breast_cancer: a fit of 30 epochs": lambda: fits("breast_cancer"),
+    "estimator, diamonds: a fit of 5 epochs": lambda: fits("diamonds"),
     "import: a process": imports,
 } | {
     f"activations: {name} of 16 million numbers{title}": lambda name=name, derivative=derivative: activation(

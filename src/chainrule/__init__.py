@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chainrule import activations, costs, initializers, layers, metrics, optimizers, regularizers, schedules
     from chainrule.errors import ChainruleError, DivergedError
+    from chainrule.estimators import NetworkClassifier, NetworkRegressor
     from chainrule.formula import Formula
     from chainrule.model import Model
     from chainrule.notation import parse
@@ -18,6 +19,8 @@ __all__ = [
     "EarlyStopping",
     "Formula",
     "Model",
+    "NetworkClassifier",
+    "NetworkRegressor",
     "activations",
     "costs",
     "fit",
@@ -37,6 +40,8 @@ _HOMES = {
     "EarlyStopping": "training",
     "Formula": "formula",
     "Model": "model",
+    "NetworkClassifier": "estimators",
+    "NetworkRegressor": "estimators",
     "fit": "training",
     "load": "storage",
     "parse": "notation",

@@ -50,10 +50,10 @@ for command, name in (
     (predict, "predict"),
     (summary, "summary"),
     (list_formulas, "list"),
-    (info, "info"),
+    (verify, "verify"),
     (show, "show"),
     (plot, "plot"),
-    (verify, "verify"),
+    (info, "info"),
 ):
     app.command(name)(command)
 
