@@ -2,16 +2,18 @@
 
 import sys
 
-from generate import DOCS, generate
+from generate import DOCS, generate, run_guide
 from sphinx.cmd.build import main as sphinx
 
 from chainrule.errors import ChainruleError
 
 
 def build() -> int:
-    """Write the reference and make the site; a warning is an error. Returns the exit code."""
+    """Run the guides, write the reference, make the site; a warning is an error. Returns the exit code."""
     try:
         generate()
+        for guide in sorted((DOCS / "guides").glob("*.md")):
+            run_guide(guide)
     except ChainruleError as error:
         print(f"docs: {error}", file=sys.stderr)
         return 1

@@ -9,6 +9,8 @@ from chainrule.errors import ChainruleError
 from chainrule.families import FAMILIES
 from chainrule.formula import Formula
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[1] / "docs"
 docs = SimpleNamespace(**runpy.run_path(str(DOCS / "generate.py")))
 

@@ -17,7 +17,6 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler, scale
-from sklearn.utils.estimator_checks import check_estimator
 
 from chainrule import NetworkClassifier, NetworkRegressor
 from chainrule.errors import ChainruleError, DivergedError
@@ -67,12 +66,6 @@ def compilations(caplog, action) -> list[str]:
 # scikit-learn's own checks: all of them
 
 
-@pytest.mark.filterwarnings("ignore:Can't check dok sparse matrix:UserWarning")
-@pytest.mark.parametrize("kind", [NetworkClassifier, NetworkRegressor])
-def test_every_check_of_scikit_learn_passes(kind):
-    check_estimator(kind((16,), optimizer="Adam(0.02)", epochs=40, metrics=()), on_skip=None)
-
-
 # Parameters
 
 
@@ -111,6 +104,7 @@ def test_formulas_survive_cloning():
     assert repr(clone(model)) == repr(model)
 
 
+@pytest.mark.slow
 def test_searches_tune_any_field():
     grid = {"optimizer__learning_rate": [1e-4, 0.1], "network": [(4,), "Dense(8) >> Tanh()"]}
     search = GridSearchCV(classifier(epochs=10), grid, cv=3).fit(X, NAMES)
@@ -231,6 +225,7 @@ def test_data_frames_and_sparse_matrices_train_alike():
         np.testing.assert_array_equal(trained.decision_function(kind(X)), trained.decision_function(X))
 
 
+@pytest.mark.slow
 def test_images_and_series_keep_their_axes():
     images, y = load_digits(return_X_y=True)
     images = images[:200].reshape(-1, 8, 8, 1) / 16
@@ -415,6 +410,7 @@ def test_no_array_is_left_of_fits_that_are_gone():
     assert len(jax.live_arrays()) == before
 
 
+@pytest.mark.slow
 def test_it_trains_in_threads_and_processes():
     alone = [classifier(random_state=seed).fit(X, Y) for seed in range(4)]
     with ThreadPoolExecutor(4) as pool:

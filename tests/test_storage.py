@@ -100,6 +100,7 @@ def test_another_library_reads_the_parameters(saved):
     }
 
 
+@pytest.mark.slow
 def test_equal_runs_give_equal_bytes(content, tmp_path):
     runs = {}
     for seed in ("0", "1"):

@@ -11,6 +11,8 @@ from chainrule.costs import CategoricalCrossEntropy, CrossEntropy
 from chainrule.functions import exp, sigmoid, softplus, surprisal, tanh
 from chainrule.textbook.accuracy import accuracy, verifiable
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = 100_003  # a prime; `chainrule verify` takes more
 
 

@@ -41,6 +41,7 @@ def data(here, flowers, prices):
     np.savez(here / "points.npz", x=x[:40], y=x[:40, 0] > 0, x_test=x[40:], y_test=x[40:, 0] > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", REPEATABLE.values(), ids=REPEATABLE)
 def test_the_recorded_command_repeats_the_run_bit_for_bit(run, data, line):
     first = folder(run(line))

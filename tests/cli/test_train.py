@@ -301,6 +301,7 @@ def chainrule(*words: str) -> list[str]:
     return [sys.executable, "-c", "from chainrule.cli import main; main()", *words]
 
 
+@pytest.mark.slow
 def test_digits_in_a_process_of_its_own(here):
     done = subprocess.run(chainrule("train", "digits"), capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
@@ -308,6 +309,7 @@ def test_digits_in_a_process_of_its_own(here):
     assert "Flatten()" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT")
 def test_ctrl_c_in_a_process_of_its_own(here, flowers):
     words = chainrule("train", "flowers.csv", "--network", "Dense(2) >> Softmax()", "--epochs", "100000000")

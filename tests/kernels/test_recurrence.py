@@ -55,6 +55,7 @@ TRIED = [
 """Each cell as it is, with all options, and as small as can be; each option alone."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "options"), BRIEFLY, ids=str)
 def test_without_native_kernels(rng, monkeypatch, cell, options):
     monkeypatch.setattr(native, "processor", lambda: None)

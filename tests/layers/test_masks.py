@@ -63,6 +63,7 @@ def live(y):
     return jnp.where(y.mask[..., None], y.values, 0) if isinstance(y, Masked) else y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_padding_never_shows_and_no_step_at_all_is_finite(layer: Layer):
     shape, rng = (TIME, 2), np.random.default_rng(0)

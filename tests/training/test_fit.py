@@ -230,6 +230,7 @@ def test_slopes_are_trained():
 # Optimizers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [

@@ -26,7 +26,7 @@ class EntityEmbedding(Layer):
     vocabularies: tuple[int, ...] = axes(meaning="how many values each category has")
     units: int = positive_int(4, meaning="the length of a value's vector")
     initializer: Initializer = Uniform()
-    textbook = "y[c] = tables[c][x[c]]"
+    textbook = "y[c] = tables[c, x[c]]"
 
     def output_shape(self, shape):
         categories = len(self.vocabularies)
