@@ -126,6 +126,19 @@ def notation(value: Any) -> str:
     return repr(value)
 
 
+def written(formula: type[Formula]) -> str:
+    """A class with all of its fields, as one writes it.
+
+    >>> from chainrule.regularizers import L2
+    >>> written(L2)
+    'L2(strength)'
+    """
+    words = []
+    for field in dataclasses.fields(formula):  # type: ignore[arg-type]
+        words.append(field.name + ("" if _required(field) else f"={notation(field.default)}"))
+    return f"{formula.__name__}({', '.join(words)})"
+
+
 # Constraints: declared once on the field, they check the value, word the message and feed the tests.
 
 

@@ -5,12 +5,13 @@ import pytest
 
 from chainrule.activations import ELU, Activation, ReLU, Softmax, Tanh
 from chainrule.costs import CrossEntropy
+from chainrule.formula import written
 from chainrule.layers import LSTM, Dense
 from chainrule.optimizers import Adam, ClipNorm
 from chainrule.regularizers import L2
 from chainrule.schedules import ConstantRate, CosineDecay, OneCycle, StepDecay, Warmup
 from chainrule.textbook.curves import Curve, braille, curves, steps_of
-from chainrule.textbook.page import page, written
+from chainrule.textbook.page import page
 
 
 def test_fields_tell_letter_value_default_and_what_is_allowed():

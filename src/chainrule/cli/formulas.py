@@ -1,6 +1,5 @@
 """`chainrule list`: every formula there is."""
 
-import dataclasses
 from typing import Annotated
 
 import typer
@@ -19,6 +18,7 @@ def list_formulas(
     """
     from chainrule.cli import output
     from chainrule.families import FAMILIES, members
+    from chainrule.formula import written
     from chainrule.notation import nearest
 
     if family is not None and family not in FAMILIES:
@@ -26,15 +26,7 @@ def list_formulas(
             f"There is no family {family!r}.{nearest(family, FAMILIES)} They are {', '.join(FAMILIES)}."
         )
     for name in [family] if family else FAMILIES:
-        output.formulas(name, [(_written(formula), _mathematics(formula)) for formula in members(name)])
-
-
-def _written(formula: type) -> str:
-    """The formula with all of its fields, as one writes it."""
-    words = []
-    for field in dataclasses.fields(formula):
-        words.append(field.name + ("" if field.default is dataclasses.MISSING else f"={field.default!r}"))
-    return f"{formula.__name__}({', '.join(words)})"
+        output.formulas(name, [(written(formula), _mathematics(formula)) for formula in members(name)])
 
 
 def _mathematics(formula: type) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import sympy as sp
 
-from chainrule.formula import Formula, constraint_of, notation
+from chainrule.formula import Formula, constraint_of, notation, written
 from chainrule.layer import Chain, Layer, Parameter
 from chainrule.textbook.curves import braille, curves
 from chainrule.textbook.equations import Equation, derivatives, equations
@@ -88,19 +88,6 @@ meaning='minus the value that it approaches far below 0')
         reference=kind.reference(),
         notation=repr(made) if made else written(kind),
     )
-
-
-def written(formula: type[Formula]) -> str:
-    """A class with all of its fields, as one writes it.
-
-    >>> from chainrule.regularizers import L2
-    >>> written(L2)
-    'L2(strength)'
-    """
-    words = []
-    for field in dataclasses.fields(formula):  # type: ignore[arg-type]
-        words.append(field.name + ("" if field.default is dataclasses.MISSING else f"={notation(field.default)}"))
-    return f"{formula.__name__}({', '.join(words)})"
 
 
 def with_defaults(kind: type[Formula]) -> Formula | None:
