@@ -1,28 +1,64 @@
-"""What exact activations cost: values, and values with derivatives, of 16 million float32 numbers."""
+"""What exact activations cost: values and derivatives of 16 million float32 numbers."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.training import Task
+from benchmarks.workload import Contestants, Workload
 
 NUMBERS = 16_000_000
+ACTIVATIONS = ("Tanh", "Sigmoid", "Softplus", "ELU", "ReLU", "LeakyReLU")
 
 
-def activation(name: str, derivative: bool) -> Task:
-    """An activation here and in JAX, each compiled, over the same numbers."""
+def activation(name: str) -> Workload:
+    """Values, and derivatives from a gradient of ones."""
+    x = np.random.default_rng(0).normal(0, 3, NUMBERS).astype(np.float32)
+
+    def contestants() -> Contestants:
+        import jax
+
+        from benchmarks.peers.keras_on_jax import keras
+        from chainrule.notation import parse
+
+        slope = {"negative_slope": 0.01} if name == "LeakyReLU" else {}
+        peer = {"LeakyReLU": "leaky_relu"}.get(name, name.lower())
+        return {
+            "Chainrule": _on_jax(parse(name), x),
+            "PyTorch": _torch(peer, x),
+            "torch.compile": _torch(peer, x, compiled=True),
+            "Keras": _on_jax(lambda x: getattr(keras.activations, peer)(x, **slope), x),
+            "Flax": _on_jax(getattr(jax.nn, peer), x),
+        }
+
+    return Workload(contestants, moved=3.0 * x.nbytes)
+
+
+def _on_jax(function: Callable, x: np.ndarray) -> Callable[[], float]:
     import jax
     import jax.numpy as jnp
 
-    from chainrule.notation import parse
     from chainrule.textbook.accuracy import value_and_derivative
 
-    theirs = {"Tanh": jnp.tanh, "Sigmoid": jax.nn.sigmoid, "Softplus": jax.nn.softplus, "ELU": jax.nn.elu}
-    x = jnp.asarray(np.random.default_rng(0).normal(0, 3, NUMBERS), jnp.float32)
+    compiled, numbers = jax.jit(value_and_derivative(function)), jnp.asarray(x)
 
-    def work(function: Callable) -> Callable:
-        compiled = jax.jit(value_and_derivative(function) if derivative else function)
-        return lambda: jax.block_until_ready(compiled(x))
+    def work() -> float:
+        value, derivative = jax.block_until_ready(compiled(numbers))
+        return float((value[:100] + derivative[:100]).sum())
 
-    contestants = {"chainrule": work(parse(name)), "jax": work(theirs[name])}  # type: ignore[arg-type]
-    return contestants, dict.fromkeys(contestants, 1)
+    return work
+
+
+def _torch(name: str, x: np.ndarray, compiled: bool = False) -> Callable[[], float]:
+    from benchmarks.peers.pytorch import torch
+
+    function = getattr(torch, name, None) or getattr(torch.nn.functional, name)
+    function = torch.compile(function) if compiled else function
+    numbers = torch.from_numpy(x).requires_grad_()
+    ones = torch.ones(len(x))
+
+    def work() -> float:
+        value = function(numbers)
+        [derivative] = torch.autograd.grad(value, numbers, ones)
+        return float((value[:100] + derivative[:100]).detach().sum())
+
+    return work

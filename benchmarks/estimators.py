@@ -11,21 +11,23 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import Contestants
+from benchmarks.workload import Contestants, Workload
 
-Task = tuple[Contestants, dict[str, int]]
 HIDDEN = (64, 32)
 
 
-def fits(name: str) -> Task:
+def fits(name: str) -> Workload:
     """Whole fits of the MLP to a set: 30 epochs of a small one, 5 of diamonds."""
-    x, y = DATA[name]()
-    epochs, batch = SCHEDULE[name]
-    contestants = {
-        library: _again(make, x.astype(np.float32 if library == "skorch" else float), y, epochs, batch)
-        for library, make in LIBRARIES.items()
-    }
-    return contestants, dict.fromkeys(contestants, 1)
+
+    def contestants() -> Contestants:
+        x, y = DATA[name]()
+        kinds = {"skorch": np.float32}
+        return {
+            library: _again(make, x.astype(kinds.get(library, float)), y, *SCHEDULE[name])
+            for library, make in LIBRARIES.items()
+        }
+
+    return Workload(contestants)
 
 
 def scores(name: str, seeds: int = 5) -> dict[str, list[float]]:
@@ -125,7 +127,7 @@ def skorch(x, y, epochs, batch, seed):
     return NeuralNetClassifier(network, criterion=torch.nn.CrossEntropyLoss, **options), y.astype(np.int64)
 
 
-LIBRARIES = {"chainrule": ours, "scikit-learn": mlp, "skorch": skorch}
+LIBRARIES = {"Chainrule": ours, "scikit-learn": mlp, "skorch": skorch}
 DATA = {"digits": digits, "breast_cancer": breast_cancer, "diamonds": diamonds}
 SCHEDULE = {"digits": (30, 32), "breast_cancer": (30, 32), "diamonds": (5, 128)}
 """Epochs and batch size."""

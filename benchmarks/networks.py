@@ -1,0 +1,85 @@
+"""A step of training, and predictions, of networks that every library has."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.tasks import classification
+from benchmarks.workload import Contestants, Workload
+
+SMALL = "Dense(64) >> ReLU() >> Dense(10) >> Softmax()"
+MLP = "Dense(256) >> ReLU() >> Dense(128) >> ReLU() >> Dense(10) >> Softmax()"
+LARGE = "Dense(2048) >> ReLU() >> Dense(2048) >> ReLU() >> Dense(10) >> Softmax()"
+CNN = (
+    'Conv2D(32, 3, padding="same") >> ReLU() >> MaxPool2D(2) >> Conv2D(64, 3, padding="same") >> ReLU() >> '
+    "MaxPool2D(2) >> Flatten() >> Dense(64) >> ReLU() >> Dense(10) >> Softmax()"
+)
+SERIES = (
+    'Conv1D(32, 5, padding="same") >> ReLU() >> MaxPool1D(2) >> Conv1D(64, 5, padding="same") >> ReLU() >> '
+    "GlobalAveragePool1D() >> Dense(10) >> Softmax()"
+)
+LOCAL = "LocallyConnected2D(32, 3) >> ReLU() >> Flatten() >> Dense(10) >> Softmax()"
+POOLED = "Embedding(20000, 64) >> GlobalAveragePool1D() >> Dense(10) >> Softmax()"
+SPOKEN = "Embedding(20000, 64) >> GRU(64, reset_after=True) >> Dense(10) >> Softmax()"
+
+
+def step(
+    notation: str,
+    shape: tuple[int, ...],
+    batch: int,
+    steps: int = 12,
+    optimizer: str = "Adam(0.001)",
+    dense: bool = False,
+) -> Workload:
+    """A step of training, shuffle included; `dense` networks are MLPs, which scikit-learn has too."""
+    task = classification(notation, shape, batch, steps, optimizer=optimizer)
+
+    def contestants() -> Contestants:
+        from benchmarks.peers import flax_nnx, keras_on_jax, ours, pytorch, scikit_learn
+
+        made = {
+            "Chainrule": ours.trainer(task),
+            "PyTorch": pytorch.trainer(task),
+            "torch.compile": pytorch.trainer(task, compiled=True),
+        }
+        if "Local" not in notation:
+            made["Keras"] = keras_on_jax.trainer(task)
+        made["Flax"] = flax_nnx.trainer(task)
+        return made | ({"scikit-learn": scikit_learn.trainer(task)} if dense else {})
+
+    return Workload(contestants, steps, flops=task.flops)
+
+
+def recurrent(layer: str, batch: int, time: int, features: int) -> Workload:
+    """A step of one recurrent layer and a dense one."""
+    return step(f"{layer} >> Dense(10) >> Softmax()", (time, features), batch)
+
+
+def prediction(rows: int, calls: int) -> Workload:
+    """Probabilities of so many rows from the MLP, as often as `calls`."""
+    task = classification(MLP, (784,), 32, 1)
+    x = np.random.default_rng(1).normal(size=(rows, 784)).astype(np.float32)
+
+    def contestants() -> Contestants:
+        from benchmarks.peers import flax_nnx, keras_on_jax, ours, pytorch, scikit_learn
+
+        makers: dict[str, Callable] = {
+            "Chainrule": ours.predictor,
+            "PyTorch": pytorch.predictor,
+            "torch.compile": lambda task: pytorch.predictor(task, compiled=True),
+            "Keras": keras_on_jax.predictor,
+            "Flax": flax_nnx.predictor,
+            "scikit-learn": scikit_learn.predictor,
+        }
+        return {name: _calls(make(task), x, calls) for name, make in makers.items()}
+
+    return Workload(contestants, calls, flops=rows * task.flops_forward)
+
+
+def _calls(predict: Callable[[np.ndarray], np.ndarray], x: np.ndarray, calls: int) -> Callable[[], float]:
+    def work() -> float:
+        for _ in range(calls):
+            a = predict(x)
+        return float(np.asarray(a[:, 0]).mean())
+
+    return work

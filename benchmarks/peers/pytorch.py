@@ -1,0 +1,169 @@
+"""PyTorch: eager, with fused optimizers and, for images, channels_last memory; and torch.compile."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.machine import cores
+from benchmarks.tasks import Task
+
+torch.set_num_threads(cores())
+
+OPTIMIZERS = {
+    "Adam": lambda p, rate: torch.optim.Adam(p, lr=rate, fused=True),
+    "GradientDescent": lambda p, rate: torch.optim.SGD(p, lr=rate, fused=True),
+}
+
+
+def trainer(task: Task, compiled: bool = False) -> Callable[[], float]:
+    """An epoch of steps as PyTorch's tutorials write them, the batches cut from shuffled tensors."""
+    module = network(task)
+    name, rate = task.optimizer.rstrip(")").split("(")
+    rule = OPTIMIZERS[name](module.parameters(), float(rate))
+    forward = torch.compile(module) if compiled else module
+    criterion = nn.CrossEntropyLoss()
+    x, y = inputs(task.x), torch.from_numpy(task.y.astype(np.int64))
+    orders = [torch.from_numpy(task.order)]
+
+    def epoch() -> float:
+        total = torch.zeros(())
+        batches = (orders.pop() if orders else torch.randperm(len(x))).split(task.batch)
+        for rows in batches:
+            rule.zero_grad()
+            cost = criterion(forward(x[rows]), y[rows])
+            cost.backward()
+            rule.step()
+            total += cost.detach()
+        return float(total) / len(batches)
+
+    return epoch
+
+
+def predictor(task: Task, compiled: bool = False) -> Callable[[np.ndarray], np.ndarray]:
+    """The network's probabilities in inference mode."""
+    module = nn.Sequential(network(task), nn.Softmax(1)).eval()
+    forward = torch.compile(module) if compiled else module
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return forward(inputs(rows)).numpy()
+
+    return predict
+
+
+def inputs(x: np.ndarray) -> torch.Tensor:
+    """Rows as PyTorch wants them: tokens as long integers, channels first (in memory they stay last)."""
+    tensor = torch.from_numpy(x)
+    if x.dtype == np.int32:
+        return tensor.long()
+    return tensor.permute(0, 3, 1, 2) if x.ndim == 4 else tensor
+
+
+def network(task: Task) -> nn.Module:
+    """The same network up to Softmax, with the same parameters."""
+    modules: list[nn.Module] = []
+    flattened: tuple[int, ...] = ()
+    for layer, shape, p in task.layers():
+        match type(layer).__name__:
+            case "Dense":
+                kernel = p["kernel"]
+                if len(flattened) > 1:  # channels come first here
+                    kernel = np.moveaxis(kernel.reshape(*flattened, -1), -2, 0).reshape(kernel.shape)
+                modules.append(_with(nn.Linear(*kernel.shape), kernel.T, p["bias"]))
+                flattened = ()
+            case "Conv2D":
+                like = nn.Conv2d(shape[-1], layer.filters, layer.kernel_size, layer.stride, layer.padding)
+                modules.append(_with(like, p["kernel"].transpose(3, 2, 0, 1), p["bias"]))
+            case "Conv1D":
+                like = nn.Conv1d(shape[-1], layer.filters, layer.kernel_size, layer.stride, layer.padding)
+                modules.append(_with(like, p["kernel"].transpose(2, 1, 0), p["bias"]))
+            case "RNN" | "LSTM" | "GRU" as name:
+                like = getattr(nn, name)(shape[-1], layer.units, batch_first=True)
+                recurrent = np.zeros_like(p["bias"])
+                if "recurrent_bias" in p:
+                    recurrent[-layer.units :] = p["recurrent_bias"]
+                modules.append(Last(_with(like, p["kernel"].T, p["recurrent_kernel"].T, p["bias"], recurrent)))
+            case "LocallyConnected2D":
+                modules.append(Local(p["kernel"], p["bias"]))
+            case "Embedding":
+                modules.append(_with(nn.Embedding(*p["table"].shape), p["table"]))
+            case "MaxPool2D":
+                modules.append(nn.MaxPool2d(layer.size, layer.stride))
+            case "MaxPool1D":
+                modules.append(nn.MaxPool1d(layer.size, layer.stride))
+            case "GlobalAveragePool1D":
+                time = 1 if any(isinstance(m, nn.Embedding) for m in modules) else 2
+                modules.append(Mean(time))
+            case "Flatten":
+                modules.append(nn.Flatten())
+                flattened = shape
+            case "ReLU":
+                modules.append(nn.ReLU())
+            case "Softmax":
+                pass
+            case name:
+                raise NotImplementedError(name)
+    if isinstance(modules[0], nn.Conv1d):
+        modules.insert(0, ChannelsFirst())
+    whole = nn.Sequential(*modules)
+    return whole.to(memory_format=torch.channels_last) if len(task.shape) == 3 else whole
+
+
+class Last(nn.Module):
+    """A recurrent layer's output after the last step."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x)[0][:, -1]
+
+
+class Mean(nn.Module):
+    """The mean over time."""
+
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.axis = axis
+
+    def forward(self, x: Any) -> Any:
+        return x.mean(self.axis)
+
+
+class ChannelsFirst(nn.Module):
+    """Series as PyTorch's convolutions want them."""
+
+    def forward(self, x: Any) -> Any:
+        return x.transpose(1, 2)
+
+
+class Local(nn.Module):
+    """PyTorch has no locally connected layer: unfold, and one product for all places."""
+
+    def __init__(self, kernel: np.ndarray, bias: np.ndarray) -> None:
+        super().__init__()
+        rows, columns, height, width, channels, filters = kernel.shape
+        self.size, self.places, self.channels = (height, width), rows * columns, channels
+        own = kernel.reshape(self.places, height * width, channels, filters)  # unfold has the channels before the cells
+        self.kernel = nn.Parameter(_tensor(own.transpose(0, 2, 1, 3).reshape(self.places, -1, filters)))
+        self.bias = nn.Parameter(_tensor(bias.reshape(self.places, filters)))
+
+    def forward(self, x: Any) -> Any:
+        patches = nn.functional.unfold(x, self.size)
+        y = torch.einsum("nkp,pkf->nfp", patches, self.kernel) + self.bias.T
+        return y.unflatten(2, (-1, int(self.places**0.5)))
+
+
+def _with(module: nn.Module, *arrays: np.ndarray) -> nn.Module:
+    """The module with these parameters, in the order in which it declares them."""
+    for parameter, array in zip(module.parameters(), arrays, strict=True):
+        parameter.data = _tensor(array)
+    return module
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array).copy())

@@ -1,0 +1,115 @@
+"""A network, its data, and what it begins with: the same for every library."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+
+from chainrule.costs import CategoricalCrossEntropy
+from chainrule.layer import Chain, Layer, Shape
+from chainrule.layers import Embedding
+from chainrule.metrics import Accuracy
+from chainrule.notation import parse
+from chainrule.training.batches import on_device, shuffled
+from chainrule.training.loop import Loop
+from chainrule.training.step import Problem
+
+
+@dataclass
+class Task:
+    """A classification into ten classes by a network that ends in Softmax.
+
+    Attributes:
+        notation, optimizer: the formulas.
+        x, y: the inputs, and the numbers of the classes.
+        batch: examples a step.
+    """
+
+    notation: str
+    x: np.ndarray
+    y: np.ndarray
+    batch: int
+    optimizer: str = "Adam(0.001)"
+
+    @cached_property
+    def network(self) -> Chain:
+        """The composition of formulas."""
+        return parse(self.notation, Chain)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """One example's."""
+        return self.x.shape[1:]
+
+    @property
+    def problem(self) -> Problem:
+        """Our formulas for it."""
+        return Problem(self.network, CategoricalCrossEntropy(), parse(self.optimizer), None, (Accuracy(),))
+
+    def loop(self) -> Loop:
+        """Our training loop, the one that `fit` runs, before its first epoch."""
+        loop = Loop(self.problem, on_device(self.x, self.y, None), len(self.x), self.batch, seed=0)
+        loop.chunk = loop.steps
+        return loop
+
+    @cached_property
+    def parameters(self) -> tuple[dict[str, np.ndarray], ...]:
+        """What every library begins with."""
+        return jax.tree.map(np.array, self.loop().state.parameters)
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """The rows in the order in which the first epoch visits them."""
+        loop = self.loop()
+        return np.array(shuffled(loop.shuffles, 1, loop.examples))[: len(self.x)]
+
+    def layers(self) -> list[tuple[Layer, Shape, dict[str, np.ndarray]]]:
+        """Each layer with the shape that reaches it and its first parameters."""
+        return [(layer, at, p) for (layer, at), p in zip(self.network.walk(self.shape), self.parameters, strict=True)]
+
+    @property
+    def flops(self) -> float:
+        """The multiplications and additions of a step: value, and the gradients of every kernel and inner input."""
+        total = 0
+        for number, (layer, shape) in enumerate(self.network.walk(self.shape)):
+            for name, p in layer.parameters(shape).items():
+                if p.regularized:
+                    products = 2 if number == 0 and name == "kernel" else 3
+                    total += 2 * products * self.batch * np.prod(p.shape) * _times(layer, shape)
+        return float(total)
+
+    @property
+    def flops_forward(self) -> float:
+        """The multiplications and additions of one example's prediction."""
+        kernels = [
+            (layer, shape, p)
+            for layer, shape in self.network.walk(self.shape)
+            for p in layer.parameters(shape).values()
+            if p.regularized
+        ]
+        return float(sum(2 * np.prod(p.shape) * _times(layer, shape) for layer, shape, p in kernels))
+
+
+def _times(layer: Layer, shape: Shape) -> int:
+    """How often an example meets each number of a layer's kernel."""
+    match type(layer).__name__:
+        case "Conv1D" | "Conv2D":
+            return int(np.prod(layer.output_shape(shape)[:-1]))
+        case "RNN" | "LSTM" | "GRU":
+            return shape[0]
+        case _:
+            return 1
+
+
+def classification(notation: str, shape: Shape, batch: int, steps: int, **options: Any) -> Task:
+    """A task with random inputs, numbers or tokens, for an epoch of so many steps."""
+    random = np.random.default_rng(0)
+    first = parse(notation, Chain).layers[0]
+    size = (batch * steps, *shape)
+    if isinstance(first, Embedding):
+        x = random.integers(0, first.vocabulary, size).astype(np.int32)
+    else:
+        x = random.normal(size=size).astype(np.float32)
+    return Task(notation, x, random.integers(0, 10, len(x)).astype(np.int32), batch, **options)
