@@ -1,6 +1,7 @@
 """Initialisers: the distributions that they promise, for kernels of every shape."""
 
 import functools
+import logging
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,8 @@ from chainrule.initializers import (
     Zeros,
     fan_in,
     fan_out,
+    seeded,
+    split,
 )
 
 KEY = jax.random.key(0)
@@ -105,6 +108,37 @@ def test_shapes_dtype_and_repetition(initializer):
                 w = jax.eval_shape(lambda key, shape=shape: initializer(key, shape), KEY)
                 assert (w.shape, w.dtype) == (shape, jnp.float32)
     np.testing.assert_array_equal(initializer(KEY, (4, 3)), initializer(KEY, (4, 3)))
+
+
+@pytest.mark.parametrize("initializer", BY_DEFAULT, ids=repr)
+def test_a_program_draws_the_same(initializer):
+    keys = jnp.stack([KEY, jax.random.key(1)])
+    draws = jax.jit(jax.vmap(lambda key: initializer(key, (3, 2))))(keys)
+    for key, draw in zip(keys, draws, strict=True):
+        np.testing.assert_allclose(initializer(key, (3, 2)), draw, rtol=1e-5)
+
+
+def test_values_that_a_program_is_given():
+    draw = jax.jit(lambda stddev: Normal(stddev)(KEY, (3, 2)))
+    np.testing.assert_allclose(draw(0.5), Normal(0.5)(KEY, (3, 2)), rtol=1e-6)
+
+
+def test_split_keys_differ_and_are_the_same_in_a_program():
+    words = [jax.random.key_data(key).tolist() for key in (*split(KEY, 3), *split(jax.random.key(1), 3))]
+    assert len({tuple(each) for each in words}) == 6
+    assert words[:3] == [each.tolist() for each in jax.jit(lambda key: [*map(jax.random.key_data, split(key, 3))])(KEY)]
+
+
+def test_seeded_keys_are_those_of_jax():
+    for seed in (0, 7, 2**32 - 1):
+        assert seeded(seed) == jax.random.key(np.uint32(seed))
+
+
+def test_drawing_compiles_nothing(caplog):
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        for own, initializer in zip(split(seeded(5), len(BY_DEFAULT)), BY_DEFAULT, strict=True):
+            initializer(own, (5, 3))
+    assert not [record.message for record in caplog.records if record.message.startswith("Compiling")]
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ fan_out the number of outputs that one input reaches.
 import dataclasses
 import math
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula, constrained, non_negative, number, positive
@@ -24,6 +26,42 @@ class Initializer(Formula):
         """Draw an array of this shape, float32."""
 
 
+def drawn(
+    draw: Callable[[np.random.Generator], np.ndarray], key: jax.Array, shape: tuple[int, ...], dtype: Any = np.float32
+) -> Any:
+    """What NumPy draws for a key: nothing is compiled, which would take longer than to draw.
+
+    Within a compiled program the host is called back, for the same bits.
+
+    >>> drawn(lambda generator: generator.random(2), jax.random.key(0), (2,)).shape
+    (2,)
+    """
+
+    def on_host(words: Any) -> np.ndarray:
+        draws = [draw(np.random.default_rng(own)) for own in np.asarray(words).reshape(-1, words.shape[-1])]
+        return np.asarray(draws, dtype).reshape(*words.shape[:-1], *shape)
+
+    words = jax.random.key_data(key)
+    if isinstance(words, Tracer):
+        return jax.pure_callback(on_host, jax.ShapeDtypeStruct(shape, dtype), words, vmap_method="expand_dims")
+    return on_host(words)
+
+
+def split(key: jax.Array, count: int) -> list[jax.Array]:
+    """As many keys of their own; nothing is compiled, as in `drawn`."""
+    draw = lambda generator: generator.integers(2**32, size=(count, 2), dtype=np.uint32)  # noqa: E731
+    return [_key(words) for words in drawn(draw, key, (count, 2), np.uint32)]
+
+
+def seeded(seed: int) -> jax.Array:
+    """`jax.random.key(seed)`, of which nothing is compiled."""
+    return _key(np.array([0, seed], np.uint32))
+
+
+def _key(words: Any) -> jax.Array:
+    return jax.random.wrap_key_data(words, impl="threefry2x32")
+
+
 class Zeros(Initializer):
     """All zeros.
 
@@ -34,7 +72,7 @@ class Zeros(Initializer):
     textbook = "0"
 
     def __call__(self, key, shape):
-        return jnp.zeros(shape, jnp.float32)
+        return jax.device_put(np.zeros(shape, np.float32))
 
 
 class Constant(Initializer):
@@ -48,7 +86,7 @@ class Constant(Initializer):
     textbook = "value"
 
     def __call__(self, key, shape):
-        return jnp.full(shape, self.value, jnp.float32)
+        return jax.device_put(self.value + np.zeros(shape, np.float32))
 
 
 class Normal(Initializer):
@@ -63,7 +101,7 @@ class Normal(Initializer):
     textbook = "N(mean, stddev**2)"
 
     def __call__(self, key, shape):
-        return self.mean + self.stddev * jax.random.normal(key, shape, jnp.float32)
+        return jax.device_put(self.mean + self.stddev * _normal(key, shape))
 
 
 class Uniform(Initializer):
@@ -83,7 +121,7 @@ class Uniform(Initializer):
             raise ChainruleError(f"Uniform: low must not be above high, got {self.low} and {self.high}. Swap them.")
 
     def __call__(self, key, shape):
-        return self.low + (self.high - self.low) * jax.random.uniform(key, shape, jnp.float32)
+        return jax.device_put(self.low + (self.high - self.low) * _uniform(key, shape))
 
 
 class GlorotUniform(Initializer):
@@ -115,7 +153,7 @@ class GlorotNormal(Initializer):
     textbook = "N(0, 2 / (fan_in + fan_out))"
 
     def __call__(self, key, shape):
-        return jax.random.normal(key, shape, jnp.float32) * math.sqrt(2 / (fan_in(shape) + fan_out(shape)))
+        return jax.device_put(_normal(key, shape) * math.sqrt(2 / (fan_in(shape) + fan_out(shape))))
 
 
 class HeUniform(Initializer):
@@ -147,7 +185,7 @@ class HeNormal(Initializer):
     textbook = "N(0, 2 / fan_in)"
 
     def __call__(self, key, shape):
-        return jax.random.normal(key, shape, jnp.float32) * math.sqrt(2 / fan_in(shape))
+        return jax.device_put(_normal(key, shape) * math.sqrt(2 / fan_in(shape)))
 
 
 class LeCunUniform(Initializer):
@@ -179,7 +217,7 @@ class LeCunNormal(Initializer):
     textbook = "N(0, 1 / fan_in)"
 
     def __call__(self, key, shape):
-        return jax.random.normal(key, shape, jnp.float32) * math.sqrt(1 / fan_in(shape))
+        return jax.device_put(_normal(key, shape) * math.sqrt(1 / fan_in(shape)))
 
 
 class Orthogonal(Initializer):
@@ -191,7 +229,7 @@ class Orthogonal(Initializer):
     linear neural networks, arXiv:1312.6120.
 
     >>> q = Orthogonal()(jax.random.key(0), (3, 3))
-    >>> bool(abs(q @ q.T - jnp.eye(3)).max() < 1e-6)
+    >>> bool(abs(q @ q.T - np.eye(3)).max() < 1e-6)
     True
     """
 
@@ -200,10 +238,13 @@ class Orthogonal(Initializer):
 
     def __call__(self, key, shape):
         rows, columns = math.prod(shape[:-1]), shape[-1]
-        draw = jax.random.normal(key, (max(rows, columns), min(rows, columns)), jnp.float32)
-        q, r = jnp.linalg.qr(draw)
-        q = q * jnp.where(jnp.diagonal(r) < 0, -1.0, 1.0)  # so that every rotation is equally likely
-        return self.gain * (q if rows >= columns else q.T).reshape(shape)
+
+        def rotation(generator: np.random.Generator) -> np.ndarray:
+            q, r = np.linalg.qr(generator.standard_normal((max(rows, columns), min(rows, columns))))
+            q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)  # so that every rotation is equally likely
+            return (q if rows >= columns else q.T).reshape(shape)
+
+        return jax.device_put(self.gain * drawn(rotation, key, shape))
 
 
 class Pretrained(Initializer):
@@ -230,7 +271,7 @@ class Pretrained(Initializer):
         if not isinstance(values, np.ndarray) or values.shape != shape or values.dtype.kind not in "iuf":
             found = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else "several arrays"
             raise ChainruleError(f"{self!r}: expected numbers of shape {shape}, got {found}. Cut or fill the table.")
-        return jnp.asarray(values, jnp.float32)
+        return jax.device_put(values.astype(np.float32))
 
 
 def fan_in(shape: tuple[int, ...]) -> int:
@@ -243,5 +284,13 @@ def fan_out(shape: tuple[int, ...]) -> int:
     return max(math.prod(shape[:-2]) * shape[-1], 1) if shape else 1
 
 
+def _normal(key: jax.Array, shape: tuple[int, ...]) -> Any:
+    return drawn(lambda generator: generator.standard_normal(shape, np.float32), key, shape)
+
+
+def _uniform(key: jax.Array, shape: tuple[int, ...]) -> Any:
+    return drawn(lambda generator: generator.random(shape, np.float32), key, shape)
+
+
 def _symmetric(key: jax.Array, shape: tuple[int, ...], bound: float) -> jax.Array:
-    return jax.random.uniform(key, shape, jnp.float32, -bound, bound)
+    return jax.device_put(bound * (2 * _uniform(key, shape) - 1))

@@ -10,6 +10,7 @@ import jax
 
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula
+from chainrule.initializers import split
 
 Shape = tuple[int, ...]
 
@@ -182,8 +183,8 @@ def _links(layer: Layer) -> tuple[Layer, ...]:
 def initialize(layer: Layer, shape: Shape, key: jax.Array) -> Any:
     """Draw the parameters that a layer declares for examples of this shape, each from a key of its own."""
     declared, tree = jax.tree.flatten(layer.parameters(shape), is_leaf=_is_parameter)
-    keys = jax.random.split(key, max(len(declared), 1))
-    return tree.unflatten([p.initializer(own, p.shape) for p, own in zip(declared, keys, strict=False)])
+    keys = split(key, len(declared))
+    return tree.unflatten([p.initializer(own, p.shape) for p, own in zip(declared, keys, strict=True)])
 
 
 def count(layer: Layer, shape: Shape) -> int:

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.training.batches import Examples, batch, bucket, on_device, shuffled
@@ -41,7 +41,6 @@ def test_padding_comes_last_and_is_zero(weights):
         assert not array[33:].any()
 
 
-@settings(deadline=None)  # the first compiles
 @given(st.integers(1, CAPACITY), st.integers(0, 2**32 - 1), st.integers(1, 10**6))
 def test_shuffled_is_a_permutation_of_the_rows_and_then_the_padding(rows, seed, epoch):
     blank = jnp.zeros((CAPACITY, 1))
@@ -60,8 +59,8 @@ def test_epochs_and_seeds_differ():
 
 
 def test_every_row_comes_first_equally_often():
-    order = jax.vmap(lambda epoch: shuffled(jax.random.key(0), epoch, examples(10))[0])
-    firsts = np.bincount(order(jnp.arange(5000)), minlength=10)
+    data = examples(10)
+    firsts = np.bincount([int(shuffled(jax.random.key(0), epoch, data)[0]) for epoch in range(5000)], minlength=10)
     assert np.sum((firsts - 500) ** 2 / 500) < 27.9  # χ² with 9 degrees of freedom, p = 0.001
 
 

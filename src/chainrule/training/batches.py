@@ -1,4 +1,4 @@
-"""Examples on the device: padded to a few sizes, and shuffled there."""
+"""Examples on the device: padded to a few sizes, and the order in which they are visited."""
 
 from typing import Any, NamedTuple
 
@@ -42,12 +42,15 @@ def on_device(x: Any, E: np.ndarray, weights: np.ndarray | None) -> Examples:
     return jax.device_put(Examples(x, E, weights, np.int32(rows)))  # type: ignore[arg-type]
 
 
-@jax.jit
-def shuffled(key: jax.Array, epoch: jax.Array, examples: Examples) -> jax.Array:
-    """The order in which an epoch visits the rows: a random one of those that count, then the padding."""
-    draw = jax.random.bits(jax.random.fold_in(key, epoch), (examples.capacity,), jnp.uint32)
-    counts = jnp.arange(examples.capacity) < examples.rows
-    return jnp.argsort(jnp.where(counts, draw, jnp.uint32(2**32 - 1)), stable=True)
+def shuffled(key: jax.Array, epoch: int, examples: Examples) -> jax.Array:
+    """The order in which an epoch visits the rows: a random one of those that count, then the padding.
+
+    It is drawn by NumPy, since a sort on the device takes longer to compile and to run.
+    """
+    order = np.arange(examples.capacity, dtype=np.int32)
+    generator = np.random.default_rng([*np.asarray(jax.random.key_data(key)), epoch])
+    generator.shuffle(order[: int(examples.rows)])
+    return jax.device_put(order)
 
 
 def batch(examples: Examples, order: jax.Array, index: jax.Array, size: int) -> tuple[Any, jax.Array, jax.Array]:
@@ -60,5 +63,5 @@ def batch(examples: Examples, order: jax.Array, index: jax.Array, size: int) -> 
         places = begin + jnp.arange(size)
         counts = (places >= index * size) & (places < examples.rows)
         rows = jax.lax.dynamic_slice(order, (begin,), (size,))
-        x, E, weights = jax.tree.map(lambda array: array[rows], (x, E, weights))
+        x, E, weights = jax.tree.map(lambda array: array.at[rows].get(mode="promise_in_bounds"), (x, E, weights))
     return x, E, counts.astype(jnp.float32) if weights is None else jnp.where(counts, weights, 0)

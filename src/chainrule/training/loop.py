@@ -6,14 +6,14 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.history import Row
+from chainrule.initializers import seeded, split
 from chainrule.layer import shape_of
 from chainrule.training.batches import Examples, shuffled
-from chainrule.training.step import Problem, State, first, run, start
+from chainrule.training.step import Problem, State, first, run
 
 CHUNK = 0.2  # seconds of steps between two looks at the screen and the keyboard
 
@@ -30,9 +30,9 @@ class Loop:
         self, problem: Problem, examples: Examples, rows: int, batch_size: int, seed: int, state: State | None = None
     ):
         self.problem, self.examples, self.batch_size = problem, examples, batch_size
-        first_values, self.shuffles = jax.random.split(jax.random.key(seed))
+        first_values, self.shuffles = split(seeded(seed), 2)
         shape = shape_of(examples.x)
-        self.state: State = start(problem, first_values, shape) if state is None else _fitting(state, problem, shape)
+        self.state: State = first(problem, first_values, shape) if state is None else _fitting(state, problem, shape)
         self.steps = -(-rows // batch_size)
         shape = (-(-examples.capacity // batch_size), len(problem.metrics) + 2)
         self.records = jax.device_put(np.zeros(shape, np.float32))
@@ -40,7 +40,7 @@ class Loop:
 
     def epoch(self, number: int, on_chunk: Callable[[int], Any]) -> Row:
         """One epoch's steps; `on_chunk` is told how many are done. Returns its mean cost and metrics."""
-        order = shuffled(self.shuffles, number, self.examples) if self.steps > 1 else jnp.zeros(1, jnp.int32)
+        order = shuffled(self.shuffles, number, self.examples) if self.steps > 1 else np.zeros(1, np.int32)
         records, done = self.records, 0
         while done < self.steps:
             until, began = min(done + self.chunk, self.steps), time.perf_counter()
@@ -65,7 +65,7 @@ class Loop:
 def _fitting(state: State, problem: Problem, shape: tuple[int, ...]) -> State:
     """A state to go on from, which must have the arrays that the problem's own first state would have."""
     described = lambda state: jax.tree.map(lambda array: (array.shape, array.dtype), state)  # noqa: E731
-    wanted = jax.eval_shape(partial(first, shape=shape), problem, jax.random.key(0))
+    wanted = jax.eval_shape(partial(first, shape=shape), problem, seeded(0))
     if described(state) != described(wanted):
         raise ChainruleError(
             "fit: after is the checkpoint of another network or optimizer, whose arrays do not fit. Start afresh."
