@@ -46,7 +46,7 @@ def _compile(folder: Path, kind: str) -> None:
     library, partial = folder / f"kernels-{kind}.native", folder / f"kernels-{kind}.partial"
     if library.exists() and library.stat().st_mtime > max(source.stat().st_mtime for source in folder.glob("*.[ch]*")):
         return
-    flags = ["-std=c++17", "-O3", "-fPIC", "-shared", "-pthread", "-w", *KINDS[kind]]
+    flags = ["-std=c++17", "-O3", "-fno-math-errno", "-fPIC", "-shared", "-pthread", "-w", *KINDS[kind]]
     command = [*compiler.split(), *flags, "-isystem", jax.ffi.include_dir(), *map(str, sources), "-o", str(partial)]
     subprocess.run(command, check=True, capture_output=True, text=True)
     partial.replace(library)

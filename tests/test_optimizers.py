@@ -10,6 +10,7 @@ import optax
 import pytest
 from sklearn.linear_model import Lasso
 
+from chainrule.kernels import native
 from chainrule.optimizers import (
     Adadelta,
     Adagrad,
@@ -284,3 +285,45 @@ def test_defaults_are_the_published_ones():
     assert (Adadelta().learning_rate, Adadelta().rho, Adadelta().epsilon) == (1.0, 0.95, 1e-6)
     assert (Momentum().momentum, Nesterov().momentum, RMSprop().rho) == (0.9, 0.9, 0.9)
     assert all(issubclass(rule, Optimizer) for rule in RULES)
+
+
+SHAPES = ((70, 71), (33,), (5,), (), (0, 3))  # more numbers than WORTH_A_CALL, and less than a vector
+
+
+def arrays(seed):
+    return [jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32) for shape in SHAPES]
+
+
+def three_steps(rule, advance):
+    params, state = arrays(0), rule.init(arrays(0))
+    for seed in (1, 2, 3):
+        params, state = advance(rule, params, arrays(seed), state)
+    return params, state
+
+
+def close(ours, truth):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-6, atol=2e-6), ours, truth)
+
+
+def test_the_native_kernels_make_the_same_steps():
+    rules = [*(rule() for rule in RULES), ClipNorm(1.0) >> Momentum(CosineDecay(0.1, steps=5))]
+    natively = lambda rule, *args: rule.advance(*args)  # noqa: E731
+    run = jax.jit(lambda rules, advance: [three_steps(r, advance) for r in rules], static_argnums=1)
+    text = run.lower(rules, natively).as_text()
+    assert native.processor() is None or all(f"@chainrule_{rule.kernel}(" in text for rule in RULES)
+    close(run(rules, natively), run(rules, Optimizer.advance))
+
+
+def test_a_population_each_with_its_rate_is_one_call():
+    rates = jnp.array([0.1, 0.2, 0.3])
+    together = jax.jit(jax.vmap(lambda rate: three_steps(Adam(rate), Adam.advance)))
+    close(together(rates), jax.jit(jax.vmap(lambda rate: three_steps(Adam(rate), Optimizer.advance)))(rates))
+    assert native.processor() is None or together.lower(rates).as_text().count("@chainrule_adam(") == 3
+
+
+@pytest.mark.skipif(native.processor() is None, reason="the native kernels are not built")
+def test_sizes_are_checked_before_memory_is_touched():
+    with pytest.raises(jax.errors.JaxRuntimeError, match="not of the same sizes"):
+        native.update("momentum", jnp.ones(2), [jnp.ones(5), jnp.ones(5)], [jnp.ones(4)])
+    with pytest.raises(jax.errors.JaxRuntimeError, match="not of the same sizes"):
+        native.update("adam", jnp.ones(6), [jnp.ones(5), jnp.ones(5), jnp.ones(5)], [jnp.ones(5)])

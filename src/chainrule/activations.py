@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.formula import non_negative, positive
-from chainrule.functions import expm1, relu, sigmoid, softmax, softplus, tanh
+from chainrule.functions import relu
 from chainrule.initializers import Constant
+from chainrule.kernels.elementwise import elu, sigmoid, softplus, tanh
+from chainrule.kernels.softmax import softmax
 from chainrule.layer import Layer, NoisyLayer, Parameter
 
 
@@ -161,7 +163,7 @@ class ELU(Activation):
     textbook = "x if x > 0 else alpha * (exp(x) - 1)"
 
     def __call__(self, x):
-        return jnp.where(x > 0, x, self.alpha * expm1(jnp.where(x > 0, 0, x)))
+        return elu(x, self.alpha)
 
 
 class Softplus(Activation):

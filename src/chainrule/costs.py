@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from chainrule.activations import Activation, Sigmoid, Softmax
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula
-from chainrule.functions import softplus, surprisal
+from chainrule.kernels.elementwise import softplus
+from chainrule.kernels.softmax import surprisal
 from chainrule.layer import Chain
 
 

@@ -237,8 +237,7 @@ def softmax(z: jax.Array) -> jax.Array:
 @softmax.defjvp
 def _(primals, tangents):
     p = softmax(*primals)
-    dz = differences(p, tangents[0])
-    return p, p * (dz - jnp.sum(p * dz, axis=-1, keepdims=True))
+    return p, softmax_tangent(p, *tangents)
 
 
 @jax.custom_jvp
@@ -251,6 +250,16 @@ def surprisal(z: jax.Array) -> jax.Array:
 
 @surprisal.defjvp
 def _(primals, tangents):
-    p = softmax(*primals)
-    dz = differences(p, tangents[0])
-    return surprisal(*primals), jnp.sum(p * dz, axis=-1, keepdims=True) - dz
+    return surprisal(*primals), surprisal_tangent(softmax(*primals), *tangents)
+
+
+def softmax_tangent(p: jax.Array, dz: jax.Array) -> jax.Array:
+    """How p = softmax z changes with z."""
+    dz = differences(p, dz)
+    return p * (dz - jnp.sum(p * dz, axis=-1, keepdims=True))
+
+
+def surprisal_tangent(p: jax.Array, dz: jax.Array) -> jax.Array:
+    """How −ln softmax z changes with z, given p = softmax z."""
+    dz = differences(p, dz)
+    return jnp.sum(p * dz, axis=-1, keepdims=True) - dz

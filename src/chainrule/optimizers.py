@@ -12,10 +12,12 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.formula import Formula, fraction, positive
+from chainrule.kernels import native
 from chainrule.notation import as_formula
 from chainrule.schedules import Schedule, rate, rate_at
 
 Slots = dict[str, jax.Array]
+WORTH_A_CALL = 1 << 10  # parameters, from which on one call of a native kernel is faster than XLA's loops
 
 
 class Optimizer(Formula):
@@ -28,6 +30,11 @@ class Optimizer(Formula):
     @abstractmethod
     def update(self, grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         """The steps Δθ to add to the parameters, and the new state."""
+
+    def advance(self, params: Any, grads: Any, state: Any) -> tuple[Any, Any]:
+        """The parameters after the step, and the new state."""
+        updates, state = self.update(grads, state, params)
+        return jax.tree.map(jnp.add, params, updates), state
 
     @abstractmethod
     def rates(self, state: Any, params: Any) -> Any:
@@ -44,6 +51,13 @@ class Rule(Optimizer):
 
     slots: ClassVar[tuple[str, ...]] = ()
     """The names of the arrays, of the parameter's shape and at first zero, that the rule keeps for each parameter."""
+
+    kernel: ClassVar[str | None] = None
+    """The native kernel of the rule, which takes its `constants`."""
+
+    def constants(self, eta: Any, t: jax.Array) -> tuple[Any, ...]:
+        """The numbers in the rule that are the same for all parameters at a step."""
+        return ()
 
     @abstractmethod
     def step(self, g: jax.Array, s: Slots, eta: Any, t: jax.Array) -> tuple[jax.Array, Slots]:
@@ -62,6 +76,26 @@ class Rule(Optimizer):
         stepped = [self.step(g, s, eta, t) for g, s in zip(leaves, self._slots_of(state, tree), strict=True)]
         new = {name: tree.unflatten([s[name] for _, s in stepped]) for name in self.slots}
         return tree.unflatten([delta for delta, _ in stepped]), {"t": t, **new}
+
+    def advance(self, params, grads, state):
+        kernel = self.kernel
+        if kernel is None or sum(p.size for p in jax.tree.leaves(params)) < WORTH_A_CALL:
+            return super().advance(params, grads, state)
+        eta, t = rate_at(self.learning_rate, state["t"]), state["t"] + 1
+        slots = {name: state[name] for name in self.slots}
+
+        def in_one_pass(params: Any, grads: Any, slots: Any) -> tuple[Any, Any]:
+            kept, tree = jax.tree.flatten((params, *(slots[name] for name in self.slots)))
+            constants = jnp.stack([jnp.asarray(c, jnp.float32) for c in self.constants(eta, t)])
+            params, *new = tree.unflatten(native.update(kernel, constants, kept, jax.tree.leaves(grads)))
+            return params, dict(zip(self.slots, new, strict=True))
+
+        def by_formula(params: Any, grads: Any, slots: Any) -> tuple[Any, Any]:
+            params, state = super(Rule, self).advance(params, grads, {"t": t - 1, **slots})
+            return params, {name: state[name] for name in slots}
+
+        params, slots = native.either(in_one_pass, by_formula, params, grads, slots)
+        return params, {"t": t, **slots}
 
     def rates(self, state, params):
         eta, t = rate_at(self.learning_rate, state["t"] - 1), state["t"]
@@ -87,7 +121,11 @@ class GradientDescent(Rule):
     """
 
     learning_rate: float | Schedule = rate(0.01)
+    kernel = "gradient_descent"
     textbook = "theta = theta - learning_rate * g"
+
+    def constants(self, eta, t):
+        return (eta,)
 
     def step(self, g, s, eta, t):
         return -eta * g, {}
@@ -107,9 +145,13 @@ class Momentum(Rule):
     learning_rate: float | Schedule = rate(0.01)
     momentum: float = fraction(0.9, "γ, the part of the velocity that is kept")
     slots = ("v",)
+    kernel = "momentum"
     textbook = """
         v = momentum * v + learning_rate * g
         theta = theta - v"""
+
+    def constants(self, eta, t):
+        return eta, self.momentum
 
     def step(self, g, s, eta, t):
         v = self.momentum * s["v"] + eta * g
@@ -135,9 +177,13 @@ class Nesterov(Rule):
     learning_rate: float | Schedule = rate(0.01)
     momentum: float = fraction(0.9, "γ, the part of the velocity that is kept")
     slots = ("v",)
+    kernel = "nesterov"
     textbook = """
         v = momentum * v + learning_rate * gradient(theta - momentum * v)
         theta = theta - v"""
+
+    def constants(self, eta, t):
+        return eta, self.momentum
 
     def step(self, g, s, eta, t):
         v = self.momentum * s["v"] + eta * g
@@ -159,9 +205,13 @@ class Adagrad(Rule):
     learning_rate: float | Schedule = rate(0.01)
     epsilon: float = positive(1e-8, "ε, keeps the root away from 0")
     slots = ("G",)
+    kernel = "adagrad"
     textbook = """
         G = G + g**2
         theta = theta - learning_rate / sqrt(G + epsilon) * g"""
+
+    def constants(self, eta, t):
+        return eta, self.epsilon
 
     def step(self, g, s, eta, t):
         s = {"G": s["G"] + g**2}
@@ -186,11 +236,15 @@ class Adadelta(Rule):
     rho: float = fraction(0.95, "ρ, the part of the running means that is kept")
     epsilon: float = positive(1e-6, "ε, starts the steps off and keeps the root away from 0")
     slots = ("G", "D")
+    kernel = "adadelta"
     textbook = """
         G = rho * G + (1 - rho) * g**2
         delta = -sqrt(D + epsilon) / sqrt(G + epsilon) * g
         D = rho * D + (1 - rho) * delta**2
         theta = theta + learning_rate * delta"""
+
+    def constants(self, eta, t):
+        return eta, self.rho, 1 - self.rho, self.epsilon
 
     def step(self, g, s, eta, t):
         G = self.rho * s["G"] + (1 - self.rho) * g**2
@@ -217,9 +271,13 @@ class RMSprop(Rule):
     rho: float = fraction(0.9, "ρ, the part of the running mean that is kept")
     epsilon: float = positive(1e-8, "ε, keeps the root away from 0")
     slots = ("G",)
+    kernel = "rmsprop"
     textbook = """
         G = rho * G + (1 - rho) * g**2
         theta = theta - learning_rate / sqrt(G + epsilon) * g"""
+
+    def constants(self, eta, t):
+        return eta, self.rho, 1 - self.rho, self.epsilon
 
     def step(self, g, s, eta, t):
         s = {"G": self.rho * s["G"] + (1 - self.rho) * g**2}
@@ -247,12 +305,17 @@ class Adam(Rule):
     beta2: float = fraction(0.999, "β₂, the part of the squared gradients' mean that is kept")
     epsilon: float = positive(1e-8, "ε, keeps the quotient finite")
     slots = ("m", "v")
+    kernel = "adam"
     textbook = """
         m = beta1 * m + (1 - beta1) * g
         v = beta2 * v + (1 - beta2) * g**2
         m_hat = m / (1 - beta1**t)
         v_hat = v / (1 - beta2**t)
         theta = theta - learning_rate * m_hat / (sqrt(v_hat) + epsilon)"""
+
+    def constants(self, eta, t):
+        means = self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2
+        return eta / _filled(self.beta1, t), _filled(self.beta2, t) ** -0.5, *means, self.epsilon
 
     def step(self, g, s, eta, t):
         m = self.beta1 * s["m"] + (1 - self.beta1) * g
@@ -340,6 +403,9 @@ class Clipped(Optimizer):
     def update(self, grads, state, params=None):
         return self.optimizer.update(self.clipping(grads), state, params)
 
+    def advance(self, params, grads, state):
+        return self.optimizer.advance(params, self.clipping(grads), state)
+
     def rates(self, state, params):
         return self.optimizer.rates(state, params)
 
@@ -358,6 +424,11 @@ class FromOptax:
     def update(self, grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         """Optax's steps and its new state."""
         return self.transformation.update(grads, state, params)
+
+    def advance(self, params: Any, grads: Any, state: Any) -> tuple[Any, Any]:
+        """The parameters after Optax's step, and its new state."""
+        updates, state = self.update(grads, state, params)
+        return jax.tree.map(jnp.add, params, updates), state
 
     def __repr__(self) -> str:
         return f"FromOptax({type(self.transformation).__name__})"

@@ -21,8 +21,13 @@ CASES = [
     *(("Conv2D(4, 2, stride=3)", (9, 7, 3), 2), ("Conv2D(6, 3, groups=3, dilation=2)", (9, 7, 3), 30)),
     *(("Conv2D(3, 3, groups=3, padding=2)", (9, 7, 3), 30), ("Conv2D(16, 1)", (5, 5, 17), 1)),
     *(('Conv1D(7, 3, padding="causal", dilation=2)', (9, 3), 5), ("RNN(5)", (9, 3), 1)),
+    *(("Tanh()", (17,), 1), ("Sigmoid()", (5, 3), 1), ("Softplus()", (7, 341), 7), ("ELU(0.5)", (33,), 1)),
+    *(('MaxPool2D(3, stride=2, padding="same")', (9, 7, 17), 30), ("MaxPool1D(3, stride=1, padding=2)", (9, 3), 2)),
+    *(('Conv1D(5, 3, padding="same")', (9000, 2), 2), ('MaxPool2D((1, 3), stride=2, padding="same")', (5, 8, 16), 1)),
+    *(("Dense(21)", (5,), 3), ("Dense(300)", (3,), 1), ("Softmax()", (203,), 5), ("Softmax()", (3,), 2)),
     *(("LSTM(17)", (9, 3), 30), ("GRU(16, reset_after=True)", (9, 3), 13), ("GRU(5)", (9, 3), 30)),
 ]
+OPTIMIZERS = ("GradientDescent()", "Momentum()", "Nesterov()", "Adagrad()", "Adadelta()", "RMSprop()", "Adam()")
 FLAGS = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mfma"]}
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-O1", "-g"]
 
@@ -34,9 +39,13 @@ def results() -> list:
         layer = parse(text)
         p = initialize(layer, shape, jax.random.key(0))
         x = jax.random.normal(jax.random.key(1), (batch, *shape))
-        return jax.value_and_grad(lambda p, x: jnp.sum(layer.forward(p, x) ** 2), argnums=(0, 1))(p, x)
+        return layer.forward(p, x), jax.grad(lambda p, x: jnp.sum(layer.forward(p, x) ** 2), argnums=(0, 1))(p, x)
 
-    return jax.tree.leaves(jax.jit(lambda: [case(*each) for each in CASES])())
+    def step(text: str):
+        optimizer, params = parse(text), [jnp.ones((33, 35)), jnp.ones(7), jnp.ones(())]
+        return optimizer.advance(params, jax.tree.map(jnp.sin, params), optimizer.init(params))
+
+    return jax.tree.leaves(jax.jit(lambda: ([case(*each) for each in CASES], [step(text) for text in OPTIMIZERS]))())
 
 
 def sanitized(kind: str, folder: Path) -> list:

@@ -50,6 +50,20 @@ def test_whole_tiles_and_what_is_left_over(rng, channels, filters, batch):
 
 
 @built
+def test_rows_that_are_cut_since_they_are_long(rng):
+    x = jnp.asarray(rng.normal(size=(2, 9000, 3)), jnp.float32)
+    window = Window((5,), (2,), (1,), ((1, 4),))
+
+    @jax.jit
+    def both(x, kernel):
+        pulls = [jax.vjp(lambda x, kernel, f=f: f(x, kernel, window), x, kernel) for f in (convolution, plain)]
+        return [(y, *pull(jnp.sin(y))) for y, pull in pulls]
+
+    for ours, truth in zip(*both(x, jnp.asarray(rng.normal(size=(5, 3, 7)), jnp.float32)), strict=True):
+        np.testing.assert_allclose(ours, truth, rtol=1e-4, atol=1e-5 * float(jnp.abs(truth).max()))
+
+
+@built
 def test_nan_and_infinity_reach_only_what_sees_them():
     x = jnp.ones((1, 6, 6, 2)).at[0, 0, 0, 0].set(jnp.nan).at[0, 5, 5, 1].set(jnp.inf)
     y = convolution(x, jnp.ones((3, 3, 2, 3)), SAME)
@@ -58,7 +72,7 @@ def test_nan_and_infinity_reach_only_what_sees_them():
 
 
 @built
-@pytest.mark.parametrize("text", ["Conv2D(8, 3)", "LSTM(24)"])
+@pytest.mark.parametrize("text", ["Conv2D(8, 3) >> MaxPool2D(3, stride=2)", "LSTM(24)"])
 def test_the_same_bits_every_time_and_from_many_threads(text):
     slopes, p, x = layer_slopes(text, (12, 12, 3) if text.startswith("Conv") else (12, 3), batch=40)
     first = jax.tree.map(np.asarray, slopes(p, x))
@@ -108,3 +122,23 @@ def test_shapes_are_checked_before_memory_is_touched(kernel, shape, arrays, numb
     numbers = {"window": (1, 1, 1, 1, 1, 1), "groups": 1} | numbers
     with pytest.raises(jax.errors.JaxRuntimeError, match=expected):
         native.call(kernel, shape, *map(jnp.ones, arrays), **numbers)
+
+
+@built
+@pytest.mark.parametrize(
+    ("y", "cells", "size", "window"),
+    [
+        ((1, 2, 2, 2), (1, 2, 2, 3), (2, 2), (2, 2, 1, 1, 0, 0)),
+        ((1, 2, 2, 3), (1, 2, 1, 3), (2, 2), (2, 2, 1, 1, 0, 0)),
+        ((1, 2, 2, 3), (1, 2, 2, 3), (17, 16), (2, 2, 1, 1, 0, 0)),
+        ((1, 2, 2, 3), (1, 2, 2, 3), (2, 2), (2, 0, 1, 1, 0, 0)),
+        ((2, 2, 2, 3), (2, 2, 2, 3), (2, 2), (2, 2, 1, 1, 0, 0)),
+        ((1, 2, 2, 3), (1, 2, 2, 3), (2,), (2, 2, 1, 1, 0, 0)),
+    ],
+)
+def test_shapes_of_pooling_are_checked_too(y, cells, size, window):
+    cell = jax.ShapeDtypeStruct(cells, jnp.uint8)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="max_pool: shapes of input and output"):
+        native.call("max_pool", (y, cell), jnp.ones((1, 4, 4, 3)), size=size, window=window)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="max_pool_gradient: shapes of input and output"):
+        native.call("max_pool_gradient", (1, 4, 4, 3), jnp.ones(y), jnp.ones(cells, "uint8"), size=size, window=window)

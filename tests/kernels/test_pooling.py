@@ -7,10 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from chainrule.kernels import native
 from chainrule.kernels.pooling import max_pool, mean_pool, plain_max, plain_mean
 from chainrule.kernels.window import Window
 
 PAIRS = {"max": (max_pool, plain_max), "mean": (mean_pool, plain_mean)}
+built = pytest.mark.skipif(native.processor() is None, reason="the native kernels are not built")
+X = jnp.ones((1, 300, 1))
 BESIDE, OVER = Window((2,), (2,), (1,), ((0, 0),)), Window((3,), (1,), (1,), ((1, 1),))
 
 
@@ -20,7 +23,7 @@ def test_value_and_gradient(seen, rng, kind):
     g = rng.normal(size=(2, *seen.places, 3)).astype(np.float32)
     patches = seen.patches(x, np.nan)
     if set(seen.window.dilation) != {1} or np.isnan(patches).all(axis=seen.cells).any():
-        return  # dilation, which pooling has not, and windows of padding alone, which layers refuse
+        return  # dilation, whose gradient XLA has not, and windows of padding alone, which layers refuse
 
     @jax.jit
     def both(x, g):
@@ -74,3 +77,49 @@ def test_the_gradient_inside_a_compiled_loop_is_that_of_the_definition(rng, kind
     looped = jax.jit(lambda x: jax.lax.fori_loop(0, 3, lambda _, x: x - 0.05 * ours(x), x))(x)
     assert float(jnp.abs(by_definition - x).max()) > 1e-2
     np.testing.assert_allclose(looped, by_definition, rtol=1e-5, atol=1e-6)
+
+
+def both_forms(monkeypatch, slopes, *arrays):
+    """What a function gives with the native kernels, and what with JAX's form alone."""
+    ours = jax.jit(lambda *arrays: slopes(*arrays))(*arrays)
+    monkeypatch.setattr(native, "processor", lambda: None)
+    return ours, jax.jit(lambda *arrays: slopes(*arrays))(*arrays)
+
+
+@built
+def test_native_and_jax_are_equal(monkeypatch, rng):
+    windows = [
+        *(Window((3, 3), (2, 2), (1, 1), ((1, 1), (0, 1))), Window((2, 3), (1, 4), (2, 1), ((0, 0), (2, 1)))),
+        *(Window((3,), (1,), (1,), ((2, 0),)), Window((2,), (3,), (3,), ((0, 1),))),
+    ]
+    shapes = {1: [(3, 9, c) for c in (1, 3, 16, 17, 33)] + [(0, 9, 3)], 2: [(2, 7, 8, c) for c in (1, 17)]}
+    cases = [(window, shape) for window in windows for shape in shapes[len(window.size)]]
+    values = np.array([-np.inf, -1, 0, 0.5, 2, np.inf, np.nan], np.float32)  # many equal ones in each window
+    xs = [rng.choice(values, shape, p=[0.1, 0.2, 0.2, 0.2, 0.2, 0.05, 0.05]) for _, shape in cases]
+    outers = [rng.normal(size=(len(x), *w.places(x.shape[1:-1]), x.shape[-1])) for x, (w, _) in zip(xs, cases)]  # noqa: B905
+
+    def slopes(xs, outers):
+        pulls = [jax.vjp(partial(max_pool, window=window), x) for x, (window, _) in zip(xs, cases, strict=True)]
+        return [(y, *pull(outer.astype(y.dtype))) for (y, pull), outer in zip(pulls, outers, strict=True)]
+
+    for ours, truth in zip(*both_forms(monkeypatch, slopes, xs, outers), strict=True):
+        np.testing.assert_array_equal(ours[0], truth[0])
+        np.testing.assert_allclose(ours[1], truth[1], rtol=1e-5, atol=1e-6)
+
+
+@built
+def test_second_derivatives_and_populations(monkeypatch, rng):
+    x = jnp.asarray(rng.normal(size=(3, 2, 7, 2)), jnp.float32)
+    cost = lambda x: jnp.sum(jnp.sin(max_pool(x, OVER)) ** 2)  # noqa: E731
+    norm = lambda x: jnp.sum(jax.grad(cost)(x) ** 2)  # noqa: E731
+    forward = lambda x: jax.jvp(jax.grad(cost), (x,), (jnp.cos(x),))[1]  # noqa: E731
+    slopes = lambda x: (jax.vmap(jax.grad(norm))(x), jax.vmap(forward)(x))  # noqa: E731
+    for ours, truth in zip(*both_forms(monkeypatch, slopes, x), strict=True):
+        np.testing.assert_allclose(ours, truth, rtol=1e-5, atol=1e-6)
+
+
+@built
+def test_windows_of_more_cells_than_a_byte_tells_apart_are_left_to_jax():
+    program = lambda size: str(jax.make_jaxpr(lambda x: max_pool(x, Window((size,), (1,), (1,), ((0, 0),))))(X))  # noqa: E731
+    assert "ffi_call" in program(3)
+    assert "ffi_call" not in program(257)

@@ -1,10 +1,11 @@
 """Pooling over windows, by comparing what each cell of the window sees: elementwise work, which XLA fuses.
 
-The derived gradient of XLA's own windows searches each window again, one value at a time.
+For the maximum over windows that overlap, which XLA compares again for each of their cells, native kernels serve on the
+CPU. The derived gradient of XLA's own windows searches each window again, one value at a time.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial, reduce
 from typing import Any
 
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from chainrule.kernels import native
 from chainrule.kernels.window import Window
 
 
@@ -40,7 +42,8 @@ def mean_pool(x: jax.Array, window: Window) -> jax.Array:
 
 def _max_backward(window: Window, saved: Any, dy: jax.Array) -> tuple[jax.Array]:
     cell, x = saved
-    return (_given_back(dy, cell, x.shape[1:-1], window),)
+    by_taps = partial(_given_back, lengths=x.shape[1:-1], window=window)
+    return (_either("max_pool_gradient", by_taps, window, dy, cell),)
 
 
 def _mean_backward(window: Window, x: jax.Array, dy: jax.Array) -> tuple[jax.Array]:
@@ -58,10 +61,14 @@ mean_pool.defvjp(lambda x, window: (mean_pool(x, window), x[:0]), _mean_backward
 
 def _largest(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
     """The largest value of each window, NaN before all, and the number of the first cell that holds it."""
+    return _either("max_pool", partial(_largest_of_taps, window=window), window, x)
+
+
+def _largest_of_taps(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
     first, *rest = window.taps(x, fill=-np.inf)
-    value, cell = first, jnp.zeros(first.shape, jnp.int32)
+    value, cell = first, jnp.zeros(first.shape, np.min_scalar_type(len(rest)))
     for number, seen in enumerate(rest, start=1):
-        larger = (seen > value) | (jnp.isnan(seen) & ~jnp.isnan(value))
+        larger = ~((seen <= value) | jnp.isnan(value))
         value, cell = jnp.where(larger, seen, value), jnp.where(larger, number, cell)
     return value, cell
 
@@ -100,3 +107,24 @@ def _reduce(x: jax.Array, start: float, operation: Any, window: Window) -> jax.A
         window_dilation=(1, *window.dilation, 1),
         padding=((0, 0), *window.pads, (0, 0)),
     )
+
+
+def _either(name: str, by_taps: Callable, window: Window, *arrays: jax.Array) -> Any:
+    """A native kernel with the derivative of the form by taps, where it is faster: no other work is fused with it."""
+    if window.side_by_side or math.prod(window.size) > 256:  # a cell's number is a byte
+        return by_taps(*arrays)
+    natively = partial(_call, name, window, jax.eval_shape(by_taps, *arrays))
+    chosen = jax.custom_jvp(partial(native.either, natively, by_taps))
+    chosen.defjvp(lambda primals, tangents: jax.jvp(by_taps, primals, tangents))
+    return chosen(*arrays)
+
+
+def _call(name: str, window: Window, results: Any, *arrays: jax.Array) -> Any:
+    """A native kernel, which knows two axes: one axis is an image of one row."""
+    if len(window.size) == 1:
+        window = Window((1, *window.size), (1, *window.stride), (1, *window.dilation), ((0, 0), *window.pads))
+    image = lambda shape: shape if len(shape) == 4 else (shape[0], 1, *shape[1:])  # noqa: E731
+    numbers = (*window.stride, *window.dilation, *(low for low, _ in window.pads))
+    images = jax.tree.map(lambda of: of.update(shape=image(of.shape)), results)
+    found = native.call(name, images, *(of.reshape(image(of.shape)) for of in arrays), size=window.size, window=numbers)
+    return jax.tree.map(lambda of, result: of.reshape(result.shape), found, results)

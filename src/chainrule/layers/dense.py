@@ -2,6 +2,7 @@
 
 from chainrule.formula import positive_int
 from chainrule.initializers import GlorotUniform, Initializer, Zeros
+from chainrule.kernels.dense import dense
 from chainrule.layer import Layer, Parameter
 
 
@@ -32,4 +33,4 @@ class Dense(Layer):
         return {"kernel": kernel} | ({"bias": Parameter((self.units,), self.bias_initializer)} if self.bias else {})
 
     def forward(self, p, x):
-        return x @ p["kernel"] + p.get("bias", 0)
+        return dense(x, p["kernel"], p.get("bias"))

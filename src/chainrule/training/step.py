@@ -4,9 +4,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from chainrule.costs import Cost
 from chainrule.history import History
+from chainrule.initializers import split
 from chainrule.layer import Chain, initialize, regularized, shape_of
 from chainrule.metrics import MeanMetric
 from chainrule.model import penalty
@@ -46,13 +48,16 @@ class Checkpoint(NamedTuple):
 
 def first(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
     """The state before the first step, for examples of this shape."""
-    drawing, noise = jax.random.split(key)
+    drawing, noise = split(key, 2)
     parameters = initialize(problem.network, shape, drawing)
-    slots = problem.optimizer.init(parameters)
-    return State(parameters, problem.network.state(shape), slots, noise, jnp.zeros((), jnp.int32))
+    kept, slots = _at_first(problem, parameters, shape=shape)
+    return jax.device_put(State(parameters, kept, slots, noise, np.zeros((), np.int32)))  # type: ignore[arg-type]
 
 
-start = compiled(static_argnames="shape", compiler_options={"xla_backend_optimization_level": 1})(first)  # runs once
+@compiled(static_argnames="shape")
+def _at_first(problem: Problem, parameters: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """The first state of the network and that of the optimizer."""
+    return problem.network.state(shape), problem.optimizer.init(parameters)
 
 
 def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Array) -> tuple[State, jax.Array]:
@@ -72,8 +77,7 @@ def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Arra
         return J + smooth, (kept, jnp.stack([*(total * figure for figure in figures), total]))
 
     gradient, (kept, record) = jax.grad(objective, has_aux=True)(state.parameters)
-    updates, slots = optimizer.update(gradient, state.slots, state.parameters)
-    parameters = jax.tree.map(jnp.add, state.parameters, updates)
+    parameters, slots = optimizer.advance(state.parameters, gradient, state.slots)
     if regularizer is not None and regularizer.has_kink:
         rates = optimizer.rates(slots, parameters)
         shrink = lambda w, rate, it_is: regularizer.proximal(w, rate) if it_is else w  # noqa: E731
@@ -101,6 +105,6 @@ def run(
     def body(index: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
         state, records = carry
         state, record = step(problem, state, *batch(examples, order, index, batch_size))
-        return state, records.at[index].set(record)
+        return state, jax.lax.dynamic_update_index_in_dim(records, record, index, 0)
 
     return jax.lax.fori_loop(first, last, body, (state, records))

@@ -16,8 +16,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+ACTIVATIONS = ("tanh", "sigmoid", "softplus", "elu")
 CELLS = ("elman", "lstm", "gru", "published_gru")
-KERNELS = ("convolve", "kernel_gradient", *CELLS, *(f"{cell}_gradient" for cell in CELLS))
+OPTIMIZERS = ("gradient_descent", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
+KERNELS = (
+    "dense",
+    "softmax",
+    "surprisal",
+    "convolve",
+    "kernel_gradient",
+    *ACTIVATIONS,
+    *OPTIMIZERS,
+    *(name + of for name in ("max_pool", *CELLS) for of in ("", "_gradient")),
+)
 
 
 @cache
@@ -40,16 +51,25 @@ def processor() -> str | None:
     return kind
 
 
-def call(name: str, shape: Any, *arrays: jax.Array, **integers: Any) -> Any:
-    """The result of a kernel that is in use, of the shape given (or of each of several), from float32 arrays."""
-    results = jax.tree.map(lambda of: jax.ShapeDtypeStruct(of, jnp.float32), shape, is_leaf=_is_shape)
+def update(name: str, constants: jax.Array, kept: list[jax.Array], read: list[jax.Array]) -> list[jax.Array]:
+    """What a kernel makes of the arrays `kept`, `read` besides: in their places, where nobody needs the old ones."""
+    results = [jax.ShapeDtypeStruct(array.shape, jnp.float32) for array in kept]
+    places = {1 + number: number for number in range(len(kept))}
+    kernel = jax.ffi.ffi_call(f"chainrule_{name}", results, vmap_method="broadcast_all", input_output_aliases=places)
+    return list(kernel(constants, *kept, *read))
+
+
+def call(name: str, shape: Any, *arrays: jax.Array, vmap_method: str = "sequential", **integers: Any) -> Any:
+    """The result of a kernel that is in use, of the shape given (or of each of several): float32, unless said."""
+    result = lambda of: jax.ShapeDtypeStruct(of, jnp.float32) if _is_shape(of) else of  # noqa: E731
+    results = jax.tree.map(result, shape, is_leaf=_is_shape)
     attributes = {key: np.asarray(value, np.int64)[()] for key, value in integers.items()}
-    return jax.ffi.ffi_call(f"chainrule_{name}", results, vmap_method="sequential")(*arrays, **attributes)
+    return jax.ffi.ffi_call(f"chainrule_{name}", results, vmap_method=vmap_method)(*arrays, **attributes)
 
 
 def either(native: Callable, plain: Callable, *arrays: Any) -> Any:
-    """`native(*arrays)` on a CPU whose kernels are built, for float32 (and masks); else `plain(*arrays)`."""
-    if processor() is None or any(leaf.dtype not in (jnp.float32, bool) for leaf in jax.tree.leaves(arrays)):
+    """`native(*arrays)` on a CPU whose kernels are built, for float32 (and masks, and bytes); else `plain(*arrays)`."""
+    if processor() is None or any(leaf.dtype not in (jnp.float32, jnp.uint8, bool) for leaf in jax.tree.leaves(arrays)):
         return plain(*arrays)
     return lax.platform_dependent(*arrays, cpu=native, default=plain)
 

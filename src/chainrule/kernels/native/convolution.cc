@@ -1,13 +1,15 @@
-// Convolution and its kernel's gradient, as products with the patches that the window sees.
+// Convolution and its kernel's gradient, as products with what the window sees, read where it lies.
 //
 // Images are (batch, height, width, channels), kernels (height, width, channels / groups, filters). What lies outside
 // of an image is zero; y's shape says how many places the window has. The input's gradient is a convolution of dy.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
 #include "threads.h"
 #include "vectors.h"
+#include "window.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -18,23 +20,26 @@ namespace {
 using Array = ffi::Buffer<ffi::F32, 4>;
 using Integers = ffi::Span<const int64_t>;
 
-struct Axis {
-  int64_t length, places, cells, stride, dilation, low;
-};
+int64_t parts_of(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
 
-struct Geometry {
-  int64_t batch, channels, filters, groups;  // channels and filters of one group
-  Axis y, x;
+struct Geometry : Axes {
+  int64_t channels, filters, groups;  // channels and filters of one group
+  int64_t rows, columns;              // of places in a block, which is worked on at a time
 
-  int64_t places() const { return batch * y.places * x.places; }
-  int64_t depth() const { return y.cells * x.cells * channels; }
   bool depthwise() const { return channels == 1 && filters == 1 && groups > 1; }
+  int64_t all() const { return channels * groups; }
+  int64_t depth() const { return y.cells * x.cells * channels; }
+  int64_t blocks() const { return batch * parts_of(y.places, rows) * parts_of(x.places, columns); }
 
-  // How many places are worked on at a time: patches that stay in the second-level cache, and work worth a thread.
-  int64_t chunk() const {
-    const int64_t fits = 48 * 1024 / std::max<int64_t>(depth(), 1), worth = (1 << 17) / (depth() * filters) + 1;
-    return std::max<int64_t>(std::min(fits, std::max(worth, places() / 16)) / kRows, 1) * kRows;
+  // How many parts of the work are worth a thread.
+  int64_t parts() const {
+    const int64_t worth = places() * depth() * filters * groups / (1 << 17) + 1;
+    return std::max<int64_t>(std::min(worth, blocks()), 1);
   }
+
+  // What a block's places see, padding included: lines, and floats in a line.
+  int64_t tall() const { return (rows - 1) * y.stride + (y.cells - 1) * y.dilation + 1; }
+  int64_t wide() const { return ((columns - 1) * x.stride + (x.cells - 1) * x.dilation + 1) * all(); }
 };
 
 bool read(Array x, Integers kernel, Integers window, int64_t groups, Array y, Geometry* g) {
@@ -44,77 +49,80 @@ bool read(Array x, Integers kernel, Integers window, int64_t groups, Array y, Ge
   for (int i = 0; i < 4; ++i) {
     if (window[i] < 1) return false;
   }
-  *g = {in[0],
+  // A block's input and output stay in the cache; only rows that are too long for it are cut.
+  const int64_t fits = std::max<int64_t>(32 * 1024 / (window[0] * window[1] * in[3] + out[3] + 1), 1);
+  const int64_t columns = std::clamp<int64_t>(out[2], 1, fits);
+  const int64_t rows = columns < out[2] ? 1 : std::clamp<int64_t>(out[1], 1, std::max<int64_t>(fits / columns, 1));
+  *g = {{in[0],
+         {in[1], out[1], kernel[0], window[0], window[2], window[4]},
+         {in[2], out[2], kernel[1], window[1], window[3], window[5]}},
         kernel[2],
         kernel[3] / groups,
         groups,
-        {in[1], out[1], kernel[0], window[0], window[2], window[4]},
-        {in[2], out[2], kernel[1], window[1], window[3], window[5]}};
+        rows,
+        columns};
   return true;
 }
 
-// A place of the window, walked in the order of memory.
-struct Place {
-  int64_t image, row, column;
+// Places one behind the other: whole rows of an image, or some of one row.
+struct Block {
+  int64_t image, row, rows, column, columns;
 
-  Place(const Geometry& g, int64_t number)
-      : image(number / g.x.places / g.y.places), row(number / g.x.places % g.y.places), column(number % g.x.places) {}
-
-  void next(const Geometry& g) {
-    if (++column < g.x.places) return;
-    column = 0;
-    if (++row < g.y.places) return;
-    row = 0, ++image;
+  Block(const Geometry& g, int64_t number) {
+    const int64_t across = parts_of(g.x.places, g.columns), down = parts_of(g.y.places, g.rows);
+    image = number / across / down;
+    row = number / across % down * g.rows, rows = std::min(g.rows, g.y.places - row);
+    column = number % across * g.columns, columns = std::min(g.columns, g.x.places - column);
   }
+  int64_t first(const Geometry& g) const { return (image * g.y.places + row) * g.x.places + column; }
+  int64_t count() const { return rows * columns; }
 };
 
-// What the window sees at `count` places from the first on, in one group: (count, depth).
-void patches(const Geometry& g, const float* x, int64_t group, int64_t first, int64_t count, float* to) {
-  const int64_t all = g.channels * g.groups;
-  const bool contiguous = g.groups == 1 && g.x.dilation == 1;
-  Place place(g, first);
-  for (int64_t i = 0; i < count; ++i, place.next(g)) {
-    const int64_t top = place.row * g.y.stride - g.y.low, left = place.column * g.x.stride - g.x.low;
-    const bool inside = left >= 0 && left + (g.x.cells - 1) * g.x.dilation < g.x.length;
-    for (int64_t cell = 0; cell < g.y.cells; ++cell) {
-      const int64_t row = top + cell * g.y.dilation;
-      const int64_t wide = g.x.cells * g.channels;
-      if (row < 0 || row >= g.y.length) {
-        std::fill(to, to + wide, 0.0f);
-        to += wide;
-        continue;
-      }
-      const float* line = x + (place.image * g.y.length + row) * g.x.length * all + group * g.channels;
-      if (inside && contiguous) {
-        copy(line + left * all, wide, to);
-        to += wide;
-        continue;
-      }
-      for (int64_t k = 0; k < g.x.cells; ++k, to += g.channels) {
-        const int64_t column = left + k * g.x.dilation;
-        if (column >= 0 && column < g.x.length) {
-          copy(line + column * all, g.channels, to);
-        } else {
-          std::fill(to, to + g.channels, 0.0f);
-        }
-      }
-    }
-  }
+// Calls `work(part, block)` for every block, shared among so many parts.
+template <class Work>
+void by_blocks(ffi::ThreadPool& pool, const Geometry& g, int64_t parts, Work work) {
+  const int64_t blocks = g.blocks();
+  in_parallel(pool, parts, [=](int64_t part) {
+    for (int64_t i = blocks * part / parts; i < blocks * (part + 1) / parts; ++i) work(part, Block(g, i));
+  });
 }
 
-// Calls `cell(number, x)` for each cell of the window that lies inside the image, x being what it sees.
-template <class Cell>
-void seen(const Geometry& g, const float* x, const Place& place, Cell cell) {
-  for (int64_t k = 0; k < g.y.cells; ++k) {
-    const int64_t row = place.row * g.y.stride - g.y.low + k * g.y.dilation;
-    if (row < 0 || row >= g.y.length) continue;
-    for (int64_t l = 0; l < g.x.cells; ++l) {
-      const int64_t column = place.column * g.x.stride - g.x.low + l * g.x.dilation;
-      if (column < 0 || column >= g.x.length) continue;
-      cell(k * g.x.cells + l, x + ((place.image * g.y.length + row) * g.x.length + column) * g.groups);
+// The lines of an image that a block sees, with zeros where it sees padding.
+const float* lines(const Geometry& g, const float* x, const Block& block) {
+  const int64_t all = g.all(), wide = g.wide(), left = g.x.seen(block.column, 0) * all;
+  const int64_t begin = std::clamp<int64_t>(-left, 0, wide);
+  const int64_t end = std::clamp<int64_t>(g.x.length * all - left, begin, wide);
+  float* to = scratch(g.tall() * wide + g.x.stride * all, 0);
+  for (int64_t line = 0; line < g.tall(); ++line) {
+    const int64_t row = g.y.seen(block.row, 0) + line;
+    float* here = to + line * wide;
+    if (!g.y.holds(row) || begin == end) {
+      std::fill_n(here, wide, 0.0f);
+      continue;
+    }
+    std::fill(here, here + begin, 0.0f);
+    std::copy_n(x + (block.image * g.y.length + row) * g.x.length * all + left + begin, end - begin, here + begin);
+    std::fill(here + end, here + wide, 0.0f);
+  }
+  return to;
+}
+
+// Where in the lines the cells lie that a place sees: those that are neighbours in memory are one run.
+struct Cells {
+  std::vector<int64_t> starts;
+  int64_t length;
+
+  explicit Cells(const Geometry& g) {
+    const int64_t together = g.groups == 1 && g.x.dilation == 1 ? g.x.cells : 1;
+    length = together * g.channels;
+    for (int64_t k = 0; k < g.y.cells; ++k) {
+      for (int64_t l = 0; l < g.x.cells; l += together) {
+        starts.push_back(k * g.y.dilation * g.wide() + l * g.x.dilation * g.all());
+      }
     }
   }
-}
+  Runs runs() const { return {starts.data(), static_cast<int64_t>(starts.size()), length}; }
+};
 
 ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, ffi::Result<Array> y, Integers window,
                     int64_t groups) {
@@ -124,33 +132,38 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, ffi::Result<Arr
   }
   const float *from = x.typed_data(), *weights = kernel.typed_data();
   float* to = y->typed_data();
-  const int64_t places = g.places(), chunk = g.chunk(), parts = (places + chunk - 1) / chunk;
   if (g.depthwise()) {
-    in_parallel(pool, parts, [=](int64_t part) {
-      Place place(g, part * chunk);
-      for (int64_t i = part * chunk; i < std::min(places, (part + 1) * chunk); ++i, place.next(g)) {
-        float* out = to + i * g.groups;
-        std::fill(out, out + g.groups, 0.0f);
-        seen(g, from, place, [&](int64_t cell, const float* in) {
-          for (int64_t c = 0; c < g.groups; ++c) out[c] += in[c] * weights[cell * g.groups + c];
+    by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block) {
+      const int64_t first = block.first(g);
+      Place place(g, first);
+      for (int64_t i = first; i < first + block.count(); ++i, place.next(g)) {
+        float* out = to + i * groups;
+        std::fill(out, out + groups, 0.0f);
+        seen(g, place, [&](int64_t cell, int64_t at) {
+          const float* in = from + at * groups;
+          for (int64_t c = 0; c < groups; ++c) out[c] += in[c] * weights[cell * groups + c];
         });
       }
     });
     return ffi::Error::Success();
   }
-  const int64_t depth = g.depth(), filters = g.filters * groups, packed = packed_size(depth, g.filters);
+  const int64_t filters = g.filters * groups, packed = packed_size(g.depth(), g.filters);
   std::vector<float> panels(groups * packed);
   for (int64_t group = 0; group < groups; ++group) {
-    pack(depth, g.filters, {weights + group * g.filters, filters}, panels.data() + group * packed);
+    pack(g.depth(), g.filters, {weights + group * g.filters, filters}, panels.data() + group * packed);
   }
   const float* right = panels.data();
-  in_parallel(pool, parts, [=](int64_t part) {
-    const int64_t first = part * chunk, count = std::min(chunk, places - first);
-    float* rows = scratch(chunk * depth, 0);
+  const Cells cells(g);
+  const Runs runs = cells.runs();
+  by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block) {
+    const float* left = lines(g, from, block);
+    float* out = to + block.first(g) * filters;
     for (int64_t group = 0; group < groups; ++group) {
-      patches(g, from, group, first, count, rows);
-      product<A::kUpright>(count, g.filters, depth, {rows, depth}, right + group * packed,
-                           {to + first * filters + group * g.filters, filters}, false);
+      for (int64_t row = 0; row < block.rows; ++row) {
+        const float* in = left + row * g.y.stride * g.wide() + group * g.channels;
+        product<A::kUpright>(block.columns, g.filters, runs, {in, g.x.stride * g.all()}, right + group * packed,
+                             {out + row * block.columns * filters + group * g.filters, filters}, false);
+      }
     }
   });
   return ffi::Error::Success();
@@ -163,35 +176,40 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x, Array dy, ffi::Result<
     return ffi::Error::InvalidArgument("kernel_gradient: shapes of input, kernel and output do not fit the window.");
   }
   const float *from = x.typed_data(), *outer = dy.typed_data();
-  const int64_t places = g.places(), chunk = g.chunk(), depth = g.depth(), filters = g.filters * groups;
-  const int64_t size = depth * filters;
+  const int64_t filters = g.filters * groups, size = g.depth() * filters;
   // A sum of its own for each thread's share of the places; added up in one order, so that the bits are always the
   // same.
-  const int64_t shares = std::max<int64_t>(std::min(pool.num_threads(), places / chunk), 1);
+  const int64_t shares = std::min(pool.num_threads(), g.parts());
   std::vector<float> sums(shares * size);
   float* all = sums.data();
-  in_parallel(pool, shares, [=](int64_t share) {
+  std::vector<int64_t> starts;  // of what a cell sees from each row of places
+  for (int64_t row = 0; row < g.rows; ++row) starts.push_back(row * g.y.stride * g.wide());
+  const int64_t* rows = starts.data();
+  const Cells cells(g);
+  const Runs runs = cells.runs();
+  by_blocks(pool, g, shares, [=](int64_t share, const Block& block) {
+    const int64_t first = block.first(g), count = block.count();
     float* sum = all + share * size;
-    const int64_t end = places * (share + 1) / shares;
-    for (int64_t first = places * share / shares; first < end; first += chunk) {
-      const int64_t count = std::min(chunk, end - first);
-      if (g.depthwise()) {
-        Place place(g, first);
-        for (int64_t i = first; i < first + count; ++i, place.next(g)) {
-          const float* out = outer + i * groups;
-          seen(g, from, place, [&](int64_t cell, const float* in) {
-            for (int64_t c = 0; c < groups; ++c) sum[cell * groups + c] += in[c] * out[c];
-          });
-        }
-        continue;
+    if (g.depthwise()) {
+      Place place(g, first);
+      for (int64_t i = first; i < first + count; ++i, place.next(g)) {
+        const float* out = outer + i * groups;
+        seen(g, place, [&](int64_t cell, int64_t at) {
+          const float* in = from + at * groups;
+          for (int64_t c = 0; c < groups; ++c) sum[cell * groups + c] += in[c] * out[c];
+        });
       }
-      float* rows = scratch(chunk * depth + kRows, 0);
-      for (int64_t group = 0; group < groups; ++group) {
-        patches(g, from, group, first, count, rows);
-        float* right = scratch(packed_size(chunk, g.filters), 1);
-        pack(count, g.filters, {outer + first * filters + group * g.filters, filters}, right);
-        product<A::kTransposed>(depth, g.filters, count, {rows, depth}, right, {sum + group * g.filters, filters},
-                                true);
+      return;
+    }
+    const float* left = lines(g, from, block);
+    float* right = scratch(packed_size(count, g.filters), 1);
+    for (int64_t group = 0; group < groups; ++group) {
+      pack(count, g.filters, {outer + first * filters + group * g.filters, filters}, right);
+      for (int64_t run = 0; run < runs.count; ++run) {
+        const float* in = left + runs.starts[run] + group * g.channels;
+        product<A::kTransposed>(runs.length, g.filters, Runs{rows, block.rows, block.columns},
+                                {in, g.x.stride * g.all()}, right,
+                                {sum + run * runs.length * filters + group * g.filters, filters}, true);
       }
     }
   });

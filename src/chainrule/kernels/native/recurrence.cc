@@ -89,22 +89,6 @@ struct Sizes {
   int64_t at(int64_t step, int64_t example) const { return (step * batch + example) * units; }
 };
 
-// Some of a vector's places, where a row of units ends.
-Vector load_some(const float* from, int64_t count) {
-  if (count == kLanes) return load(from);
-  float values[kLanes] = {};
-  std::memcpy(values, from, count * sizeof(float));
-  return load(values);
-}
-
-void store_some(float* to, Vector v, int64_t count) { std::memcpy(to, &v, count * sizeof(float)); }
-
-// Calls `work(unit, count)` for each vector of a row of units.
-template <class Work>
-void by_vectors(int64_t units, Work work) {
-  for (int64_t unit = 0; unit < units; unit += kLanes) work(unit, std::min<int64_t>(kLanes, units - unit));
-}
-
 // Calls `work(first, count)` for each thread's share of the batch.
 template <class Work>
 void by_examples(ffi::ThreadPool& pool, const Sizes& n, int64_t wide, Work work) {

@@ -23,6 +23,25 @@ typedef float Unaligned __attribute__((vector_size(4 * kLanes), aligned(4), may_
 inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
 inline void store(float* to, Vector v) { *reinterpret_cast<Unaligned*>(to) = v; }
 
+// The first `count` lanes.
+inline Vector load_some(const float* from, int64_t count) {
+  if (count == kLanes) return load(from);
+  float values[kLanes] = {};
+  std::memcpy(values, from, count * sizeof(float));
+  return load(values);
+}
+
+inline void store_some(float* to, Vector v, int64_t count) {
+  if (count == kLanes) return store(to, v);
+  std::memcpy(to, &v, count * sizeof(float));
+}
+
+// Calls `work(first, count)` for each vector of a row.
+template <class Work>
+void by_vectors(int64_t columns, Work work) {
+  for (int64_t first = 0; first < columns; first += kLanes) work(first, std::min<int64_t>(kLanes, columns - first));
+}
+
 constexpr int kPanel = 2 * kLanes;  // columns that are worked on together
 
 // Some floats, often only a few: a call of memcpy would cost more.
@@ -61,18 +80,27 @@ inline void pack(int64_t depth, int64_t columns, Rows<const float> from, float* 
   }
 }
 
+// What a product sums over: `count` runs, each of `length` values one behind the other, which start at `starts` in a.
+struct Runs {
+  const int64_t* starts;
+  int64_t count, length;
+};
+
 // y (+)= a b for up to R rows and V vectors of a panel's columns, the sums kept in registers. What lies behind the last
 // row of a may be read, but never reaches y.
 template <int R, int V, A kA>
-void tile(int64_t depth, Rows<const float> a, const float* b, Rows<float> y, int64_t rows, int64_t columns, bool add) {
+void tile(Runs runs, Rows<const float> a, const float* b, Rows<float> y, int64_t rows, int64_t columns, bool add) {
   Vector sums[R][V] = {};
-  for (int64_t k = 0; k < depth; ++k) {
-    Vector right[V];
-    for (int v = 0; v < V; ++v) right[v] = load(b + k * kPanel + v * kLanes);
+  for (int64_t run = 0; run < runs.count; ++run) {
+    const float* from = a.data + runs.starts[run];
+    for (int64_t k = 0; k < runs.length; ++k, b += kPanel) {
+      Vector right[V];
+      for (int v = 0; v < V; ++v) right[v] = load(b + v * kLanes);
 #pragma GCC unroll 16
-    for (int i = 0; i < R; ++i) {
-      const float left = kA == A::kUpright ? a.data[i * a.step + k] : a.data[k * a.step + i];
-      for (int v = 0; v < V; ++v) sums[i][v] += left * right[v];
+      for (int i = 0; i < R; ++i) {
+        const float left = kA == A::kUpright ? from[i * a.step + k] : from[k * a.step + i];
+        for (int v = 0; v < V; ++v) sums[i][v] += left * right[v];
+      }
     }
   }
   for (int64_t i = 0; i < rows; ++i) {
@@ -88,30 +116,36 @@ void tile(int64_t depth, Rows<const float> a, const float* b, Rows<float> y, int
 
 // The tile of the fewest rows that hold `rows`.
 template <int R, A kA>
-void fitting_tile(int64_t depth, Rows<const float> a, const float* b, Rows<float> y, int64_t rows, int64_t columns,
+void fitting_tile(Runs runs, Rows<const float> a, const float* b, Rows<float> y, int64_t rows, int64_t columns,
                   bool add) {
   if constexpr (R > 2) {
-    if (rows <= R - 2) return fitting_tile<R - 2, kA>(depth, a, b, y, rows, columns, add);
+    if (rows <= R - 2) return fitting_tile<R - 2, kA>(runs, a, b, y, rows, columns, add);
   }
   if (columns > kLanes) {
-    tile<R, 2, kA>(depth, a, b, y, rows, columns, add);
+    tile<R, 2, kA>(runs, a, b, y, rows, columns, add);
   } else {
-    tile<R, 1, kA>(depth, a, b, y, rows, columns, add);
+    tile<R, 1, kA>(runs, a, b, y, rows, columns, add);
   }
 }
 
-// y (+)= a b, b packed. a must be readable up to a whole tile of rows.
+// y (+)= a b, b packed. a must be readable up to an even number of rows.
 template <A kA>
-void product(int64_t rows, int64_t columns, int64_t depth, Rows<const float> a, const float* b, Rows<float> y,
-             bool add) {
+void product(int64_t rows, int64_t columns, Runs runs, Rows<const float> a, const float* b, Rows<float> y, bool add) {
   const int64_t tiles = (rows + kRows - 1) / kRows;  // as even as can be
-  for (int64_t j = 0; j < columns; j += kPanel, b += depth * kPanel) {
+  for (int64_t j = 0; j < columns; j += kPanel, b += runs.count * runs.length * kPanel) {
     for (int64_t n = 0; n < tiles; ++n) {
       const int64_t i = rows * n / tiles, high = rows * (n + 1) / tiles - i;
       const auto left = kA == A::kUpright ? a.at(i, 0) : a.at(0, i);
-      fitting_tile<kRows, kA>(depth, left, b, y.at(i, j), high, std::min<int64_t>(columns - j, kPanel), add);
+      fitting_tile<kRows, kA>(runs, left, b, y.at(i, j), high, std::min<int64_t>(columns - j, kPanel), add);
     }
   }
+}
+
+template <A kA>
+void product(int64_t rows, int64_t columns, int64_t depth, Rows<const float> a, const float* b, Rows<float> y,
+             bool add) {
+  const int64_t start = 0;
+  product<kA>(rows, columns, Runs{&start, 1, depth}, a, b, y, add);
 }
 
 }  // namespace chainrule

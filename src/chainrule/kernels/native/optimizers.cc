@@ -1,0 +1,161 @@
+// Optimizers: parameters and slots brought forward in one pass over memory, all arrays of a network in one call.
+
+#include <cmath>
+
+#include "threads.h"
+#include "vectors.h"
+
+namespace ffi = xla::ffi;
+
+namespace chainrule {
+namespace {
+
+constexpr int64_t kChunk = 1 << 15;  // numbers of an array that one thread takes at a time
+
+inline Vector sqrt(Vector x) {
+  for (int i = 0; i < kLanes; ++i) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+}
+
+// A rule gives the step from the gradient g, and leaves in s what its slots become. Its constants c are those of
+// `constants` in optimizers.py, in that order.
+struct GradientDescent {
+  static constexpr int kSlots = 0, kConstants = 1;
+  static Vector step(Vector g, Vector* s, const float* c) { return -c[0] * g; }
+};
+
+struct Momentum {
+  static constexpr int kSlots = 1, kConstants = 2;
+  static Vector step(Vector g, Vector* s, const float* c) {
+    s[0] = c[1] * s[0] + c[0] * g;
+    return -s[0];
+  }
+};
+
+struct Nesterov {
+  static constexpr int kSlots = 1, kConstants = 2;
+  static Vector step(Vector g, Vector* s, const float* c) {
+    s[0] = c[1] * s[0] + c[0] * g;
+    return -c[1] * s[0] - c[0] * g;
+  }
+};
+
+struct Adagrad {
+  static constexpr int kSlots = 1, kConstants = 2;
+  static Vector step(Vector g, Vector* s, const float* c) {
+    s[0] += g * g;
+    return -c[0] * g / sqrt(s[0] + c[1]);
+  }
+};
+
+struct Adadelta {
+  static constexpr int kSlots = 2, kConstants = 4;
+  static Vector step(Vector g, Vector* s, const float* c) {
+    s[0] = c[1] * s[0] + c[2] * g * g;
+    const Vector delta = -sqrt((s[1] + c[3]) / (s[0] + c[3])) * g;
+    s[1] = c[1] * s[1] + c[2] * delta * delta;
+    return c[0] * delta;
+  }
+};
+
+struct RMSprop {
+  static constexpr int kSlots = 1, kConstants = 4;
+  static Vector step(Vector g, Vector* s, const float* c) {
+    s[0] = c[1] * s[0] + c[2] * g * g;
+    return -c[0] * g / sqrt(s[0] + c[3]);
+  }
+};
+
+struct Adam {
+  static constexpr int kSlots = 2, kConstants = 7;
+  static Vector step(Vector g, Vector* s, const float* c) {
+    s[0] = c[2] * s[0] + c[3] * g;
+    s[1] = c[4] * s[1] + c[5] * g * g;
+    return -c[0] * s[0] / (sqrt(s[1]) * c[1] + c[6]);
+  }
+};
+
+// An array's parameters, gradient and slots, and where the new ones go, which may be the same places.
+template <int kSlots>
+struct Leaf {
+  const float *theta, *g, *slots[kSlots + 1];
+  float *new_theta, *new_slots[kSlots + 1];
+};
+
+// What one thread does at a time: some of an array.
+template <int kSlots>
+struct Part {
+  Leaf<kSlots> leaf;
+  int64_t first, end;
+  const float* constants;
+};
+
+template <class Rule>
+void bring_forward(const Part<Rule::kSlots>& part) {
+  const auto leaf = part.leaf;
+  float c[Rule::kConstants];
+  std::copy_n(part.constants, Rule::kConstants, c);
+  for (int64_t i = part.first; i < part.end; i += kLanes) {
+    const int64_t some = std::min<int64_t>(part.end - i, kLanes);
+    Vector s[Rule::kSlots + 1];
+    for (int k = 0; k < Rule::kSlots; ++k) s[k] = load_some(leaf.slots[k] + i, some);
+    const Vector step = Rule::step(load_some(leaf.g + i, some), s, c);
+    store_some(leaf.new_theta + i, load_some(leaf.theta + i, some) + step, some);
+    for (int k = 0; k < Rule::kSlots; ++k) store_some(leaf.new_slots[k] + i, s[k], some);
+  }
+}
+
+// From the constants, all parameters, all arrays of each slot and all gradients to all parameters and slots. Several
+// networks at once have a row of constants each, and arrays whose first axis counts the networks.
+template <class Rule>
+ffi::Error update(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> constants, ffi::RemainingArgs from,
+                  ffi::RemainingRets to) {
+  constexpr int kSlots = Rule::kSlots;
+  const int64_t arrays = to.size() / (1 + kSlots), networks = constants.element_count() / Rule::kConstants;
+  bool fits = static_cast<int64_t>(constants.element_count()) == networks * Rule::kConstants &&
+              static_cast<int64_t>(to.size()) == arrays * (1 + kSlots) &&
+              static_cast<int64_t>(from.size()) == arrays * (2 + kSlots);
+  std::vector<Part<kSlots>> parts;
+  for (int64_t n = 0; n < arrays && fits; ++n) {
+    Leaf<kSlots> leaf;
+    int64_t size = -1;
+    auto data = [&](auto array) -> float* {
+      fits =
+          fits && array.element_type() == ffi::F32 && (size < 0 || size == static_cast<int64_t>(array.element_count()));
+      size = array.element_count();
+      return fits ? array.template typed_data<float>() : nullptr;
+    };
+    auto given = [&](int64_t kind) { return data(*from.template get<ffi::AnyBuffer>(kind * arrays + n)); };
+    auto wanted = [&](int64_t kind) { return data(**to.template get<ffi::AnyBuffer>(kind * arrays + n)); };
+    leaf.theta = given(0), leaf.g = given(1 + kSlots), leaf.new_theta = wanted(0);
+    for (int k = 0; k < kSlots; ++k) leaf.slots[k] = given(1 + k), leaf.new_slots[k] = wanted(1 + k);
+    fits = fits && size % networks == 0;
+    for (int64_t network = 0; network < networks && fits; ++network) {
+      const int64_t own = size / networks, end = (network + 1) * own;
+      const float* c = constants.typed_data() + network * Rule::kConstants;
+      for (int64_t first = network * own; first < end; first += kChunk) {
+        parts.push_back({leaf, first, std::min(first + kChunk, end), c});
+      }
+    }
+  }
+  if (!fits)
+    return ffi::Error::InvalidArgument("optimizer: parameters, gradients and slots are not of the same sizes.");
+  in_parallel(pool, parts.size(), [&parts](int64_t number) { bring_forward<Rule>(parts[number]); });
+  return ffi::Error::Success();
+}
+
+}  // namespace
+}  // namespace chainrule
+
+#define CHAINRULE_OPTIMIZER(name, Rule)                     \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(                            \
+      chainrule_##name, chainrule::update<chainrule::Rule>, \
+      ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<ffi::Buffer<ffi::F32>>().RemainingArgs().RemainingRets())
+
+CHAINRULE_OPTIMIZER(gradient_descent, GradientDescent);
+CHAINRULE_OPTIMIZER(momentum, Momentum);
+CHAINRULE_OPTIMIZER(nesterov, Nesterov);
+CHAINRULE_OPTIMIZER(adagrad, Adagrad);
+CHAINRULE_OPTIMIZER(adadelta, Adadelta);
+CHAINRULE_OPTIMIZER(rmsprop, RMSprop);
+CHAINRULE_OPTIMIZER(adam, Adam);
