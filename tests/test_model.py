@@ -63,7 +63,7 @@ def test_few_sizes_are_compiled():
     for rows in (*range(70), 1000, 1023, 1024, 1025, 3000):
         x = np.arange(rows, dtype=np.float32)
         np.testing.assert_array_equal(in_batches(double, x)[0], 2 * x)
-    assert sizes == {1, 2, 4, 8, 16, 32, 64, 128, 256}
+    assert sizes == {1, 2, 4, 8, 16, 32, 64, 128, 1024}
 
 
 def test_a_second_prediction_compiles_nothing(classifier, caplog):

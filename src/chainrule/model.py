@@ -17,14 +17,15 @@ from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.examples import inputs, sample_weights, targets
 from chainrule.history import History
-from chainrule.layer import Chain, Layer, Shape, count, regularized, rows_of
+from chainrule.layer import Chain, Layer, Shape, count, regularized, rows_of, shape_of
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, predicted_classes
 from chainrule.notation import as_formula
 from chainrule.preparation import Preparation
-from chainrule.programs import compiled
+from chainrule.programs import KEPT, compiled
 from chainrule.regularizers import Regularizer
 
-ROWS = 256  # the most rows that go through the network at once
+ROWS = 1024  # the most rows that go through the network at once,
+NUMBERS = 1 << 20  # as long as they are no more numbers than these
 
 
 @dataclass(repr=False, eq=False)
@@ -53,6 +54,8 @@ class Model:
     history: History = field(default_factory=History)
     training: dict[str, Any] = field(default_factory=dict)
 
+    _found: Any = field(default=((None, None, None), None), init=False)  # network and arrays, and their program
+
     def __call__(self, x: Any) -> np.ndarray:
         """The network's outputs, (rows, …, outputs): probabilities of a classifier, values of a regression.
 
@@ -74,9 +77,20 @@ class Model:
 
     def outputs(self, x: Any) -> np.ndarray:
         """The network's outputs for prepared examples, any number of rows, compiled for a few sizes only."""
-        x = inputs(x, self.input_shape, repr(self.network), self.network.tokens)
-        [a] = in_batches(functools.partial(_outputs, self.network, self.parameters, self.state), x)
+        x = inputs(x, self.input_shape, self.network, self.network.tokens)
+        [a] = in_batches(self._program(), x)
         return a
+
+    def _program(self) -> Callable:
+        """The compiled network with its parameters, found once for as long as they stay the same."""
+        parts = (self.network, self.parameters, self.state)
+        if any(a is not b for a, b in zip(parts, self._found[0], strict=True)):
+            leaves, structure = jax.tree.flatten(parts)
+            self._found = parts, functools.partial(_outputs(structure), leaves)
+        return self._found[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_found"}  # programs can't be pickled
 
     def evaluate(
         self, x: Any, y: Any = None, sample_weight: Any = None, metrics: Sequence[Metric | str] | None = None
@@ -117,6 +131,8 @@ class Model:
 
     def penalty(self) -> float:
         """What the regulariser adds to the cost."""
+        if self.regularizer is None:
+            return 0.0
         return float(_penalty(self.regularizer, self.network, self.input_shape, self.parameters))
 
     def summary(self) -> "Summary":
@@ -193,24 +209,45 @@ _penalty = compiled(static_argnames="shape")(penalty)
 
 
 def in_batches(function: Callable, *batch: Any) -> list[np.ndarray]:
-    """A function of batches applied to any number of rows, padded to a few sizes to compile only a few times."""
-    rows = rows_of(batch)
-    size = min(ROWS, 2 ** math.ceil(math.log2(max(rows, 1))))
-    parts = []
+    """A function of batches applied to any number of rows, padded to a few sizes to compile only a few times.
+
+    The next batch is on its way while the last one is computed.
+    """
+    rows, numbers = rows_of(batch), max(math.prod(shape_of(batch)), 1)
+    most = min(ROWS, max(_power_below(NUMBERS // numbers), 16))
+    size = min(most, _power_below(2 * rows - 1))
+    ahead, parts = None, []
     for start in range(0, max(rows, 1), size):
-        count = min(size, rows - start)
-
-        def padded(array: np.ndarray, start: int = start, missing: int = size - count) -> np.ndarray:
-            return np.pad(array[start : start + size], [(0, missing)] + [(0, 0)] * (array.ndim - 1))
-
-        results = jax.tree.leaves(function(*jax.tree.map(padded, batch)))
-        parts.append([np.asarray(result)[:count] for result in results])
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+        results = jax.tree.leaves(function(*jax.tree.map(lambda array, at=start: _rows(array, at, size), batch)))
+        parts += [] if ahead is None else [[*map(np.asarray, ahead)]]
+        ahead = results
+    parts.append([np.asarray(result)[: rows - size * len(parts)] for result in ahead or ()])
+    return parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
-@compiled()
-def _outputs(network: Chain, parameters: Any, state: Any, x: jax.Array) -> jax.Array:
-    return network.apply(parameters, state, x)[0]
+def _rows(array: np.ndarray, start: int, size: int) -> np.ndarray:
+    """So many rows from `start`, zeros where there are no more."""
+    part = array[start : start + size]
+    return part if len(part) == size else np.pad(part, [(0, size - len(part))] + [(0, 0)] * (array.ndim - 1))
+
+
+def _power_below(number: int) -> int:
+    """The largest power of two up to a number, at least 1."""
+    return 1 << max(number.bit_length() - 1, 0)
+
+
+@functools.lru_cache(KEPT)
+def _outputs(structure: Any) -> Callable:
+    """The compiled network of a structure, from the leaves of network, parameters and state, and a batch.
+
+    The leaves are flat, since a call of a compiled function with formulas takes most of its time to take them apart.
+    """
+
+    def outputs(leaves: list[Any], x: Any) -> jax.Array:
+        network, parameters, state = structure.unflatten(leaves)
+        return network.apply(parameters, state, x)[0]
+
+    return jax.jit(outputs)
 
 
 @compiled()
