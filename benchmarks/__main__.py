@@ -1,4 +1,4 @@
-"""Chainrule beside its peers: `python -m benchmarks [--rounds 9] [--out FOLDER] [NAME …]`."""
+"""Chainrule beside its peers: `python -m benchmarks [--rounds 9] [--out FOLDER] [--readme] [NAME …]`."""
 
 import argparse
 import sys
@@ -60,6 +60,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=9, help="counted rounds; the table shows their median")
     parser.add_argument("--without", nargs="*", default=[], help="peers to leave out")
     parser.add_argument("--out", type=Path, help="a folder for the table, as results.md and results.json")
+    parser.add_argument("--readme", action="store_true", help="put the table into README.md")
     options = parser.parse_args()
     chosen = [t for t in WORKLOADS if not options.names or any(name.lower() in t.lower() for name in options.names)]
     if not chosen:
@@ -74,6 +75,8 @@ def main() -> int:
         if options.out is not None:
             found.write(options.out)
     print(found.summary())
+    if options.readme:
+        found.into_readme(Path("README.md"))
     return 1 if found.differing else 0
 
 

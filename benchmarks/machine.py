@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -32,20 +33,19 @@ def limits() -> Limits:
     side, numbers = 2048, 10**8
     random = np.random.default_rng(0)
     a, b = (random.normal(size=(side, side)).astype(np.float32) for _ in range(2))
-    ours, theirs = (jnp.asarray(a), jnp.asarray(b)), (torch.from_numpy(a), torch.from_numpy(b))
-    dot, add = jax.jit(jnp.matmul), jax.jit(jnp.add, donate_argnums=0)
-    product = _fastest(
-        lambda: dot(*ours).block_until_ready(), lambda: torch.matmul(*theirs), lambda: np.matmul(a, b), times=15
+    dot, ours, theirs = (
+        jax.jit(jnp.matmul),
+        (jnp.asarray(a), jnp.asarray(b)),
+        (torch.from_numpy(a), torch.from_numpy(b)),
     )
+    products = lambda: dot(*ours).block_until_ready(), lambda: torch.matmul(*theirs), lambda: np.matmul(a, b)
     x, y = (np.ones(numbers, np.float32) for _ in range(2))
-    total, part, sums, parts = jnp.asarray(x), jnp.asarray(y), torch.from_numpy(x), torch.from_numpy(y)
-
-    def jax_add() -> None:
-        nonlocal total
-        total = add(total, part).block_until_ready()
-
-    addition = _fastest(jax_add, lambda: sums.add_(parts), times=8)
-    return Limits(2 * side**3 / product, 3 * 4 * numbers / addition)
+    sums, parts = torch.from_numpy(x), torch.from_numpy(y)
+    shares = list(zip(np.array_split(x, cores()), np.array_split(y, cores()), strict=True))
+    with ThreadPoolExecutor(cores()) as threads:
+        in_threads = lambda: list(threads.map(lambda share: np.add(*share, out=share[0]), shares))  # noqa: E731
+        addition = _fastest(lambda: sums.add_(parts), in_threads, times=10)
+    return Limits(2 * side**3 / _fastest(*products, times=15), 3 * 4 * numbers / addition)
 
 
 def cores() -> int:

@@ -1,6 +1,7 @@
 """Fair timings: the contestants take turns, and the median over the rounds is what counts."""
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -19,18 +20,20 @@ class Result(NamedTuple):
 
 
 def take_turns(contestants: Mapping[str, Callable[[], float | None]], units: int, rounds: int) -> dict[str, Result]:
-    """Time each contestant once a round, after one uncounted round that compiles and warms up."""
-    times: dict[str, list[float]] = {name: [] for name in contestants}
+    """Time each contestant once a round, after one uncounted turn that compiles and warms up, and that it must pass."""
     figures = {}
-    for number in range(rounds + 1):
-        for name, work in contestants.items():
+    for name, work in contestants.items():
+        try:
+            figures[name] = work()
+        except Exception as error:
+            print(f"{name} can't do this: {type(error).__name__}: {str(error).splitlines()[0]}", file=sys.stderr)
+    times: dict[str, list[float]] = {name: [] for name in figures}
+    for _ in range(rounds):
+        for name in figures:
             time.sleep(REST)
             began = time.perf_counter()
-            figure = work()
-            if number:
-                times[name].append((time.perf_counter() - began) / units)
-            else:
-                figures[name] = figure
+            contestants[name]()
+            times[name].append((time.perf_counter() - began) / units)
     return {
         name: Result(statistics.median(seconds), min(seconds), max(seconds), figures[name])
         for name, seconds in times.items()

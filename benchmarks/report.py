@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import statistics
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,10 +51,10 @@ class Report:
         columns = [*LIBRARIES, "best peer ÷ Chainrule", "of the limit"]
         return f"| workload | {' | '.join(columns)} |\n| --- |{' ---: |' * len(columns)}"
 
-    def line(self, title: str) -> str:
+    def line(self, title: str, spread: bool = True) -> str:
         """A workload's line: medians with half their range, the lead, and how near the limit we are."""
         results, fraction = self.results[title], self.fractions[title]
-        times = [_time(results[library]) if library in results else "" for library in LIBRARIES]
+        times = [_time(results[library], spread) if library in results else "" for library in LIBRARIES]
         cells = [*times, f"{self.lead(title):.2f}", "" if fraction is None else f"{fraction:.0%}"]
         return f"| {title} | {' | '.join(cells)} |"
 
@@ -95,8 +96,14 @@ class Report:
             part.write_text(text, encoding="utf-8")
             os.replace(part, folder / name)
 
+    def into_readme(self, readme: Path) -> None:
+        """The table in the place of README's."""
+        table = "\n".join([self.heading(), *(self.line(title, spread=False) for title in self.results)])
+        text = readme.read_text(encoding="utf-8")
+        readme.write_text(re.sub(r"\| workload \| (.*\n\|)*.*", lambda old: table, text), encoding="utf-8")
 
-def _time(result: Result) -> str:
+
+def _time(result: Result, spread: bool) -> str:
     size, unit = next((u for u in UNITS if result.median >= u[0]), UNITS[-1])
-    spread = (result.slowest - result.fastest) / 2 / result.median
-    return f"{result.median / size:.3g} {unit} ±{spread:.0%}"
+    half = (result.slowest - result.fastest) / 2 / result.median
+    return f"{result.median / size:.3g} {unit}" + (f" ±{half:.0%}" if spread else "")

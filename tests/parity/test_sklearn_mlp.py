@@ -23,6 +23,7 @@ DO_NOT_APPLY = {
     "test_learning_rate_warmstart": "reads a private rate; tests/test_estimators.py goes on under a schedule",
     "test_partial_fit_errors": "asserts that L-BFGS has no partial_fit; ours is there for every optimizer",
     "test_nonfinite_params": "asserts words about parameters; ours refuses such data before training, with the place",
+    "test_partial_fit_regression": "bounds a score of one seed, which 2 of 12 seeds of its own miss; see the test below",
     "test_shuffle": "trains without shuffling, which ours has not",
     "test_tolerance": PLATEAU,
     "test_n_iter_no_change": PLATEAU,
@@ -145,3 +146,12 @@ pytestmark = [
 
 def test_what_does_not_apply_is_there():
     assert DO_NOT_APPLY.keys() <= THEIR_TESTS.keys()
+
+
+def test_partial_fit_regression_comes_as_far_from_several_seeds():
+    theirs = THEIR_TESTS["test_partial_fit_regression"].__globals__
+    X, y = theirs["X_reg"], theirs["y_reg"]
+    options = {"solver": "sgd", "learning_rate_init": 0.01, "batch_size": len(X), "momentum": 0, "max_iter": 100}
+    kinds = MLPRegressor, sklearn.neural_network.MLPRegressor
+    means = [np.mean([kind(**options, random_state=s).fit(X, y).score(X, y) for s in range(6)]) for kind in kinds]
+    assert means[0] == pytest.approx(means[1], abs=0.05)
