@@ -23,7 +23,7 @@ DO_NOT_APPLY = {
     "test_learning_rate_warmstart": "reads a private rate; tests/test_estimators.py goes on under a schedule",
     "test_partial_fit_errors": "asserts that L-BFGS has no partial_fit; ours is there for every optimizer",
     "test_nonfinite_params": "asserts words about parameters; ours refuses such data before training, with the place",
-    "test_partial_fit_regression": "bounds a score of one seed, which 2 of 12 seeds of its own miss; see the test below",
+    "test_partial_fit_regression": "bounds one seed's score, which 2 of 12 of its own miss; see the test below",
     "test_shuffle": "trains without shuffling, which ours has not",
     "test_tolerance": PLATEAU,
     "test_n_iter_no_change": PLATEAU,
