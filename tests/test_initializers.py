@@ -118,6 +118,10 @@ def test_a_program_draws_the_same(initializer):
         np.testing.assert_allclose(initializer(key, (3, 2)), draw, rtol=1e-5)
 
 
+def test_a_single_number():
+    assert Normal()(jax.random.key(0), ()).shape == ()
+
+
 def test_values_that_a_program_is_given():
     draw = jax.jit(lambda stddev: Normal(stddev)(KEY, (3, 2)))
     np.testing.assert_allclose(draw(0.5), Normal(0.5)(KEY, (3, 2)), rtol=1e-6)

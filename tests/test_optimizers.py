@@ -321,6 +321,28 @@ def test_a_population_each_with_its_rate_is_one_call():
     assert native.processor() is None or together.lower(rates).as_text().count("@chainrule_adam(") == 3
 
 
+class Still(Adam):
+    def step(self, g, s, eta, t):
+        return jnp.zeros_like(g), super().step(g, s, eta, t)[1]
+
+
+def test_a_subclass_has_its_own_rule_for_many_parameters_too():
+    params, _ = three_steps(Still(0.1), Still.advance)
+    jax.tree.map(np.testing.assert_array_equal, params, arrays(0))
+
+
+def test_steps_of_many_parameters_have_derivatives_by_the_rate():
+    length = lambda advance: lambda rate: sum(jnp.sum(p**2) for p in three_steps(Momentum(rate), advance)[0])  # noqa: E731
+    ours, truth = (float(jax.jit(jax.grad(length(advance)))(0.1)) for advance in (Momentum.advance, Optimizer.advance))
+    assert ours == pytest.approx(truth, rel=1e-5)
+
+
+def test_a_rate_for_each_column_is_not_taken_for_networks():
+    params = jnp.ones((1000, 2))
+    descent = GradientDescent(jnp.array([0.1, 0.2]))
+    assert descent.advance(params, params, descent.init(params))[0][0].tolist() == pytest.approx([0.9, 0.8])
+
+
 @pytest.mark.skipif(native.processor() is None, reason="the native kernels are not built")
 def test_sizes_are_checked_before_memory_is_touched():
     with pytest.raises(jax.errors.JaxRuntimeError, match="not of the same sizes"):

@@ -31,7 +31,7 @@ def drawn(
 ) -> Any:
     """What NumPy draws for a key: nothing is compiled, which would take longer than to draw.
 
-    Within a compiled program the host is called back, for the same bits.
+    Within a compiled program the host is called back, for the same draws.
 
     >>> drawn(lambda generator: generator.random(2), jax.random.key(0), (2,)).shape
     (2,)
@@ -39,7 +39,7 @@ def drawn(
 
     def on_host(words: Any) -> np.ndarray:
         draws = [draw(np.random.default_rng(own)) for own in np.asarray(words).reshape(-1, words.shape[-1])]
-        return np.asarray(draws, dtype).reshape(*words.shape[:-1], *shape)
+        return np.asarray(draws, dtype).reshape((*words.shape[:-1], *shape))
 
     words = jax.random.key_data(key)
     if isinstance(words, Tracer):
@@ -54,7 +54,7 @@ def split(key: jax.Array, count: int) -> list[jax.Array]:
 
 
 def seeded(seed: int) -> jax.Array:
-    """`jax.random.key(seed)`, of which nothing is compiled."""
+    """`jax.random.key(seed)` for a seed of 32 bits, of which nothing is compiled."""
     return _key(np.array([0, seed], np.uint32))
 
 

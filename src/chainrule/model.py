@@ -17,7 +17,7 @@ from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.examples import inputs, sample_weights, targets
 from chainrule.history import History
-from chainrule.layer import Chain, Layer, Shape, count, regularized, rows_of, shape_of
+from chainrule.layer import Chain, Layer, Shape, count, regularized, rows_of
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, predicted_classes
 from chainrule.notation import as_formula
 from chainrule.preparation import Preparation
@@ -25,7 +25,7 @@ from chainrule.programs import KEPT, compiled
 from chainrule.regularizers import Regularizer
 
 ROWS = 1024  # the most rows that go through the network at once,
-NUMBERS = 1 << 20  # as long as they are no more numbers than these
+NUMBERS = 1 << 23  # as long as no layer makes more numbers of them than these
 
 
 @dataclass(repr=False, eq=False)
@@ -54,8 +54,6 @@ class Model:
     history: History = field(default_factory=History)
     training: dict[str, Any] = field(default_factory=dict)
 
-    _found: Any = field(default=((None, None, None), None), init=False)  # network and arrays, and their program
-
     def __call__(self, x: Any) -> np.ndarray:
         """The network's outputs, (rows, …, outputs): probabilities of a classifier, values of a regression.
 
@@ -78,19 +76,27 @@ class Model:
     def outputs(self, x: Any) -> np.ndarray:
         """The network's outputs for prepared examples, any number of rows, compiled for a few sizes only."""
         x = inputs(x, self.input_shape, self.network, self.network.tokens)
-        [a] = in_batches(self._program(), x)
+        network = self._flat()
+        arrays, tree = jax.tree.flatten((self.parameters, self.state))
+        shapes = tuple(array.shape for array in arrays)
+
+        def forward(x: Any) -> jax.Array:
+            sizes = tuple(array.shape for array in jax.tree.leaves(x))
+            return _outputs(network.structure, tree, shapes, sizes)(network.numbers, arrays, x)
+
+        [a] = in_batches(forward, network.widest, x)
         return a
 
-    def _program(self) -> Callable:
-        """The compiled network with its parameters, found once for as long as they stay the same."""
-        parts = (self.network, self.parameters, self.state)
-        if any(a is not b for a, b in zip(parts, self._found[0], strict=True)):
-            leaves, structure = jax.tree.flatten(parts)
-            self._found = parts, functools.partial(_outputs(structure), leaves)
-        return self._found[1]
+    def _flat(self) -> "Flat":
+        """The network taken apart, which takes longer than its call for a row: once for as long as it is the same."""
+        known = vars(self).get("_known")
+        if known is None or known.network is not self.network:
+            known = Flat(self.network, *jax.tree.flatten(self.network), widest(self.network, self.input_shape))
+            vars(self)["_known"] = known
+        return known
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_found"}  # programs can't be pickled
+        return {name: value for name, value in vars(self).items() if name != "_known"}  # structures can't be pickled
 
     def evaluate(
         self, x: Any, y: Any = None, sample_weight: Any = None, metrics: Sequence[Metric | str] | None = None
@@ -116,7 +122,7 @@ class Model:
         y, _ = targets(y, rows_of(x), self.network, outputs, self.cost, self.classes, "evaluate")
         sample_weight = sample_weights(sample_weight, rows_of(x), "evaluate")
         through = functools.partial(_assess, self.network, self.cost, self.parameters, self.state)
-        a, each = in_batches(through, x, y)
+        a, each = in_batches(through, self._flat().widest, x, y)
         values = {"cost": float(np.average(each.astype(np.float64), weights=sample_weight)) + self.penalty()}
         if self.preparation is not None and self.classes is None:
             a, y = self.preparation.restore(a), self.preparation.restore(y)
@@ -154,6 +160,21 @@ class Model:
         from chainrule.storage import save
 
         save(self, Path(path))
+
+
+class Flat(NamedTuple):
+    """A network as JAX takes it apart, and the most numbers that any of its layers makes of an example."""
+
+    network: Chain
+    numbers: list[Any]
+    structure: Any
+    widest: int
+
+
+def widest(network: Chain, shape: Shape) -> int:
+    """The most numbers that an example has before, between or after a network's layers."""
+    reached = [*(at for _, at in network.walk(shape)), network.output_shape(shape)]
+    return max(map(math.prod, reached))
 
 
 class SummaryRow(NamedTuple):
@@ -208,13 +229,13 @@ def penalty(regularizer: Regularizer | None, network: Chain, shape: Shape, param
 _penalty = compiled(static_argnames="shape")(penalty)
 
 
-def in_batches(function: Callable, *batch: Any) -> list[np.ndarray]:
+def in_batches(function: Callable, numbers: int, *batch: Any) -> list[np.ndarray]:
     """A function of batches applied to any number of rows, padded to a few sizes to compile only a few times.
 
-    The next batch is on its way while the last one is computed.
+    The next batch is on its way while the last one is computed. An example becomes as many as `numbers` on its way.
     """
-    rows, numbers = rows_of(batch), max(math.prod(shape_of(batch)), 1)
-    most = min(ROWS, max(_power_below(NUMBERS // numbers), 16))
+    rows = rows_of(batch)
+    most = min(ROWS, max(_power_below(NUMBERS // max(numbers, 1)), 16))
     size = min(most, _power_below(2 * rows - 1))
     ahead, parts = None, []
     for start in range(0, max(rows, 1), size):
@@ -222,7 +243,7 @@ def in_batches(function: Callable, *batch: Any) -> list[np.ndarray]:
         parts += [] if ahead is None else [[*map(np.asarray, ahead)]]
         ahead = results
     parts.append([np.asarray(result)[: rows - size * len(parts)] for result in ahead or ()])
-    return parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]  # also a single one: JAX's own is read-only
 
 
 def _rows(array: np.ndarray, start: int, size: int) -> np.ndarray:
@@ -237,15 +258,12 @@ def _power_below(number: int) -> int:
 
 
 @functools.lru_cache(KEPT)
-def _outputs(structure: Any) -> Callable:
-    """The compiled network of a structure, from the leaves of network, parameters and state, and a batch.
+def _outputs(structure: Any, tree: Any, shapes: tuple[Shape, ...], sizes: tuple[Shape, ...]) -> Callable:
+    """The program of a structure, from the network's numbers, its arrays and a batch, for one set of shapes."""
 
-    The leaves are flat, since a call of a compiled function with formulas takes most of its time to take them apart.
-    """
-
-    def outputs(leaves: list[Any], x: Any) -> jax.Array:
-        network, parameters, state = structure.unflatten(leaves)
-        return network.apply(parameters, state, x)[0]
+    def outputs(numbers: list[Any], arrays: list[Any], x: Any) -> jax.Array:
+        parameters, state = tree.unflatten(arrays)
+        return structure.unflatten(numbers).apply(parameters, state, x)[0]
 
     return jax.jit(outputs)
 

@@ -32,7 +32,7 @@ class Optimizer(Formula):
         """The steps Δθ to add to the parameters, and the new state."""
 
     def advance(self, params: Any, grads: Any, state: Any) -> tuple[Any, Any]:
-        """The parameters after the step, and the new state."""
+        """The parameters after the step, and the new state: `update` and its addition, which `fit` asks for."""
         updates, state = self.update(grads, state, params)
         return jax.tree.map(jnp.add, params, updates), state
 
@@ -53,7 +53,7 @@ class Rule(Optimizer):
     """The names of the arrays, of the parameter's shape and at first zero, that the rule keeps for each parameter."""
 
     kernel: ClassVar[str | None] = None
-    """The native kernel of the rule, which takes its `constants`."""
+    """The native kernel of the class's own `step`, which takes its `constants`."""
 
     def constants(self, eta: Any, t: jax.Array) -> tuple[Any, ...]:
         """The numbers in the rule that are the same for all parameters at a step."""
@@ -78,24 +78,9 @@ class Rule(Optimizer):
         return tree.unflatten([delta for delta, _ in stepped]), {"t": t, **new}
 
     def advance(self, params, grads, state):
-        kernel = self.kernel
-        if kernel is None or sum(p.size for p in jax.tree.leaves(params)) < WORTH_A_CALL:
-            return super().advance(params, grads, state)
-        eta, t = rate_at(self.learning_rate, state["t"]), state["t"] + 1
-        slots = {name: state[name] for name in self.slots}
-
-        def in_one_pass(params: Any, grads: Any, slots: Any) -> tuple[Any, Any]:
-            kept, tree = jax.tree.flatten((params, *(slots[name] for name in self.slots)))
-            constants = jnp.stack([jnp.asarray(c, jnp.float32) for c in self.constants(eta, t)])
-            params, *new = tree.unflatten(native.update(kernel, constants, kept, jax.tree.leaves(grads)))
-            return params, dict(zip(self.slots, new, strict=True))
-
-        def by_formula(params: Any, grads: Any, slots: Any) -> tuple[Any, Any]:
-            params, state = super(Rule, self).advance(params, grads, {"t": t - 1, **slots})
-            return params, {name: state[name] for name in slots}
-
-        params, slots = native.either(in_one_pass, by_formula, params, grads, slots)
-        return params, {"t": t, **slots}
+        own = "kernel" in vars(type(self))  # a subclass may have another rule
+        worth = sum(map(jnp.size, jax.tree.leaves(params))) >= WORTH_A_CALL
+        return (_in_one_pass if own and worth else Optimizer.advance)(self, params, grads, state)
 
     def rates(self, state, params):
         eta, t = rate_at(self.learning_rate, state["t"] - 1), state["t"]
@@ -106,6 +91,34 @@ class Rule(Optimizer):
         """The slots of each parameter, in the order of the tree's leaves."""
         columns = {name: jax.tree.leaves(state[name]) for name in self.slots}
         return [{name: column[i] for name, column in columns.items()} for i in range(tree.num_leaves)]
+
+
+@jax.custom_jvp
+def _in_one_pass(rule: Rule, params: Any, grads: Any, state: Any) -> tuple[Any, Any]:
+    """`Optimizer.advance` by the rule's native kernel, which reads and writes each array once."""
+    eta, t = rate_at(rule.learning_rate, state["t"]), state["t"] + 1
+    constants = rule.constants(eta, t)
+    if any(map(jnp.ndim, constants)):
+        return Optimizer.advance(rule, params, grads, state)
+    numbers = jnp.stack([jnp.asarray(c, jnp.float32) for c in constants])
+    columns = [params, *(state[name] for name in rule.slots)]
+    kept, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, columns))
+
+    def natively(kept: list[jax.Array], grads: list[jax.Array]) -> list[jax.Array]:
+        return native.update(str(rule.kernel), numbers, kept, grads)
+
+    def by_formula(kept: list[jax.Array], grads: list[jax.Array]) -> list[jax.Array]:
+        old, *slots = tree.unflatten(kept)
+        before = {"t": t - 1, **dict(zip(rule.slots, slots, strict=True))}
+        new, after = Optimizer.advance(rule, old, jax.tree.structure(old).unflatten(grads), before)
+        leaves = jax.tree.leaves([new, *(after[name] for name in rule.slots)])
+        return [array.astype(was.dtype) for array, was in zip(leaves, kept, strict=True)]
+
+    new, *slots = tree.unflatten(native.either(natively, by_formula, kept, jax.tree.leaves(grads)))
+    return new, {"t": t, **dict(zip(rule.slots, slots, strict=True))}
+
+
+_in_one_pass.defjvp(lambda primals, tangents: jax.jvp(Optimizer.advance, primals, tangents))
 
 
 class GradientDescent(Rule):

@@ -37,6 +37,11 @@ def test_without_a_bias_forwards_and_for_a_population(rng):
     np.testing.assert_allclose(together[1], x @ kernels, rtol=1e-5, atol=1e-6)
 
 
+def test_other_numbers_are_left_to_jax():
+    x, kernel = jnp.arange(6, dtype=jnp.uint8).reshape(2, 3), jnp.ones((3, 4))
+    np.testing.assert_array_equal(dense(x, kernel, None), x @ kernel)
+
+
 @pytest.mark.skipif(native.processor() is None, reason="the native kernels are not built")
 def test_shapes_are_checked_before_memory_is_touched():
     with pytest.raises(jax.errors.JaxRuntimeError, match="dense: shapes of input, kernel, bias and output do not fit"):

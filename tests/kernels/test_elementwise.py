@@ -165,3 +165,8 @@ def test_other_numbers_are_left_to_jax(dtype):
 def test_shapes_are_checked_before_memory_is_touched(name, shapes, arrays):
     with pytest.raises(jax.errors.JaxRuntimeError, match="shapes of input, alpha and outputs do not fit"):
         native.call(name, shapes, *map(jnp.ones, arrays))
+
+
+def test_whole_numbers_have_a_derivative_by_alpha():
+    slope = lambda x: float(jax.grad(lambda alpha: elu(x, alpha).sum())(0.5))  # noqa: E731
+    assert slope(jnp.arange(-2, 3)) == pytest.approx(slope(jnp.arange(-2.0, 3)), rel=1e-6)

@@ -123,3 +123,15 @@ def test_windows_of_more_cells_than_a_byte_tells_apart_are_left_to_jax():
     program = lambda size: str(jax.make_jaxpr(lambda x: max_pool(x, Window((size,), (1,), (1,), ((0, 0),))))(X))  # noqa: E731
     assert "ffi_call" in program(3)
     assert "ffi_call" not in program(257)
+
+
+def test_padding_never_has_the_gradient():
+    window = Window((3, 3), (2, 2), (1, 1), ((1, 1), (1, 1)))
+    x = jnp.full((1, 5, 5, 2), -jnp.inf)
+    slopes = jax.jit(jax.grad(lambda x: max_pool(x, window).sum()))(x)
+    assert slopes.sum() == 18  # of 3 × 3 places in 2 channels, each within
+
+
+def test_windows_larger_than_the_image_have_no_places():
+    window = Window((3, 3), (1, 1), (1, 1), ((0, 0), (0, 0)))
+    np.testing.assert_array_equal(jax.grad(lambda x: max_pool(x, window).sum())(jnp.ones((2, 2, 5, 3))), 0)

@@ -13,10 +13,19 @@ def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
     return x @ kernel + bias
 
 
+@jax.custom_batching.custom_vmap
+def _by_rows(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+    return native.call("dense", (x.shape[0], kernel.shape[1]), x, kernel, bias)
+
+
+@_by_rows.def_vmap
+def _(networks: int, batched: list[bool], *arrays: jax.Array) -> tuple[jax.Array, bool]:
+    return jax.vmap(plain, in_axes=[0 if it_is else None for it_is in batched])(*arrays), True  # as one product
+
+
 @jax.custom_jvp
 def _few(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-    by_rows = lambda *arrays: native.call("dense", (x.shape[0], kernel.shape[1]), *arrays)  # noqa: E731
-    return native.either(by_rows, plain, x, kernel, bias)
+    return native.either(_by_rows, plain, x, kernel, bias)
 
 
 _few.defjvp(lambda primals, tangents: (_few(*primals), jax.jvp(plain, primals, tangents)[1]))
@@ -25,5 +34,5 @@ _few.defjvp(lambda primals, tangents: (_few(*primals), jax.jvp(plain, primals, t
 def dense(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
     """`plain`, also without a bias and for any number of axes before the last."""
     if x.ndim == 2 and len(x) <= FEW:
-        return _few(x, kernel, jnp.zeros(kernel.shape[1], kernel.dtype) if bias is None else bias)
+        return _few(x, kernel, jnp.zeros(kernel.shape[1], x.dtype) if bias is None else bias)
     return x @ kernel + (0 if bias is None else bias)

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.custom_derivatives import SymbolicZero
+from jax.custom_derivatives import SymbolicZero, zero_from_primal
 
 from chainrule import functions
 from chainrule.kernels import native
@@ -50,7 +50,7 @@ def elementwise(name: str, plain: Function, slope: Function) -> Function:
             y, d = pair(*primals)
             return y, d * dx
         dense = [
-            jnp.zeros_like(x) if isinstance(dx, SymbolicZero) else dx for x, dx in zip(primals, tangents, strict=True)
+            zero_from_primal(x) if isinstance(dx, SymbolicZero) else dx for x, dx in zip(primals, tangents, strict=True)
         ]
         return function(*primals), jax.jvp(plain, primals, tuple(dense))[1]
 

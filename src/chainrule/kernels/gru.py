@@ -39,7 +39,7 @@ def plain(a: jax.Array, weights: Weights, start: jax.Array, mask: jax.Array | No
 
 def gru(a: jax.Array, weights: Weights, start: jax.Array, mask: jax.Array | None) -> jax.Array:
     """`plain`, on the CPU by native kernels with backpropagation through time written by hand."""
-    return native.either(_native, plain, a, weights, start, mask)
+    return native.either(_native, plain, a, weights, start, mask, also=bool)
 
 
 @jax.custom_vjp

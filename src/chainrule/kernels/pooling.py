@@ -1,7 +1,7 @@
 """Pooling over windows, by comparing what each cell of the window sees: elementwise work, which XLA fuses.
 
-For the maximum over windows that overlap, which XLA compares again for each of their cells, native kernels serve on the
-CPU. The derived gradient of XLA's own windows searches each window again, one value at a time.
+For the maximum over windows that are not side by side, which XLA compares again for each of their cells, native kernels
+serve on the CPU. The derived gradient of XLA's own windows searches each window again, one value at a time.
 """
 
 import math
@@ -65,8 +65,10 @@ def _largest(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
 
 
 def _largest_of_taps(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
+    inside = list(window.taps(jnp.ones((1, *x.shape[1:-1], 1), bool), fill=False))
     first, *rest = window.taps(x, fill=-np.inf)
-    value, cell = first, jnp.zeros(first.shape, np.min_scalar_type(len(rest)))
+    cell = jnp.argmax(jnp.stack(inside), axis=0).astype(np.min_scalar_type(len(rest)))  # the first that is not padding
+    value, cell = first, jnp.broadcast_to(cell, first.shape)
     for number, seen in enumerate(rest, start=1):
         larger = ~((seen <= value) | jnp.isnan(value))
         value, cell = jnp.where(larger, seen, value), jnp.where(larger, number, cell)
@@ -114,7 +116,7 @@ def _either(name: str, by_taps: Callable, window: Window, *arrays: jax.Array) ->
     if window.side_by_side or math.prod(window.size) > 256:  # a cell's number is a byte
         return by_taps(*arrays)
     natively = partial(_call, name, window, jax.eval_shape(by_taps, *arrays))
-    chosen = jax.custom_jvp(partial(native.either, natively, by_taps))
+    chosen = jax.custom_jvp(partial(native.either, natively, by_taps, also=jnp.uint8))
     chosen.defjvp(lambda primals, tangents: jax.jvp(by_taps, primals, tangents))
     return chosen(*arrays)
 

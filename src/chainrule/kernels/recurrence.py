@@ -107,7 +107,7 @@ recurrence.defvjp(_forward, _backward)
 def _either(cell: Cell, native_loop: Callable, loop: Callable, *arrays: Any) -> Any:
     if cell.native is None:
         return loop(cell, *arrays)
-    return native.either(partial(native_loop, cell), partial(loop, cell), *arrays)
+    return native.either(partial(native_loop, cell), partial(loop, cell), *arrays, also=bool)
 
 
 def _loop(

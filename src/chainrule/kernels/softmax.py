@@ -1,6 +1,7 @@
 """Softmax of rows, and its surprisal. Native kernels serve long rows and few of them; short ones XLA does as fast."""
 
 import jax
+import jax.numpy as jnp
 
 from chainrule import functions
 from chainrule.kernels import native
@@ -10,6 +11,7 @@ FEW = 256  # numbers in all, up to which a call costs less than XLA's threads
 
 
 def _kernel(name: str, plain: functions.Function, z: jax.Array) -> jax.Array:
+    z = jnp.asarray(z)
     if z.ndim and z.size and (z.shape[-1] >= LONG or z.size <= FEW):
         by_rows = lambda z: native.call(name, z.shape, z, vmap_method="broadcast_all")  # noqa: E731
         return native.either(by_rows, plain, z)

@@ -67,9 +67,9 @@ def call(name: str, shape: Any, *arrays: jax.Array, vmap_method: str = "sequenti
     return jax.ffi.ffi_call(f"chainrule_{name}", results, vmap_method=vmap_method)(*arrays, **attributes)
 
 
-def either(native: Callable, plain: Callable, *arrays: Any) -> Any:
-    """`native(*arrays)` on a CPU whose kernels are built, for float32 (and masks, and bytes); else `plain(*arrays)`."""
-    if processor() is None or any(leaf.dtype not in (jnp.float32, jnp.uint8, bool) for leaf in jax.tree.leaves(arrays)):
+def either(native: Callable, plain: Callable, *arrays: Any, also: Any = jnp.float32) -> Any:
+    """`native(*arrays)` on a CPU whose kernels are built, for float32 and what it takes also; else `plain(*arrays)`."""
+    if processor() is None or any(leaf.dtype not in (jnp.float32, also) for leaf in jax.tree.leaves(arrays)):
         return plain(*arrays)
     return lax.platform_dependent(*arrays, cpu=native, default=plain)
 

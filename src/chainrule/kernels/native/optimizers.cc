@@ -129,7 +129,7 @@ ffi::Error update(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> constants, ffi::Re
     auto wanted = [&](int64_t kind) { return data(**to.template get<ffi::AnyBuffer>(kind * arrays + n)); };
     leaf.theta = given(0), leaf.g = given(1 + kSlots), leaf.new_theta = wanted(0);
     for (int k = 0; k < kSlots; ++k) leaf.slots[k] = given(1 + k), leaf.new_slots[k] = wanted(1 + k);
-    fits = fits && size % networks == 0;
+    fits = fits && networks > 0 && size % networks == 0;
     for (int64_t network = 0; network < networks && fits; ++network) {
       const int64_t own = size / networks, end = (network + 1) * own;
       const float* c = constants.typed_data() + network * Rule::kConstants;

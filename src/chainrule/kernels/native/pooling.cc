@@ -61,6 +61,7 @@ bool read(Images x, Numbers size, Numbers window, Images y, Cells cells, Axes* a
 // Calls `work(place, number)` for every place, the images shared among the threads.
 template <class Work>
 void by_images(ffi::ThreadPool& pool, const Axes& axes, int64_t channels, Work work) {
+  if (axes.places() == 0) return;
   const int64_t each = axes.y.places * axes.x.places;
   const int64_t worth = axes.places() * axes.y.cells * axes.x.cells * channels / (1 << 16) + 1;
   const int64_t parts = std::min(worth, axes.batch);
@@ -85,10 +86,10 @@ ffi::Error max_pool(ffi::ThreadPool pool, Images x, ffi::Result<Images> y, ffi::
   by_images(pool, axes, channels, [=](const Place& place, int64_t i) {
     by_vectors(channels, [&](int64_t c, int64_t some) {
       Vector largest = all(-INFINITY);
-      Integers cell = {};
+      Integers cell = Integers{} - 1;  // none yet: padding never counts
       seen(axes, place, [&](int64_t number, int64_t at) {
         const Vector next = load_some(from + at * channels + c, some);
-        const Integers larger = ~(next <= largest) & (largest == largest);
+        const Integers larger = (cell < 0) | (~(next <= largest) & (largest == largest));
         largest = larger ? next : largest;
         cell = larger ? Integers{} + static_cast<int32_t>(number) : cell;
       });
