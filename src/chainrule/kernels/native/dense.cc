@@ -62,7 +62,8 @@ ffi::Error dense(ffi::ThreadPool pool, Matrix x, Matrix w, Row b, ffi::Result<Ma
   const Rows<float> to{y->typed_data(), columns};
   const float* bias = b.typed_data();
   const int64_t vectors = (columns + kLanes - 1) / kLanes;
-  const int64_t shares = std::clamp<int64_t>(depth * columns / kWorthAThread, 1, std::max<int64_t>(std::min(pool.num_threads(), vectors), 1));
+  const int64_t shares = std::clamp<int64_t>(depth * columns / kWorthAThread, 1,
+                                             std::max<int64_t>(std::min(pool.num_threads(), vectors), 1));
   in_parallel(pool, shares, [=](int64_t share) {
     const int64_t first = vectors * share / shares * kLanes;
     const int64_t last = std::min(vectors * (share + 1) / shares * kLanes, columns);
