@@ -69,7 +69,12 @@ def main() -> int:
     print(found.heading(), flush=True)
     for title in chosen:
         workload = WORKLOADS[title]()
-        contestants = {name: work for name, work in workload.contestants().items() if name not in options.without}
+        try:
+            made = workload.contestants()
+        except ImportError as error:
+            print(f"{title}: left out: {error}", file=sys.stderr)
+            continue
+        contestants = {name: work for name, work in made.items() if name not in options.without}
         found.add(title, workload, take_turns(contestants, workload.units, options.rounds))
         print(found.line(title), flush=True)
         if options.out is not None:

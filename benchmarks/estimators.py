@@ -70,7 +70,10 @@ def diamonds() -> tuple[np.ndarray, np.ndarray]:
     import pyarrow.csv
     from sklearn.preprocessing import OneHotEncoder, scale
 
-    [folder] = find_spec("plotnine").submodule_search_locations  # pip install --no-deps plotnine; never imported
+    found = find_spec("plotnine")  # never imported
+    if found is None:
+        raise ImportError("diamonds: their table is a part of plotnine: pip install --no-deps plotnine")
+    [folder] = found.submodule_search_locations
     table = pyarrow.csv.read_csv(Path(folder, "data", "diamonds.csv"))
     columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
     kinds = np.stack([columns.pop(name) for name in ("cut", "color", "clarity")], axis=1)
