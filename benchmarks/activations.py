@@ -49,10 +49,10 @@ def _on_jax(function: Callable, x: np.ndarray) -> Callable[[], float]:
 
 
 def _torch(name: str, x: np.ndarray, compiled: bool = False) -> Callable[[], float]:
-    from benchmarks.peers.pytorch import torch
+    from benchmarks.peers.pytorch import compile_afresh, torch
 
     function = getattr(torch, name, None) or getattr(torch.nn.functional, name)
-    function = torch.compile(function) if compiled else function
+    function = compile_afresh(function) if compiled else function
     numbers = torch.from_numpy(x).requires_grad_()
     ones = torch.ones(len(x))
 

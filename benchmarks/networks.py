@@ -37,11 +37,9 @@ def step(
     def contestants() -> Contestants:
         from benchmarks.peers import flax_nnx, keras_on_jax, ours, pytorch, scikit_learn
 
-        made = {
-            "Chainrule": ours.trainer(task),
-            "PyTorch": pytorch.trainer(task),
-            "torch.compile": pytorch.trainer(task, compiled=True),
-        }
+        made = {"Chainrule": ours.trainer(task), "PyTorch": pytorch.trainer(task)}
+        if not any(kind in notation for kind in ("RNN", "LSTM", "GRU")):  # which torch.compile leaves as they are
+            made["torch.compile"] = pytorch.trainer(task, compiled=True)
         if "Local" not in notation:
             made["Keras"] = keras_on_jax.trainer(task)
         made["Flax"] = flax_nnx.trainer(task)

@@ -60,7 +60,7 @@ def _ours(task: Task, networks: int) -> tuple:
 
 def _torch(task: Task, start: list[dict[str, np.ndarray]], compiled: bool = False) -> Callable[[], float]:
     """As PyTorch's tutorial on ensembles: `functional_call` under `vmap`, and the parameters stacked."""
-    from benchmarks.peers.pytorch import nn, torch
+    from benchmarks.peers.pytorch import compile_afresh, nn, torch
 
     sizes = [(task.shape[0], 64), (64, 10)]
     module = nn.Sequential(nn.Linear(*sizes[0]), nn.ReLU(), nn.Linear(*sizes[1]))
@@ -75,7 +75,7 @@ def _torch(task: Task, start: list[dict[str, np.ndarray]], compiled: bool = Fals
         outputs = torch.vmap(lambda p: torch.func.functional_call(module, p, (x,)))(parameters)
         return nn.functional.cross_entropy(outputs.flatten(0, 1), y.repeat(len(outputs)))
 
-    cost_of = torch.compile(cost_of) if compiled else cost_of
+    cost_of = compile_afresh(cost_of) if compiled else cost_of
     numbers = count()
     networks = len(start[0]["bias"])
 

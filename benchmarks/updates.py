@@ -106,7 +106,7 @@ def _keras(name: str, first: list[np.ndarray]) -> tuple[Callable, Callable]:
 
 
 def _torch(name: str, first: list[np.ndarray], gradient: list[np.ndarray], compiled: bool = False) -> Callable:
-    from benchmarks.peers.pytorch import torch
+    from benchmarks.peers.pytorch import compile_afresh, torch
 
     parameters = [torch.nn.Parameter(torch.from_numpy(array.copy())) for array in first]
     for parameter, array in zip(parameters, gradient, strict=True):
@@ -121,7 +121,7 @@ def _torch(name: str, first: list[np.ndarray], gradient: list[np.ndarray], compi
         "RMSprop": lambda: torch.optim.RMSprop(parameters, 0.001, alpha=0.9),
         "Adam": lambda: torch.optim.Adam(parameters, 0.001, **fused),
     }[name]()
-    step = torch.compile(optimizer.step) if compiled else optimizer.step
+    step = compile_afresh(optimizer.step) if compiled else optimizer.step
     turns = count()
 
     def work() -> float | None:

@@ -23,7 +23,7 @@ def trainer(task: Task, compiled: bool = False) -> Callable[[], float]:
     module = network(task)
     name, rate = task.optimizer.rstrip(")").split("(")
     rule = OPTIMIZERS[name](module.parameters(), float(rate))
-    forward = torch.compile(module) if compiled else module
+    forward = compile_afresh(module) if compiled else module
     criterion = nn.CrossEntropyLoss()
     x, y = inputs(task.x), torch.from_numpy(task.y.astype(np.int64))
     orders = [torch.from_numpy(task.order)]
@@ -45,13 +45,19 @@ def trainer(task: Task, compiled: bool = False) -> Callable[[], float]:
 def predictor(task: Task, compiled: bool = False) -> Callable[[np.ndarray], np.ndarray]:
     """The network's probabilities in inference mode."""
     module = nn.Sequential(network(task), nn.Softmax(1)).eval()
-    forward = torch.compile(module) if compiled else module
+    forward = compile_afresh(module) if compiled else module
 
     def predict(rows: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return forward(inputs(rows)).numpy()
 
     return predict
+
+
+def compile_afresh(function: Callable) -> Callable:
+    """`torch.compile`, which gives up where it has compiled other things too often."""
+    torch._dynamo.reset()
+    return torch.compile(function)
 
 
 def inputs(x: np.ndarray) -> torch.Tensor:
