@@ -1,0 +1,57 @@
+"""All workloads, and how one is measured."""
+
+from benchmarks.activations import ACTIVATIONS, activation
+from benchmarks.estimators import fits
+from benchmarks.machine import limits
+from benchmarks.measure import take_turns
+from benchmarks.networks import CNN, LARGE, LOCAL, MLP, POOLED, SERIES, SMALL, SPOKEN, prediction, recurrent, step
+from benchmarks.populations import population
+from benchmarks.processes import digits, imports
+from benchmarks.report import Entry
+from benchmarks.updates import OPTIMIZERS, update
+
+SGD = "GradientDescent(0.01)"
+WORKLOADS = {
+    "MLP 784-256-128-10, batch 1": lambda: step(MLP, (784,), 1, 200, dense=True),
+    "MLP 784-256-128-10, batch 32": lambda: step(MLP, (784,), 32, 200, dense=True),
+    "MLP 784-256-128-10, batch 256": lambda: step(MLP, (784,), 256, 100, dense=True),
+    "MLP 64-64-10, batch 1, gradient descent": lambda: step(SMALL, (64,), 1, 1347, optimizer=SGD, dense=True),
+    "MLP 2048-2048-2048-10, batch 1024": lambda: step(LARGE, (2048,), 1024, 6),
+    "CNN 32-64-64 on 28 × 28 × 1, batch 32": lambda: step(CNN, (28, 28, 1), 32),
+    "CNN 32-64-64 on 28 × 28 × 1, batch 128": lambda: step(CNN, (28, 28, 1), 128),
+    "CNN 32-64-64 on 32 × 32 × 3, batch 32": lambda: step(CNN, (32, 32, 3), 32),
+    "CNN 32-64-64 on 32 × 32 × 3, batch 128": lambda: step(CNN, (32, 32, 3), 128),
+    "Conv1D 32-64 on series of 512 × 16, batch 32": lambda: step(SERIES, (512, 16), 32),
+    "LocallyConnected2D 16 × 16 × 16 → 32, batch 64": lambda: step(LOCAL, (16, 16, 16), 64),
+    "Embedding 20,000 × 64, pooled, 100 tokens, batch 32": lambda: step(POOLED, (100,), 32),
+    "Embedding 20,000 × 64 and GRU 64, 100 tokens, batch 32": lambda: step(SPOKEN, (100,), 32),
+    **{
+        f"{kind} {features}→{units}, {time} steps, batch {batch}": (
+            lambda layer=f"{kind}({units}{options})", batch=batch, time=time, features=features: recurrent(
+                layer, batch, time, features
+            )
+        )
+        for kind, options in {"RNN": "", "LSTM": "", "GRU": ", reset_after=True"}.items()
+        for batch, time, features, units in ((32, 100, 64, 128), (64, 50, 128, 256), (16, 200, 32, 64))
+    },
+    "64 networks of 64-64-10 at once, batch 32": lambda: population(64),
+    **{f"{name.split('(')[0]}, 10 million parameters": lambda name=name: update(name) for name in OPTIMIZERS},
+    **{f"{name}, 16 million numbers": lambda name=name: activation(name) for name in ACTIVATIONS},
+    "prediction of one row by MLP 784-256-128-10": lambda: prediction(1, 200),
+    "prediction of 100,000 rows by MLP 784-256-128-10": lambda: prediction(100_000, 1),
+    "fit of an estimator to digits, 30 epochs": lambda: fits("digits"),
+    "fit of an estimator to breast_cancer, 30 epochs": lambda: fits("breast_cancer"),
+    "fit of an estimator to diamonds, 5 epochs": lambda: fits("diamonds"),
+    "process: import": imports,
+    "process: trains digits": lambda: digits(again=False),
+    "process: trains digits, programs kept": lambda: digits(again=True),
+}
+"""What a unit of work is, by its title: a step of training, an update, a call, a fit or a process."""
+
+
+def measured(title: str, rounds: int, without: list[str]) -> Entry:
+    """A workload's results, and the machine's limits before it."""
+    workload, limit = WORKLOADS[title](), limits()
+    contestants = {name: work for name, work in workload.contestants().items() if name not in without}
+    least = max(workload.flops / limit.flops, workload.moved / limit.bandwidth)
+    return Entry(take_turns(contestants, workload.units, rounds), least, limit)
