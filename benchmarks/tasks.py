@@ -72,24 +72,23 @@ class Task:
     @property
     def flops(self) -> float:
         """The multiplications and additions of a step: value, and the gradients of every kernel and inner input."""
-        total = 0
-        for number, (layer, shape) in enumerate(self.network.walk(self.shape)):
-            for name, p in layer.parameters(shape).items():
-                if p.regularized:
-                    products = 2 if number == 0 and name == "kernel" else 3
-                    total += 2 * products * self.batch * np.prod(p.shape) * _times(layer, shape)
-        return float(total)
+        first = self.network.layers[0]  # whose input's gradient nobody asks for
+        kernels = self._kernels()
+        return sum(self.batch * own * (2 if layer is first and name == "kernel" else 3) for layer, name, own in kernels)
 
     @property
     def flops_forward(self) -> float:
         """The multiplications and additions of one example's prediction."""
-        kernels = [
-            (layer, shape, p)
+        return sum(own for _, _, own in self._kernels())
+
+    def _kernels(self) -> list[tuple[Layer, str, float]]:
+        """Each layer's kernels by name, and the multiplications and additions of one example with them."""
+        return [
+            (layer, name, 2.0 * np.prod(p.shape) * _times(layer, shape))
             for layer, shape in self.network.walk(self.shape)
-            for p in layer.parameters(shape).values()
+            for name, p in layer.parameters(shape).items()
             if p.regularized
         ]
-        return float(sum(2 * np.prod(p.shape) * _times(layer, shape) for layer, shape, p in kernels))
 
 
 def _times(layer: Layer, shape: Shape) -> int:

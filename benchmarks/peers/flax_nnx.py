@@ -57,7 +57,7 @@ def network(task: Task) -> nnx.Module:
                 like = nnx.Conv(shape[-1], layer.filters, size, padding=layer.padding.upper(), rngs=rngs)
                 made.append(_with(like, p))
             case "RNN" | "LSTM" | "GRU" as name:
-                made.append(_last(_cell(name, shape[-1], layer.units, p, rngs)))
+                made.append(_Last(_cell(name, shape[-1], layer.units, p, rngs)))
             case "LocallyConnected2D":
                 made.append(_Local(p["kernel"], p["bias"]))
             case "Embedding":
@@ -90,7 +90,7 @@ def _cell(name: str, features: int, units: int, p: dict[str, np.ndarray], rngs: 
     return cell
 
 
-class _last(nnx.Module):  # noqa: N801
+class _Last(nnx.Module):
     """A recurrent layer's output after the last step."""
 
     def __init__(self, cell: Any) -> None:

@@ -438,10 +438,7 @@ class FromOptax:
         """Optax's steps and its new state."""
         return self.transformation.update(grads, state, params)
 
-    def advance(self, params: Any, grads: Any, state: Any) -> tuple[Any, Any]:
-        """The parameters after Optax's step, and its new state."""
-        updates, state = self.update(grads, state, params)
-        return jax.tree.map(jnp.add, params, updates), state
+    advance = Optimizer.advance
 
     def __repr__(self) -> str:
         return f"FromOptax({type(self.transformation).__name__})"
