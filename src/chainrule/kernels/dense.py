@@ -8,7 +8,7 @@ from chainrule.kernels import native
 FEW = 4  # rows, up to which the kernel's numbers are each read for little work
 
 
-def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int) -> jax.Array:
     """The definition."""
     return x @ kernel + bias
 
@@ -35,4 +35,4 @@ def dense(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
     """`plain`, also without a bias and for any number of axes before the last."""
     if x.ndim == 2 and len(x) <= FEW:
         return _few(x, kernel, jnp.zeros(kernel.shape[1], x.dtype) if bias is None else bias)
-    return x @ kernel + (0 if bias is None else bias)
+    return plain(x, kernel, 0 if bias is None else bias)

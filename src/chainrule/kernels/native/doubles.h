@@ -37,13 +37,13 @@ struct Exponential {
 // Up to kWide numbers.
 inline Wide read(const float* from, int64_t count) {
   Narrow few{};
-  std::memcpy(&few, from, 4 * count);
+  count == kWide ? std::memcpy(&few, from, sizeof few) : std::memcpy(&few, from, 4 * count);  // the first is one load
   return __builtin_convertvector(few, Wide);
 }
 
 inline void round_to(float* to, Wide v, int64_t count) {
   const Narrow rounded = __builtin_convertvector(v, Narrow);
-  std::memcpy(to, &rounded, 4 * count);
+  count == kWide ? std::memcpy(to, &rounded, sizeof rounded) : std::memcpy(to, &rounded, 4 * count);
 }
 
 }  // namespace chainrule
