@@ -142,3 +142,20 @@ def test_shapes_of_pooling_are_checked_too(y, cells, size, window):
         native.call("max_pool", (y, cell), jnp.ones((1, 4, 4, 3)), size=size, window=window)
     with pytest.raises(jax.errors.JaxRuntimeError, match="max_pool_gradient: shapes of input and output"):
         native.call("max_pool_gradient", (1, 4, 4, 3), jnp.ones(y), jnp.ones(cells, "uint8"), size=size, window=window)
+
+
+@built
+@pytest.mark.parametrize(
+    "wrong", [{"a": (5, 3, 7)}, {"kernel": (3, 8)}, {"bias": (7,)}, {"keep": (2, 2)}, {"mask": (5, 2)}]
+)
+def test_shapes_of_recurrences_are_checked_too(wrong):
+    shapes = {
+        "a": (5, 3, 8),
+        "kernel": (2, 8),
+        "bias": (8,),
+        "keep": (0, 0),
+        "start": (2, 3, 2),
+        "mask": (0, 0),
+    } | wrong
+    with pytest.raises(jax.errors.JaxRuntimeError, match="recurrence: the shapes of gates, kernel, states and mask"):
+        native.call("lstm", ((5, 3, 8), (2, 5, 3, 2)), *map(jnp.ones, shapes.values()))

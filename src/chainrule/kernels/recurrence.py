@@ -1,8 +1,8 @@
 """Recurrences over time, with backpropagation through time written by hand.
 
 The derived form carries the weights' gradients through the loop; here the backward loop only finds the gradients of
-the gates, and the weights' gradients are one large product after it. On the CPU native kernels run the loops of the
-cells that they know.
+the gates, and the weights' gradients are a few large products after it. On the CPU native kernels serve the cells that
+they know.
 """
 
 from collections.abc import Callable
@@ -18,87 +18,85 @@ from chainrule.kernels import native
 Carry = Any  # what goes from step to step: a tuple of arrays (batch, units), the output h first
 
 
-class Cell(NamedTuple):
-    """One step of a recurrence, apart from its product with the weights.
-
-    Attributes:
-        gates: from x's part and h's part of the gates, (batch, gates) each, to their pre-activations; linear.
-        carry: from the cell's formulas, the pre-activations and the last carry to the next one.
-        native: the name of the native kernel for this cell, whose formulas then have no numbers; None without one.
-    """
-
-    gates: Callable[[jax.Array, jax.Array], jax.Array]
-    carry: Callable[[Any, jax.Array, Carry], Carry]
-    native: str | None = None
-
-
 class Weights(NamedTuple):
-    """What a recurrence learns besides x's part, and how much of h it sees.
+    """What a recurrence learns, and how much of h it sees.
 
     Attributes:
-        kernel: from h to its part of the gates, (units, gates).
-        bias: added to h's part, (gates,), or None.
+        kernel: from x to its part of the gates, (features, gates).
+        recurrent: from h to its part of the gates, (units, gates).
+        bias: added to the gates' pre-activations, (sums,).
         keep: factors on h, (batch, units), the same at each step (recurrent dropout), or None; without a gradient.
     """
 
     kernel: jax.Array
-    bias: jax.Array | None = None
+    recurrent: jax.Array
+    bias: jax.Array
     keep: jax.Array | None = None
 
-    def part(self, h: jax.Array) -> jax.Array:
-        """h's part of the gates."""
-        product = (h if self.keep is None else h * self.keep) @ self.kernel
-        return product if self.bias is None else product + self.bias
+    def seen(self, h: jax.Array) -> jax.Array:
+        """What the gates see of h."""
+        return h if self.keep is None else h * self.keep
 
 
-def plain(cell: Cell, formulas: Any, a: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None) -> Carry:
+class Cell(NamedTuple):
+    """One step of a recurrence.
+
+    Attributes:
+        gates: from x's part of the gates, (batch, gates), what they see of h, and the weights, to the pre-activations,
+            (batch, sums).
+        carry: from the cell's formulas, the pre-activations and the last carry to the next one.
+        native: the name of the native kernel for this cell, whose formulas then have no numbers; None without one.
+    """
+
+    gates: Callable[[jax.Array, jax.Array, Weights], jax.Array]
+    carry: Callable[[Any, jax.Array, Carry], Carry]
+    native: str | None = None
+
+
+def plain(
+    cell: Cell, whole: bool, formulas: Any, x: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
+) -> jax.Array:
     """The definition: a loop over time.
 
     Args:
         cell: the step.
-        formulas: its activations, with their numbers.
-        a: x's part of the gates, (time, batch, gates).
-        weights: h's part.
+        whole: whether h after each step is wanted, (time, batch, units), or after the last one only, (batch, units).
+        formulas: the cell's activations, with their numbers.
+        x: the input, (time, batch, features).
+        weights: the cell's weights.
         start: the carry before the first step.
         mask: (time, batch), False where a step is padding, which leaves the carry as it is.
-
-    Returns:
-        The carry after each step, (time, batch, units) each.
     """
 
-    def step(carry: Carry, now: Any) -> tuple[Carry, Carry]:
+    def step(carry: Carry, now: Any) -> tuple[Carry, Any]:
         a, live = now
-        new = _if(live, cell.carry(formulas, cell.gates(a, weights.part(carry[0])), carry), carry)
-        return new, new
+        new = cell.carry(formulas, cell.gates(a, weights.seen(carry[0]), weights), carry)
+        new = _if(live, new, carry)
+        return new, new[0] if whole else None
 
-    return lax.scan(step, start, (a, mask))[1]
+    last, h = lax.scan(step, start, (x @ weights.kernel, mask))
+    return h if whole else last[0]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def recurrence(
-    cell: Cell, formulas: Any, a: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
-) -> Carry:
+    cell: Cell, whole: bool, formulas: Any, x: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
+) -> jax.Array:
     """`plain`, with the weights' gradients gathered after the backward loop."""
-    return _forward(cell, formulas, a, weights, start, mask)[0]
+    return _forward(cell, whole, formulas, x, weights, start, mask)[0]
 
 
-def _forward(cell: Cell, formulas: Any, a: jax.Array, weights: Weights, start: Carry, mask: Any) -> tuple:
-    carries, gates = _either(cell, _native_loop, _loop, formulas, a, weights, start, mask)
-    return carries, (formulas, a, weights, start, mask, carries, gates)
+def _forward(cell: Cell, whole: bool, formulas: Any, x: jax.Array, weights: Weights, start: Carry, mask: Any) -> tuple:
+    states, gates = _either(cell, _native_loop, _loop, formulas, x, weights, start, mask)
+    h = states[0] if whole else states[0, -1]
+    return h, (formulas, x, weights, start, mask, states, gates)
 
 
-def _backward(cell: Cell, saved: tuple, d_carries: Carry) -> tuple:
-    _, a, weights, start, _, carries, _ = saved
-    d_formulas, d_start, d_gates = _either(cell, _native_loop_back, _loop_back, *saved, d_carries)
-    d_a, d_parts = jax.vmap(jax.linear_transpose(cell.gates, a[0], a[0]))(d_gates)
-    before = jnp.concatenate([start[0][None], carries[0][:-1]])
-    seen = before if weights.keep is None else before * weights.keep
-    d_weights = Weights(
-        jnp.einsum("tbu,tbg->ug", seen, d_parts),
-        None if weights.bias is None else d_parts.sum((0, 1)),
-        None if weights.keep is None else jnp.zeros_like(weights.keep),
-    )
-    return d_formulas, d_a, d_weights, d_start, None
+def _backward(cell: Cell, whole: bool, saved: tuple, d_h: jax.Array) -> tuple:
+    d_h = d_h if whole else d_h[None]
+    d_formulas, d_x, d_weights, d_start = _either(cell, _native_loop_back, _loop_back, *saved, d_h)
+    keep = saved[2].keep
+    return d_formulas, d_x, d_weights._replace(keep=None if keep is None else jnp.zeros_like(keep)), d_start, None
 
 
 recurrence.defvjp(_forward, _backward)
@@ -111,110 +109,97 @@ def _either(cell: Cell, native_loop: Callable, loop: Callable, *arrays: Any) -> 
 
 
 def _loop(
-    cell: Cell, formulas: Any, a: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
-) -> tuple[Carry, jax.Array]:
-    """What `plain` returns, and the gates' pre-activations at each step."""
+    cell: Cell, formulas: Any, x: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
+) -> tuple[jax.Array, jax.Array]:
+    """The states after each step, (states, time, batch, units), and the gates' pre-activations, (time, batch, sums)."""
 
     def step(carry: Carry, now: Any) -> tuple[Carry, Any]:
         a, live = now
-        gates = cell.gates(a, weights.part(carry[0]))
+        gates = cell.gates(a, weights.seen(carry[0]), weights)
         new = _if(live, cell.carry(formulas, gates, carry), carry)
         return new, (new, gates)
 
-    return lax.scan(step, start, (a, mask))[1]
+    carries, gates = lax.scan(step, start, (x @ weights.kernel, mask))[1]
+    return jnp.stack(carries), gates
 
 
 def _loop_back(
     cell: Cell,
     formulas: Any,
-    a: jax.Array,
+    x: jax.Array,
     weights: Weights,
     start: Carry,
     mask: jax.Array | None,
-    carries: Carry,
+    states: jax.Array,
     gates: jax.Array,
-    d_carries: Carry,
-) -> tuple[Any, Carry, jax.Array]:
-    """The gradients of the formulas, of the first carry, and of the gates' pre-activations at each step."""
-    before = jax.tree.map(lambda first, after: jnp.concatenate([first[None], after[:-1]]), start, carries)
-    to_parts = jax.linear_transpose(cell.gates, a[0], a[0])
+    d_h: jax.Array,
+) -> tuple[Any, jax.Array, Weights, Carry]:
+    """The gradients of the formulas, of x, of the kernels and the bias, and of the first carry.
+
+    `d_h` is that of h after the last steps, as many as it has.
+    """
+    before = tuple(jnp.concatenate([first[None], after[:-1]]) for first, after in zip(start, states, strict=True))
+    d_h = jnp.pad(d_h, ((len(x) - len(d_h), 0), (0, 0), (0, 0)))
 
     def step(later: Any, now: Any) -> tuple[Any, jax.Array]:
         d_carry, d_formulas = later
-        d_out, gates, last, live = now
-        d_new = jax.tree.map(jnp.add, d_out, d_carry)
+        d_out, a, gates, last, live = now
+        d_new = (d_carry[0] + d_out, *d_carry[1:])
         _, pull = jax.vjp(cell.carry, formulas, gates, last)
         d_own, d_gates, d_last = pull(_if(live, d_new, jax.tree.map(jnp.zeros_like, d_new)))
-        d_h = to_parts(d_gates)[1] @ weights.kernel.T
-        d_last = (d_last[0] + (d_h if weights.keep is None else d_h * weights.keep), *d_last[1:])
+        _, pull = jax.vjp(lambda h: cell.gates(a, weights.seen(h), weights), last[0])
+        d_last = (d_last[0] + pull(d_gates)[0], *d_last[1:])
         return (_if(live, d_last, d_new), jax.tree.map(jnp.add, d_formulas, d_own)), d_gates
 
     zeros = jax.tree.map(jnp.zeros_like, (start, formulas))
-    (d_start, d_formulas), d_gates = lax.scan(step, zeros, (d_carries, gates, before, mask), reverse=True)
-    return d_formulas, d_start, d_gates
+    inputs = d_h, x @ weights.kernel, gates, before, mask
+    (d_start, d_formulas), d_gates = lax.scan(step, zeros, inputs, reverse=True)
+
+    def at_once(x: jax.Array, weights: Weights) -> jax.Array:
+        return jax.vmap(cell.gates, (0, 0, None))(x @ weights.kernel, weights.seen(before[0]), weights)
+
+    d_x, d_weights = jax.vjp(at_once, x, weights)[1](d_gates)
+    return d_formulas, d_x, d_weights._replace(keep=None), d_start
 
 
 def _native_loop(
-    cell: Cell, formulas: Any, a: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
-) -> tuple[Carry, jax.Array]:
-    wide = jax.eval_shape(cell.gates, a[0], a[0]).shape[-1]
-    return native_forward(str(cell.native), wide, a, weights, start, mask)
+    cell: Cell, formulas: Any, x: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
+) -> tuple[jax.Array, jax.Array]:
+    along = x.shape[:2]
+    gates, states = native.call(
+        str(cell.native),
+        ((*along, len(weights.bias)), (len(start), *along, start[0].shape[-1])),
+        *(x @ weights.kernel, weights.recurrent, weights.bias, *_around(weights, start, mask)),
+    )
+    return states, gates
 
 
 def _native_loop_back(
     cell: Cell,
     formulas: Any,
-    a: jax.Array,
+    x: jax.Array,
     weights: Weights,
     start: Carry,
     mask: jax.Array | None,
-    carries: Carry,
+    states: jax.Array,
     gates: jax.Array,
-    d_carries: Carry,
-) -> tuple[Any, Carry, jax.Array]:
-    d_gates, d_start = native_backward(str(cell.native), weights, start, mask, carries, gates, d_carries)
-    return formulas, d_start, d_gates  # such a cell's formulas have no numbers to learn
-
-
-def native_forward(
-    name: str, wide: int, a: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
-) -> tuple[Carry, jax.Array]:
-    """The carry after each step and the gates' pre-activations, (time, batch, wide), by a native kernel."""
-    bias = jnp.zeros(a.shape[2:]) if weights.bias is None else weights.bias
-    gates, carries = native.call(
-        name,
-        ((*a.shape[:2], wide), (len(start), *a.shape[:2], start[0].shape[-1])),
-        *(a, weights.kernel, bias, _factors(weights, start), jnp.stack(start), _live(mask, a)),
+    d_h: jax.Array,
+) -> tuple[Any, jax.Array, Weights, Carry]:
+    kernel, recurrent, bias, _ = weights
+    d_gates, d_start, *d_weights = native.call(
+        f"{cell.native}_gradient",
+        (gates.shape, (len(start), *start[0].shape), kernel.shape, recurrent.shape, bias.shape),
+        *(x, recurrent.T, *_around(weights, start, mask), gates, states, d_h),
     )
-    return tuple(carries), gates
+    d_x = d_gates[..., : kernel.shape[-1]] @ kernel.T
+    return formulas, d_x, Weights(*d_weights), tuple(d_start)  # such a cell's formulas have no numbers to learn
 
 
-def native_backward(
-    name: str,
-    weights: Weights,
-    start: Carry,
-    mask: jax.Array | None,
-    carries: Carry,
-    gates: jax.Array,
-    d_carries: Carry,
-) -> tuple[jax.Array, Carry]:
-    """The gradients of the gates' pre-activations and of the first carry, by a native kernel."""
-    first = jnp.stack(start)
-    d_gates, d_start = native.call(
-        f"{name}_gradient",
-        (gates.shape, first.shape),
-        *(gates, weights.kernel.T, _factors(weights, start), first, _live(mask, gates), jnp.stack(carries)),
-        jnp.stack(d_carries),
-    )
-    return d_gates, tuple(d_start)
-
-
-def _factors(weights: Weights, start: Carry) -> jax.Array:
-    return jnp.ones_like(start[0]) if weights.keep is None else weights.keep
-
-
-def _live(mask: jax.Array | None, a: jax.Array) -> jax.Array:
-    return jnp.ones(a.shape[:2]) if mask is None else mask.astype(jnp.float32)
+def _around(weights: Weights, start: Carry, mask: jax.Array | None) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Dropout's factors, the first states and the mask, as the native kernels take them: empty where there are none."""
+    none = jnp.zeros((0, 0))
+    keep = none if weights.keep is None else weights.keep
+    return keep, jnp.stack(start), none if mask is None else mask.astype(jnp.float32)
 
 
 def _if(live: jax.Array | None, new: Carry, old: Carry) -> Carry:

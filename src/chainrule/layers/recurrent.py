@@ -12,7 +12,6 @@ from chainrule.errors import ChainruleError
 from chainrule.formula import fraction, number, one_of, optional, positive_int
 from chainrule.functions import sigmoid, tanh
 from chainrule.initializers import GlorotUniform, Initializer, Orthogonal, Zeros
-from chainrule.kernels.gru import gru
 from chainrule.kernels.recurrence import Carry, Cell, Weights, recurrence
 from chainrule.layer import Masked, NoisyLayer, Parameter, Shape
 from chainrule.layers.windows import KINDS, abstract, filled
@@ -45,8 +44,12 @@ class Recurrent(NoisyLayer):
     """How many arrays go from step to step, the output first."""
 
     @abstractmethod
-    def unroll(self, p: Any, a: jax.Array, start: Carry, mask: Any, keep: Any) -> Carry:
-        """The states after each step from x's part of the gates, all (time, batch, …)."""
+    def cell(self) -> tuple[Cell, Any]:
+        """One step, and the formulas in it."""
+
+    def bias(self, p: Any) -> jax.Array:
+        """What is added to the sums of the gates."""
+        return p["bias"]
 
     def output_shape(self, shape):
         if len(shape) != 2:
@@ -77,15 +80,16 @@ class Recurrent(NoisyLayer):
 
     def _run(self, p: Any, x: Any, keep: jax.Array | None) -> Any:
         values, mask = (filled(x), x.mask) if isinstance(x, Masked) else (x, None)
-        a = jnp.swapaxes(values, 0, 1) @ p["kernel"] + p["bias"]
-        live = None if mask is None else mask.T
+        values, live = jnp.swapaxes(values, 0, 1), None if mask is None else mask.T
         if self.reverse:
-            a, live = a[::-1], None if live is None else live[::-1]
-        start = p["start"] if self.learn_start else jnp.zeros((self.states, self.units), a.dtype)
-        start = tuple(jnp.broadcast_to(row, (a.shape[1], self.units)) for row in start)
-        h = self.unroll(p, a, start, live, keep)[0]
+            values, live = values[::-1], None if live is None else live[::-1]
+        weights = Weights(p["kernel"], p["recurrent_kernel"], self.bias(p), keep)
+        start = p["start"] if self.learn_start else jnp.zeros((self.states, self.units), values.dtype)
+        start = tuple(jnp.broadcast_to(row, (values.shape[1], self.units)) for row in start)
+        cell, formulas = self.cell()
+        h: Any = recurrence(cell, self.return_sequences, formulas, values, weights, start, live)
         if not self.return_sequences:
-            return h[-1]
+            return h
         h = jnp.swapaxes(h[::-1] if self.reverse else h, 0, 1)
         return h if mask is None else Masked(h, mask)
 
@@ -113,9 +117,8 @@ class RNN(Recurrent):
                 f"Put it behind the layer: RNN({self.units}) >> {self.activation!r}."
             )
 
-    def unroll(self, p, a, start, mask, keep):
-        cell = _ELMAN if type(self.activation) is Tanh else _RNN
-        return recurrence(cell, self.activation, a, Weights(p["recurrent_kernel"], None, keep), start, mask)
+    def cell(self):
+        return _ELMAN if type(self.activation) is Tanh else _RNN, self.activation
 
 
 class LSTM(Recurrent):
@@ -150,8 +153,8 @@ class LSTM(Recurrent):
 
         return super().parameters(shape) | {"bias": Parameter((4 * self.units,), bias)}
 
-    def unroll(self, p, a, start, mask, keep):
-        return recurrence(_LSTM, None, a, Weights(p["recurrent_kernel"], None, keep), start, mask)
+    def cell(self):
+        return _LSTM, None
 
 
 class GRU(Recurrent):
@@ -180,11 +183,15 @@ class GRU(Recurrent):
         own = {"recurrent_bias": Parameter((self.units,), Zeros())} if self.reset_after else {}
         return super().parameters(shape) | own
 
-    def unroll(self, p, a, start, mask, keep):
-        if self.reset_after:
-            bias = jnp.pad(p["recurrent_bias"], (2 * self.units, 0))
-            return recurrence(_GRU, None, a, Weights(p["recurrent_kernel"], bias, keep), start, mask)
-        return (gru(a, Weights(p["recurrent_kernel"], None, keep), start[0], mask),)
+    def cell(self):
+        return _GRU if self.reset_after else _PUBLISHED_GRU, None
+
+    def bias(self, p):
+        return jnp.concatenate([p["bias"], p["recurrent_bias"]]) if self.reset_after else p["bias"]
+
+
+def _sum(a: jax.Array, seen: jax.Array, weights: Weights) -> jax.Array:
+    return a + seen @ weights.recurrent + weights.bias
 
 
 def _rnn_carry(activation: Activation, gates: jax.Array, last: Carry) -> Carry:
@@ -197,12 +204,11 @@ def _lstm_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
     return sigmoid(o) * tanh(c), c
 
 
-def _gru_gates(a: jax.Array, part: jax.Array) -> jax.Array:
+def _gru_gates(a: jax.Array, seen: jax.Array, weights: Weights) -> jax.Array:
     """Those of r and z added up; those of n side by side, since r comes between them."""
-    units = a.shape[-1] // 3
-    return jnp.concatenate(
-        [a[..., : 2 * units] + part[..., : 2 * units], a[..., 2 * units :], part[..., 2 * units :]], -1
-    )
+    apart, part = 2 * seen.shape[-1], seen @ weights.recurrent
+    sums = a[..., :apart] + part[..., :apart], a[..., apart:], part[..., apart:]
+    return jnp.concatenate(sums, axis=-1) + weights.bias
 
 
 def _gru_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
@@ -211,10 +217,26 @@ def _gru_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
     return ((1 - z) * tanh(n + sigmoid(r) * product) + z * last[0],)
 
 
-_RNN = Cell(jnp.add, _rnn_carry)
-_ELMAN = Cell(jnp.add, _rnn_carry, "elman")
-_LSTM = Cell(jnp.add, _lstm_carry, "lstm")
+def _published_gates(a: jax.Array, seen: jax.Array, weights: Weights) -> jax.Array:
+    """Those of r and z, and that of n, which sees what r leaves of h."""
+    units, a = seen.shape[-1], a + weights.bias
+    apart = 2 * units
+    both = a[..., :apart] + seen @ weights.recurrent[:, :apart]
+    n = a[..., apart:] + (sigmoid(both[..., :units]) * seen) @ weights.recurrent[:, apart:]
+    return jnp.concatenate([both, n], axis=-1)
+
+
+def _published_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
+    _, z, n = jnp.split(gates, 3, axis=-1)
+    z = sigmoid(z)
+    return ((1 - z) * tanh(n) + z * last[0],)
+
+
+_RNN = Cell(_sum, _rnn_carry)
+_ELMAN = Cell(_sum, _rnn_carry, "elman")
+_LSTM = Cell(_sum, _lstm_carry, "lstm")
 _GRU = Cell(_gru_gates, _gru_carry, "gru")
+_PUBLISHED_GRU = Cell(_published_gates, _published_carry, "published_gru")
 
 
 class Bidirectional(NoisyLayer):

@@ -84,7 +84,7 @@ ffi::Error max_pool(ffi::ThreadPool pool, Images x, ffi::Result<Images> y, ffi::
   float* to = y->typed_data();
   uint8_t* held = cells->typed_data();
   by_images(pool, axes, channels, [=](const Place& place, int64_t i) {
-    by_vectors(channels, [&](int64_t c, int64_t some) {
+    by_vectors(channels, [&](int64_t c, auto some) {
       Vector largest = all(-INFINITY);
       Integers cell = Integers{} - 1;  // none yet: padding never counts
       seen(axes, place, [&](int64_t number, int64_t at) {
@@ -114,7 +114,7 @@ ffi::Error max_pool_gradient(ffi::ThreadPool pool, Images dy, Cells cells, ffi::
   if (axes.places() == 0) std::fill_n(to, axes.batch * image, 0.0f);
   by_images(pool, axes, channels, [=](const Place& place, int64_t i) {
     if (place.row == 0 && place.column == 0) std::fill_n(to + place.image * image, image, 0.0f);
-    by_vectors(channels, [&](int64_t c, int64_t some) {
+    by_vectors(channels, [&](int64_t c, auto some) {
       const Vector slope = load_some(outer + i * channels + c, some);
       const Integers cell = load_cells(held + i * channels + c, some);
       seen(axes, place, [&](int64_t number, int64_t at) {

@@ -1,8 +1,8 @@
 // Recurrent layers over all of time: each thread takes some of the batch's examples through every step alone.
 //
-// a, x's part of the gates with the bias, is (time, batch, gates · units); the kernel, for h's part, (units, gates ·
-// units). A cell adds h's part to a's for its first `kShared` gates. For the others both stand side by side, a's first;
-// or, where `kResets`, the first gate says how much of h their part sees.
+// a, x's part of the gates, is (time, batch, gates · units), the recurrent kernel, for h's part, (units, gates ·
+// units). A cell adds both for its first `kShared` gates. For the others both stand side by side, a's first; or, where
+// `kResets`, both are added too, but the first gate says how much of h their part sees.
 
 #include <cstdint>
 #include <vector>
@@ -16,6 +16,8 @@ namespace ffi = xla::ffi;
 
 namespace chainrule {
 namespace {
+
+constexpr int64_t kDepth = 256;  // rows of time and batch that a product over all of them takes at once
 
 struct Elman {
   static constexpr int kGates = 1, kShared = 1, kStates = 1, kSums = 1;
@@ -84,155 +86,256 @@ using Matrix = ffi::Buffer<ffi::F32, 2>;
 using Block = ffi::Buffer<ffi::F32, 3>;
 using States = ffi::Buffer<ffi::F32, 4>;  // each of the cell's states after each step: (states, time, batch, units)
 
-struct Sizes {
+// The lengths, and what lies around the gates. Without dropout `keep` is empty, without padding `live`.
+template <class Cell>
+struct Net {
+  static constexpr int kGates = Cell::kGates, kShared = Cell::kShared, kStates = Cell::kStates, kSums = Cell::kSums;
+  static constexpr int kOwn = kSums - kGates + kShared;  // the first sum that h's part of the other gates belongs to
+
   int64_t time, batch, units;
-  int64_t at(int64_t step, int64_t example) const { return (step * batch + example) * units; }
+  const float *keep, *start, *live, *states;
+  bool fits;
+
+  Net(Matrix keep, Block start, Matrix live, States states)
+      : time(states.dimensions()[1]),
+        batch(states.dimensions()[2]),
+        units(states.dimensions()[3]),
+        keep(keep.element_count() ? keep.typed_data() : nullptr),
+        start(start.typed_data()),
+        live(live.element_count() ? live.typed_data() : nullptr),
+        states(states.typed_data()),
+        fits(time > 0 && states.dimensions()[0] == kStates && start.element_count() == kStates * batch * units &&
+             (!this->keep || keep.element_count() == batch * units) &&
+             (!this->live || live.element_count() == rows())) {}
+
+  int64_t rows() const { return time * batch; }
+  int64_t row(int64_t step, int64_t example) const { return step * batch + example; }
+  int64_t columns() const { return kGates * units; }
+  int64_t shared() const { return kShared * units; }
+  int64_t sums() const { return kSums * units; }
+  bool padding(int64_t row) const { return live && live[row] == 0.0f; }
+
+  // The first of the states before a step; the next one lies `apart` behind it.
+  const float* last(int64_t row) const { return row < batch ? start + row * units : states + (row - batch) * units; }
+  int64_t apart(int64_t row) const { return (row < batch ? batch : rows()) * units; }
+
+  // What the gates see of h before a step.
+  Vector seen(int64_t row, int64_t unit, int64_t some) const {
+    const Vector h = load_some(last(row) + unit, some);
+    return keep ? h * load_some(keep + row % batch * units + unit, some) : h;
+  }
+
+  // Calls `work(first, count)` for each thread's share of the batch.
+  template <class Work>
+  void by_examples(ffi::ThreadPool& pool, Work work) const {
+    const int64_t worth = std::max<int64_t>(1, rows() * units * columns() / (1 << 18));
+    const int64_t shares = std::min({pool.num_threads(), worth, std::max<int64_t>(batch / 2, 1)});
+    in_parallel(pool, shares, [=](int64_t share) {
+      const int64_t first = batch * share / shares;
+      work(first, batch * (share + 1) / shares - first);
+    });
+  }
 };
 
-// Calls `work(first, count)` for each thread's share of the batch.
-template <class Work>
-void by_examples(ffi::ThreadPool& pool, const Sizes& n, int64_t wide, Work work) {
-  const int64_t worth = std::max<int64_t>(1, n.batch * n.time * n.units * wide / (1 << 18));
-  const int64_t shares = std::min({pool.num_threads(), worth, std::max<int64_t>(n.batch / 2, 1)});
-  in_parallel(pool, shares, [=](int64_t share) {
-    const int64_t first = n.batch * share / shares;
-    work(first, n.batch * (share + 1) / shares - first);
-  });
-}
+// The kernel's columns of the shared gates and those of the others, both packed; or its rows, where it is transposed.
+struct Halves {
+  std::vector<float> shared, others;
+  Halves(int64_t depth, int64_t columns, Rows<const float> first, int64_t more_depth, int64_t more_columns,
+         Rows<const float> second)
+      : shared(packed_size(depth, columns)), others(packed_size(more_depth, more_columns)) {
+    pack(depth, columns, first, shared.data());
+    pack(more_depth, more_columns, second, others.data());
+  }
+};
 
 template <class Cell>
 ffi::Error forward(ffi::ThreadPool pool, Block a, Matrix kernel, Row bias, Matrix keep, Block start, Matrix mask,
                    ffi::Result<Block> gates, ffi::Result<States> states) {
-  constexpr int kGates = Cell::kGates, kShared = Cell::kShared, kStates = Cell::kStates, kSums = Cell::kSums;
-  const Sizes n{a.dimensions()[0], a.dimensions()[1], kernel.dimensions()[0]};
-  const int64_t units = n.units, columns = kGates * units, shared = kShared * units, sums = kSums * units;
-  if (n.time < 1 || a.element_count() != n.time * n.batch * columns || kernel.element_count() != units * columns ||
-      bias.element_count() != columns || keep.element_count() != n.batch * units ||
-      start.element_count() != kStates * n.batch * units || mask.element_count() != n.time * n.batch ||
-      gates->element_count() != n.time * n.batch * sums ||
-      states->element_count() != kStates * n.time * n.batch * units) {
+  using Net = Net<Cell>;
+  constexpr int kGates = Net::kGates, kShared = Net::kShared, kStates = Net::kStates, kSums = Net::kSums;
+  const Net n(keep, start, mask, *states);
+  const int64_t units = n.units, columns = n.columns(), shared = n.shared(), sums = n.sums();
+  if (!n.fits || a.element_count() != n.rows() * columns || kernel.element_count() != units * columns ||
+      bias.element_count() != sums || gates->element_count() != n.rows() * sums) {
     return ffi::Error::InvalidArgument("recurrence: the shapes of gates, kernel, states and mask do not fit.");
   }
-  std::vector<float> packed(packed_size(units, shared) + packed_size(units, columns - shared));
-  const float *weights = kernel.typed_data(), *right = packed.data(), *rest = right + packed_size(units, shared);
-  pack(units, shared, {weights, columns}, packed.data());
-  pack(units, columns - shared, {weights + shared, columns}, packed.data() + packed_size(units, shared));
-  const float *in = a.typed_data(), *from = start.typed_data(), *live = mask.typed_data();
-  const float *factors = keep.typed_data(), *added = bias.typed_data();
+  const float *weights = kernel.typed_data(), *in = a.typed_data(), *added = bias.typed_data();
+  const Halves packed(units, shared, {weights, columns}, units, columns - shared, {weights + shared, columns});
+  const float *left = packed.shared.data(), *right = packed.others.data();
   float *out = states->typed_data(), *kept = gates->typed_data();
-  by_examples(pool, n, columns, [=](int64_t first, int64_t count) {
+  n.by_examples(pool, [=](int64_t first, int64_t count) {
     float* seen = scratch((count + kRows) * units, 0);
+    float* part = scratch(count * columns, 1);  // of the gates, h's
     for (int64_t t = 0; t < n.time; ++t) {
-      const float* last = t ? out + n.at(t - 1, first) : from + first * units;
-      const int64_t apart = t ? n.time * n.batch * units : n.batch * units;  // from one state's array to the next
-      float* now = kept + (t * n.batch + first) * sums;
-      for (int64_t i = 0; i < count; ++i) {
-        const float* part = in + (t * n.batch + first + i) * columns;
-        for (int64_t j = 0; j < units; ++j)
-          seen[i * units + j] = last[i * units + j] * factors[(first + i) * units + j];
-        for (int64_t j = 0; j < shared; ++j) now[i * sums + j] = part[j] + added[j];
-        for (int64_t j = shared; j < columns; ++j) now[i * sums + j] = part[j];
-        for (int64_t j = columns; j < sums; ++j) now[i * sums + j] = added[j - columns + shared];
-      }
-      product<A::kUpright>(count, shared, units, {seen, units}, right, {now, sums}, true);
+      const int64_t top = n.row(t, first);
+      const auto gate = [=](int g, int64_t i, int64_t unit, int64_t some) {
+        Vector sum = load_some(added + g * units + unit, some);
+        if (g < kGates) sum += load_some(in + (top + i) * columns + g * units + unit, some);
+        if (g < kShared) sum += load_some(part + i * columns + g * units + unit, some);
+        if (g >= Net::kOwn) sum += load_some(part + i * columns + (g - kSums + kGates) * units + unit, some);
+        return sum;
+      };
+      each_vector(count, units, [=](int64_t i, int64_t unit, auto some) {
+        store_some(seen + i * units + unit, n.seen(top + i, unit, some), some);
+      });
+      product<A::kUpright>(count, shared, units, {seen, units}, left, {part, columns}, false);
       if constexpr (Cell::kResets) {
-        for (int64_t i = 0; i < count; ++i) {
-          by_vectors(units, [&](int64_t unit, int64_t some) {
-            float* h = seen + i * units + unit;
-            store_some(h, load_some(h, some) * sigmoid(load_some(now + i * sums + unit, some)), some);
-          });
-        }
-        product<A::kUpright>(count, columns - shared, units, {seen, units}, rest, {now + shared, sums}, true);
-      } else if (shared < columns) {
-        product<A::kUpright>(count, columns - shared, units, {seen, units}, rest, {now + columns, sums}, true);
-      }
-      for (int64_t i = 0; i < count; ++i) {
-        const bool padding = live[t * n.batch + first + i] == 0.0f;
-        by_vectors(units, [&](int64_t unit, int64_t some) {
-          Vector gate[kSums], before[kStates], after[kStates];
-          for (int g = 0; g < kSums; ++g) gate[g] = load_some(now + i * sums + g * units + unit, some);
-          for (int s = 0; s < kStates; ++s) before[s] = load_some(last + s * apart + i * units + unit, some);
-          if (!padding) Cell::step(gate, before, after);
-          for (int s = 0; s < kStates; ++s) {
-            store_some(out + s * n.time * n.batch * units + n.at(t, first + i) + unit, padding ? before[s] : after[s],
-                       some);
-          }
+        each_vector(count, units, [=](int64_t i, int64_t unit, auto some) {
+          float* h = seen + i * units + unit;
+          store_some(h, load_some(h, some) * sigmoid(gate(0, i, unit, some)), some);
         });
       }
+      product<A::kUpright>(count, columns - shared, units, {seen, units}, right, {part + shared, columns}, false);
+      each_vector(count, units, [=](int64_t i, int64_t unit, auto some) {
+        Vector sum[kSums], before[kStates], after[kStates];
+        for (int g = 0; g < kSums; ++g) {
+          sum[g] = gate(g, i, unit, some);
+          store_some(kept + (top + i) * sums + g * units + unit, sum[g], some);
+        }
+        const float* last = n.last(top + i) + unit;
+        for (int s = 0; s < kStates; ++s) before[s] = load_some(last + s * n.apart(top + i), some);
+        const bool padding = n.padding(top + i);
+        if (!padding) Cell::step(sum, before, after);
+        for (int s = 0; s < kStates; ++s) {
+          store_some(out + (s * n.rows() + top + i) * units + unit, padding ? before[s] : after[s], some);
+        }
+      });
     }
   });
   return ffi::Error::Success();
 }
 
-// From the gradients of the states after each step to those of the gates and of the first states. `turned` is the
+// A product of what the gates saw, in so many columns of it, with their gradients from a column on.
+struct Product {
+  int64_t seen, rows, column, columns;
+  float* to;
+};
+
+// The gradients of both kernels and of the bias: what the gates saw times their gradients, over all of time and batch.
+// Each thread finds some panels of columns, so that the bits are always the same.
+template <class Cell>
+void weights(ffi::ThreadPool& pool, const Net<Cell>& n, int64_t features, const float* x, const float* gates,
+             const float* d_gates, float* d_kernel, float* d_recurrent, float* d_bias) {
+  const int64_t units = n.units, columns = n.columns(), shared = n.shared(), sums = n.sums();
+  const int64_t resets = Cell::kResets ? units : 0, all = features + units + resets;
+  const int64_t step = all + kLanes;  // not a power of 2: rows would fight for the same places of the cache
+  const std::vector<Product> products{
+      {0, features, 0, columns, d_kernel},
+      {features, units, 0, shared, d_recurrent},
+      {features + resets, units, Net<Cell>::kOwn * units, columns - shared, d_recurrent + shared}};
+  int64_t whole = 0;  // rows of all panels
+  for (const Product& p : products) whole += p.rows * (packed_size(1, p.columns) / kPanel);
+  const int64_t worth = std::max<int64_t>(1, n.rows() * whole * kPanel / (1 << 18));
+  const int64_t shares = std::min(pool.num_threads(), worth);
+  const Product* list = products.data();
+  in_parallel(pool, shares, [=](int64_t share) {
+    float* seen = scratch(kDepth * step, 0);
+    float* panel = scratch(kDepth * kPanel, 1);
+    const int64_t low = sums * share / shares, high = sums * (share + 1) / shares;
+    std::fill(d_bias + low, d_bias + high, 0.0f);
+    for (int64_t top = 0; top < n.rows(); top += kDepth) {
+      const int64_t depth = std::min(kDepth, n.rows() - top);
+      for (int64_t i = 0; i < depth; ++i) {
+        float* to = seen + i * step;
+        copy(x + (top + i) * features, features, to);
+        by_vectors(units, [=](int64_t unit, auto some) {
+          const Vector h = n.seen(top + i, unit, some);
+          store_some(to + features + unit, h, some);
+          if (resets) {
+            const Vector reset = sigmoid(load_some(gates + (top + i) * sums + unit, some));
+            store_some(to + features + units + unit, h * reset, some);
+          }
+        });
+        by_vectors(high - low, [=](int64_t j, auto some) {
+          float* to = d_bias + low + j;
+          store_some(to, load_some(to, some) + load_some(d_gates + (top + i) * sums + low + j, some), some);
+        });
+      }
+      int64_t before = 0;
+      for (int p = 0; p < 3; ++p) {
+        const Product& of = list[p];
+        for (int64_t j = 0; j < of.columns; j += kPanel, before += of.rows) {
+          if ((before + of.rows / 2) * shares / whole != share) continue;
+          const int64_t wide = std::min<int64_t>(kPanel, of.columns - j);
+          pack(depth, wide, {d_gates + top * sums + of.column + j, sums}, panel);
+          product<A::kTransposed>(of.rows, wide, depth, {seen + of.seen, step}, panel, {of.to + j, columns}, top > 0);
+        }
+      }
+    }
+  });
+}
+
+// From the gradient of h after each step, or after the last one only, to those of all else. `turned` is the recurrent
 // kernel transposed, (gates · units, units).
 template <class Cell>
-ffi::Error backward(ffi::ThreadPool pool, Block gates, Matrix turned, Matrix keep, Block start, Matrix mask,
-                    States states, States d_states, ffi::Result<Block> d_gates, ffi::Result<Block> d_start) {
-  constexpr int kGates = Cell::kGates, kShared = Cell::kShared, kStates = Cell::kStates, kSums = Cell::kSums;
-  const Sizes n{gates.dimensions()[0], gates.dimensions()[1], turned.dimensions()[1]};
-  const int64_t units = n.units, columns = kGates * units, shared = kShared * units, sums = kSums * units;
-  const int64_t size = n.time * n.batch * units;
-  if (n.time < 1 || gates.element_count() != n.time * n.batch * sums || turned.element_count() != units * columns ||
-      keep.element_count() != n.batch * units || start.element_count() != kStates * n.batch * units ||
-      mask.element_count() != n.time * n.batch || states.element_count() != kStates * size ||
-      d_states.element_count() != kStates * size || d_gates->element_count() != gates.element_count() ||
-      d_start->element_count() != start.element_count()) {
+ffi::Error backward(ffi::ThreadPool pool, Block x, Matrix turned, Matrix keep, Block start, Matrix mask, Block gates,
+                    States states, Block d_h, ffi::Result<Block> d_gates, ffi::Result<Block> d_start,
+                    ffi::Result<Matrix> d_kernel, ffi::Result<Matrix> d_recurrent, ffi::Result<Row> d_bias) {
+  using Net = Net<Cell>;
+  constexpr int kStates = Net::kStates, kSums = Net::kSums;
+  const Net n(keep, start, mask, states);
+  const int64_t units = n.units, columns = n.columns(), shared = n.shared(), sums = n.sums();
+  const int64_t features = x.dimensions()[2], own = Net::kOwn * units;
+  if (!n.fits || x.element_count() != n.rows() * features || turned.element_count() != units * columns ||
+      gates.element_count() != n.rows() * sums || d_gates->element_count() != n.rows() * sums ||
+      (d_h.dimensions()[0] != 1 && d_h.dimensions()[0] != n.time) ||
+      d_h.element_count() != d_h.dimensions()[0] * n.batch * units ||
+      d_start->element_count() != start.element_count() || d_kernel->element_count() != features * columns ||
+      d_recurrent->element_count() != units * columns || d_bias->element_count() != sums) {
     return ffi::Error::InvalidArgument("recurrence_gradient: the shapes of gates, kernel, states and mask do not fit.");
   }
-  std::vector<float> packed(packed_size(shared, units) + packed_size(columns - shared, units));
-  const float *weights = turned.typed_data(), *right = packed.data(), *rest = right + packed_size(shared, units);
-  pack(shared, units, {weights, units}, packed.data());
-  pack(columns - shared, units, {weights + shared * units, units}, packed.data() + packed_size(shared, units));
-  const float *kept = gates.typed_data(), *from = start.typed_data(), *live = mask.typed_data();
-  const float *factors = keep.typed_data(), *out = states.typed_data(), *outer = d_states.typed_data();
+  const float* weight = turned.typed_data();
+  const Halves packed(shared, units, {weight, units}, columns - shared, units, {weight + shared * units, units});
+  const float *left = packed.shared.data(), *right = packed.others.data();
+  const float *kept = gates.typed_data(), *outer = d_h.typed_data();
+  const int64_t seeds = d_h.dimensions()[0];
   float *to = d_gates->typed_data(), *later = d_start->typed_data();
   std::fill_n(later, d_start->element_count(), 0.0f);
-  by_examples(pool, n, columns, [=](int64_t first, int64_t count) {
+  n.by_examples(pool, [=](int64_t first, int64_t count) {
     float* back = scratch(count * units, 0);
     float* rows = scratch((count + kRows) * sums, 1);
     for (int64_t t = n.time - 1; t >= 0; --t) {
-      const float* last = t ? out + n.at(t - 1, first) : from + first * units;
-      const int64_t apart = t ? size : n.batch * units;
-      const float* now = kept + (t * n.batch + first) * sums;
-      for (int64_t i = 0; i < count; ++i) {
-        const bool padding = live[t * n.batch + first + i] == 0.0f;
-        by_vectors(units, [&](int64_t unit, int64_t some) {
-          Vector gate[kSums], before[kStates], d_next[kStates], d_gate[kSums] = {}, d_last[kStates];
-          for (int g = 0; g < kSums; ++g) gate[g] = load_some(now + i * sums + g * units + unit, some);
-          for (int s = 0; s < kStates; ++s) {
-            before[s] = load_some(last + s * apart + i * units + unit, some);
-            d_next[s] = load_some(later + (s * n.batch + first + i) * units + unit, some) +
-                        load_some(outer + s * size + n.at(t, first + i) + unit, some);
-            d_last[s] = d_next[s];
-          }
-          if (!padding) Cell::pull(gate, before, d_next, d_gate, d_last);
-          for (int g = 0; g < kSums; ++g) store_some(rows + i * sums + g * units + unit, d_gate[g], some);
-          for (int s = 0; s < kStates; ++s) {
-            store_some(later + (s * n.batch + first + i) * units + unit, d_last[s], some);
-          }
+      const int64_t top = n.row(t, first), seed = t - n.time + seeds;
+      each_vector(count, units, [=](int64_t i, int64_t unit, auto some) {
+        Vector sum[kSums], before[kStates], d_next[kStates], d_sum[kSums] = {}, d_last[kStates];
+        for (int g = 0; g < kSums; ++g) sum[g] = load_some(kept + (top + i) * sums + g * units + unit, some);
+        const float* last = n.last(top + i) + unit;
+        for (int s = 0; s < kStates; ++s) {
+          before[s] = load_some(last + s * n.apart(top + i), some);
+          d_next[s] = load_some(later + (s * n.batch + first + i) * units + unit, some);
+        }
+        if (seed >= 0) d_next[0] += load_some(outer + (n.row(seed, first) + i) * units + unit, some);
+        for (int s = 0; s < kStates; ++s) d_last[s] = d_next[s];
+        if (!n.padding(top + i)) Cell::pull(sum, before, d_next, d_sum, d_last);
+        for (int g = 0; g < kSums; ++g) store_some(rows + i * sums + g * units + unit, d_sum[g], some);
+        for (int s = 0; s < kStates; ++s) {
+          store_some(later + (s * n.batch + first + i) * units + unit, d_last[s], some);
+        }
+      });
+      if constexpr (Cell::kResets) {
+        product<A::kUpright>(count, units, columns - shared, {rows + own, sums}, right, {back, units}, false);
+        each_vector(count, units, [=](int64_t i, int64_t unit, auto some) {
+          float* d_seen = back + i * units + unit;
+          const Vector d = load_some(d_seen, some), gate = load_some(kept + (top + i) * sums + unit, some);
+          store_some(rows + i * sums + unit, d * n.seen(top + i, unit, some) * sigmoid_slope(gate), some);
+          store_some(d_seen, d * sigmoid(gate), some);
         });
       }
-      if constexpr (Cell::kResets) {
-        product<A::kUpright>(count, units, columns - shared, {rows + shared, sums}, rest, {back, units}, false);
-        for (int64_t i = 0; i < count; ++i) {
-          by_vectors(units, [&](int64_t unit, int64_t some) {
-            const int64_t at = i * units + unit;
-            const Vector d_seen = load_some(back + at, some), gate = load_some(now + i * sums + unit, some);
-            const Vector h = load_some(last + at, some) * load_some(factors + first * units + at, some);
-            store_some(rows + i * sums + unit, d_seen * h * sigmoid_slope(gate), some);
-            store_some(back + at, d_seen * sigmoid(gate), some);
-          });
-        }
-      }
-      std::copy_n(rows, count * sums, to + (t * n.batch + first) * sums);
-      product<A::kUpright>(count, units, shared, {rows, sums}, right, {back, units}, Cell::kResets);
+      product<A::kUpright>(count, units, shared, {rows, sums}, left, {back, units}, Cell::kResets);
       if (!Cell::kResets && shared < columns) {
-        product<A::kUpright>(count, units, columns - shared, {rows + columns, sums}, rest, {back, units}, true);
+        product<A::kUpright>(count, units, columns - shared, {rows + own, sums}, right, {back, units}, true);
       }
-      for (int64_t j = 0; j < count * units; ++j) later[first * units + j] += back[j] * factors[first * units + j];
+      copy(rows, count * sums, to + top * sums);
+      each_vector(count, units, [=](int64_t i, int64_t unit, auto some) {
+        const int64_t at = (first + i) * units + unit;
+        const Vector d_seen = load_some(back + i * units + unit, some);
+        const Vector d = n.keep ? d_seen * load_some(n.keep + at, some) : d_seen;
+        store_some(later + at, load_some(later + at, some) + d, some);
+      });
     }
   });
+  weights(pool, n, features, x.typed_data(), kept, to, d_kernel->typed_data(), d_recurrent->typed_data(),
+          d_bias->typed_data());
   return ffi::Error::Success();
 }
 
@@ -261,10 +364,14 @@ namespace cr = chainrule;
                                     .Arg<cr::Matrix>()                               \
                                     .Arg<cr::Block>()                                \
                                     .Arg<cr::Matrix>()                               \
+                                    .Arg<cr::Block>()                                \
                                     .Arg<cr::States>()                               \
-                                    .Arg<cr::States>()                               \
+                                    .Arg<cr::Block>()                                \
                                     .Ret<cr::Block>()                                \
-                                    .Ret<cr::Block>())
+                                    .Ret<cr::Block>()                                \
+                                    .Ret<cr::Matrix>()                               \
+                                    .Ret<cr::Matrix>()                               \
+                                    .Ret<cr::Row>())
 
 CHAINRULE_RECURRENCE(elman, Elman);
 CHAINRULE_RECURRENCE(lstm, LSTM);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace chainrule {
 
@@ -36,10 +37,21 @@ inline void store_some(float* to, Vector v, int64_t count) {
   std::memcpy(to, &v, count * sizeof(float));
 }
 
-// Calls `work(first, count)` for each vector of a row.
+// Calls `work(first, count)` for each vector of a row; the count of a whole one is known when `work(…, auto)` is
+// compiled.
 template <class Work>
 void by_vectors(int64_t columns, Work work) {
-  for (int64_t first = 0; first < columns; first += kLanes) work(first, std::min<int64_t>(kLanes, columns - first));
+  int64_t first = 0;
+  for (; first + kLanes <= columns; first += kLanes) work(first, std::integral_constant<int64_t, kLanes>{});
+  if (first < columns) work(first, columns - first);
+}
+
+// Calls `work(row, first, count)` for each vector of each row.
+template <class Work>
+void each_vector(int64_t rows, int64_t columns, Work work) {
+  for (int64_t i = 0; i < rows; ++i) {
+    by_vectors(columns, [=](int64_t first, auto count) { work(i, first, count); });
+  }
 }
 
 constexpr int kPanel = 2 * kLanes;  // columns that are worked on together
