@@ -44,7 +44,7 @@ def regressions(draw):
     )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(classifications())
 def test_classification(sample):
     a, E, w = sample
@@ -59,7 +59,7 @@ def test_classification(sample):
             assert ours(average)(a, E, w) == pytest.approx(score), (ours, average)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(classifications(), st.integers(1, 7))
 def test_top_k(sample, k):
     a, E, w = sample
@@ -78,7 +78,7 @@ def test_top_k_agrees_with_scikit_learn_where_nothing_is_equal():
         assert TopK(k)(a, E, w) == pytest.approx(truth)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(regressions())
 def test_regression(sample):
     a, E, w = sample

@@ -111,7 +111,7 @@ def test_equal_runs_give_equal_bytes(content, tmp_path):
         assert (tmp_path / seed).read_bytes() == content
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_file_cut_short_is_refused(content, tmp_path_factory, data):
     length = data.draw(st.integers(0, len(content) - 1))

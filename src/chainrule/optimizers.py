@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from chainrule.formula import Formula, fraction, positive
 from chainrule.kernels import native
@@ -68,7 +69,9 @@ class Rule(Optimizer):
         return eta
 
     def init(self, params):
-        return {"t": jnp.zeros((), jnp.int32)} | {name: jax.tree.map(jnp.zeros_like, params) for name in self.slots}
+        zeros = lambda p: np.zeros(jnp.shape(p), jnp.result_type(p))  # noqa: E731 - jax's own would be compiled
+        first = {"t": np.zeros((), np.int32)} | {name: jax.tree.map(zeros, params) for name in self.slots}
+        return jax.device_put(first)
 
     def update(self, grads, state, params=None):
         eta, t = rate_at(self.learning_rate, state["t"]), state["t"] + 1

@@ -80,7 +80,7 @@ def test_bad_csv(tmp_path, content, message):
 cells = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "Z")), max_size=5)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.binary(max_size=60) | st.lists(st.lists(cells), max_size=5).map(str) | st.text('ab1,\n"\r.', max_size=40)
 )
@@ -96,7 +96,7 @@ def test_any_file_is_read_or_refused_in_one_line(tmp_path, content):
     assert "\n" not in message
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
 def test_numbers_survive_a_csv(tmp_path, numbers):
     table = read(write(tmp_path, "x\n" + "\n".join(map(repr, numbers)) + "\n"))

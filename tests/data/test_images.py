@@ -117,7 +117,7 @@ def test_a_broken_file_is_named(folder, content):
     assert refusal(folder) == ("shapes/square/b.png: is no whole PNG or JPEG image. Save it again, or remove it.")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(part=st.floats(0, 1), flips=st.lists(st.tuples(st.integers(0, 200), st.integers(1, 255)), max_size=3))
 @pytest.mark.parametrize("name", ["square/b.png", "square/b.jpg"])
 def test_any_damage_is_read_or_refused_in_one_line(tmp_path, name, part, flips):

@@ -132,7 +132,7 @@ def test_other_encodings_are_refused(tmp_path):
     assert refusal(tmp_path / "a.ts") == "a.ts, line 2: is not UTF-8 text. Save the file as UTF-8."
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text("@adtbcl els:,?12.-\n\r", max_size=60) | st.text(max_size=30).map(lambda text: HEADER + text))
 def test_any_file_is_read_or_refused_in_one_line(tmp_path, content):
     path = tmp_path / "a.ts"
@@ -145,7 +145,7 @@ def test_any_file_is_read_or_refused_in_one_line(tmp_path, content):
     assert "\n" not in message
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1), min_size=1, max_size=5))
 def test_numbers_survive(tmp_path, rows):
     lines = [",".join(map(repr, row)) for row in rows]

@@ -50,14 +50,8 @@ def first(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
     """The state before the first step, for examples of this shape."""
     drawing, noise = split(key, 2)
     parameters = initialize(problem.network, shape, drawing)
-    kept, slots = _at_first(problem, parameters, shape=shape)
+    kept, slots = problem.network.state(shape), problem.optimizer.init(parameters)
     return jax.device_put(State(parameters, kept, slots, noise, np.zeros((), np.int32)))  # type: ignore[arg-type]
-
-
-@compiled(static_argnames="shape")
-def _at_first(problem: Problem, parameters: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """The first state of the network and that of the optimizer."""
-    return problem.network.state(shape), problem.optimizer.init(parameters)
 
 
 def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Array) -> tuple[State, jax.Array]:
