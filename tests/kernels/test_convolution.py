@@ -1,5 +1,7 @@
 """Convolution equals its plain definition, in value and gradient."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,18 +26,19 @@ def by_a_loop(seen, x, kernel, groups):
 def test_value_and_gradients(seen, rng, form, channels, filters, groups):
     x = rng.normal(size=(2, *seen.lengths, channels)).astype(np.float32)
     kernel = rng.normal(size=(*seen.window.size, channels // groups, filters)).astype(np.float32)
+    bias = rng.normal(size=filters).astype(np.float32)
     g = rng.normal(size=(2, *seen.places, filters)).astype(np.float32)
 
     @jax.jit
-    def both(x, kernel, g):
+    def both(x, kernel, bias, g):
         def run(f):
-            y, pull = jax.vjp(lambda x, kernel: f(x, kernel, seen.window, groups), x, kernel)
+            y, pull = jax.vjp(lambda *arrays: f(*arrays, seen.window, groups), x, kernel, bias)
             return y, *pull(g)
 
         return run(convolution), run(plain)
 
-    ours, theirs = both(x, kernel, g)
-    np.testing.assert_allclose(ours[0], by_a_loop(seen, x, kernel, groups), rtol=1e-5, atol=1e-5)
+    ours, theirs = both(x, kernel, bias, g)
+    np.testing.assert_allclose(ours[0], by_a_loop(seen, x, kernel, groups) + bias, rtol=1e-5, atol=1e-5)
     for mine, truth in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, truth, rtol=1e-5, atol=2e-5)
 
@@ -45,10 +48,11 @@ def test_training_inside_a_compiled_loop_is_that_of_the_definition(rng, form, gr
     window = Window((3, 2), (2, 1), (1, 2), ((1, 0), (1, 1)))
     x = jnp.asarray(rng.normal(size=(4, 6, 5, 2)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(3, 2, 2 // groups, 4)), jnp.float32)
+    bias, how = jnp.arange(4.0) / 10, (window, groups)
 
     def step(f):
         return jax.grad(
-            lambda kernel: jnp.mean(f(jnp.tanh(f(x, kernel, window, groups))[..., :2], kernel, window, groups) ** 2)
+            lambda kernel: jnp.mean(f(jnp.tanh(f(x, kernel, bias, *how))[..., :2], kernel, 2 * bias, *how) ** 2)
         )
 
     by_definition, defined = kernel, jax.jit(step(plain))
@@ -66,8 +70,21 @@ def test_a_population_of_kernels_under_vmap(rng):
     window = Window((3,), (1,), (1,), ((1, 1),))
     x = jnp.asarray(rng.normal(size=(2, 5, 2)), jnp.float32)
     kernels = jnp.asarray(rng.normal(size=(3, 3, 2, 4)), jnp.float32)
-    gradient = jax.grad(lambda kernel, f: jnp.sum(f(x, kernel, window) ** 2))
+    gradient = jax.grad(lambda kernel, f: jnp.sum(f(x, kernel, kernel[0, 0], window) ** 2))
     together = jax.jit(jax.vmap(lambda kernel: gradient(kernel, convolution)))(kernels)
     alone = jax.jit(lambda kernel: gradient(kernel, plain))
     for kernel, mine in zip(np.asarray(kernels), np.asarray(together), strict=True):
         np.testing.assert_allclose(mine, alone(kernel), rtol=1e-5, atol=1e-5)
+
+
+def test_second_derivatives_in_value_and_bias(rng, form):
+    window = Window((2, 3), (1, 2), (1, 1), ((1, 0), (1, 1)))
+    arrays = [jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in ((2, 4, 5, 2), (2, 3, 2, 3), (3,))]
+
+    def norm(f, *arrays):
+        cost = lambda *arrays: jnp.sum(jnp.sin(f(*arrays, window)))  # noqa: E731
+        return sum(jnp.sum(slope**2) for slope in jax.grad(cost, (0, 1, 2))(*arrays))
+
+    ours, truth = (jax.jit(jax.grad(partial(norm, f), (0, 1, 2)))(*arrays) for f in (convolution, plain))
+    for mine, true in zip(ours, truth, strict=True):
+        np.testing.assert_allclose(mine, true, rtol=1e-4, atol=1e-4)

@@ -1,9 +1,9 @@
-"""Convolution and its gradients: the three ways to take the trilinear form ⟨y, x ∗ kernel⟩ apart.
+"""Convolution with a bias and its gradients: the ways to take the form ⟨y, x ∗ kernel + bias⟩ apart.
 
-The gradient by one of its three arguments is a product of the other two, so each of the three products has the other
-two as its gradients. Images are (batch, height, width, channels), kernels (height, width, channels / groups, filters),
-and likewise for one axis. On the CPU native kernels serve. Elsewhere all three are written as plain convolutions, since
-XLA derives gradients in forms that run many times slower inside a loop (jax#12868).
+The gradient by one of x, kernel and y is a product of the other two, so each of the three products has the other two as
+its gradients; the bias goes with the kernel. Images are (batch, height, width, channels), kernels (height, width,
+channels / groups, filters), and likewise for one axis. On the CPU native kernels serve. Elsewhere all three are written
+as plain convolutions, since XLA derives gradients in forms that run many times slower inside a loop (jax#12868).
 """
 
 import itertools
@@ -19,9 +19,9 @@ from chainrule.kernels.window import Window
 AXES = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC")}
 
 
-def plain(x: jax.Array, kernel: jax.Array, window: Window, groups: int = 1) -> jax.Array:
-    """The definition: each output is the sum over a window of the input times the kernel."""
-    return lax.conv_general_dilated(
+def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int, window: Window, groups: int = 1) -> jax.Array:
+    """The definition: each output is the sum over a window of the input times the kernel, and the bias."""
+    product = lax.conv_general_dilated(
         x,
         kernel,
         window_strides=window.stride,
@@ -30,15 +30,16 @@ def plain(x: jax.Array, kernel: jax.Array, window: Window, groups: int = 1) -> j
         feature_group_count=groups,
         dimension_numbers=AXES[len(window.size)],
     )
+    return product + bias
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def convolution(x: jax.Array, kernel: jax.Array, window: Window, groups: int = 1) -> jax.Array:
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def convolution(x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, groups: int = 1) -> jax.Array:
     """`plain`, faster, and with gradients that are as fast inside a compiled loop as outside."""
     return native.either(
-        lambda x, kernel: _convolve(x, kernel, window, window.places(x.shape[1:-1]), groups),
-        lambda x, kernel: plain(x, kernel, window, groups),
-        *(x, kernel),
+        partial(_convolve, window=window, places=window.places(x.shape[1:-1]), groups=groups),
+        partial(plain, window=window, groups=groups),
+        *(x, kernel, bias),
     )
 
 
@@ -52,54 +53,59 @@ def input_gradient(dy: jax.Array, kernel: jax.Array, lengths: tuple, window: Win
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def kernel_gradient(x: jax.Array, dy: jax.Array, window: Window, groups: int) -> jax.Array:
-    """∂/∂kernel: the input convolved with dy, which is as large as the output; the batch is what is summed over."""
-
-    def by_products(x: jax.Array, dy: jax.Array) -> jax.Array:
-        shape = (*window.size, x.shape[-1] // groups, dy.shape[-1])
-        return _call("kernel_gradient", shape, x, dy, window, groups)
-
-    plain = _kernel_gradient_by_taps if groups > 1 else _kernel_gradient_as_convolution
-    return native.either(by_products, partial(plain, window=window, groups=groups), x, dy)
+def kernel_gradient(x: jax.Array, dy: jax.Array, window: Window, groups: int) -> tuple[jax.Array, jax.Array]:
+    """∂/∂kernel: the input convolved with dy, which is as large as the output; and ∂/∂bias: dy summed over places."""
+    by_taps = _kernel_gradient_by_taps if groups > 1 else _kernel_gradient_as_convolution
+    plain = lambda x, dy: (by_taps(x, dy, window, groups), dy.sum(range(dy.ndim - 1)))  # noqa: E731
+    return native.either(partial(_kernel_gradient, window=window, groups=groups), plain, x, dy)
 
 
 convolution.defvjp(
-    lambda x, kernel, window, groups: (convolution(x, kernel, window, groups), (x, kernel)),
+    lambda x, kernel, bias, window, groups: (convolution(x, kernel, bias, window, groups), (x, kernel)),
     lambda window, groups, saved, dy: (
         input_gradient(dy, saved[1], saved[0].shape[1:-1], window, groups),
-        kernel_gradient(saved[0], dy, window, groups),
+        *kernel_gradient(saved[0], dy, window, groups),
     ),
 )
 input_gradient.defvjp(
     lambda dy, kernel, lengths, window, groups: (input_gradient(dy, kernel, lengths, window, groups), (dy, kernel)),
     lambda lengths, window, groups, saved, x: (
-        convolution(x, saved[1], window, groups),
-        kernel_gradient(x, saved[0], window, groups),
+        convolution(x, saved[1], _no_bias(saved[1]), window, groups),
+        kernel_gradient(x, saved[0], window, groups)[0],
     ),
 )
 kernel_gradient.defvjp(
     lambda x, dy, window, groups: (kernel_gradient(x, dy, window, groups), (x, dy)),
-    lambda window, groups, saved, kernel: (
-        input_gradient(saved[1], kernel, saved[0].shape[1:-1], window, groups),
-        convolution(saved[0], kernel, window, groups),
+    lambda window, groups, saved, kernel_and_bias: (
+        input_gradient(saved[1], kernel_and_bias[0], saved[0].shape[1:-1], window, groups),
+        convolution(saved[0], *kernel_and_bias, window, groups),
     ),
 )
 
 
-def _convolve(x: jax.Array, kernel: jax.Array, window: Window, places: tuple[int, ...], groups: int) -> jax.Array:
+def _no_bias(kernel: jax.Array) -> jax.Array:
+    return jnp.zeros(kernel.shape[-1], kernel.dtype)
+
+
+def _convolve(
+    x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, places: tuple[int, ...], groups: int
+) -> jax.Array:
     """The native convolution, at as many places as asked for: what lies outside of x is zero."""
-    return _call("convolve", (x.shape[0], *places, kernel.shape[-1]), x, kernel, window, groups)
+    if len(places) == 1:
+        images = jnp.expand_dims(x, 1), jnp.expand_dims(kernel, 0)
+        return jnp.squeeze(_convolve(*images, bias, window.of_images, (1, *places), groups), 1)
+    shape = (len(x), *places, kernel.shape[-1])
+    return native.call("convolve", shape, x, kernel, bias, window=window.numbers, groups=groups)
 
 
-def _call(name: str, shape: tuple[int, ...], a: jax.Array, b: jax.Array, window: Window, groups: int) -> jax.Array:
-    """A native kernel, which knows two axes: one axis is an image of one row."""
-    if len(window.size) == 2:
-        numbers = (*window.stride, *window.dilation, *(low for low, _ in window.pads))
-        return native.call(name, shape, a, b, window=numbers, groups=groups)
-    row = Window((1, *window.size), (1, *window.stride), (1, *window.dilation), ((0, 0), *window.pads))
-    at = 0 if name == "kernel_gradient" else 1  # where the result's new axis of one row is
-    a, b = jnp.expand_dims(a, 1), jnp.expand_dims(b, 1 if name == "kernel_gradient" else 0)
-    return jnp.squeeze(_call(name, (*shape[:at], 1, *shape[at:]), a, b, row, groups), at)
+def _kernel_gradient(x: jax.Array, dy: jax.Array, window: Window, groups: int) -> tuple[jax.Array, jax.Array]:
+    """The native gradients of kernel and bias."""
+    if len(window.size) == 1:
+        images = jnp.expand_dims(x, 1), jnp.expand_dims(dy, 1)
+        dk, db = _kernel_gradient(*images, window.of_images, groups)
+        return jnp.squeeze(dk, 0), db
+    shapes = (*window.size, x.shape[-1] // groups, dy.shape[-1]), dy.shape[-1:]
+    return tuple(native.call("kernel_gradient", shapes, x, dy, window=window.numbers, groups=groups))
 
 
 def _mirrored(kernel: jax.Array, groups: int) -> jax.Array:
@@ -122,8 +128,11 @@ def _input_gradient_by_phases(
         reach = [(n - 1) * d for n, d in zip(cells.shape, window.dilation, strict=False)]
         pads = tuple((far - first, 0) for far, first in zip(reach, firsts, strict=True))
         part = Window(cells.shape[:-2], (1,) * len(blocks), window.dilation, pads)
-        seen = _convolve(dy, _mirrored(cells, groups), part, blocks, groups) if cells.size else None
-        phases.append(jnp.zeros((dy.shape[0], *blocks, kernel.shape[-2] * groups), dy.dtype) if seen is None else seen)
+        if cells.size:
+            mirrored = _mirrored(cells, groups)
+            phases.append(_convolve(dy, mirrored, _no_bias(mirrored), part, blocks, groups))
+        else:
+            phases.append(jnp.zeros((dy.shape[0], *blocks, kernel.shape[-2] * groups), dy.dtype))
     apart = jnp.stack(phases).reshape(
         *window.stride, *phases[0].shape
     )  # (phase of each axis, batch, *blocks, channels)

@@ -30,6 +30,18 @@ class Window(NamedTuple):
         """Whether the windows tile the input: none overlap, nothing is padded."""
         return self.size == self.stride and not any(map(any, self.pads)) and set(self.dilation) == {1}
 
+    @property
+    def of_images(self) -> "Window":
+        """The same over two axes, as the native kernels know them: one axis is an image of one row."""
+        if len(self.size) == 2:
+            return self
+        return Window((1, *self.size), (1, *self.stride), (1, *self.dilation), ((0, 0), *self.pads))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """What the native kernels are told besides the shapes: strides, dilations, and the padding before the input."""
+        return (*self.stride, *self.dilation, *(low for low, _ in self.pads))
+
     def cells(self) -> Iterator[tuple[int, ...]]:
         """The places within the window, in the order of `taps`."""
         return itertools.product(*map(range, self.size))

@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
+
 from chainrule.errors import ChainruleError
 from chainrule.formula import positive_int
 from chainrule.initializers import GlorotUniform, Initializer, Zeros
@@ -53,7 +55,8 @@ class Convolution(Layer):
         if isinstance(x, Masked):
             live = live_places(self, x.mask, self.window(x.values.shape[1:]), self.padding)
             return Masked(self.forward(p, filled(x)), live)
-        return convolution(x, p["kernel"], self.window(x.shape[1:]), self.groups) + p.get("bias", 0)
+        bias = p["bias"] if self.bias else jnp.zeros(self.filters, p["kernel"].dtype)
+        return convolution(x, p["kernel"], bias, self.window(x.shape[1:]), self.groups)
 
 
 class Conv1D(Convolution):

@@ -1,4 +1,5 @@
-// Convolution and its kernel's gradient, as products with what the window sees, read where it lies.
+// Convolution with a bias and the gradients of kernel and bias, as products with what the window sees, read where it
+// lies.
 //
 // Images are (batch, height, width, channels), kernels (height, width, channels / groups, filters). What lies outside
 // of an image is zero; y's shape says how many places the window has. The input's gradient is a convolution of dy.
@@ -18,6 +19,7 @@ namespace chainrule {
 namespace {
 
 using Array = ffi::Buffer<ffi::F32, 4>;
+using Bias = ffi::Buffer<ffi::F32, 1>;
 using Integers = ffi::Span<const int64_t>;
 
 int64_t parts_of(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
@@ -42,10 +44,12 @@ struct Geometry : Axes {
   int64_t wide() const { return ((columns - 1) * x.stride + (x.cells - 1) * x.dilation + 1) * all(); }
 };
 
-bool read(Array x, Integers kernel, Integers window, int64_t groups, Array y, Geometry* g) {
+bool read(Array x, Integers kernel, Bias bias, Integers window, int64_t groups, Array y, Geometry* g) {
   const auto in = x.dimensions(), out = y.dimensions();
   if (window.size() != 6 || groups < 1 || in[0] != out[0]) return false;
-  if (in[3] != kernel[2] * groups || out[3] != kernel[3] || out[3] % groups) return false;
+  if (in[3] != kernel[2] * groups || out[3] != kernel[3] || out[3] % groups || bias.dimensions()[0] != out[3]) {
+    return false;
+  }
   for (int i = 0; i < 4; ++i) {
     if (window[i] < 1) return false;
   }
@@ -124,13 +128,13 @@ struct Cells {
   Runs runs() const { return {starts.data(), static_cast<int64_t>(starts.size()), length}; }
 };
 
-ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, ffi::Result<Array> y, Integers window,
+ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, Bias bias, ffi::Result<Array> y, Integers window,
                     int64_t groups) {
   Geometry g;
-  if (!read(x, kernel.dimensions(), window, groups, *y, &g)) {
-    return ffi::Error::InvalidArgument("convolve: shapes of input, kernel and output do not fit the window.");
+  if (!read(x, kernel.dimensions(), bias, window, groups, *y, &g)) {
+    return ffi::Error::InvalidArgument("convolve: shapes of input, kernel, bias and output do not fit the window.");
   }
-  const float *from = x.typed_data(), *weights = kernel.typed_data();
+  const float *from = x.typed_data(), *weights = kernel.typed_data(), *start = bias.typed_data();
   float* to = y->typed_data();
   if (g.depthwise()) {
     by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block) {
@@ -138,7 +142,7 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, ffi::Result<Arr
       Place place(g, first);
       for (int64_t i = first; i < first + block.count(); ++i, place.next(g)) {
         float* out = to + i * groups;
-        std::fill(out, out + groups, 0.0f);
+        std::copy_n(start, groups, out);
         seen(g, place, [&](int64_t cell, int64_t at) {
           const float* in = from + at * groups;
           for (int64_t c = 0; c < groups; ++c) out[c] += in[c] * weights[cell * groups + c];
@@ -159,28 +163,46 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, ffi::Result<Arr
     const float* left = lines(g, from, block);
     float* out = to + block.first(g) * filters;
     for (int64_t group = 0; group < groups; ++group) {
-      for (int64_t row = 0; row < block.rows; ++row) {
-        const float* in = left + row * g.y.stride * g.wide() + group * g.channels;
-        product<A::kUpright>(block.columns, g.filters, runs, {in, g.x.stride * g.all()}, right + group * packed,
-                             {out + row * block.columns * filters + group * g.filters, filters}, false);
+      for (int64_t j = 0; j < g.filters; j += kPanel) {  // a panel stays in the cache for all rows
+        const int64_t filter = group * g.filters + j;
+        for (int64_t row = 0; row < block.rows; ++row) {
+          const float* in = left + row * g.y.stride * g.wide() + group * g.channels;
+          product<A::kUpright>(block.columns, std::min<int64_t>(g.filters - j, kPanel), runs,
+                               {in, g.x.stride * g.all()}, right + group * packed + j * g.depth(), {start + filter, 0},
+                               {out + row * block.columns * filters + filter, filters});
+        }
       }
     }
   });
   return ffi::Error::Success();
 }
 
-ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x, Array dy, ffi::Result<Array> dk, Integers window,
-                           int64_t groups) {
+// sum += the sum of all rows.
+void add_rows(int64_t count, int64_t columns, const float* rows, float* sum) {
+  by_vectors(columns, [=](int64_t c, int64_t some) {
+    Vector sums[4] = {};  // one alone would wait for itself
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+      for (int64_t own = 0; own < 4; ++own) sums[own] += load_some(rows + (i + own) * columns + c, some);
+    }
+    for (; i < count; ++i) sums[0] += load_some(rows + i * columns + c, some);
+    store_some(sum + c, load_some(sum + c, some) + (sums[0] + sums[1]) + (sums[2] + sums[3]), some);
+  });
+}
+
+ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x, Array dy, ffi::Result<Array> dk, ffi::Result<Bias> db,
+                           Integers window, int64_t groups) {
   Geometry g;
-  if (!read(x, dk->dimensions(), window, groups, dy, &g)) {
-    return ffi::Error::InvalidArgument("kernel_gradient: shapes of input, kernel and output do not fit the window.");
+  if (!read(x, dk->dimensions(), *db, window, groups, dy, &g)) {
+    return ffi::Error::InvalidArgument(
+        "kernel_gradient: shapes of input, kernel, bias and output do not fit the window.");
   }
   const float *from = x.typed_data(), *outer = dy.typed_data();
   const int64_t filters = g.filters * groups, size = g.depth() * filters;
-  // A sum of its own for each thread's share of the places; added up in one order, so that the bits are always the
-  // same.
+  // A sum of its own for each thread's share of the places, the kernel's first, then the bias'; added up in one order,
+  // so that the bits are always the same.
   const int64_t shares = std::min(pool.num_threads(), g.parts());
-  std::vector<float> sums(shares * size);
+  std::vector<float> sums(shares * (size + filters));
   float* all = sums.data();
   std::vector<int64_t> starts;  // of what a cell sees from each row of places
   for (int64_t row = 0; row < g.rows; ++row) starts.push_back(row * g.y.stride * g.wide());
@@ -189,7 +211,8 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x, Array dy, ffi::Result<
   const Runs runs = cells.runs();
   by_blocks(pool, g, shares, [=](int64_t share, const Block& block) {
     const int64_t first = block.first(g), count = block.count();
-    float* sum = all + share * size;
+    float* sum = all + share * (size + filters);
+    add_rows(count, filters, outer + first * filters, sum + size);
     if (g.depthwise()) {
       Place place(g, first);
       for (int64_t i = first; i < first + count; ++i, place.next(g)) {
@@ -207,17 +230,17 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x, Array dy, ffi::Result<
       pack(count, g.filters, {outer + first * filters + group * g.filters, filters}, right);
       for (int64_t run = 0; run < runs.count; ++run) {
         const float* in = left + runs.starts[run] + group * g.channels;
+        const Rows<float> to{sum + run * runs.length * filters + group * g.filters, filters};
         product<A::kTransposed>(runs.length, g.filters, Runs{rows, block.rows, block.columns},
-                                {in, g.x.stride * g.all()}, right,
-                                {sum + run * runs.length * filters + group * g.filters, filters}, true);
+                                {in, g.x.stride * g.all()}, right, {to.data, to.step}, to);
       }
     }
   });
-  float* to = dk->typed_data();
-  for (int64_t i = 0; i < size; ++i) {
+  float *kernel = dk->typed_data(), *bias = db->typed_data();
+  for (int64_t i = 0; i < size + filters; ++i) {
     float total = 0.0f;
-    for (int64_t share = 0; share < shares; ++share) total += all[share * size + i];
-    to[i] = total;
+    for (int64_t share = 0; share < shares; ++share) total += all[share * (size + filters) + i];
+    (i < size ? kernel[i] : bias[i - size]) = total;
   }
   return ffi::Error::Success();
 }
@@ -225,15 +248,21 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x, Array dy, ffi::Result<
 }  // namespace
 }  // namespace chainrule
 
-#define CHAINRULE_WINDOWED(name)                                              \
-  XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_##name, chainrule::name,            \
-                                ffi::Ffi::Bind()                              \
-                                    .Ctx<ffi::ThreadPool>()                   \
-                                    .Arg<chainrule::Array>()                  \
-                                    .Arg<chainrule::Array>()                  \
-                                    .Ret<chainrule::Array>()                  \
-                                    .Attr<ffi::Span<const int64_t>>("window") \
-                                    .Attr<int64_t>("groups"))
-
-CHAINRULE_WINDOWED(convolve);
-CHAINRULE_WINDOWED(kernel_gradient);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_convolve, chainrule::convolve,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<chainrule::Array>()
+                                  .Arg<chainrule::Array>()
+                                  .Arg<chainrule::Bias>()
+                                  .Ret<chainrule::Array>()
+                                  .Attr<ffi::Span<const int64_t>>("window")
+                                  .Attr<int64_t>("groups"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_kernel_gradient, chainrule::kernel_gradient,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<chainrule::Array>()
+                                  .Arg<chainrule::Array>()
+                                  .Ret<chainrule::Array>()
+                                  .Ret<chainrule::Bias>()
+                                  .Attr<ffi::Span<const int64_t>>("window")
+                                  .Attr<int64_t>("groups"));

@@ -9,7 +9,7 @@
 namespace chainrule {
 
 #if defined(__AVX512F__)
-constexpr int kLanes = 16, kRows = 12;  // 24 of 32 registers hold the sums
+constexpr int kLanes = 16, kRows = 14;  // 28 of 32 registers hold the sums
 #elif defined(__AVX2__)
 constexpr int kLanes = 8, kRows = 6;  // 12 of 16
 #elif defined(__aarch64__)
@@ -98,11 +98,16 @@ struct Runs {
   int64_t count, length;
 };
 
-// y (+)= a b for up to R rows and V vectors of a panel's columns, the sums kept in registers. What lies behind the last
-// row of a may be read, but never reaches y.
+// y = start + a b for R rows and V vectors of a panel's columns, the sums kept in registers.
 template <int R, int V, A kA>
-void tile(Runs runs, Rows<const float> a, const float* b, Rows<float> y, int64_t rows, int64_t columns, bool add) {
+void tile(Runs runs, Rows<const float> a, const float* b, Rows<const float> start, Rows<float> y) {
   Vector sums[R][V] = {};
+  if (start.data) {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+      for (int v = 0; v < V; ++v) sums[i][v] = load(start.data + i * start.step + v * kLanes);
+    }
+  }
   for (int64_t run = 0; run < runs.count; ++run) {
     const float* from = a.data + runs.starts[run];
     for (int64_t k = 0; k < runs.length; ++k, b += kPanel) {
@@ -115,49 +120,60 @@ void tile(Runs runs, Rows<const float> a, const float* b, Rows<float> y, int64_t
       }
     }
   }
-  for (int64_t i = 0; i < rows; ++i) {
-    float* to = y.data + i * y.step;
-    if (columns == V * kLanes) {
-      for (int v = 0; v < V; ++v) store(to + v * kLanes, add ? load(to + v * kLanes) + sums[i][v] : sums[i][v]);
-    } else {
-      const float* sum = reinterpret_cast<const float*>(sums[i]);
-      for (int64_t j = 0; j < columns; ++j) to[j] = add ? to[j] + sum[j] : sum[j];
-    }
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i) {
+    for (int v = 0; v < V; ++v) store(y.data + i * y.step + v * kLanes, sums[i][v]);
   }
 }
 
-// The tile of the fewest rows that hold `rows`.
-template <int R, A kA>
-void fitting_tile(Runs runs, Rows<const float> a, const float* b, Rows<float> y, int64_t rows, int64_t columns,
-                  bool add) {
-  if constexpr (R > 2) {
-    if (rows <= R - 2) return fitting_tile<R - 2, kA>(runs, a, b, y, rows, columns, add);
+// The tile of so many rows.
+template <int R, int V, A kA>
+void fitting_tile(int64_t rows, Runs runs, Rows<const float> a, const float* b, Rows<const float> start,
+                  Rows<float> y) {
+  if constexpr (R > 1) {
+    if (rows < R) return fitting_tile<R - 1, V, kA>(rows, runs, a, b, start, y);
   }
-  if (columns > kLanes) {
-    tile<R, 2, kA>(runs, a, b, y, rows, columns, add);
-  } else {
-    tile<R, 1, kA>(runs, a, b, y, rows, columns, add);
-  }
+  tile<R, V, kA>(runs, a, b, start, y);
 }
 
-// y (+)= a b, b packed. a must be readable up to an even number of rows.
+// The same for up to V vectors of columns: where they do not fill them, whole ones elsewhere are worked on.
+template <int V, A kA>
+void some_columns(int64_t rows, int64_t columns, Runs runs, Rows<const float> a, const float* b,
+                  Rows<const float> start, Rows<float> y) {
+  constexpr int64_t whole = V * kLanes;
+  if (columns == whole) return fitting_tile<kRows, V, kA>(rows, runs, a, b, start, y);
+  float sums[kRows * whole] = {};
+  for (int64_t i = 0; start.data && i < rows; ++i) copy(start.data + i * start.step, columns, sums + i * whole);
+  fitting_tile<kRows, V, kA>(rows, runs, a, b, {sums, whole}, {sums, whole});
+  for (int64_t i = 0; i < rows; ++i) copy(sums + i * whole, columns, y.data + i * y.step);
+}
+
+// y = start + a b, b packed. All rows of `start` may be one, a bias, its step then 0; without data they are zero.
 template <A kA>
-void product(int64_t rows, int64_t columns, Runs runs, Rows<const float> a, const float* b, Rows<float> y, bool add) {
+void product(int64_t rows, int64_t columns, Runs runs, Rows<const float> a, const float* b, Rows<const float> start,
+             Rows<float> y) {
   const int64_t tiles = (rows + kRows - 1) / kRows;  // as even as can be
   for (int64_t j = 0; j < columns; j += kPanel, b += runs.count * runs.length * kPanel) {
+    const int64_t wide = std::min<int64_t>(columns - j, kPanel);
     for (int64_t n = 0; n < tiles; ++n) {
       const int64_t i = rows * n / tiles, high = rows * (n + 1) / tiles - i;
       const auto left = kA == A::kUpright ? a.at(i, 0) : a.at(0, i);
-      fitting_tile<kRows, kA>(runs, left, b, y.at(i, j), high, std::min<int64_t>(columns - j, kPanel), add);
+      const auto first = start.data ? start.at(i, j) : start;
+      if (wide > kLanes) {
+        some_columns<2, kA>(high, wide, runs, left, b, first, y.at(i, j));
+      } else {
+        some_columns<1, kA>(high, wide, runs, left, b, first, y.at(i, j));
+      }
     }
   }
 }
 
+// y (+)= a b.
 template <A kA>
 void product(int64_t rows, int64_t columns, int64_t depth, Rows<const float> a, const float* b, Rows<float> y,
              bool add) {
   const int64_t start = 0;
-  product<kA>(rows, columns, Runs{&start, 1, depth}, a, b, y, add);
+  product<kA>(rows, columns, Runs{&start, 1, depth}, a, b, {add ? y.data : nullptr, y.step}, y);
 }
 
 }  // namespace chainrule
