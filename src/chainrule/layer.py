@@ -4,6 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -53,6 +54,12 @@ class Layer(Formula):
 
     reads_masks: ClassVar[bool] = False
     """Whether it takes `Masked` batches itself; other layers see each step's values alone."""
+
+    takes_largest: ClassVar[bool] = False
+    """Whether each output is the largest of some inputs, which alone has the gradient."""
+
+    rectifies: ClassVar[bool] = False
+    """Whether each output is the input or 0, the larger."""
 
     @property
     def tokens(self) -> int | None:
@@ -155,14 +162,26 @@ class Chain(Layer):
         return self.apply(p, self.state(shape_of(x)), x)[0]
 
     def apply(self, p: Any, state: Any, x: Any, key: jax.Array | None = None) -> tuple[Any, Any]:
-        states = []
-        for index, (layer, parameters, kept) in enumerate(zip(self.layers, p, state, strict=True)):
+        states = list(state)
+        for index in self._computed():
+            layer = self.layers[index]
             own = None if key is None else jax.random.fold_in(key, index)
             mask = x.mask if isinstance(x, Masked) and not layer.reads_masks else None
-            y, kept = layer.apply(parameters, kept, x if mask is None else x.values, own)
+            y, states[index] = layer.apply(p[index], state[index], x if mask is None else x.values, own)
             x = y if mask is None else _masked_again(layer, y, mask)
-            states.append(kept)
         return x, tuple(states)
+
+    def _computed(self) -> list[int]:
+        """The layers' numbers in the order of computation: a rectifier behind the maximum it stands before.
+
+        There it has less to do, and both orders are the same to the bit, in value and gradient: the larger of 0 and the
+        largest; and where the largest is not above 0, no gradient passes, whichever input it would reach.
+        """
+        order = list(range(len(self.layers)))
+        for first, second in pairwise(range(len(order))):
+            if self.layers[first].rectifies and self.layers[second].takes_largest:
+                order[first], order[second] = second, first
+        return order
 
 
 def _masked_again(layer: Layer, values: jax.Array, mask: jax.Array) -> Masked:

@@ -25,6 +25,8 @@ CASES = [
     *(("Tanh()", (17,), 1), ("Sigmoid()", (5, 3), 1), ("Softplus()", (7, 341), 7), ("ELU(0.5)", (33,), 1)),
     *(('MaxPool2D(3, stride=2, padding="same")', (9, 7, 17), 30), ("MaxPool1D(3, stride=1, padding=2)", (9, 3), 2)),
     *(('Conv1D(5, 3, padding="same")', (9000, 2), 2), ('MaxPool2D((1, 3), stride=2, padding="same")', (5, 8, 16), 1)),
+    *(("MaxPool2D((3, 2))", (10, 6, 20), 3), ("MaxPool2D(2)", (6, 4, 16), 30), ("MaxPool1D(2)", (9, 3), 2)),
+    *(("Conv2D(70, 3, bias=False)", (8, 30, 1), 2), ('Conv1D(48, 5, padding="same")', (21, 16), 30)),
     *(("Dense(21)", (5,), 3), ("Dense(300)", (3,), 1), ("Softmax()", (203,), 5), ("Softmax()", (3,), 2)),
     *(("LSTM(17)", (9, 3), 30), ("GRU(16, reset_after=True)", (9, 3), 13), ("GRU(5)", (9, 3), 30)),
 ]

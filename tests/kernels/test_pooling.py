@@ -91,6 +91,8 @@ def test_native_and_jax_are_equal(monkeypatch, rng):
     windows = [
         *(Window((3, 3), (2, 2), (1, 1), ((1, 1), (0, 1))), Window((2, 3), (1, 4), (2, 1), ((0, 0), (2, 1)))),
         *(Window((3,), (1,), (1,), ((2, 0),)), Window((2,), (3,), (3,), ((0, 1),))),
+        *(Window((2, 2), (2, 2), (1, 1), ((0, 0), (0, 0))), Window((7, 3), (7, 3), (1, 1), ((0, 0), (0, 0)))),
+        *(Window((3,), (3,), (1,), ((0, 0),)), Window((2,), (2,), (1,), ((0, 1),))),
     ]
     shapes = {1: [(3, 9, c) for c in (1, 3, 16, 17, 33)] + [(0, 9, 3)], 2: [(2, 7, 8, c) for c in (1, 17)]}
     cases = [(window, shape) for window in windows for shape in shapes[len(window.size)]]

@@ -1,7 +1,7 @@
 """Pooling over windows, by comparing what each cell of the window sees: elementwise work, which XLA fuses.
 
-For the maximum over windows that are not side by side, which XLA compares again for each of their cells, native kernels
-serve on the CPU. The derived gradient of XLA's own windows searches each window again, one value at a time.
+For the maximum native kernels serve on the CPU, since XLA compares again for each cell that has the gradient. The
+derived gradient of XLA's own windows searches each window again, one value at a time.
 """
 
 import math
@@ -112,8 +112,8 @@ def _reduce(x: jax.Array, start: float, operation: Any, window: Window) -> jax.A
 
 
 def _either(name: str, by_taps: Callable, window: Window, *arrays: jax.Array) -> Any:
-    """A native kernel with the derivative of the form by taps, where it is faster: no other work is fused with it."""
-    if window.side_by_side or math.prod(window.size) > 256:  # a cell's number is a byte
+    """A native kernel with the derivative of the form by taps."""
+    if math.prod(window.size) > 256:  # a cell's number is a byte
         return by_taps(*arrays)
     natively = partial(_call, name, window, jax.eval_shape(by_taps, *arrays))
     chosen = jax.custom_jvp(partial(native.either, natively, by_taps, also=jnp.uint8))
@@ -122,11 +122,11 @@ def _either(name: str, by_taps: Callable, window: Window, *arrays: jax.Array) ->
 
 
 def _call(name: str, window: Window, results: Any, *arrays: jax.Array) -> Any:
-    """A native kernel, which knows two axes: one axis is an image of one row."""
-    if len(window.size) == 1:
-        window = Window((1, *window.size), (1, *window.stride), (1, *window.dilation), ((0, 0), *window.pads))
+    """A native kernel, for images of one row where there is one axis."""
     image = lambda shape: shape if len(shape) == 4 else (shape[0], 1, *shape[1:])  # noqa: E731
-    numbers = (*window.stride, *window.dilation, *(low for low, _ in window.pads))
     images = jax.tree.map(lambda of: of.update(shape=image(of.shape)), results)
-    found = native.call(name, images, *(of.reshape(image(of.shape)) for of in arrays), size=window.size, window=numbers)
+    own = window.of_images
+    found = native.call(
+        name, images, *(of.reshape(image(of.shape)) for of in arrays), size=own.size, window=own.numbers
+    )
     return jax.tree.map(lambda of, result: of.reshape(result.shape), found, results)

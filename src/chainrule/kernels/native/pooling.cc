@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "functions.h"
 #include "threads.h"
@@ -58,21 +59,48 @@ bool read(Images x, Numbers size, Numbers window, Images y, Cells cells, Axes* a
   return true;
 }
 
-// Calls `work(place, number)` for every place, the images shared among the threads.
+// Where a place's cells lie from its first one on, in floats: the same at each place that sees no padding.
+std::vector<int64_t> offsets(const Axes& axes, int64_t channels) {
+  std::vector<int64_t> found;
+  for (int64_t k = 0; k < axes.y.cells; ++k) {
+    for (int64_t l = 0; l < axes.x.cells; ++l) {
+      found.push_back((k * axes.y.dilation * axes.x.length + l * axes.x.dilation) * channels);
+    }
+  }
+  return found;
+}
+
+// Calls `work(image)` for every image, shared among the threads.
 template <class Work>
 void by_images(ffi::ThreadPool& pool, const Axes& axes, int64_t channels, Work work) {
-  if (axes.places() == 0) return;
-  const int64_t each = axes.y.places * axes.x.places;
   const int64_t worth = axes.places() * axes.y.cells * axes.x.cells * channels / (1 << 16) + 1;
   const int64_t parts = std::min(worth, axes.batch);
   in_parallel(pool, parts, [=](int64_t part) {
-    const int64_t first = axes.batch * part / parts, end = axes.batch * (part + 1) / parts;
-    Place place(axes, first * each);
-    for (int64_t i = first * each; i < end * each; ++i, place.next(axes)) work(place, i);
+    for (int64_t i = axes.batch * part / parts; i < axes.batch * (part + 1) / parts; ++i) work(i);
   });
 }
 
-// NaN is before all; of equal values the first counts.
+// Calls `work(place, number)` for every place of an image.
+template <class Work>
+void by_places(const Axes& axes, int64_t image, Work work) {
+  const int64_t each = axes.y.places * axes.x.places;
+  if (each == 0) return;
+  Place place(axes, image * each);
+  for (int64_t i = image * each; i < (image + 1) * each; ++i, place.next(axes)) work(place, i);
+}
+
+// The largest value so far, NaN before all, and the cell that held it first.
+struct Largest {
+  Vector value = all(-INFINITY);
+  Integers cell = Integers{} - 1;  // none yet: padding never counts
+
+  void see(Vector next, int64_t number) {
+    const Integers larger = (cell < 0) | (~(next <= value) & (value == value));
+    value = larger ? next : value;
+    cell = larger ? Integers{} + static_cast<int32_t>(number) : cell;
+  }
+};
+
 ffi::Error max_pool(ffi::ThreadPool pool, Images x, ffi::Result<Images> y, ffi::Result<Cells> cells, Numbers size,
                     Numbers window) {
   Axes axes;
@@ -83,18 +111,26 @@ ffi::Error max_pool(ffi::ThreadPool pool, Images x, ffi::Result<Images> y, ffi::
   const float* from = x.typed_data();
   float* to = y->typed_data();
   uint8_t* held = cells->typed_data();
-  by_images(pool, axes, channels, [=](const Place& place, int64_t i) {
-    by_vectors(channels, [&](int64_t c, auto some) {
-      Vector largest = all(-INFINITY);
-      Integers cell = Integers{} - 1;  // none yet: padding never counts
-      seen(axes, place, [&](int64_t number, int64_t at) {
-        const Vector next = load_some(from + at * channels + c, some);
-        const Integers larger = (cell < 0) | (~(next <= largest) & (largest == largest));
-        largest = larger ? next : largest;
-        cell = larger ? Integers{} + static_cast<int32_t>(number) : cell;
+  const auto apart = offsets(axes, channels);
+  const int64_t *steps = apart.data(), count = apart.size();
+  by_images(pool, axes, channels, [=](int64_t image) {
+    by_places(axes, image, [=](const Place& place, int64_t i) {
+      const bool inside = axes.y.inside(place.row) && axes.x.inside(place.column);
+      const int64_t corner = axes.pixel(image, axes.y.seen(place.row, 0), axes.x.seen(place.column, 0)) * channels;
+      by_vectors(channels, [&](int64_t c, auto some) {
+        Largest largest;
+        if (inside) {
+          largest.value = load_some(from + corner + c, some), largest.cell = Integers{};
+          for (int64_t number = 1; number < count; ++number) {
+            largest.see(load_some(from + corner + steps[number] + c, some), number);
+          }
+        } else {
+          seen(axes, place,
+               [&](int64_t number, int64_t at) { largest.see(load_some(from + at * channels + c, some), number); });
+        }
+        store_some(to + i * channels + c, largest.value, some);
+        store_cells(held + i * channels + c, largest.cell, some);
       });
-      store_some(to + i * channels + c, largest, some);
-      store_cells(held + i * channels + c, cell, some);
     });
   });
   return ffi::Error::Success();
@@ -106,20 +142,30 @@ ffi::Error max_pool_gradient(ffi::ThreadPool pool, Images dy, Cells cells, ffi::
   if (!read(*dx, size, window, dy, cells, &axes)) {
     return ffi::Error::InvalidArgument("max_pool_gradient: shapes of input and output do not fit the window.");
   }
-  const int64_t channels = dy.dimensions()[3];
-  const int64_t image = axes.y.length * axes.x.length * channels;
+  const int64_t channels = dy.dimensions()[3], whole = axes.y.length * axes.x.length * channels;
   const float* outer = dy.typed_data();
   const uint8_t* held = cells.typed_data();
   float* to = dx->typed_data();
-  if (axes.places() == 0) std::fill_n(to, axes.batch * image, 0.0f);
-  by_images(pool, axes, channels, [=](const Place& place, int64_t i) {
-    if (place.row == 0 && place.column == 0) std::fill_n(to + place.image * image, image, 0.0f);
-    by_vectors(channels, [&](int64_t c, auto some) {
-      const Vector slope = load_some(outer + i * channels + c, some);
-      const Integers cell = load_cells(held + i * channels + c, some);
-      seen(axes, place, [&](int64_t number, int64_t at) {
-        float* sum = to + at * channels + c;
-        store_some(sum, load_some(sum, some) + (cell == static_cast<int32_t>(number) ? slope : Vector{}), some);
+  const auto apart = offsets(axes, channels);
+  const int64_t *steps = apart.data(), count = apart.size();
+  const bool beside = axes.y.beside() && axes.x.beside();
+  const bool all = axes.y.places * axes.x.places * count == axes.y.length * axes.x.length;
+  by_images(pool, axes, channels, [=](int64_t image) {
+    if (!beside || !all) std::fill_n(to + image * whole, whole, 0.0f);
+    by_places(axes, image, [=](const Place& place, int64_t i) {
+      const int64_t corner = axes.pixel(image, axes.y.seen(place.row, 0), axes.x.seen(place.column, 0)) * channels;
+      by_vectors(channels, [&](int64_t c, auto some) {
+        const Vector slope = load_some(outer + i * channels + c, some);
+        const Integers cell = load_cells(held + i * channels + c, some);
+        const auto share = [&](int64_t number) { return cell == static_cast<int32_t>(number) ? slope : Vector{}; };
+        for (int64_t number = 0; beside && number < count; ++number) {
+          store_some(to + corner + steps[number] + c, share(number), some);
+        }
+        if (beside) return;
+        seen(axes, place, [&](int64_t number, int64_t at) {
+          float* sum = to + at * channels + c;
+          store_some(sum, load_some(sum, some) + share(number), some);
+        });
       });
     });
   });

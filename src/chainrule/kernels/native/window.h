@@ -11,6 +11,10 @@ struct Axis {
   // What a cell of the window sees at a place; it may lie outside of the image.
   int64_t seen(int64_t place, int64_t cell) const { return place * stride + cell * dilation - low; }
   bool holds(int64_t at) const { return at >= 0 && at < length; }
+  // Whether a place sees no padding.
+  bool inside(int64_t place) const { return seen(place, 0) >= 0 && seen(place, cells - 1) < length; }
+  // Whether the windows tile the axis, but for what is left behind the last.
+  bool beside() const { return low == 0 && dilation == 1 && stride == cells && places * cells <= length; }
 };
 
 struct Axes {
@@ -18,6 +22,9 @@ struct Axes {
   Axis y, x;
 
   int64_t places() const { return batch * y.places * x.places; }
+  int64_t pixel(int64_t image, int64_t row, int64_t column) const {
+    return (image * y.length + row) * x.length + column;
+  }
 };
 
 // A place of the window, walked in the order of memory.
@@ -46,7 +53,7 @@ void seen(const Axes& axes, const Place& place, Cell cell) {
     for (int64_t l = 0; l < axes.x.cells; ++l) {
       const int64_t column = axes.x.seen(place.column, l);
       if (!axes.x.holds(column)) continue;
-      cell(k * axes.x.cells + l, (place.image * axes.y.length + row) * axes.x.length + column);
+      cell(k * axes.x.cells + l, axes.pixel(place.image, row, column));
     }
   }
 }
