@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "threads.h"
@@ -82,12 +83,13 @@ struct Block {
   int64_t count() const { return rows * columns; }
 };
 
-// Calls `work(part, block)` for every block, shared among so many parts.
+// Calls `work(part, block, fresh)` for every block, shared among so many parts; fresh is each part's first.
 template <class Work>
 void by_blocks(ffi::ThreadPool& pool, const Geometry& g, int64_t parts, Work work) {
   const int64_t blocks = g.blocks();
   in_parallel(pool, parts, [=](int64_t part) {
-    for (int64_t i = blocks * part / parts; i < blocks * (part + 1) / parts; ++i) work(part, Block(g, i));
+    const int64_t first = blocks * part / parts;
+    for (int64_t i = first; i < blocks * (part + 1) / parts; ++i) work(part, Block(g, i), i == first);
   });
 }
 
@@ -96,7 +98,7 @@ const float* lines(const Geometry& g, const float* x, const Block& block) {
   const int64_t all = g.all(), wide = g.wide(), left = g.x.seen(block.column, 0) * all;
   const int64_t begin = std::clamp<int64_t>(-left, 0, wide);
   const int64_t end = std::clamp<int64_t>(g.x.length * all - left, begin, wide);
-  float* to = scratch(g.tall() * wide + g.x.stride * all, 0);
+  float* to = scratch(g.tall() * wide, 0);
   for (int64_t line = 0; line < g.tall(); ++line) {
     const int64_t row = g.y.seen(block.row, 0) + line;
     float* here = to + line * wide;
@@ -137,7 +139,7 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, Bias bias, ffi:
   const float *from = x.typed_data(), *weights = kernel.typed_data(), *start = bias.typed_data();
   float* to = y->typed_data();
   if (g.depthwise()) {
-    by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block) {
+    by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block, bool) {
       const int64_t first = block.first(g);
       Place place(g, first);
       for (int64_t i = first; i < first + block.count(); ++i, place.next(g)) {
@@ -159,7 +161,7 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, Bias bias, ffi:
   const float* right = panels.data();
   const Cells cells(g);
   const Runs runs = cells.runs();
-  by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block) {
+  by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block, bool) {
     const float* left = lines(g, from, block);
     float* out = to + block.first(g) * filters;
     for (int64_t group = 0; group < groups; ++group) {
@@ -177,15 +179,16 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, Bias bias, ffi:
   return ffi::Error::Success();
 }
 
-// sum += the sum of all rows.
-void add_rows(int64_t count, int64_t columns, const float* rows, float* sum) {
+// sum += the sum of all rows, packed.
+void add_rows(int64_t count, int64_t columns, const float* packed, float* sum) {
   by_vectors(columns, [=](int64_t c, int64_t some) {
+    const float* rows = packed + c / kPanel * kPanel * count + c % kPanel;
     Vector sums[4] = {};  // one alone would wait for itself
     int64_t i = 0;
     for (; i + 4 <= count; i += 4) {
-      for (int64_t own = 0; own < 4; ++own) sums[own] += load_some(rows + (i + own) * columns + c, some);
+      for (int64_t own = 0; own < 4; ++own) sums[own] += load(rows + (i + own) * kPanel);
     }
-    for (; i < count; ++i) sums[0] += load_some(rows + i * columns + c, some);
+    for (; i < count; ++i) sums[0] += load(rows + i * kPanel);
     store_some(sum + c, load_some(sum + c, some) + (sums[0] + sums[1]) + (sums[2] + sums[3]), some);
   });
 }
@@ -201,22 +204,23 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x, Array dy, ffi::Result<
   const int64_t filters = g.filters * groups, size = g.depth() * filters;
   // A sum of its own for each thread's share of the places, the kernel's first, then the bias'; added up in one order,
   // so that the bits are always the same.
-  const int64_t shares = std::min(pool.num_threads(), g.parts());
-  std::vector<float> sums(shares * (size + filters));
-  float* all = sums.data();
+  const int64_t shares = std::min({pool.num_threads(), g.parts(), g.blocks()});
+  const std::unique_ptr<float[]> sums(new float[shares * (size + filters)]);
+  float* all = sums.get();
   std::vector<int64_t> starts;  // of what a cell sees from each row of places
   for (int64_t row = 0; row < g.rows; ++row) starts.push_back(row * g.y.stride * g.wide());
   const int64_t* rows = starts.data();
   const Cells cells(g);
   const Runs runs = cells.runs();
-  by_blocks(pool, g, shares, [=](int64_t share, const Block& block) {
+  by_blocks(pool, g, shares, [=](int64_t share, const Block& block, bool fresh) {
     const int64_t first = block.first(g), count = block.count();
     float* sum = all + share * (size + filters);
-    add_rows(count, filters, outer + first * filters, sum + size);
+    if (fresh) std::fill_n(sum, size + filters, 0.0f);
     if (g.depthwise()) {
       Place place(g, first);
       for (int64_t i = first; i < first + count; ++i, place.next(g)) {
         const float* out = outer + i * groups;
+        for (int64_t c = 0; c < groups; ++c) sum[size + c] += out[c];
         seen(g, place, [&](int64_t cell, int64_t at) {
           const float* in = from + at * groups;
           for (int64_t c = 0; c < groups; ++c) sum[cell * groups + c] += in[c] * out[c];
@@ -228,6 +232,7 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x, Array dy, ffi::Result<
     float* right = scratch(packed_size(count, g.filters), 1);
     for (int64_t group = 0; group < groups; ++group) {
       pack(count, g.filters, {outer + first * filters + group * g.filters, filters}, right);
+      add_rows(count, g.filters, right, sum + size + group * g.filters);
       for (int64_t run = 0; run < runs.count; ++run) {
         const float* in = left + runs.starts[run] + group * g.channels;
         const Rows<float> to{sum + run * runs.length * filters + group * g.filters, filters};
