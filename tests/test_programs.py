@@ -3,7 +3,7 @@ import logging
 import jax
 import numpy as np
 
-from chainrule.programs import KEPT, compiled
+from chainrule.programs import KEPT, compiled, side_by_side
 
 
 def compilations(caplog, action) -> int:
@@ -26,3 +26,18 @@ def test_numbers_are_no_structure(caplog):
     times = compiled()(lambda x, factor: factor * x)
     times(np.ones(3, np.float32), 2.0)
     assert compilations(caplog, lambda: times(np.zeros(3, np.float32), 3.0)) == 0
+
+
+def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
+    known = jax.jit
+
+    def refusing(function, compiler_options):
+        return known(function, compiler_options={f"{name}_of_old": value for name, value in compiler_options.items()})
+
+    monkeypatch.setattr(jax, "jit", refusing)
+    assert side_by_side.__wrapped__() is None
+
+
+def test_a_program_with_the_options_does_the_same():
+    x = np.ones((8, 4), np.float32)
+    assert (jax.jit(lambda x: x @ x.T, compiler_options=side_by_side())(x) == 4).all()

@@ -21,7 +21,7 @@ from chainrule.layer import Chain, Layer, Shape, count, regularized, rows_of
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, predicted_classes
 from chainrule.notation import as_formula
 from chainrule.preparation import Preparation
-from chainrule.programs import KEPT, compiled
+from chainrule.programs import KEPT, compiled, side_by_side
 from chainrule.regularizers import Regularizer
 
 ROWS = 1024  # the most rows that go through the network at once,
@@ -82,16 +82,17 @@ class Model:
 
         def forward(x: Any) -> jax.Array:
             sizes = tuple(array.shape for array in jax.tree.leaves(x))
-            return _outputs(network.structure, tree, shapes, sizes)(network.numbers, arrays, x)
+            full = rows_of(x) == network.rows and not self.network.tokens  # YNNPACK is the faster at sums of tokens
+            return _outputs(network.structure, tree, shapes, sizes, full)(network.numbers, arrays, x)
 
-        [a] = in_batches(forward, network.widest, x)
+        [a] = in_batches(forward, network.rows, x)
         return a
 
     def _flat(self) -> "Flat":
         """The network taken apart, which takes longer than its call for a row: once for as long as it is the same."""
         known = vars(self).get("_known")
         if known is None or known.network is not self.network:
-            known = Flat(self.network, *jax.tree.flatten(self.network), widest(self.network, self.input_shape))
+            known = Flat(self.network, *jax.tree.flatten(self.network), most_rows(self.network, self.input_shape))
             vars(self)["_known"] = known
         return known
 
@@ -122,7 +123,7 @@ class Model:
         y, _ = targets(y, rows_of(x), self.network, outputs, self.cost, self.classes, "evaluate")
         sample_weight = sample_weights(sample_weight, rows_of(x), "evaluate")
         through = functools.partial(_assess, self.network, self.cost, self.parameters, self.state)
-        a, each = in_batches(through, self._flat().widest, x, y)
+        a, each = in_batches(through, self._flat().rows, x, y)
         values = {"cost": float(np.average(each.astype(np.float64), weights=sample_weight)) + self.penalty()}
         if self.preparation is not None and self.classes is None:
             a, y = self.preparation.restore(a), self.preparation.restore(y)
@@ -163,18 +164,19 @@ class Model:
 
 
 class Flat(NamedTuple):
-    """A network as JAX takes it apart, and the most numbers that any of its layers makes of an example."""
+    """A network as JAX takes it apart, and the most rows that go through it at once."""
 
     network: Chain
     numbers: list[Any]
     structure: Any
-    widest: int
+    rows: int
 
 
-def widest(network: Chain, shape: Shape) -> int:
-    """The most numbers that an example has before, between or after a network's layers."""
+def most_rows(network: Chain, shape: Shape) -> int:
+    """The most rows that go through a network at once, by the most numbers that it makes of an example on its way."""
     reached = [*(at for _, at in network.walk(shape)), network.output_shape(shape)]
-    return max(map(math.prod, reached))
+    widest = max(map(math.prod, reached))
+    return min(ROWS, max(_power_below(NUMBERS // max(widest, 1)), 16))
 
 
 class SummaryRow(NamedTuple):
@@ -229,13 +231,12 @@ def penalty(regularizer: Regularizer | None, network: Chain, shape: Shape, param
 _penalty = compiled(static_argnames="shape")(penalty)
 
 
-def in_batches(function: Callable, numbers: int, *batch: Any) -> list[np.ndarray]:
-    """A function of batches applied to any number of rows, padded to a few sizes to compile only a few times.
+def in_batches(function: Callable, most: int, *batch: Any) -> list[np.ndarray]:
+    """A function of batches, of so many rows at most, applied to any number, padded to compile only for a few sizes.
 
-    The next batch is on its way while the last one is computed. An example becomes as many as `numbers` on its way.
+    The next batch is on its way while the last one is computed.
     """
     rows = rows_of(batch)
-    most = min(ROWS, max(_power_below(NUMBERS // max(numbers, 1)), 16))
     size = min(most, _power_below(2 * rows - 1))
     ahead, parts = None, []
     for start in range(0, max(rows, 1), size):
@@ -258,14 +259,14 @@ def _power_below(number: int) -> int:
 
 
 @functools.lru_cache(KEPT)
-def _outputs(structure: Any, tree: Any, shapes: tuple[Shape, ...], sizes: tuple[Shape, ...]) -> Callable:
+def _outputs(structure: Any, tree: Any, shapes: tuple[Shape, ...], sizes: tuple[Shape, ...], full: bool) -> Callable:
     """The program of a structure, from the network's numbers, its arrays and a batch, for one set of shapes."""
 
     def outputs(numbers: list[Any], arrays: list[Any], x: Any) -> jax.Array:
         parameters, state = tree.unflatten(arrays)
         return structure.unflatten(numbers).apply(parameters, state, x)[0]
 
-    return jax.jit(outputs)
+    return jax.jit(outputs, compiler_options=side_by_side() if full else None)
 
 
 @compiled()

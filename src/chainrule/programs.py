@@ -1,7 +1,7 @@
 """Compiled programs, of which only the last few are kept."""
 
 from collections.abc import Callable
-from functools import lru_cache, wraps
+from functools import cache, lru_cache, wraps
 from typing import Any
 
 import jax
@@ -37,3 +37,17 @@ def compiled(**options: Any) -> Callable[[Callable], Callable]:
         return call
 
     return decorate
+
+
+@cache
+def side_by_side() -> dict[str, Any] | None:
+    """The compiler's options for a program that begins while the last one runs; None where it knows none.
+
+    Products by Eigen fill the threads that the last program leaves idle; those by YNNPACK, XLA's choice, do not.
+    """
+    options = {"xla_cpu_experimental_ynn_fusion_type": ""}
+    try:
+        jax.jit(lambda: 0, compiler_options=options).lower().compile()
+    except jax.errors.JaxRuntimeError:  # of another version, or for another device
+        return None
+    return options
