@@ -6,10 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from chainrule import functions
 from chainrule.formula import non_negative, positive
-from chainrule.functions import relu
 from chainrule.initializers import Constant
-from chainrule.kernels.elementwise import elu, sigmoid, softplus, tanh
+from chainrule.kernels.elementwise import elu, leaky_relu, relu, sigmoid, softplus, tanh
 from chainrule.kernels.softmax import softmax
 from chainrule.layer import Layer, NoisyLayer, Parameter
 
@@ -83,6 +83,9 @@ class ReLU(Activation):
     def __call__(self, x):
         return relu(x)
 
+    def forward(self, p, x):
+        return functions.relu(x)  # which XLA fuses with the layers beside it, however large x is
+
 
 class NoisyReLU(NoisyLayer, Activation):
     """Rectified linear unit with noise of variance sigmoid(x) in training; ReLU afterwards.
@@ -98,11 +101,11 @@ class NoisyReLU(NoisyLayer, Activation):
     textbook = "max(0, x + Y), Y ~ N(0, 1 / (1 + exp(-x)))"
 
     def __call__(self, x):
-        return relu(x)
+        return functions.relu(x)
 
     def noisy(self, p, x, key):
         deviation = jnp.exp(-softplus(-x) / 2)  # √σ(x), without √'s infinite slope at 0
-        return relu(x + deviation * jax.random.normal(key, x.shape, x.dtype))
+        return functions.relu(x + deviation * jax.random.normal(key, x.shape, x.dtype))
 
 
 class LeakyReLU(Activation):
@@ -120,7 +123,10 @@ class LeakyReLU(Activation):
     textbook = "x if x > 0 else slope * x"
 
     def __call__(self, x):
-        return jnp.where(x > 0, x, self.slope * x)
+        return leaky_relu(x, self.slope)
+
+    def forward(self, p, x):
+        return functions.leaky_relu(x, self.slope)  # as ReLU
 
 
 class PReLU(Activation):
@@ -145,7 +151,7 @@ class PReLU(Activation):
         return self(x, p["slope"])
 
     def __call__(self, x, slope: Any = None):
-        return jnp.where(x > 0, x, (self.initial if slope is None else slope) * x)
+        return functions.leaky_relu(x, self.initial if slope is None else slope)
 
 
 class ELU(Activation):

@@ -199,6 +199,11 @@ def _(primals, tangents):
     return relu(x), jnp.where(x > 0, dx, 0)
 
 
+def leaky_relu(x: jax.Array, slope: Any) -> jax.Array:
+    """x, or slope · x up to 0."""
+    return jnp.where(x > 0, x, slope * x)
+
+
 # Functions of the last axis.
 
 

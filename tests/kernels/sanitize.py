@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.kernels import native
+from chainrule.kernels import elementwise, native
 from chainrule.layer import initialize
 from chainrule.notation import parse
 
@@ -30,6 +30,7 @@ CASES = [
     *(("Dense(21)", (5,), 3), ("Dense(300)", (3,), 1), ("Softmax()", (203,), 5), ("Softmax()", (3,), 2)),
     *(("LSTM(17)", (9, 3), 30), ("GRU(16, reset_after=True)", (9, 3), 13), ("GRU(5)", (9, 3), 30)),
 ]
+LARGE = ("ReLU()", "LeakyReLU(0.3)")  # native for large arrays alone, where no layers are beside them
 OPTIMIZERS = ("GradientDescent()", "Momentum()", "Nesterov()", "Adagrad()", "Adadelta()", "RMSprop()", "Adam()")
 FLAGS = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mfma"]}
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-O1", "-g"]
@@ -48,7 +49,15 @@ def results() -> list:
         optimizer, params = parse(text), [jnp.ones((33, 35)), jnp.ones(7), jnp.ones(())]
         return optimizer.advance(params, jax.tree.map(jnp.sin, params), optimizer.init(params))
 
-    return jax.tree.leaves(jax.jit(lambda: ([case(*each) for each in CASES], [step(text) for text in OPTIMIZERS]))())
+    def alone(text: str):
+        x = jnp.linspace(-3, 3, 35)
+        return parse(text)(x), jax.jvp(parse(text), (x,), (x,))
+
+    def everything():
+        return [case(*each) for each in CASES], [alone(text) for text in LARGE], [step(text) for text in OPTIMIZERS]
+
+    elementwise.LARGE = 1
+    return jax.tree.leaves(jax.jit(everything)())
 
 
 def sanitized(kind: str, folder: Path) -> list:

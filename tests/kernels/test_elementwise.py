@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.activations import ELU, Sigmoid, Softplus, Tanh
-from chainrule.kernels import native
+from chainrule.activations import ELU, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
+from chainrule.kernels import elementwise, native
 from chainrule.kernels.elementwise import elu, sigmoid, softplus, tanh
 from chainrule.textbook.accuracy import errors
 
@@ -170,3 +170,40 @@ def test_shapes_are_checked_before_memory_is_touched(name, shapes, arrays):
 def test_whole_numbers_have_a_derivative_by_alpha():
     slope = lambda x: float(jax.grad(lambda alpha: elu(x, alpha).sum())(0.5))  # noqa: E731
     assert slope(jnp.arange(-2, 3)) == pytest.approx(slope(jnp.arange(-2.0, 3)), rel=1e-6)
+
+
+@built
+@pytest.mark.parametrize("activation", [ReLU(), LeakyReLU(), LeakyReLU(0.3)], ids=repr)
+def test_large_arrays_have_the_same_bits(monkeypatch, activation):
+    x = np.concatenate([numbers(1001), np.float32([0, -0.0, np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-37])])
+
+    def all_of(f):
+        ones = jnp.ones_like(x)
+        return f(x), *jax.jvp(f, (x,), (ones,)), jax.grad(lambda x: f(x).sum())(x), jax.jvp(jax.grad(f), (2.0,), (1.0,))
+
+    small = jax.jit(lambda: all_of(activation))()
+    monkeypatch.setattr(elementwise, "LARGE", 1)
+    large, inside = (jax.jit(lambda f=f: all_of(f))() for f in (activation, lambda x: activation.forward({}, x)))
+    assert "chainrule" in jax.jit(lambda x: activation(x)).lower(x).as_text()
+    assert "chainrule" not in jax.jit(lambda x: activation.forward({}, x)).lower(x).as_text()
+    for forms in zip(*map(jax.tree.leaves, (small, large, inside)), strict=True):
+        for form in forms[1:]:
+            np.testing.assert_array_equal(form, forms[0])
+            np.testing.assert_array_equal(np.signbit(form), np.signbit(forms[0]))
+
+
+@built
+def test_only_large_arrays_are_computed_natively():
+    for size, native_it_is in ((elementwise.LARGE - 1, False), (elementwise.LARGE, True)):
+        text = jax.jit(lambda x: ReLU()(x)).lower(jax.ShapeDtypeStruct((size,), jnp.float32)).as_text()
+        assert ("chainrule_relu" in text) == native_it_is
+
+
+def test_slopes_below_0_have_derivatives_and_populations_in_large_arrays_too(monkeypatch):
+    monkeypatch.setattr(elementwise, "LARGE", 1)
+    x, slopes = jnp.array([-2.0, -0.0, 3.0]), jnp.array([0.1, 0.5])
+    pull = jax.grad(lambda slope, x: (elementwise.leaky_relu(x, slope) * jnp.arange(1.0, 4)).sum(), (0, 1))
+    assert pull(0.5, x)[0] == -2
+    np.testing.assert_array_equal(pull(0.5, x)[1], [0.5, 1, 3])
+    together = jax.vmap(lambda slope: LeakyReLU(slope)(x))(slopes)
+    np.testing.assert_array_equal(together, [LeakyReLU(0.1)(x), LeakyReLU(0.5)(x)])

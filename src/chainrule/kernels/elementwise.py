@@ -16,6 +16,8 @@ from chainrule.kernels import native
 
 Function = Callable[..., Any]
 
+LARGE = 1 << 23  # numbers, 32 MB: from here on malloc hands out new memory each time, which takes the most time
+
 
 def elementwise(name: str, plain: Function, slope: Function) -> Function:
     """A function of each number.
@@ -61,6 +63,12 @@ def elementwise(name: str, plain: Function, slope: Function) -> Function:
     return function
 
 
+def where_large(name: str, plain: Function, slope: Function) -> Function:
+    """`elementwise` for large arrays alone, where it is the memory that counts; others XLA computes as fast."""
+    function = elementwise(name, plain, slope)
+    return lambda x, *numbers: (function if jnp.size(x) >= LARGE else plain)(x, *numbers)
+
+
 def _either(native_form: Function, plain: Function, *args: Any) -> Any:
     x, *numbers = map(jnp.asarray, args)
     if x.dtype != jnp.float32 or any(number.ndim for number in numbers):
@@ -80,3 +88,5 @@ tanh = elementwise("tanh", functions.tanh, functions.sech2)
 sigmoid = elementwise("sigmoid", functions.sigmoid, functions.bell)
 softplus = elementwise("softplus", functions.softplus, functions.sigmoid)
 elu = elementwise("elu", _elu, _elu_slope)
+relu = where_large("relu", functions.relu, lambda x: jnp.where(x > 0, jnp.ones_like(x), 0))
+leaky_relu = where_large("leaky_relu", functions.leaky_relu, lambda x, slope: jnp.where(x > 0, 1, slope))

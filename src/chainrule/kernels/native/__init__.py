@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-ACTIVATIONS = ("tanh", "sigmoid", "softplus", "elu")
+ACTIVATIONS = ("tanh", "sigmoid", "softplus", "elu", "relu", "leaky_relu")
 CELLS = ("elman", "lstm", "gru", "published_gru")
 OPTIMIZERS = ("gradient_descent", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
 KERNELS = (

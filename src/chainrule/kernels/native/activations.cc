@@ -59,6 +59,16 @@ struct ELU {  // x, or alpha (eˣ − 1) up to 0
   }
 };
 
+struct ReLU {
+  Point operator()(Wide x) const { return {x <= 0.0 ? Wide{} : x, x > 0.0 ? Wide{} + 1.0 : Wide{}}; }
+};
+
+struct LeakyReLU {  // x, or slope x up to 0
+  double slope;
+
+  Point operator()(Wide x) const { return {x > 0.0 ? x : slope * x, x > 0.0 ? Wide{} + 1.0 : Wide{} + slope}; }
+};
+
 template <class Function>
 void vector(Function f, const float* x, int64_t count, float* y) {
   round_to(y, f(read(x, count)).value, count);
@@ -139,3 +149,5 @@ CHAINRULE_ACTIVATION(tanh, Tanh);
 CHAINRULE_ACTIVATION(sigmoid, Sigmoid);
 CHAINRULE_ACTIVATION(softplus, Softplus);
 CHAINRULE_ACTIVATION(elu, ELU);
+CHAINRULE_ACTIVATION(relu, ReLU);
+CHAINRULE_ACTIVATION(leaky_relu, LeakyReLU);
