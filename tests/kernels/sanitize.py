@@ -8,6 +8,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,7 @@ CASES = [
     *(('Conv1D(5, 3, padding="same")', (9000, 2), 2), ('MaxPool2D((1, 3), stride=2, padding="same")', (5, 8, 16), 1)),
     *(("MaxPool2D((3, 2))", (10, 6, 20), 3), ("MaxPool2D(2)", (6, 4, 16), 30), ("MaxPool1D(2)", (9, 3), 2)),
     *(("Conv2D(70, 3, bias=False)", (8, 30, 1), 2), ('Conv1D(48, 5, padding="same")', (21, 16), 30)),
+    *(("Dense(21)", (5,), 30), ("Dense(33)", (17,), 9), ("Dense(70)", (300,), 101), ("Dense(1)", (1,), 13)),
     *(("Dense(21)", (5,), 3), ("Dense(300)", (3,), 1), ("Softmax()", (203,), 5), ("Softmax()", (3,), 2)),
     *(("LSTM(17)", (9, 3), 30), ("GRU(16, reset_after=True)", (9, 3), 13), ("GRU(5)", (9, 3), 30)),
 ]
@@ -39,9 +41,9 @@ SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined",
 def results() -> list:
     """Values and gradients of every case, compiled as one program."""
 
-    def case(text: str, shape: tuple, batch: int):
+    def case(text: str, shape: tuple, batch: int, scale: Any = 1.0):
         layer = parse(text)
-        p = initialize(layer, shape, jax.random.key(0))
+        p = jax.tree.map(lambda array: scale * array, initialize(layer, shape, jax.random.key(0)))
         x = jax.random.normal(jax.random.key(1), (batch, *shape))
         return layer.forward(p, x), jax.grad(lambda p, x: jnp.sum(layer.forward(p, x) ** 2), argnums=(0, 1))(p, x)
 
@@ -54,7 +56,9 @@ def results() -> list:
         return parse(text)(x), jax.jvp(parse(text), (x,), (x,))
 
     def everything():
-        return [case(*each) for each in CASES], [alone(text) for text in LARGE], [step(text) for text in OPTIMIZERS]
+        population = jax.vmap(lambda scale: case("Dense(21)", (5,), 30, scale))(jnp.arange(1.0, 4.0))
+        steps = [step(text) for text in OPTIMIZERS]
+        return [case(*each) for each in CASES], population, [alone(text) for text in LARGE], steps
 
     elementwise.LARGE = 1
     return jax.tree.leaves(jax.jit(everything)())

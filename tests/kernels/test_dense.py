@@ -1,4 +1,6 @@
-"""The product of a few rows with a matrix: native and plain."""
+"""Products of matrices: native and plain."""
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule.kernels import native
-from chainrule.kernels.dense import FEW, dense, plain
+from chainrule.kernels.dense import FEW, dense, plain, product
 
 SIZES = [(1, 1), (3, 5), (17, 16), (784, 256), (5, 273), (2, 600)]
 
@@ -42,7 +44,63 @@ def test_other_numbers_are_left_to_jax():
     np.testing.assert_array_equal(dense(x, kernel, None), x @ kernel)
 
 
+LARGER = [(9, 1, 1), (32, 17, 16), (11, 64, 10), (25, 16, 33), (33, 300, 70), (129, 96, 65)]
+
+
+@pytest.mark.parametrize("axes", [(None, None), (0, None), (None, 0), (0, 0)], ids=str)
+def test_products_of_more_rows_and_of_populations(rng, form, axes):
+    for rows, depth, units in LARGER:
+        x, kernel = (
+            jnp.asarray(rng.normal(size=shape if axis is None else (3, *shape)), jnp.float32)
+            for axis, shape in zip(axes, ((rows, depth), (depth, units)), strict=True)
+        )
+
+        def value_and_gradients(f, x, kernel):
+            y, pull = jax.vjp(f, x, kernel)
+            return y, pull(jnp.sin(y))
+
+        @jax.jit
+        def both(x, kernel):
+            ours = lambda x, kernel: dense(x, kernel, None)  # noqa: E731
+            each = [partial(value_and_gradients, f) for f in (ours, jnp.matmul)]
+            return [f(x, kernel) if axes == (None, None) else jax.vmap(f, in_axes=axes)(x, kernel) for f in each]
+
+        ours, truth = both(x, kernel)
+        for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(truth), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * float(jnp.abs(b).max()))
+        assert form == "jax" or "@chainrule_product(" in both.lower(x, kernel).as_text()
+
+
+@pytest.mark.parametrize("turned", [(False, False), (False, True), (True, False), (True, True)], ids=str)
+def test_gradients_of_products_are_products(rng, turned):
+    """Forwards over backwards and backwards over backwards, of each kind, for arrays that a population shares."""
+    shapes = ((13, 9) if turned[0] else (9, 13), (11, 13) if turned[1] else (13, 11))
+    a, b = (jnp.asarray(rng.normal(size=(3, *shape)), jnp.float32) for shape in shapes)
+    definition = lambda a, b: (a.T if turned[0] else a) @ (b.T if turned[1] else b)  # noqa: E731
+
+    def derivatives(f):
+        cost = lambda a, b: jnp.sum(jnp.sin(jax.vmap(f, in_axes=(0, None))(a, b)))  # noqa: E731
+        slopes = jax.grad(cost, argnums=(0, 1))
+        steep = lambda a, b: sum(jnp.sum(d**2) for d in slopes(a, b))  # noqa: E731
+        return jax.jit(lambda a, b: (jax.jvp(slopes, (a, b), (jnp.cos(a), b)), jax.grad(steep, argnums=(0, 1))(a, b)))
+
+    ours = derivatives(lambda a, b: product(a, b, turned))(a, b[0])
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(derivatives(definition)(a, b[0])), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * float(jnp.abs(other).max()))
+
+
+def test_populations_of_populations_and_rows_of_sequences(rng):
+    x, kernels = (
+        jnp.asarray(rng.normal(size=(2, 9, 5)), jnp.float32),
+        jnp.asarray(rng.normal(size=(3, 4, 5, 7)), jnp.float32),
+    )
+    many = jax.vmap(jax.vmap(lambda kernel: dense(x, kernel, None)))
+    np.testing.assert_allclose(many(kernels), x @ kernels[:, :, None], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.skipif(native.processor() is None, reason="the native kernels are not built")
 def test_shapes_are_checked_before_memory_is_touched():
     with pytest.raises(jax.errors.JaxRuntimeError, match="dense: shapes of input, kernel, bias and output do not fit"):
         native.call("dense", (1, 4), jnp.ones((1, 3)), jnp.ones((2, 4)), jnp.ones(4))
+    with pytest.raises(jax.errors.JaxRuntimeError, match="product: shapes of factors and result do not fit"):
+        native.call("product", (9, 4), jnp.ones((9, 3)), jnp.ones((2, 4)), left_turned=0, right_turned=0)

@@ -1,11 +1,17 @@
-"""x · kernel + bias. A native kernel serves a few rows, as in the prediction of single examples."""
+"""x · kernel + bias, and the products that are its gradients. On the CPU native kernels serve where they are faster."""
+
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 
 from chainrule.kernels import native
 
 FEW = 4  # rows, up to which the kernel's numbers are each read for little work
+MOST = 1 << 26  # multiplications, beyond which XLA's product is as fast or faster
 
 
 def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int) -> jax.Array:
@@ -20,7 +26,8 @@ def _by_rows(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
 
 @_by_rows.def_vmap
 def _(networks: int, batched: list[bool], *arrays: jax.Array) -> tuple[jax.Array, bool]:
-    return jax.vmap(plain, in_axes=[0 if it_is else None for it_is in batched])(*arrays), True  # as one product
+    form = lambda x, kernel, bias: product(x, kernel) + bias  # noqa: E731
+    return jax.vmap(form, in_axes=[0 if it_is else None for it_is in batched])(*arrays), True
 
 
 @jax.custom_jvp
@@ -28,11 +35,75 @@ def _few(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
     return native.either(_by_rows, plain, x, kernel, bias)
 
 
-_few.defjvp(lambda primals, tangents: (_few(*primals), jax.jvp(plain, primals, tangents)[1]))
+@_few.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    (x, kernel, _), (dx, d_kernel, d_bias) = primals, tangents
+    return _few(*primals), product(dx, kernel) + product(x, d_kernel) + d_bias
 
 
 def dense(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
     """`plain`, also without a bias and for any number of axes before the last."""
-    if x.ndim == 2 and len(x) <= FEW:
-        return _few(x, kernel, jnp.zeros(kernel.shape[1], x.dtype) if bias is None else bias)
-    return plain(x, kernel, 0 if bias is None else bias)
+    if x.ndim < 2 or {x.dtype, kernel.dtype} != {jnp.dtype(jnp.float32)}:
+        return plain(x, kernel, 0 if bias is None else bias)
+    rows = x.reshape(-1, x.shape[-1])
+    if len(rows) <= FEW:
+        y = _few(rows, kernel, jnp.zeros(kernel.shape[1], x.dtype) if bias is None else bias)
+    else:
+        y = product(rows, kernel) + (0 if bias is None else bias)
+    return y.reshape(*x.shape[:-1], kernel.shape[1])
+
+
+def product(a: jax.Array, b: jax.Array, turned: tuple[bool, bool] = (False, False)) -> jax.Array:
+    """a · b of two matrices, each of which may be turned first.
+
+    It is a primitive of its own and bilinear: all its derivatives, forwards and backwards, are such products again.
+    """
+    return _product.bind(a, b, turned=turned)
+
+
+def _plain(a: jax.Array, b: jax.Array, turned: tuple[bool, bool]) -> jax.Array:
+    a, b = (jnp.swapaxes(m, -1, -2) if it_is else m for m, it_is in zip((a, b), turned, strict=True))
+    return a @ b
+
+
+def _either(a: jax.Array, b: jax.Array, turned: tuple[bool, bool]) -> jax.Array:
+    shape = jax.eval_shape(partial(_plain, turned=turned), a, b).shape
+    depth = a.shape[-2 if turned[0] else -1]
+    examples = depth if turned[0] else shape[-2]
+    if min(a.size, b.size) == 0 or examples <= 2 * FEW or shape[-2] * shape[-1] * depth > MOST:
+        return _plain(a, b, turned)
+    left, right = map(int, turned)
+    natively = lambda a, b: native.call("product", shape, a, b, left_turned=left, right_turned=right)  # noqa: E731
+    return native.either(natively, partial(_plain, turned=turned), a, b)
+
+
+def _gradient(which: int, g: jax.Array, a: Any, b: Any, turned: tuple[bool, bool]) -> jax.Array:
+    """The gradient by a (0) or b (1) of ⟨g, a · b⟩, from the other one."""
+    if which == 0:
+        d = product(b, g, (turned[1], True)) if turned[0] else product(g, b, (False, not turned[1]))
+    else:
+        d = product(g, a, (True, turned[0])) if turned[1] else product(a, g, (not turned[0], False))
+    by = (a, b)[which]
+    return d if d.ndim == by.aval.ndim else d.sum(axis=0)  # of all the networks that share it
+
+
+def _over_networks(arrays: tuple, axes: tuple, *, turned: tuple[bool, bool]) -> tuple[jax.Array, int]:
+    at_front = [m if axis is None else jnp.moveaxis(m, axis, 0) for m, axis in zip(arrays, axes, strict=True)]
+    if max(m.ndim for m in at_front) == 3:
+        return product(*at_front, turned), 0
+    in_axes = [None if axis is None else 0 for axis in axes]
+    return jax.vmap(partial(_plain, turned=turned), in_axes=in_axes)(*at_front), 0  # populations of populations
+
+
+_product = Primitive("chainrule_product")
+_product.def_impl(_either)
+_product.def_abstract_eval(
+    lambda a, b, turned: jax.core.ShapedArray(jax.eval_shape(partial(_plain, turned=turned), a, b).shape, a.dtype)
+)
+ad.defbilinear(
+    _product,
+    lambda g, a, b, turned: _gradient(0, g, a, b, turned),
+    lambda g, a, b, turned: _gradient(1, g, a, b, turned),
+)
+batching.primitive_batchers[_product] = _over_networks
+mlir.register_lowering(_product, mlir.lower_fun(_either, multiple_results=False))

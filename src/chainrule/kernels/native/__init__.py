@@ -21,6 +21,7 @@ CELLS = ("elman", "lstm", "gru", "published_gru")
 OPTIMIZERS = ("gradient_descent", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
 KERNELS = (
     "dense",
+    "product",
     "softmax",
     "surprisal",
     "convolve",

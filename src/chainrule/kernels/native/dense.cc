@@ -1,5 +1,5 @@
-// The product of a few rows with a matrix, which reads the matrix once and where it lies: prediction of single
-// examples.
+// Products of matrices: of a few rows, which reads the kernel once and where it lies, for the prediction of single
+// examples; and of many, for one network or several at once.
 
 #include "threads.h"
 #include "vectors.h"
@@ -74,8 +74,90 @@ ffi::Error dense(ffi::ThreadPool pool, Matrix x, Matrix w, Row b, ffi::Result<Ma
   return ffi::Error::Success();
 }
 
+using Array = ffi::Buffer<ffi::F32>;
+
+constexpr int64_t kWorth = 1 << 18;   // multiplications, from which on a part may be another thread's
+constexpr int64_t kPacked = 1 << 16;  // numbers of b that stay in the cache
+constexpr int64_t kTall = 4 * kRows;  // rows of a part, for which it is worth to pack what they are multiplied with
+
+// The last two axes, either order, behind one that counts the networks; without it, all networks share the matrix.
+struct Matrices {
+  const float* data;
+  int64_t rows, columns, networks;
+  bool turned;  // the memory holds (columns, rows)
+
+  Matrices(const float* data, ffi::Span<const int64_t> shape, bool turned) : data(data), turned(turned) {
+    const size_t rank = shape.size();
+    networks = rank == 3 ? shape[0] : rank == 2 ? 1 : -1;
+    rows = rank < 2 ? 0 : shape[rank - (turned ? 1 : 2)], columns = rank < 2 ? 0 : shape[rank - (turned ? 2 : 1)];
+  }
+  Rows<const float> of(int64_t network) const {
+    return {data + (networks == 1 ? 0 : network * rows * columns), turned ? rows : columns};
+  }
+};
+
+ffi::Error multiply(ffi::ThreadPool pool, Array left, Array right, ffi::Result<Array> y, int64_t left_turned,
+                    int64_t right_turned) {
+  const Matrices a(left.typed_data(), left.dimensions(), left_turned);
+  const Matrices b(right.typed_data(), right.dimensions(), right_turned);
+  const Matrices out(y->typed_data(), y->dimensions(), false);
+  const int64_t networks = out.networks, height = a.rows, depth = a.columns, columns = b.columns;
+  auto serves = [=](const Matrices& m) { return m.networks == 1 || m.networks == networks; };
+  if (b.rows != depth || out.rows != height || out.columns != columns || !serves(a) || !serves(b) || networks < 0) {
+    return ffi::Error::InvalidArgument("product: shapes of factors and result do not fit.");
+  }
+  if (!out.rows || !columns || !networks) return ffi::Error::Success();
+  // A part is some networks, or some columns and rows of one: columns first, since b is packed again for each part of
+  // the rows; but rows if a is turned, since there are many then.
+  const int64_t work = height * std::max<int64_t>(depth, 16) * columns, panels = packed_size(1, columns) / kPanel;
+  const int64_t across = std::clamp<int64_t>(a.turned ? depth * columns / kPacked : work / kWorth, 1, panels);
+  const int64_t enough = std::min(4 * pool.num_threads() / networks, work / kWorth) / across;
+  const int64_t down = std::clamp<int64_t>(enough, 1, std::max<int64_t>(height / kTall, 1));
+  const int64_t together = std::max<int64_t>(kWorth / work, 1);
+  float* to = y->typed_data();
+  auto share = [=](int64_t network, int64_t part) {
+    const int64_t j = panels * (part / down) / across * kPanel;
+    const int64_t wide = std::min(panels * (part / down + 1) / across * kPanel, columns) - j;
+    const int64_t i = height * (part % down) / down, high = height * (part % down + 1) / down - i;
+    float* packed = scratch(packed_size(depth, wide), 0);
+    if (b.turned) {
+      pack_turned(depth, wide, b.of(network).at(j, 0), packed);
+    } else {
+      pack(depth, wide, b.of(network).at(0, j), packed);
+    }
+    const Rows<float> result{to + (network * height + i) * columns + j, columns};
+    if (a.turned) {
+      auto some = a.of(network).at(0, i);
+      if (down > 1) {  // close together, since places far apart fight for the same lines of the cache
+        const Rows<float> near{scratch(depth * high, 1), high};
+        for (int64_t k = 0; k < depth; ++k) std::copy_n(some.at(k, 0).data, high, near.at(k, 0).data);
+        some = {near.data, high};
+      }
+      product<A::kTransposed>(high, wide, depth, some, packed, result, false);
+    } else {
+      product<A::kUpright>(high, wide, depth, a.of(network).at(i, 0), packed, result, false);
+    }
+  };
+  const int64_t parts = across * down;
+  in_parallel(pool, (networks * parts + together - 1) / together, [=](int64_t number) {
+    for (int64_t i = number * together; i < std::min((number + 1) * together, networks * parts); ++i) {
+      share(i / parts, i % parts);
+    }
+  });
+  return ffi::Error::Success();
+}
+
 }  // namespace
 }  // namespace chainrule
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_product, chainrule::multiply,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<chainrule::Array>()
+                                  .Arg<chainrule::Array>()
+                                  .Ret<chainrule::Array>()
+                                  .Attr<int64_t>("left_turned")
+                                  .Attr<int64_t>("right_turned"));
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_dense, chainrule::dense,
                               ffi::Ffi::Bind()

@@ -164,7 +164,7 @@ ffi::Error forward(ffi::ThreadPool pool, Block a, Matrix kernel, Row bias, Matri
   const float *left = packed.shared.data(), *right = packed.others.data();
   float *out = states->typed_data(), *kept = gates->typed_data();
   n.by_examples(pool, [=](int64_t first, int64_t count) {
-    float* seen = scratch((count + kRows) * units, 0);
+    float* seen = scratch(count * units, 0);
     float* part = scratch(count * columns, 1);  // of the gates, h's
     for (int64_t t = 0; t < n.time; ++t) {
       const int64_t top = n.row(t, first);
@@ -293,9 +293,9 @@ ffi::Error backward(ffi::ThreadPool pool, Block x, Matrix turned, Matrix keep, B
   std::fill_n(later, d_start->element_count(), 0.0f);
   n.by_examples(pool, [=](int64_t first, int64_t count) {
     float* back = scratch(count * units, 0);
-    float* rows = scratch((count + kRows) * sums, 1);
     for (int64_t t = n.time - 1; t >= 0; --t) {
       const int64_t top = n.row(t, first), seed = t - n.time + seeds;
+      float* rows = to + top * sums;
       each_vector(count, units, [=](int64_t i, int64_t unit, auto some) {
         Vector sum[kSums], before[kStates], d_next[kStates], d_sum[kSums] = {}, d_last[kStates];
         for (int g = 0; g < kSums; ++g) sum[g] = load_some(kept + (top + i) * sums + g * units + unit, some);
@@ -325,7 +325,6 @@ ffi::Error backward(ffi::ThreadPool pool, Block x, Matrix turned, Matrix keep, B
       if (!Cell::kResets && shared < columns) {
         product<A::kUpright>(count, units, columns - shared, {rows + own, sums}, right, {back, units}, true);
       }
-      copy(rows, count * sums, to + top * sums);
       each_vector(count, units, [=](int64_t i, int64_t unit, auto some) {
         const int64_t at = (first + i) * units + unit;
         const Vector d_seen = load_some(back + i * units + unit, some);

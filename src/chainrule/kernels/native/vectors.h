@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 namespace chainrule {
 
@@ -24,7 +25,7 @@ typedef float Unaligned __attribute__((vector_size(4 * kLanes), aligned(4), may_
 inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
 inline void store(float* to, Vector v) { *reinterpret_cast<Unaligned*>(to) = v; }
 
-// The first `count` lanes.
+// The first `count` lanes; the others are 0.
 inline Vector load_some(const float* from, int64_t count) {
   if (count == kLanes) return load(from);
   float values[kLanes] = {};
@@ -88,6 +89,41 @@ inline void pack(int64_t depth, int64_t columns, Rows<const float> from, float* 
     for (int64_t k = 0; k < depth; ++k, to += kPanel) {
       copy(from.data + k * from.step + j, wide, to);
       std::fill(to + wide, to + kPanel, 0.0f);
+    }
+  }
+}
+
+// a's and b's numbers from the kFirst-th on by turns.
+template <int kFirst, size_t... kI>
+Vector zipped(Vector a, Vector b, std::index_sequence<kI...>) {
+  return Vector{(kI % 2 ? b : a)[kFirst + kI / 2]...};
+}
+
+// Turns a square of as many vectors as each has lanes: rows half the square apart are zipped until all have met.
+inline void turn(Vector* rows) {
+  constexpr std::make_index_sequence<kLanes> kAll;
+  constexpr int kHalf = kLanes / 2;
+  for (int met = 1; met < kLanes; met *= 2) {
+    Vector old[kLanes];
+    std::copy_n(rows, kLanes, old);
+    for (int i = 0; i < kHalf; ++i) {
+      rows[2 * i] = zipped<0>(old[i], old[i + kHalf], kAll);
+      rows[2 * i + 1] = zipped<kHalf>(old[i], old[i + kHalf], kAll);
+    }
+  }
+}
+
+// The same of a matrix that lies turned, (columns, depth).
+inline void pack_turned(int64_t depth, int64_t columns, Rows<const float> from, float* to) {
+  for (int64_t j = 0; j < packed_size(1, columns); j += kLanes) {
+    const int64_t wide = std::clamp<int64_t>(columns - j, 0, kLanes);
+    float* panel = to + j / kPanel * kPanel * depth + j % kPanel;
+    for (int64_t k = 0; k < depth; k += kLanes) {
+      const int64_t some = std::min<int64_t>(depth - k, kLanes);
+      Vector square[kLanes] = {};
+      for (int64_t i = 0; i < wide; ++i) square[i] = load_some(from.at(j + i, k).data, some);
+      turn(square);
+      for (int64_t i = 0; i < some; ++i) store(panel + (k + i) * kPanel, square[i]);
     }
   }
 }
