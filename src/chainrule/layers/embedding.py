@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from chainrule.errors import ChainruleError
 from chainrule.formula import constrained, optional, positive_int
 from chainrule.initializers import Initializer, Uniform
+from chainrule.kernels.rows import take
 from chainrule.layer import Layer, Masked, Parameter
 
 
@@ -63,7 +64,7 @@ class Embedding(Layer):
         return draw
 
     def forward(self, p, x) -> Any:
-        y = p["table"].at[x.astype(jnp.int32)].get(mode="clip")
+        y = take(p["table"], x.astype(jnp.int32))
         if self.padding_id is None:
             return y
         mask = x != self.padding_id

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.kernels.rows import take
 from chainrule.layer import rows_of
 
 
@@ -63,5 +64,5 @@ def batch(examples: Examples, order: jax.Array, index: jax.Array, size: int) -> 
         places = begin + jnp.arange(size)
         counts = (places >= index * size) & (places < examples.rows)
         rows = jax.lax.dynamic_slice(order, (begin,), (size,))
-        x, E, weights = jax.tree.map(lambda array: array.at[rows].get(mode="promise_in_bounds"), (x, E, weights))
+        x, E, weights = jax.tree.map(lambda array: take(array, rows), (x, E, weights))
     return x, E, counts.astype(jnp.float32) if weights is None else jnp.where(counts, weights, 0)

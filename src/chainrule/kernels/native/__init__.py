@@ -22,6 +22,8 @@ OPTIMIZERS = ("gradient_descent", "momentum", "nesterov", "adagrad", "adadelta",
 KERNELS = (
     "dense",
     "product",
+    "take",
+    "spread",
     "softmax",
     "surprisal",
     "convolve",

@@ -1,0 +1,77 @@
+// Rows of a table by their numbers, and sums of rows by the number of where they go, which is the gradient.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "threads.h"
+#include "vectors.h"
+#include "xla/ffi/api/ffi.h"
+
+namespace ffi = xla::ffi;
+
+namespace chainrule {
+namespace {
+
+using Table = ffi::Buffer<ffi::F32, 2>;
+using Numbers = ffi::Buffer<ffi::S32, 1>;
+
+constexpr int64_t kChunk = 1 << 14;  // floats that are worth a thread
+
+bool fit(Table table, Numbers numbers, Table rows) {
+  return table.dimensions()[0] > 0 && table.dimensions()[1] == rows.dimensions()[1] &&
+         numbers.dimensions()[0] == rows.dimensions()[0];
+}
+
+ffi::Error take(ffi::ThreadPool pool, Table table, Numbers numbers, ffi::Result<Table> rows) {
+  if (!fit(table, numbers, *rows))
+    return ffi::Error::InvalidArgument("take: shapes of table, numbers and rows do not fit.");
+  const int64_t count = numbers.dimensions()[0], wide = table.dimensions()[1], last = table.dimensions()[0] - 1;
+  const float* from = table.typed_data();
+  const int32_t* which = numbers.typed_data();
+  float* to = rows->typed_data();
+  const int64_t chunk = kChunk / std::max<int64_t>(wide, 1) + 1;
+  in_parallel(pool, (count + chunk - 1) / chunk, [=](int64_t part) {
+    for (int64_t i = part * chunk; i < std::min((part + 1) * chunk, count); ++i) {
+      std::copy_n(from + std::clamp<int64_t>(which[i], 0, last) * wide, wide, to + i * wide);
+    }
+  });
+  return ffi::Error::Success();
+}
+
+// Each part owns some rows of the table, and adds what comes to them in the order of the numbers.
+ffi::Error spread(ffi::ThreadPool pool, Table rows, Numbers numbers, ffi::Result<Table> table) {
+  if (!fit(*table, numbers, rows))
+    return ffi::Error::InvalidArgument("spread: shapes of rows, numbers and table do not fit.");
+  const int64_t count = numbers.dimensions()[0], wide = rows.dimensions()[1], all = table->dimensions()[0];
+  const float* from = rows.typed_data();
+  const int32_t* which = numbers.typed_data();
+  float* to = table->typed_data();
+  const int64_t parts = std::clamp<int64_t>((all + count) * wide / kChunk, 1, std::max<int64_t>(pool.num_threads(), 1));
+  in_parallel(pool, parts, [=](int64_t part) {
+    const int64_t first = all * part / parts, end = all * (part + 1) / parts;
+    std::fill(to + first * wide, to + end * wide, 0.0f);
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t row = std::clamp<int64_t>(which[i], 0, all - 1);
+      if (row < first || row >= end) continue;
+      float* sum = to + row * wide;
+      by_vectors(wide, [&](int64_t j, int64_t some) {
+        store_some(sum + j, load_some(sum + j, some) + load_some(from + i * wide + j, some), some);
+      });
+    }
+  });
+  return ffi::Error::Success();
+}
+
+}  // namespace
+}  // namespace chainrule
+
+#define CHAINRULE_OF_ROWS(name)                                    \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_##name, chainrule::name, \
+                                ffi::Ffi::Bind()                   \
+                                    .Ctx<ffi::ThreadPool>()        \
+                                    .Arg<chainrule::Table>()       \
+                                    .Arg<chainrule::Numbers>()     \
+                                    .Ret<chainrule::Table>())
+
+CHAINRULE_OF_ROWS(take);
+CHAINRULE_OF_ROWS(spread);

@@ -1,0 +1,67 @@
+"""Rows of a table by their numbers, and the sums of rows that are the gradient: on the CPU native kernels for many."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.core import ShapedArray
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from chainrule.kernels import native
+
+FEW = 1 << 12  # numbers, up to which a call costs more than XLA's loop
+
+
+def plain(table: jax.Array, rows: jax.Array) -> jax.Array:
+    """The definition; numbers beyond the table are taken for its last row, and those below 0 for its first."""
+    return table.at[jnp.clip(rows, 0, len(table) - 1)].get(mode="promise_in_bounds")
+
+
+def take(table: jax.Array, rows: jax.Array) -> jax.Array:
+    """`plain`, for a table of rows of any shape and any array of numbers."""
+    own = table.shape[1:]
+    if table.dtype != jnp.float32 or rows.size * math.prod(own) <= FEW:
+        return plain(table, rows)
+    return _take.bind(table.reshape(len(table), -1), rows.reshape(-1).astype(jnp.int32)).reshape(*rows.shape, *own)
+
+
+def _plain_spread(values: jax.Array, rows: jax.Array, count: int) -> jax.Array:
+    """The sum of the values for each row of a table of so many."""
+    zeros = jnp.zeros((count, values.shape[1]), values.dtype)
+    return zeros.at[jnp.clip(rows, 0, count - 1)].add(values, mode="promise_in_bounds")
+
+
+def _either_take(table: jax.Array, rows: jax.Array) -> jax.Array:
+    natively = lambda table, rows: native.call("take", (len(rows), table.shape[1]), table, rows)  # noqa: E731
+    return native.either(natively, plain, table, rows, also=jnp.int32)
+
+
+def _either_spread(values: jax.Array, rows: jax.Array, count: int) -> jax.Array:
+    natively = lambda values, rows: native.call("spread", (count, values.shape[1]), values, rows)  # noqa: E731
+    by_xla = lambda values, rows: _plain_spread(values, rows, count)  # noqa: E731
+    return native.either(natively, by_xla, values, rows, also=jnp.int32)
+
+
+def _primitive(name: str, either: Any, definition: Any, transposed: Any) -> Primitive:
+    """A function of an array and of row numbers, linear in the array."""
+
+    def of_several(arrays: tuple, axes: tuple, **static: Any) -> tuple[jax.Array, int]:
+        return jax.vmap(lambda *each: definition(*each, **static), in_axes=axes)(*arrays), 0
+
+    def abstract(*shapes: Any, **static: Any) -> Any:
+        shape = jax.eval_shape(lambda *arrays: definition(*arrays, **static), *shapes).shape
+        return ShapedArray(shape, shapes[0].dtype)
+
+    primitive = Primitive(f"chainrule_{name}")
+    primitive.def_impl(either)
+    primitive.def_abstract_eval(abstract)
+    ad.defbilinear(primitive, transposed, None)  # the numbers of rows have no gradient
+    batching.primitive_batchers[primitive] = of_several
+    mlir.register_lowering(primitive, mlir.lower_fun(either, multiple_results=False))
+    return primitive
+
+
+_take = _primitive("take", _either_take, plain, lambda g, table, rows: _spread.bind(g, rows, count=table.aval.shape[0]))
+_spread = _primitive("spread", _either_spread, _plain_spread, lambda g, values, rows, count: _take.bind(g, rows))
