@@ -198,3 +198,9 @@ def test_a_prepared_model_takes_raw_rows():
     outputs = priced.outputs(preparation.inputs(table))
     np.testing.assert_allclose(priced(table), 25 + outputs.astype(np.float64) * np.std(table["price"]))
     np.testing.assert_array_equal(priced.predict(table), priced(table)[:, 0])
+
+
+def test_many_rows_and_few_are_predicted_alike():
+    network = model("Dense(3) >> Tanh() >> Dense(2) >> Softmax()", cost=CategoricalCrossEntropy())
+    x = np.random.default_rng(1).normal(size=(10_000, 4)).astype(np.float32)
+    np.testing.assert_allclose(network(x)[-50:], network(x[-50:]), rtol=1e-5)

@@ -26,6 +26,7 @@ from chainrule.regularizers import Regularizer
 
 ROWS = 1024  # the most rows that go through the network at once,
 NUMBERS = 1 << 23  # as long as no layer makes more numbers of them than these
+MANY = 8  # batches, for more of which a program is worth its compilation that lets the next one begin early
 
 
 @dataclass(repr=False, eq=False)
@@ -79,11 +80,12 @@ class Model:
         network = self._flat()
         arrays, tree = jax.tree.flatten((self.parameters, self.state))
         shapes = tuple(array.shape for array in arrays)
+        many = rows_of(x) > MANY * network.rows and not self.network.tokens  # YNNPACK sums tokens faster
 
         def forward(x: Any) -> jax.Array:
             sizes = tuple(array.shape for array in jax.tree.leaves(x))
-            full = rows_of(x) == network.rows and not self.network.tokens  # YNNPACK is the faster at sums of tokens
-            return _outputs(network.structure, tree, shapes, sizes, full)(network.numbers, arrays, x)
+            program = _outputs(network.structure, tree, shapes, sizes, many and rows_of(x) == network.rows)
+            return program(network.numbers, arrays, x)
 
         [a] = in_batches(forward, network.rows, x)
         return a
@@ -259,14 +261,14 @@ def _power_below(number: int) -> int:
 
 
 @functools.lru_cache(KEPT)
-def _outputs(structure: Any, tree: Any, shapes: tuple[Shape, ...], sizes: tuple[Shape, ...], full: bool) -> Callable:
+def _outputs(structure: Any, tree: Any, shapes: tuple[Shape, ...], sizes: tuple[Shape, ...], many: bool) -> Callable:
     """The program of a structure, from the network's numbers, its arrays and a batch, for one set of shapes."""
 
     def outputs(numbers: list[Any], arrays: list[Any], x: Any) -> jax.Array:
         parameters, state = tree.unflatten(arrays)
         return structure.unflatten(numbers).apply(parameters, state, x)[0]
 
-    return jax.jit(outputs, compiler_options=side_by_side() if full else None)
+    return jax.jit(outputs, compiler_options=side_by_side() if many else None)
 
 
 @compiled()
