@@ -98,6 +98,12 @@ def test_populations_of_populations_and_rows_of_sequences(rng):
     np.testing.assert_allclose(many(kernels), x @ kernels[:, :, None], rtol=1e-5, atol=1e-6)
 
 
+def test_one_population_for_each_factor(rng):
+    x, kernels = (jnp.asarray(rng.normal(size=(3, *shape)), jnp.float32) for shape in ((9, 5), (5, 7)))
+    every = jax.vmap(lambda kernel: jax.vmap(lambda x: dense(x, kernel, None))(x))
+    np.testing.assert_allclose(every(kernels), x @ kernels[:, None], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.skipif(native.processor() is None, reason="the native kernels are not built")
 def test_shapes_are_checked_before_memory_is_touched():
     with pytest.raises(jax.errors.JaxRuntimeError, match="dense: shapes of input, kernel, bias and output do not fit"):

@@ -42,7 +42,7 @@ def test_whole_tiles_and_what_is_left_over(rng, channels, filters, batch):
     @jax.jit
     def both(x, kernel):
         outer = jnp.sin(jnp.arange(batch * 63 * filters, dtype=jnp.float32)).reshape(batch, 9, 7, filters)
-        pulls = [jax.vjp(lambda x, kernel, f=f: f(x, kernel, SAME), x, kernel) for f in (convolution, plain)]
+        pulls = [jax.vjp(lambda x, k, f=f: f(x, k, k[0, 0, 0], SAME), x, kernel) for f in (convolution, plain)]
         return [(y, *pull(outer)) for y, pull in pulls]
 
     for ours, truth in zip(*both(x, kernel), strict=True):
@@ -56,7 +56,7 @@ def test_rows_that_are_cut_since_they_are_long(rng):
 
     @jax.jit
     def both(x, kernel):
-        pulls = [jax.vjp(lambda x, kernel, f=f: f(x, kernel, window), x, kernel) for f in (convolution, plain)]
+        pulls = [jax.vjp(lambda x, k, f=f: f(x, k, k[0, 0], window), x, kernel) for f in (convolution, plain)]
         return [(y, *pull(jnp.sin(y))) for y, pull in pulls]
 
     for ours, truth in zip(*both(x, jnp.asarray(rng.normal(size=(5, 3, 7)), jnp.float32)), strict=True):
@@ -66,7 +66,7 @@ def test_rows_that_are_cut_since_they_are_long(rng):
 @built
 def test_nan_and_infinity_reach_only_what_sees_them():
     x = jnp.ones((1, 6, 6, 2)).at[0, 0, 0, 0].set(jnp.nan).at[0, 5, 5, 1].set(jnp.inf)
-    y = convolution(x, jnp.ones((3, 3, 2, 3)), SAME)
+    y = convolution(x, jnp.ones((3, 3, 2, 3)), jnp.zeros(3), SAME)
     np.testing.assert_array_equal(jnp.isnan(y[0, :, :, 0]).nonzero(), ([0, 0, 1, 1], [0, 1, 0, 1]))
     np.testing.assert_array_equal(jnp.isinf(y[0, :, :, 2]).nonzero(), ([4, 4, 5, 5], [4, 5, 4, 5]))
 
@@ -85,21 +85,22 @@ def test_the_same_bits_every_time_and_from_many_threads(text):
 @built
 def test_a_population_of_kernels():
     x, kernels = jnp.ones((2, 5, 5, 2)), jax.random.normal(jax.random.key(0), (3, 3, 3, 2, 4))
-    together = jax.vmap(lambda kernel: convolution(x, kernel, SAME))(kernels)
-    apart = jnp.stack([convolution(x, kernel, SAME) for kernel in kernels])
+    together = jax.vmap(lambda kernel: convolution(x, kernel, kernel[0, 0, 0], SAME))(kernels)
+    apart = jnp.stack([convolution(x, kernel, kernel[0, 0, 0], SAME) for kernel in kernels])
     np.testing.assert_allclose(together, apart, rtol=1e-6)
 
 
 def test_other_numbers_than_float32_are_left_to_jax():
     with jax.enable_x64(True):
         x, kernel = jnp.ones((1, 4, 4, 1), jnp.float64), jnp.full((3, 3, 1, 1), 0.1, jnp.float64)
-        assert convolution(x, kernel, SAME)[0, 1, 1, 0] == pytest.approx(0.9, abs=1e-15)
+        assert convolution(x, kernel, jnp.zeros(1, jnp.float64), SAME)[0, 1, 1, 0] == pytest.approx(0.9, abs=1e-15)
 
 
 @built
 def test_second_derivatives():
     x, kernel = jax.random.normal(jax.random.key(0), (2, 5, 5, 2)), jax.random.normal(jax.random.key(1), (3, 3, 2, 3))
-    of = lambda f: jax.grad(lambda k: jnp.sum(jax.grad(lambda x: jnp.sum(jnp.sin(f(x, k, SAME))))(x) ** 2))(kernel)  # noqa: E731
+    cost = lambda f, x, k: jnp.sum(jnp.sin(f(x, k, k[0, 0, 0], SAME)))  # noqa: E731
+    of = lambda f: jax.grad(lambda k: jnp.sum(jax.grad(lambda x: cost(f, x, k))(x) ** 2))(kernel)  # noqa: E731
     np.testing.assert_allclose(of(convolution), of(plain), rtol=1e-4, atol=1e-4)
 
 
@@ -107,15 +108,17 @@ def test_second_derivatives():
 @pytest.mark.parametrize(
     ("kernel", "shape", "arrays", "numbers", "expected"),
     [
-        ("convolve", (1, 4, 4, 3), [(1, 4, 4, 2), (3, 3, 1, 3)], {}, "convolve: shapes of input, kernel and output"),
+        ("convolve", (1, 4, 4, 3), [(1, 4, 4, 2), (3, 3, 1, 3), (3,)], {}, "convolve: shapes of input, kernel"),
+        ("convolve", (1, 4, 4, 3), [(1, 4, 4, 1), (3, 3, 1, 3), (2,)], {}, "convolve: shapes of input, kernel, bias"),
         (
             "convolve",
             (1, 4, 4, 3),
-            [(1, 4, 4, 1), (3, 3, 1, 3)],
+            [(1, 4, 4, 1), (3, 3, 1, 3), (3,)],
             {"window": (0, 1, 1, 1, 1, 1)},
             "do not fit the window",
         ),
-        ("kernel_gradient", (3, 3, 1, 3), [(1, 4, 4, 1), (2, 4, 4, 3)], {}, "kernel_gradient: shapes of input"),
+        ("kernel_gradient", ((3, 3, 1, 3), (3,)), [(1, 4, 4, 1), (2, 4, 4, 3)], {}, "kernel_gradient: shapes of input"),
+        ("kernel_gradient", ((3, 3, 1, 3), (1,)), [(1, 4, 4, 1), (1, 4, 4, 3)], {}, "kernel_gradient: shapes of input"),
     ],
 )
 def test_shapes_are_checked_before_memory_is_touched(kernel, shape, arrays, numbers, expected):

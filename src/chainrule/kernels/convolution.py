@@ -64,14 +64,14 @@ convolution.defvjp(
     lambda x, kernel, bias, window, groups: (convolution(x, kernel, bias, window, groups), (x, kernel)),
     lambda window, groups, saved, dy: (
         input_gradient(dy, saved[1], saved[0].shape[1:-1], window, groups),
-        *kernel_gradient(saved[0], dy, window, groups),
+        *kernel_gradient(saved[0], dy, window, groups),  # type: ignore[misc]
     ),
 )
 input_gradient.defvjp(
     lambda dy, kernel, lengths, window, groups: (input_gradient(dy, kernel, lengths, window, groups), (dy, kernel)),
     lambda lengths, window, groups, saved, x: (
         convolution(x, saved[1], _no_bias(saved[1]), window, groups),
-        kernel_gradient(x, saved[0], window, groups)[0],
+        kernel_gradient(x, saved[0], window, groups)[0],  # type: ignore[index]
     ),
 )
 kernel_gradient.defvjp(

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
@@ -87,18 +88,19 @@ def _gradient(which: int, g: jax.Array, a: Any, b: Any, turned: tuple[bool, bool
     return d if d.ndim == by.aval.ndim else d.sum(axis=0)  # of all the networks that share it
 
 
-def _over_networks(arrays: tuple, axes: tuple, *, turned: tuple[bool, bool]) -> tuple[jax.Array, int]:
+def _over_networks(arrays: Any, axes: Any, *, turned: tuple[bool, bool]) -> tuple[jax.Array, int]:
     at_front = [m if axis is None else jnp.moveaxis(m, axis, 0) for m, axis in zip(arrays, axes, strict=True)]
-    if max(m.ndim for m in at_front) == 3:
-        return product(*at_front, turned), 0
     in_axes = [None if axis is None else 0 for axis in axes]
-    return jax.vmap(partial(_plain, turned=turned), in_axes=in_axes)(*at_front), 0  # populations of populations
+    if all(m.ndim == (2 if axis is None else 3) for m, axis in zip(at_front, in_axes, strict=True)):
+        a, b = at_front
+        return product(a, b, turned), 0
+    return jax.vmap(lambda a, b: _plain(a, b, turned), in_axes=in_axes)(*at_front), 0  # populations of populations
 
 
 _product = Primitive("chainrule_product")
 _product.def_impl(_either)
 _product.def_abstract_eval(
-    lambda a, b, turned: jax.core.ShapedArray(jax.eval_shape(partial(_plain, turned=turned), a, b).shape, a.dtype)
+    lambda a, b, turned: ShapedArray(jax.eval_shape(partial(_plain, turned=turned), a, b).shape, a.dtype)
 )
 ad.defbilinear(
     _product,

@@ -181,7 +181,7 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, Bias bias, ffi:
 
 // sum += the sum of all rows, packed.
 void add_rows(int64_t count, int64_t columns, const float* packed, float* sum) {
-  by_vectors(columns, [=](int64_t c, int64_t some) {
+  by_vectors(columns, [=](int64_t c, auto some) {
     const float* rows = packed + c / kPanel * kPanel * count + c % kPanel;
     Vector sums[4] = {};  // one alone would wait for itself
     int64_t i = 0;
