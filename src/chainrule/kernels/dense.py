@@ -55,11 +55,12 @@ def dense(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
 
 
 def product(a: jax.Array, b: jax.Array, turned: tuple[bool, bool] = (False, False)) -> jax.Array:
-    """a · b of two matrices, each of which may be turned first.
+    """a · b of two matrices, each of which may be turned first; or of several, counted by the first axis.
 
     It is a primitive of its own and bilinear: all its derivatives, forwards and backwards, are such products again.
     """
-    return _product.bind(a, b, turned=turned)
+    dtype = jnp.result_type(a, b)
+    return _product.bind(a.astype(dtype), b.astype(dtype), turned=turned)
 
 
 def _plain(a: jax.Array, b: jax.Array, turned: tuple[bool, bool]) -> jax.Array:

@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from chainrule.kernels.dense import product
 from chainrule.kernels.window import Window
 
 
@@ -20,10 +21,10 @@ def plain(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
 
 
 def local(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
-    """`plain`, as a product of each place's patch with its matrix."""
+    """`plain`, as a product of each place's patches with its matrix."""
     places, filters = kernel.shape[: len(window.size)], kernel.shape[-1]
-    patches = jnp.concatenate(list(window.taps(x)), axis=-1)
-    patches = patches.reshape(x.shape[0], math.prod(places), patches.shape[-1])
-    matrices = kernel.reshape(math.prod(places), patches.shape[-1], filters)
-    product = jax.lax.dot_general(patches, matrices, (((2,), (1,)), ((1,), (0,))))  # (place, batch, filter)
-    return jnp.moveaxis(product, 0, 1).reshape(x.shape[0], *places, filters)
+    patches = jnp.concatenate([jnp.moveaxis(seen, 0, -2) for seen in window.taps(x)], axis=-1)
+    patches = patches.reshape(math.prod(places), *patches.shape[-2:])
+    matrices = kernel.reshape(len(patches), patches.shape[-1], filters)
+    y = product(patches, matrices)  # (place, batch, filter)
+    return jnp.moveaxis(y, 0, 1).reshape(x.shape[0], *places, filters)
