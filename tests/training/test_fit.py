@@ -109,7 +109,7 @@ def test_a_weight_of_two_is_the_row_twice_and_of_zero_is_none():
     repeated = train(
         x=np.repeat(X, weights, axis=0), y=np.repeat(Y, weights), batch_size="all", optimizer="Momentum(0.5)"
     )
-    close(weighted, repeated, rtol=1e-5)
+    close(weighted, repeated, rtol=1e-5, atol=1e-7)
     assert weighted.history["cost"] == pytest.approx(repeated.history["cost"], rel=1e-6)
     assert weighted.history["accuracy"] == pytest.approx(repeated.history["accuracy"], rel=1e-6)
 
