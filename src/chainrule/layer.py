@@ -179,9 +179,19 @@ class Chain(Layer):
         """
         order = list(range(len(self.layers)))
         for first, second in pairwise(range(len(order))):
-            if self.layers[first].rectifies and self.layers[second].takes_largest:
+            if _has(self.layers[first], "rectifies") and _has(self.layers[second], "takes_largest"):
                 order[first], order[second] = second, first
         return order
+
+
+def _has(layer: Layer, trait: str) -> bool:
+    """Whether a layer has a trait; a subclass with a formula of its own does not inherit it."""
+    for kind in type(layer).__mro__:
+        if trait in vars(kind):
+            return vars(kind)[trait]
+        if vars(kind).keys() & {"forward", "apply", "__call__"}:
+            return False
+    return False
 
 
 def _masked_again(layer: Layer, values: jax.Array, mask: jax.Array) -> Masked:

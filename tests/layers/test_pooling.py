@@ -170,3 +170,18 @@ def test_layers_keep_their_states_keys_and_masks_whatever_the_order_of_computati
     in_turn = MaxPool1D(2).forward({}, Masked(ReLU()(x), mask))
     np.testing.assert_array_equal(masked.values, in_turn.values)
     np.testing.assert_array_equal(masked.mask, in_turn.mask)
+
+
+def test_a_subclass_with_a_formula_of_its_own_is_computed_in_its_turn():
+    class Falling(ReLU):
+        def forward(self, p, x):
+            return -super().forward(p, x)
+
+    class Smallest(MaxPool1D):
+        def forward(self, p, x):
+            return -super().forward(p, -x)
+
+    x = jnp.array([[[1.0], [3.0], [-2.0], [-1.0]]])
+    assert (Falling() >> MaxPool1D(2)).forward(({}, {}), x).ravel().tolist() == [-1, 0]
+    assert (ReLU() >> Smallest(2)).forward(({}, {}), jnp.abs(x)).ravel().tolist() == [1, 1]
+    assert (Falling() >> Smallest(2)).forward(({}, {}), x).ravel().tolist() == [-3, 0]
