@@ -79,12 +79,11 @@ class Model:
         x = inputs(x, self.input_shape, self.network, self.network.tokens)
         network = self._flat()
         arrays, tree = jax.tree.flatten((self.parameters, self.state))
-        shapes = tuple(array.shape for array in arrays)
         many = rows_of(x) > MANY * network.rows and not self.network.tokens  # YNNPACK sums tokens faster
 
         def forward(x: Any) -> jax.Array:
-            sizes = tuple(array.shape for array in jax.tree.leaves(x))
-            program = _outputs(network.structure, tree, shapes, sizes, many and rows_of(x) == network.rows)
+            sizes = x.shape if isinstance(x, np.ndarray) else tuple(array.shape for array in x)
+            program = _outputs(network.structure, tree, sizes, many and rows_of(x) == network.rows)
             return program(network.numbers, arrays, x)
 
         [a] = in_batches(forward, network.rows, x)
@@ -242,7 +241,8 @@ def in_batches(function: Callable, most: int, *batch: Any) -> list[np.ndarray]:
     size = min(most, _power_below(2 * rows - 1))
     ahead, parts = None, []
     for start in range(0, max(rows, 1), size):
-        results = jax.tree.leaves(function(*jax.tree.map(lambda array, at=start: _rows(array, at, size), batch)))
+        part = batch if rows == size else jax.tree.map(lambda array, at=start: _rows(array, at, size), batch)
+        results = jax.tree.leaves(function(*part))
         parts += [] if ahead is None else [[*map(np.asarray, ahead)]]
         ahead = results
     parts.append([np.asarray(result)[: rows - size * len(parts)] for result in ahead or ()])
@@ -261,7 +261,7 @@ def _power_below(number: int) -> int:
 
 
 @functools.lru_cache(KEPT)
-def _outputs(structure: Any, tree: Any, shapes: tuple[Shape, ...], sizes: tuple[Shape, ...], many: bool) -> Callable:
+def _outputs(structure: Any, tree: Any, sizes: Shape | tuple[Shape, ...], many: bool) -> Callable:
     """The program of a structure, from the network's numbers, its arrays and a batch, for one set of shapes."""
 
     def outputs(numbers: list[Any], arrays: list[Any], x: Any) -> jax.Array:
