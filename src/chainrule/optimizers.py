@@ -18,7 +18,8 @@ from chainrule.notation import as_formula
 from chainrule.schedules import Schedule, rate, rate_at
 
 Slots = dict[str, jax.Array]
-WORTH_A_CALL = 1 << 10  # parameters, from which on one call of a native kernel is faster than XLA's loops
+WORTH_A_CALL = 1 << 10  # parameters, from which on one call of a native kernel is faster than XLA's loops,
+AS_FAST = 1 << 20  # and from which on they are as fast for a rule without slots, which writes each array in one loop
 
 
 class Optimizer(Formula):
@@ -82,7 +83,8 @@ class Rule(Optimizer):
 
     def advance(self, params, grads, state):
         own = "kernel" in vars(type(self))  # a subclass may have another rule
-        worth = sum(map(jnp.size, jax.tree.leaves(params))) >= WORTH_A_CALL
+        size = sum(map(jnp.size, jax.tree.leaves(params)))
+        worth = WORTH_A_CALL <= size and (self.slots or size < AS_FAST)
         return (_in_one_pass if own and worth else Optimizer.advance)(self, params, grads, state)
 
     def rates(self, state, params):
