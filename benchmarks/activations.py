@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.workload import Contestants, Workload
 
-NUMBERS = 16_000_000
+NUMBERS, CALLS = 16_000_000, 10
 ACTIVATIONS = ("Tanh", "Sigmoid", "Softplus", "ELU", "ReLU", "LeakyReLU")
 
 
@@ -30,7 +30,7 @@ def activation(name: str) -> Workload:
             "Flax": _on_jax(getattr(jax.nn, peer), x),
         }
 
-    return Workload(contestants, moved=3.0 * x.nbytes)
+    return Workload(contestants, CALLS, moved=3.0 * x.nbytes)
 
 
 def _on_jax(function: Callable, x: np.ndarray) -> Callable[[], float]:
@@ -42,7 +42,8 @@ def _on_jax(function: Callable, x: np.ndarray) -> Callable[[], float]:
     compiled, numbers = jax.jit(value_and_derivative(function)), jnp.asarray(x)
 
     def work() -> float:
-        value, derivative = jax.block_until_ready(compiled(numbers))
+        for _ in range(CALLS):
+            value, derivative = jax.block_until_ready(compiled(numbers))
         return float((value[:100] + derivative[:100]).sum())
 
     return work
@@ -57,8 +58,9 @@ def _torch(name: str, x: np.ndarray, compiled: bool = False) -> Callable[[], flo
     ones = torch.ones(len(x))
 
     def work() -> float:
-        value = function(numbers)
-        [derivative] = torch.autograd.grad(value, numbers, ones)
+        for _ in range(CALLS):
+            value = function(numbers)
+            [derivative] = torch.autograd.grad(value, numbers, ones)
         return float((value[:100] + derivative[:100]).detach().sum())
 
     return work

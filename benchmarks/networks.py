@@ -7,6 +7,8 @@ import numpy as np
 from benchmarks.tasks import classification
 from benchmarks.workload import Contestants, Workload
 
+EXAMPLES = 3200  # an epoch: long enough for the machine to come to its speed
+
 SMALL = "Dense(64) >> ReLU() >> Dense(10) >> Softmax()"
 MLP = "Dense(256) >> ReLU() >> Dense(128) >> ReLU() >> Dense(10) >> Softmax()"
 LARGE = "Dense(2048) >> ReLU() >> Dense(2048) >> ReLU() >> Dense(10) >> Softmax()"
@@ -27,11 +29,12 @@ def step(
     notation: str,
     shape: tuple[int, ...],
     batch: int,
-    steps: int = 12,
+    steps: int | None = None,
     optimizer: str = "Adam(0.001)",
     dense: bool = False,
 ) -> Workload:
     """A step of training, shuffle included; `dense` networks are MLPs, which scikit-learn has too."""
+    steps = steps or EXAMPLES // batch
     task = classification(notation, shape, batch, steps, optimizer=optimizer)
 
     def contestants() -> Contestants:

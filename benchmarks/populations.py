@@ -11,7 +11,7 @@ from benchmarks.workload import Contestants, Workload
 NETWORK = "Dense(64) >> ReLU() >> Dense(10) >> Softmax()"
 
 
-def population(networks: int, steps: int = 24) -> Workload:
+def population(networks: int, steps: int = 100) -> Workload:
     """A step of all of them, on the same batches."""
     task = classification(NETWORK, (64,), 32, steps)
 

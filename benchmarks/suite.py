@@ -12,7 +12,7 @@ from benchmarks.updates import OPTIMIZERS, update
 
 SGD = "GradientDescent(0.01)"
 WORKLOADS = {
-    "MLP 784-256-128-10, batch 1": lambda: step(MLP, (784,), 1, 200, dense=True),
+    "MLP 784-256-128-10, batch 1": lambda: step(MLP, (784,), 1, 1000, dense=True),
     "MLP 784-256-128-10, batch 32": lambda: step(MLP, (784,), 32, 200, dense=True),
     "MLP 784-256-128-10, batch 256": lambda: step(MLP, (784,), 256, 100, dense=True),
     "MLP 64-64-10, batch 1, gradient descent": lambda: step(SMALL, (64,), 1, 1347, optimizer=SGD, dense=True),
@@ -37,7 +37,7 @@ WORKLOADS = {
     "64 networks of 64-64-10 at once, batch 32": lambda: population(64),
     **{f"{name.split('(')[0]}, 10 million parameters": lambda name=name: update(name) for name in OPTIMIZERS},
     **{f"{name}, 16 million numbers": lambda name=name: activation(name) for name in ACTIVATIONS},
-    "prediction of one row by MLP 784-256-128-10": lambda: prediction(1, 200),
+    "prediction of one row by MLP 784-256-128-10": lambda: prediction(1, 2000),
     "prediction of 100,000 rows by MLP 784-256-128-10": lambda: prediction(100_000, 1),
     "fit of an estimator to digits, 30 epochs": lambda: fits("digits"),
     "fit of an estimator to breast_cancer, 30 epochs": lambda: fits("breast_cancer"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.workload import Contestants, Workload
 
-ARRAYS, SIDE, UPDATES = 10, 1000, 20
+ARRAYS, SIDE, UPDATES = 10, 1000, 50
 OPTIMIZERS = {
     "GradientDescent(0.01)": 3,
     "Momentum(0.01)": 5,
