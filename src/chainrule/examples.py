@@ -1,5 +1,6 @@
 """What users give as examples, checked: inputs, targets as the cost wants them, and weights."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def balanced_weights(y: np.ndarray) -> np.ndarray:
 
 def check_finite(array: np.ndarray, who: str, name: str) -> None:
     """Refuse NaN and infinity, naming the first; the sum of squares, which they spoil, is the faster look."""
-    if array.dtype.kind == "f" and not np.isfinite(np.vdot(array, array)) and not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not math.isfinite(np.vdot(array, array)) and not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ChainruleError(
             f"{who}: {name}[{', '.join(map(str, place))}] is {array[place]}, expected finite numbers. "

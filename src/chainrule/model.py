@@ -78,13 +78,12 @@ class Model:
         """The network's outputs for prepared examples, any number of rows, compiled for a few sizes only."""
         x = inputs(x, self.input_shape, self.network, self.network.tokens)
         network = self._flat()
-        arrays, tree = jax.tree.flatten((self.parameters, self.state))
         many = rows_of(x) > MANY * network.rows and not self.network.tokens  # YNNPACK sums tokens faster
 
         def forward(x: Any) -> jax.Array:
             sizes = x.shape if isinstance(x, np.ndarray) else tuple(array.shape for array in x)
-            program = _outputs(network.structure, tree, sizes, many and rows_of(x) == network.rows)
-            return program(network.numbers, arrays, x)
+            program = _outputs(network.structure, sizes, many and rows_of(x) == network.rows)
+            return program(network.numbers, self.parameters, self.state, x)
 
         [a] = in_batches(forward, network.rows, x)
         return a
@@ -261,11 +260,10 @@ def _power_below(number: int) -> int:
 
 
 @functools.lru_cache(KEPT)
-def _outputs(structure: Any, tree: Any, sizes: Shape | tuple[Shape, ...], many: bool) -> Callable:
-    """The program of a structure, from the network's numbers, its arrays and a batch, for one set of shapes."""
+def _outputs(structure: Any, sizes: Shape | tuple[Shape, ...], many: bool) -> Callable:
+    """The program of a structure, from the network's numbers, its arrays and a batch, for one size of batches."""
 
-    def outputs(numbers: list[Any], arrays: list[Any], x: Any) -> jax.Array:
-        parameters, state = tree.unflatten(arrays)
+    def outputs(numbers: list[Any], parameters: Any, state: Any, x: Any) -> jax.Array:
         return structure.unflatten(numbers).apply(parameters, state, x)[0]
 
     return jax.jit(outputs, compiler_options=side_by_side() if many else None)
