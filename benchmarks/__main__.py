@@ -1,4 +1,4 @@
-"""Chainrule beside its peers: `python -m benchmarks [--rounds 9] [--out FOLDER] [--readme] [NAME …]`."""
+"""Chainrule beside its peers: `python -m benchmarks [--rounds 9] [--without PEER] [--out FOLDER] [--readme] [NAME …]`."""
 
 import argparse
 import sys
@@ -16,7 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Chainrule and its peers, taking turns.")
     parser.add_argument("names", nargs="*", help="parts of the workloads' titles")
     parser.add_argument("--rounds", type=int, default=9, help="counted rounds; the table shows their median")
-    parser.add_argument("--without", nargs="*", default=[], help="peers to leave out")
+    parser.add_argument("--without", action="append", default=[], metavar="PEER", help="a peer to leave out")
     parser.add_argument("--out", type=Path, help="a folder for results.md and results.json; what is there is kept")
     parser.add_argument("--readme", action="store_true", help="put the table into README.md")
     options = parser.parse_args()

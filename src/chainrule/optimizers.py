@@ -84,7 +84,7 @@ class Rule(Optimizer):
     def advance(self, params, grads, state):
         own = "kernel" in vars(type(self))  # a subclass may have another rule
         size = sum(map(jnp.size, jax.tree.leaves(params)))
-        worth = WORTH_A_CALL <= size and (self.slots or size < AS_FAST)
+        worth = size >= WORTH_A_CALL and (self.slots or size < AS_FAST)
         return (_in_one_pass if own and worth else Optimizer.advance)(self, params, grads, state)
 
     def rates(self, state, params):

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.kernels import elementwise, native
+from chainrule.kernels.softmax import surprisal
 from chainrule.layer import initialize
 from chainrule.notation import parse
 
@@ -30,7 +31,7 @@ CASES = [
     *(("Conv2D(70, 3, bias=False)", (8, 30, 1), 2), ('Conv1D(48, 5, padding="same")', (21, 16), 30)),
     *(("Embedding(30, 200)", (9,), 5), ("Embedding(300, 17)", (30,), 11)),
     *(("Dense(21)", (5,), 30), ("Dense(33)", (17,), 9), ("Dense(70)", (300,), 101), ("Dense(1)", (1,), 13)),
-    *(("Dense(21)", (5,), 3), ("Dense(300)", (3,), 1), ("Softmax()", (203,), 5), ("Softmax()", (3,), 2)),
+    *(("Dense(21)", (5,), 3), ("Dense(300)", (3,), 1), ("Softmax()", (203,), 5), ("Softmax()", (3,), 13)),
     *(("LSTM(17)", (9, 3), 30), ("GRU(16, reset_after=True)", (9, 3), 13), ("GRU(5)", (9, 3), 30)),
 ]
 LARGE = ("ReLU()", "LeakyReLU(0.3)")  # native for large arrays alone, where no layers are beside them
@@ -59,7 +60,8 @@ def results() -> list:
     def everything():
         population = jax.vmap(lambda scale: case("Dense(21)", (5,), 30, scale))(jnp.arange(1.0, 4.0))
         steps = [step(text) for text in OPTIMIZERS]
-        return [case(*each) for each in CASES], population, [alone(text) for text in LARGE], steps
+        surprisals = [surprisal(jnp.sin(jnp.arange(9.0 * of)).reshape(9, of)) for of in (1, 5, 70)]
+        return [case(*each) for each in CASES], population, [alone(text) for text in LARGE], steps, surprisals
 
     elementwise.LARGE = 1
     return jax.tree.leaves(jax.jit(everything)())

@@ -7,9 +7,9 @@ import pytest
 
 from chainrule import functions
 from chainrule.kernels import native
-from chainrule.kernels.softmax import LONG, softmax, surprisal
+from chainrule.kernels.softmax import softmax, surprisal
 
-SHAPES = ((1, 1), (1, 10), (3, LONG), (2, 3, LONG + 1), (40, 1000), (40, 10))
+SHAPES = ((1, 1), (1, 10), (7, 3), (8, 128), (2, 3, 129), (40, 1000), (900, 10))
 ROWS = [
     [jnp.inf, 0, 1],
     [jnp.inf, jnp.inf, 0],
@@ -50,14 +50,24 @@ def test_many_classes_are_within_half_a_unit(rng):
     assert ulp.max() < (0.51 if native.processor() else 2)
 
 
-def test_a_population_and_second_derivatives():
-    z = jax.random.normal(jax.random.key(0), (2, 3, LONG))
-    np.testing.assert_allclose(jax.vmap(softmax)(z), functions.softmax(z), rtol=1e-6)
+@pytest.mark.parametrize(
+    ("mine", "truth"), [(softmax, functions.softmax), (surprisal, functions.surprisal)], ids=["softmax", "surprisal"]
+)
+def test_a_population_and_second_derivatives(mine, truth):
+    z = jax.random.normal(jax.random.key(0), (2, 3, 128))
+    np.testing.assert_allclose(jax.vmap(mine)(z), truth(z), rtol=1e-6)
     bent = lambda f: jax.jit(jax.grad(lambda z: jnp.sum(jax.grad(lambda z: jnp.sum(f(z) ** 2))(z) ** 2)))(z)  # noqa: E731
-    np.testing.assert_allclose(bent(softmax), bent(functions.softmax), rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(bent(mine), bent(truth), rtol=1e-4, atol=1e-9)
+
+
+def test_each_row_is_the_same_alone_and_beside_others(rng):
+    z = jnp.asarray(rng.normal(0, 20, (13, 10)), jnp.float32)
+    np.testing.assert_array_equal(surprisal(z), jnp.concatenate([surprisal(row[None]) for row in z]))
 
 
 @pytest.mark.skipif(native.processor() is None, reason="the native kernels are not built")
 def test_shapes_are_checked_before_memory_is_touched():
     with pytest.raises(jax.errors.JaxRuntimeError, match="softmax: shapes of input and output do not fit"):
         native.call("softmax", (2, 3), jnp.ones((2, 2)))
+    with pytest.raises(jax.errors.JaxRuntimeError, match="surprisal: shapes of input and outputs do not fit"):
+        native.call("surprisal", [(2, 2), (2, 3)], jnp.ones((2, 2)))

@@ -1,4 +1,4 @@
-"""Softmax of rows, and its surprisal. Native kernels serve long rows and few of them; short ones XLA does as fast."""
+"""Softmax of rows, and its surprisal: natively in one pass over the rows, which XLA makes many of."""
 
 import jax
 import jax.numpy as jnp
@@ -6,28 +6,12 @@ import jax.numpy as jnp
 from chainrule import functions
 from chainrule.kernels import native
 
-LONG = 128  # classes, from which on the kernels are faster
-FEW = 256  # numbers in all, up to which a call costs less than XLA's threads
-
-
-def _kernel(name: str, plain: functions.Function, z: jax.Array) -> jax.Array:
-    z = jnp.asarray(z)
-    if z.ndim and z.size and (z.shape[-1] >= LONG or z.size <= FEW):
-        by_rows = lambda z: native.call(name, z.shape, z, vmap_method="broadcast_all")  # noqa: E731
-        return native.either(by_rows, plain, z)
-    return plain(z)
-
 
 @jax.custom_jvp
 def softmax(z: jax.Array) -> jax.Array:
     """exp z / Σ exp z over the last axis."""
-    return _kernel("softmax", functions.softmax, z)
-
-
-@jax.custom_jvp
-def surprisal(z: jax.Array) -> jax.Array:
-    """−ln softmax z."""
-    return _kernel("surprisal", functions.surprisal, z)
+    by_rows = lambda z: native.call("softmax", z.shape, z, vmap_method="broadcast_all")  # noqa: E731
+    return _either(by_rows, functions.softmax, z)
 
 
 @softmax.defjvp
@@ -36,6 +20,24 @@ def _(primals, tangents):
     return p, functions.softmax_tangent(p, *tangents)
 
 
-@surprisal.defjvp
+def surprisal(z: jax.Array) -> jax.Array:
+    """−ln softmax z."""
+    return _with_softmax(z)[0]
+
+
+@jax.custom_jvp
+def _with_softmax(z: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The surprisal, and the softmax that its derivative needs."""
+    by_rows = lambda z: tuple(native.call("surprisal", [z.shape] * 2, z, vmap_method="broadcast_all"))  # noqa: E731
+    return _either(by_rows, lambda z: (functions.surprisal(z), functions.softmax(z)), z)
+
+
+@_with_softmax.defjvp
 def _(primals, tangents):
-    return surprisal(*primals), functions.surprisal_tangent(softmax(*primals), *tangents)
+    s, p = _with_softmax(*primals)
+    return (s, p), (functions.surprisal_tangent(p, *tangents), functions.softmax_tangent(p, *tangents))
+
+
+def _either(by_rows, plain, z):
+    z = jnp.asarray(z)
+    return native.either(by_rows, plain, z) if z.ndim and z.size else plain(z)

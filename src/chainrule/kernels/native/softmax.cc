@@ -1,4 +1,5 @@
-// Softmax of rows of logits, and its surprisal, −ln: computed in double and rounded once.
+// Softmax of rows of logits, and its surprisal, −ln: computed in double and rounded once. Rows are worked on side by
+// side, each in a lane of its own, so that also short ones fill the vectors.
 
 #include <cmath>
 #include <cstdint>
@@ -14,90 +15,91 @@ namespace ffi = xla::ffi;
 namespace chainrule {
 namespace {
 
-float largest(const float* z, int64_t count) {
-  Vector tops = Vector{} - std::numeric_limits<float>::infinity();
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) tops = load(z + i) > tops ? load(z + i) : tops;
-  float top = tops[0];
-  for (int lane = 1; lane < kLanes; ++lane) top = std::max(top, tops[lane]);
-  for (; i < count; ++i) top = z[i] > top ? z[i] : top;
-  return top;
-}
+// Where the numbers of each lane's row begin; where there are fewer rows than lanes, the last one serves for the rest.
+struct Lanes {
+  int64_t begin[kWide];
 
-// How far logits are below the top: those that are the top, though it be infinite, are not.
-inline Wide below(Wide top, Wide z) { return z == top ? Wide{} : z - top; }
-
-// e^(z − top) of a row into e, for whole vectors; returns their sum but for the 1 of one that is the top, which would
-// take the last digits of the others.
-double exponentials(const float* z, int64_t count, float top, double* e) {
-  for (int64_t i = 0; i < count; i += kWide) {
-    const Wide power = Exponential(below(Wide{} + top, read(z + i, std::min<int64_t>(kWide, count - i)))).value();
-    std::memcpy(e + i, &power, sizeof power);
+  Lanes(int64_t first, int64_t last, int64_t count) {
+    for (int64_t lane = 0; lane < kWide; ++lane) begin[lane] = std::min(first + lane, last) * count;
   }
-  std::fill(e + count, e + (count + kWide - 1) / kWide * kWide, 0.0);
-  const int64_t first = std::find(z, z + count, top) - z;
-  e[first] -= 1.0;
-  Wide sums{};
-  for (int64_t i = 0; i < count; i += kWide) {
-    Wide power;
-    std::memcpy(&power, e + i, sizeof power);
-    sums += power;
+  Wide read(const float* from, int64_t j) const {
+    Narrow numbers;
+    for (int lane = 0; lane < kWide; ++lane) numbers[lane] = from[begin[lane] + j];
+    return __builtin_convertvector(numbers, Wide);
   }
-  e[first] += 1.0;
-  double rest = 0.0;
-  for (int lane = 0; lane < kWide; ++lane) rest += sums[lane];
-  return rest;
-}
-
-struct Softmax {
-  double share;
-  explicit Softmax(double rest) : share(1.0 / (1.0 + rest)) {}
-  Wide operator()(Wide, Wide e) const { return e * share; }
+  void round_to(float* to, int64_t j, Wide v) const {
+    const Narrow rounded = __builtin_convertvector(v, Narrow);
+    for (int lane = 0; lane < kWide; ++lane) to[begin[lane] + j] = rounded[lane];
+  }
 };
 
-struct Surprisal {
-  double all;
-  explicit Surprisal(double rest) : all(std::log1p(rest)) {}
-  Wide operator()(Wide d, Wide) const { return all - d; }
-};
+// p and, where it is wanted, its surprisal s, of up to kWide rows of `count` logits; d and e have room for each.
+void side_by_side(const Lanes& lanes, const float* z, int64_t count, Wide* d, Wide* e, float* p, float* s) {
+  Wide top = Wide{} - std::numeric_limits<double>::infinity();
+  for (int64_t j = 0; j < count; ++j) {
+    d[j] = lanes.read(z, j);
+    top = d[j] > top ? d[j] : top;
+  }
+  Bits found{};
+  Wide rest{};  // the sum but for the 1 of one that is the top, which would take the last digits of the others
+  for (int64_t j = 0; j < count; ++j) {
+    const Bits is_top = d[j] == top;
+    d[j] = is_top ? Wide{} : d[j] - top;  // the top is 0 below itself, though it be infinite
+    e[j] = Exponential(d[j]).value();
+    rest += (is_top & ~found) ? Wide{} : e[j];
+    found |= is_top;
+  }
+  const Wide share = 1.0 / (1.0 + rest);
+  for (int64_t j = 0; j < count; ++j) lanes.round_to(p, j, e[j] * share);
+  if (!s) return;
+  Wide all;
+  for (int lane = 0; lane < kWide; ++lane) all[lane] = std::log1p(rest[lane]);
+  for (int64_t j = 0; j < count; ++j) lanes.round_to(s, j, all - d[j]);
+}
 
 using Array = ffi::Buffer<ffi::F32>;
 
-template <class Function>
-ffi::Error by_rows(ffi::ThreadPool pool, Array z, ffi::Result<Array> y) {
+constexpr int64_t kChunk = 1 << 13;  // numbers that are worth a thread
+
+ffi::Error by_rows(ffi::ThreadPool& pool, const Array& z, float* p, float* s) {
   const int64_t size = z.element_count();
-  if (static_cast<int64_t>(y->element_count()) != size || z.dimensions().size() == 0) {
-    return ffi::Error::InvalidArgument("softmax: shapes of input and output do not fit.");
-  }
   if (!size) return ffi::Error::Success();
-  const int64_t count = z.dimensions().back(), rows = size / count, chunk = std::max<int64_t>((1 << 14) / count, 1);
+  const int64_t count = z.dimensions().back(), rows = size / count;
+  const int64_t chunk = std::max<int64_t>(kChunk / count / kWide, 1) * kWide;
   const float* from = z.typed_data();
-  float* to = y->typed_data();
-  on_large_pages(to, size);
+  on_large_pages(p, size);
+  if (s) on_large_pages(s, size);
   in_parallel(pool, (rows + chunk - 1) / chunk, [=](int64_t part) {
-    double* e = reinterpret_cast<double*>(scratch(2 * (count + kWide), 0));
-    for (int64_t row = part * chunk; row < std::min(rows, (part + 1) * chunk); ++row) {
-      const float* z = from + row * count;
-      const float top = largest(z, count);
-      const Function f(exponentials(z, count, top, e));
-      for (int64_t i = 0; i < count; i += kWide) {
-        const int64_t some = std::min<int64_t>(kWide, count - i);
-        Wide power;
-        std::memcpy(&power, e + i, sizeof power);
-        round_to(to + row * count + i, f(below(Wide{} + top, read(z + i, some)), power), some);
-      }
+    std::vector<Wide> d(2 * count);
+    for (int64_t row = part * chunk; row < std::min(rows, (part + 1) * chunk); row += kWide) {
+      side_by_side(Lanes(row, rows - 1, count), from, count, d.data(), d.data() + count, p, s);
     }
   });
   return ffi::Error::Success();
 }
 
+bool fit(const Array& z, ffi::Result<Array>& y) {
+  return z.dimensions().size() && y->element_count() == z.element_count();
+}
+
+ffi::Error softmax(ffi::ThreadPool pool, Array z, ffi::Result<Array> p) {
+  if (!fit(z, p)) return ffi::Error::InvalidArgument("softmax: shapes of input and output do not fit.");
+  return by_rows(pool, z, p->typed_data(), nullptr);
+}
+
+ffi::Error surprisal(ffi::ThreadPool pool, Array z, ffi::Result<Array> s, ffi::Result<Array> p) {
+  if (!fit(z, s) || !fit(z, p)) {
+    return ffi::Error::InvalidArgument("surprisal: shapes of input and outputs do not fit.");
+  }
+  return by_rows(pool, z, p->typed_data(), s->typed_data());
+}
+
 }  // namespace
 }  // namespace chainrule
 
-#define CHAINRULE_BY_ROWS(name, Function)                        \
-  XLA_FFI_DEFINE_HANDLER_SYMBOL(                                 \
-      chainrule_##name, chainrule::by_rows<chainrule::Function>, \
-      ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<chainrule::Array>().Ret<chainrule::Array>())
+XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_softmax, chainrule::softmax,
+                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<chainrule::Array>().Ret<chainrule::Array>());
 
-CHAINRULE_BY_ROWS(softmax, Softmax);
-CHAINRULE_BY_ROWS(surprisal, Surprisal);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    chainrule_surprisal, chainrule::surprisal,
+    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<chainrule::Array>().Ret<chainrule::Array>().Ret<chainrule::Array>());
