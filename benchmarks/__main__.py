@@ -1,4 +1,4 @@
-"""Chainrule beside its peers: `python -m benchmarks [--rounds 9] [--without PEER] [--out FOLDER] [--readme] [NAME …]`."""
+"""Chainrule beside its peers: `python -m benchmarks [--rounds 9] [--out FOLDER] [--readme] [NAME …]`."""
 
 import argparse
 import sys

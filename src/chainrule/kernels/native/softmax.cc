@@ -17,10 +17,10 @@ namespace {
 
 // Where the numbers of each lane's row begin; where there are fewer rows than lanes, the last one serves for the rest.
 struct Lanes {
-  int64_t begin[kWide];
+  int64_t rows, begin[kWide];
 
-  Lanes(int64_t first, int64_t last, int64_t count) {
-    for (int64_t lane = 0; lane < kWide; ++lane) begin[lane] = std::min(first + lane, last) * count;
+  Lanes(int64_t first, int64_t end, int64_t count) : rows(std::min<int64_t>(end - first, kWide)) {
+    for (int64_t lane = 0; lane < kWide; ++lane) begin[lane] = (first + std::min(lane, rows - 1)) * count;
   }
   Wide read(const float* from, int64_t j) const {
     Narrow numbers;
@@ -29,7 +29,7 @@ struct Lanes {
   }
   void round_to(float* to, int64_t j, Wide v) const {
     const Narrow rounded = __builtin_convertvector(v, Narrow);
-    for (int lane = 0; lane < kWide; ++lane) to[begin[lane] + j] = rounded[lane];
+    for (int lane = 0; lane < rows; ++lane) to[begin[lane] + j] = rounded[lane];
   }
 };
 
@@ -52,8 +52,8 @@ void side_by_side(const Lanes& lanes, const float* z, int64_t count, Wide* d, Wi
   const Wide share = 1.0 / (1.0 + rest);
   for (int64_t j = 0; j < count; ++j) lanes.round_to(p, j, e[j] * share);
   if (!s) return;
-  Wide all;
-  for (int lane = 0; lane < kWide; ++lane) all[lane] = std::log1p(rest[lane]);
+  Wide all{};
+  for (int lane = 0; lane < lanes.rows; ++lane) all[lane] = std::log1p(rest[lane]);
   for (int64_t j = 0; j < count; ++j) lanes.round_to(s, j, all - d[j]);
 }
 
@@ -72,7 +72,7 @@ ffi::Error by_rows(ffi::ThreadPool& pool, const Array& z, float* p, float* s) {
   in_parallel(pool, (rows + chunk - 1) / chunk, [=](int64_t part) {
     std::vector<Wide> d(2 * count);
     for (int64_t row = part * chunk; row < std::min(rows, (part + 1) * chunk); row += kWide) {
-      side_by_side(Lanes(row, rows - 1, count), from, count, d.data(), d.data() + count, p, s);
+      side_by_side(Lanes(row, rows, count), from, count, d.data(), d.data() + count, p, s);
     }
   });
   return ffi::Error::Success();
