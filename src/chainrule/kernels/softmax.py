@@ -1,5 +1,8 @@
 """Softmax of rows, and its surprisal: natively in one pass over the rows, which XLA makes many of."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -38,6 +41,6 @@ def _(primals, tangents):
     return (s, p), (functions.surprisal_tangent(p, *tangents), functions.softmax_tangent(p, *tangents))
 
 
-def _either(by_rows, plain, z):
+def _either(by_rows: Callable, plain: Callable, z: Any) -> Any:
     z = jnp.asarray(z)
     return native.either(by_rows, plain, z) if z.ndim and z.size else plain(z)
