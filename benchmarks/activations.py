@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.workload import Contestants, Workload
 
-NUMBERS, CALLS = 16_000_000, 10
+NUMBERS, CALLS = 16_000_000, 30
 ACTIVATIONS = ("Tanh", "Sigmoid", "Softplus", "ELU", "ReLU", "LeakyReLU")
 
 

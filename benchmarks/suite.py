@@ -12,7 +12,7 @@ from benchmarks.updates import OPTIMIZERS, update
 
 SGD = "GradientDescent(0.01)"
 WORKLOADS = {
-    "MLP 784-256-128-10, batch 1": lambda: step(MLP, (784,), 1, 1000, dense=True),
+    "MLP 784-256-128-10, batch 1": lambda: step(MLP, (784,), 1, 500, dense=True),
     "MLP 784-256-128-10, batch 32": lambda: step(MLP, (784,), 32, 200, dense=True),
     "MLP 784-256-128-10, batch 256": lambda: step(MLP, (784,), 256, 100, dense=True),
     "MLP 64-64-10, batch 1, gradient descent": lambda: step(SMALL, (64,), 1, 1347, optimizer=SGD, dense=True),

@@ -10,7 +10,8 @@ namespace ffi = xla::ffi;
 namespace chainrule {
 namespace {
 
-constexpr int64_t kChunk = 1 << 15;  // numbers of an array that one thread takes at a time
+// Numbers of an array that one thread takes at a time: many of a large network, since memory flows best then.
+constexpr int64_t kShortest = 1 << 15, kLongest = 1 << 20;
 
 inline Vector sqrt(Vector x) {
   for (int i = 0; i < kLanes; ++i) x[i] = __builtin_sqrtf(x[i]);
@@ -115,6 +116,9 @@ ffi::Error update(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> constants, ffi::Re
   bool fits = static_cast<int64_t>(constants.element_count()) == networks * Rule::kConstants &&
               static_cast<int64_t>(to.size()) == arrays * (1 + kSlots) &&
               static_cast<int64_t>(from.size()) == arrays * (2 + kSlots);
+  int64_t numbers = 0;
+  for (int64_t n = 0; n < arrays && fits; ++n) numbers += (**to.template get<ffi::AnyBuffer>(n)).element_count();
+  const int64_t chunk = std::clamp(numbers / (4 * pool.num_threads()), kShortest, kLongest);
   std::vector<Part<kSlots>> parts;
   for (int64_t n = 0; n < arrays && fits; ++n) {
     Leaf<kSlots> leaf;
@@ -133,8 +137,8 @@ ffi::Error update(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> constants, ffi::Re
     for (int64_t network = 0; network < networks && fits; ++network) {
       const int64_t own = size / networks, end = (network + 1) * own;
       const float* c = constants.typed_data() + network * Rule::kConstants;
-      for (int64_t first = network * own; first < end; first += kChunk) {
-        parts.push_back({leaf, first, std::min(first + kChunk, end), c});
+      for (int64_t first = network * own; first < end; first += chunk) {
+        parts.push_back({leaf, first, std::min(first + chunk, end), c});
       }
     }
   }
