@@ -2,7 +2,8 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
@@ -56,10 +57,13 @@ class Layer(Formula):
     """Whether it takes `Masked` batches itself; other layers see each step's values alone."""
 
     takes_largest: ClassVar[bool] = False
-    """Whether each output is the largest of some inputs, which alone has the gradient."""
+    """Whether each output is the largest of what its `window` sees, which alone has the gradient."""
 
     rectifies: ClassVar[bool] = False
     """Whether each output is the input or 0, the larger."""
+
+    convolves: ClassVar[bool] = False
+    """Whether `forward_through` knows a better way through a layer that takes the largest and one that rectifies."""
 
     @property
     def tokens(self) -> int | None:
@@ -81,6 +85,13 @@ class Layer(Formula):
     @abstractmethod
     def forward(self, p: Any, x: jax.Array) -> jax.Array:
         """The formula: from parameters `p` and a batch `x` to the layer's output, as in inference."""
+
+    def forward_through(self, p: Any, x: Any, behind: Sequence[Any]) -> Any:
+        """`forward`, and on through layers without parameters."""
+        x = self.forward(p, x)
+        for layer in behind:
+            x = layer.forward({}, x)
+        return x
 
     def apply(self, p: Any, state: Any, x: Any, key: jax.Array | None = None) -> tuple[Any, Any]:
         """`forward` with state and randomness carried along: a key means training, None inference."""
@@ -163,8 +174,11 @@ class Chain(Layer):
 
     def apply(self, p: Any, state: Any, x: Any, key: jax.Array | None = None) -> tuple[Any, Any]:
         states = list(state)
-        for index in self._computed():
+        for index, *behind in self._together() if not isinstance(x, Masked) else zip(self._computed(), strict=True):
             layer = self.layers[index]
+            if behind:
+                x = layer.forward_through(p[index], x, [self.layers[other] for other in behind])
+                continue
             own = None if key is None else jax.random.fold_in(key, index)
             mask = x.mask if isinstance(x, Masked) and not layer.reads_masks else None
             y, states[index] = layer.apply(p[index], state[index], x if mask is None else x.values, own)
@@ -182,6 +196,16 @@ class Chain(Layer):
             if _has(self.layers[first], "rectifies") and _has(self.layers[second], "takes_largest"):
                 order[first], order[second] = second, first
         return order
+
+    def _together(self) -> Iterator[list[int]]:
+        """The same, cut into what is computed in one: a convolution, and a maximum and a rectifier behind it."""
+        left = deque(self._computed())
+        while left:
+            group = [left.popleft()]
+            for trait in ("takes_largest", "rectifies") if _has(self.layers[group[0]], "convolves") else ():
+                if left and _has(self.layers[left[0]], trait):
+                    group.append(left.popleft())
+            yield group
 
 
 def _has(layer: Layer, trait: str) -> bool:

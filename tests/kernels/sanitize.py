@@ -29,6 +29,11 @@ CASES = [
     *(('Conv1D(5, 3, padding="same")', (9000, 2), 2), ('MaxPool2D((1, 3), stride=2, padding="same")', (5, 8, 16), 1)),
     *(("MaxPool2D((3, 2))", (10, 6, 20), 3), ("MaxPool2D(2)", (6, 4, 16), 30), ("MaxPool1D(2)", (9, 3), 2)),
     *(("Conv2D(70, 3, bias=False)", (8, 30, 1), 2), ('Conv1D(48, 5, padding="same")', (21, 16), 30)),
+    *(
+        ('Conv2D(33, 3, padding="same") >> ReLU() >> MaxPool2D(2)', (9, 7, 3), 30),
+        ("Conv1D(5, 3) >> ReLU()", (9, 3), 5),
+    ),
+    *(("Conv2D(4, 2, stride=2) >> MaxPool2D((1, 3))", (9, 13, 17), 2), ("Conv1D(7, 5) >> MaxPool1D(4)", (9000, 2), 2)),
     *(("Embedding(30, 200)", (9,), 5), ("Embedding(300, 17)", (30,), 11)),
     *(("Dense(21)", (5,), 30), ("Dense(33)", (17,), 9), ("Dense(70)", (300,), 101), ("Dense(1)", (1,), 13)),
     *(("Dense(21)", (5,), 3), ("Dense(300)", (3,), 1), ("Softmax()", (203,), 5), ("Softmax()", (3,), 13)),

@@ -122,9 +122,13 @@ def test_second_derivatives():
     ],
 )
 def test_shapes_are_checked_before_memory_is_touched(kernel, shape, arrays, numbers, expected):
-    numbers = {"window": (1, 1, 1, 1, 1, 1), "groups": 1} | numbers
+    first, *rest = map(jnp.ones, arrays)
+    whole = jnp.zeros((0,) * 4, jnp.uint8)
+    forward = kernel == "convolve"
+    numbers = {"window": (1,) * 6, "groups": 1, "kept": (1, 1, 1, 1, 0) if forward else (1, 1)} | numbers
+    shape, inputs = ((shape, whole), [first, whole, *rest]) if forward else (shape, [first, *rest, whole])
     with pytest.raises(jax.errors.JaxRuntimeError, match=expected):
-        native.call(kernel, shape, *map(jnp.ones, arrays), **numbers)
+        native.call(kernel, shape, *inputs, **numbers)
 
 
 @built

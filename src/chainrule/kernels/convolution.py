@@ -8,6 +8,7 @@ as plain convolutions, since XLA derives gradients in forms that run many times 
 
 import itertools
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,16 @@ from chainrule.kernels import native
 from chainrule.kernels.window import Window
 
 AXES = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC")}
+
+
+class Kept(NamedTuple):
+    """Images, (batch, *lengths, channels), of which max pooling has kept something; the rest of them is zero."""
+
+    values: jax.Array
+    """The largest of each `size` pixels."""
+    cell: jax.Array
+    """Which of these pixels held it; empty where all pixels are kept."""
+    size: tuple[int, ...]
 
 
 def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int, window: Window, groups: int = 1) -> jax.Array:
@@ -37,7 +48,7 @@ def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int, window: Window
 def convolution(x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, groups: int = 1) -> jax.Array:
     """`plain`, faster, and with gradients that are as fast inside a compiled loop as outside."""
     return native.either(
-        partial(_convolve, window=window, places=window.places(x.shape[1:-1]), groups=groups),
+        lambda x, kernel, bias: convolve(x, kernel, bias, window, window.places(x.shape[1:-1]), groups).values,
         partial(plain, window=window, groups=groups),
         *(x, kernel, bias),
     )
@@ -46,10 +57,9 @@ def convolution(x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def input_gradient(dy: jax.Array, kernel: jax.Array, lengths: tuple, window: Window, groups: int) -> jax.Array:
     """∂/∂x for x with axes of these lengths: dy, spread out by the stride, convolved with the mirrored kernel."""
-    by_phases = partial(_input_gradient_by_phases, lengths=lengths, window=window, groups=groups)
+    by_phases = partial(input_gradient_by_phases, lengths=lengths, window=window, groups=groups)
     spread_out = partial(_input_gradient_spread_out, lengths=lengths, window=window, groups=groups)
-    strided_and_dilated = max(window.stride) > 1 and max(window.dilation) > 1
-    return spread_out(dy, kernel) if strided_and_dilated else native.either(by_phases, spread_out, dy, kernel)
+    return native.either(by_phases, spread_out, dy, kernel) if has_phases(window) else spread_out(dy, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -57,7 +67,7 @@ def kernel_gradient(x: jax.Array, dy: jax.Array, window: Window, groups: int) ->
     """∂/∂kernel: the input convolved with dy, which is as large as the output; and ∂/∂bias: dy summed over places."""
     by_taps = _kernel_gradient_by_taps if groups > 1 else _kernel_gradient_as_convolution
     plain = lambda x, dy: (by_taps(x, dy, window, groups), dy.sum(range(dy.ndim - 1)))  # noqa: E731
-    return native.either(partial(_kernel_gradient, window=window, groups=groups), plain, x, dy)
+    return native.either(partial(sum_of_products, window=window, groups=groups), plain, x, dy)
 
 
 convolution.defvjp(
@@ -87,25 +97,54 @@ def _no_bias(kernel: jax.Array) -> jax.Array:
     return jnp.zeros(kernel.shape[-1], kernel.dtype)
 
 
-def _convolve(
-    x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, places: tuple[int, ...], groups: int
-) -> jax.Array:
-    """The native convolution, at as many places as asked for: what lies outside of x is zero."""
+def convolve(
+    x: jax.Array | Kept,
+    kernel: jax.Array,
+    bias: jax.Array,
+    window: Window,
+    places: tuple[int, ...],
+    groups: int = 1,
+    keep: tuple[int, ...] | None = None,
+    rectified: bool = False,
+) -> Kept:
+    """The native convolution, at as many places as asked for: what lies outside of x is zero.
+
+    Of each `keep` places only the largest is kept, and of that its ReLU where it is rectified.
+    """
+    x = _as_kept(x)
     if len(places) == 1:
-        images = jnp.expand_dims(x, 1), jnp.expand_dims(kernel, 0)
-        return jnp.squeeze(_convolve(*images, bias, window.of_images, (1, *places), groups), 1)
-    shape = (len(x), *places, kernel.shape[-1])
-    return native.call("convolve", shape, x, kernel, bias, window=window.numbers, groups=groups)
+        keep = None if keep is None else (1, *keep)
+        kernel = jnp.expand_dims(kernel, 0)
+        y = convolve(_as_image(x), kernel, bias, window.of_images, (1, *places), groups, keep, rectified)
+        return Kept(jnp.squeeze(y.values, 1), jnp.squeeze(y.cell, 1), y.size[1:])
+    size = keep or (1,) * len(places)
+    shape = (len(x.values), *(n // s for n, s in zip(places, size, strict=True)), kernel.shape[-1])
+    cell = jax.ShapeDtypeStruct(shape if keep else (0, 1, 0, 0), jnp.uint8)
+    kept = (*x.size, *size, int(rectified))
+    values, cell = native.call(
+        "convolve", (shape, cell), x.values, x.cell, kernel, bias, window=window.numbers, groups=groups, kept=kept
+    )
+    return Kept(values, cell, size)
 
 
-def _kernel_gradient(x: jax.Array, dy: jax.Array, window: Window, groups: int) -> tuple[jax.Array, jax.Array]:
+def sum_of_products(x: jax.Array, dy: jax.Array | Kept, window: Window, groups: int = 1) -> tuple[jax.Array, jax.Array]:
     """The native gradients of kernel and bias."""
+    dy = _as_kept(dy)
     if len(window.size) == 1:
-        images = jnp.expand_dims(x, 1), jnp.expand_dims(dy, 1)
-        dk, db = _kernel_gradient(*images, window.of_images, groups)
+        dk, db = sum_of_products(jnp.expand_dims(x, 1), _as_image(dy), window.of_images, groups)
         return jnp.squeeze(dk, 0), db
-    shapes = (*window.size, x.shape[-1] // groups, dy.shape[-1]), dy.shape[-1:]
-    return tuple(native.call("kernel_gradient", shapes, x, dy, window=window.numbers, groups=groups))
+    shapes = (*window.size, x.shape[-1] // groups, dy.values.shape[-1]), dy.values.shape[-1:]
+    numbers = {"window": window.numbers, "groups": groups, "kept": dy.size}
+    return tuple(native.call("kernel_gradient", shapes, x, dy.values, dy.cell, **numbers))
+
+
+def _as_kept(x: jax.Array | Kept) -> Kept:
+    return x if isinstance(x, Kept) else Kept(x, jnp.zeros((0,) * x.ndim, jnp.uint8), (1,) * (x.ndim - 2))
+
+
+def _as_image(x: Kept) -> Kept:
+    """One axis as an image of one row."""
+    return Kept(jnp.expand_dims(x.values, 1), jnp.expand_dims(x.cell, 1), (1, *x.size))
 
 
 def _mirrored(kernel: jax.Array, groups: int) -> jax.Array:
@@ -115,14 +154,19 @@ def _mirrored(kernel: jax.Array, groups: int) -> jax.Array:
     return jnp.einsum("...igo->...ogi", kernel).reshape(*kernel.shape[:-3], kernel.shape[-1], -1)
 
 
-def _input_gradient_by_phases(
-    dy: jax.Array, kernel: jax.Array, lengths: tuple[int, ...], window: Window, groups: int
+def has_phases(window: Window) -> bool:
+    """Whether `input_gradient_by_phases` serves it."""
+    return max(window.stride) == 1 or max(window.dilation) == 1
+
+
+def input_gradient_by_phases(
+    dy: jax.Array | Kept, kernel: jax.Array, lengths: tuple[int, ...], window: Window, groups: int = 1
 ) -> jax.Array:
     """Places of x as far apart as the stride see the same cells of the kernel: one convolution of dy for them all."""
     firsts = [low // stride for (low, _), stride in zip(window.pads, window.stride, strict=True)]
     sides = zip(lengths, window.pads, window.stride, firsts, strict=True)
     blocks = tuple(-(-(length + low) // stride) - first for length, (low, _), stride, first in sides)
-    phases = []
+    phases, batch = [], len(_as_kept(dy).values)
     for phase in itertools.product(*map(range, window.stride)):
         cells = kernel[tuple(slice(first, None, s) for first, s in zip(phase, window.stride, strict=True))]
         reach = [(n - 1) * d for n, d in zip(cells.shape, window.dilation, strict=False)]
@@ -130,17 +174,16 @@ def _input_gradient_by_phases(
         part = Window(cells.shape[:-2], (1,) * len(blocks), window.dilation, pads)
         if cells.size:
             mirrored = _mirrored(cells, groups)
-            phases.append(_convolve(dy, mirrored, _no_bias(mirrored), part, blocks, groups))
+            phases.append(convolve(dy, mirrored, _no_bias(mirrored), part, blocks, groups).values)
         else:
-            phases.append(jnp.zeros((dy.shape[0], *blocks, kernel.shape[-2] * groups), dy.dtype))
+            phases.append(jnp.zeros((batch, *blocks, kernel.shape[-2] * groups), kernel.dtype))
     apart = jnp.stack(phases).reshape(
         *window.stride, *phases[0].shape
     )  # (phase of each axis, batch, *blocks, channels)
     rank = len(blocks)
     order = (rank, *(axis for own in range(rank) for axis in (rank + 1 + own, own)), 2 * rank + 1)
-    whole = apart.transpose(order).reshape(
-        dy.shape[0], *(n * s for n, s in zip(blocks, window.stride, strict=True)), -1
-    )
+    covered = (n * s for n, s in zip(blocks, window.stride, strict=True))
+    whole = apart.transpose(order).reshape(batch, *covered, kernel.shape[-2] * groups)
     for axis, ((low, _), stride, length) in enumerate(zip(window.pads, window.stride, lengths, strict=True), start=1):
         whole = lax.slice_in_dim(whole, low % stride, low % stride + length, axis=axis)
     return whole

@@ -42,12 +42,12 @@ def mean_pool(x: jax.Array, window: Window) -> jax.Array:
 
 def _max_backward(window: Window, saved: Any, dy: jax.Array) -> tuple[jax.Array]:
     cell, x = saved
-    by_taps = partial(_given_back, lengths=x.shape[1:-1], window=window)
+    by_taps = partial(given_back, lengths=x.shape[1:-1], window=window)
     return (_either("max_pool_gradient", by_taps, window, dy, cell),)
 
 
 def _mean_backward(window: Window, x: jax.Array, dy: jax.Array) -> tuple[jax.Array]:
-    return (_given_back(dy / _counts(x, window), None, x.shape[1:-1], window),)
+    return (given_back(dy / _counts(x, window), None, x.shape[1:-1], window),)
 
 
 def _with_cell(x: jax.Array, window: Window) -> tuple[jax.Array, Any]:
@@ -61,10 +61,11 @@ mean_pool.defvjp(lambda x, window: (mean_pool(x, window), x[:0]), _mean_backward
 
 def _largest(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
     """The largest value of each window, NaN before all, and the number of the first cell that holds it."""
-    return _either("max_pool", partial(_largest_of_taps, window=window), window, x)
+    return _either("max_pool", partial(largest_of_taps, window=window), window, x)
 
 
-def _largest_of_taps(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
+def largest_of_taps(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
+    """The largest value of each window, NaN before all, and the number of the first cell that holds it."""
     inside = list(window.taps(jnp.ones((1, *x.shape[1:-1], 1), bool), fill=False))
     first, *rest = window.taps(x, fill=-np.inf)
     cell = jnp.argmax(jnp.stack(inside), axis=0).astype(np.min_scalar_type(len(rest)))  # the first that is not padding
@@ -75,7 +76,7 @@ def _largest_of_taps(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array
     return value, cell
 
 
-def _given_back(dy: jax.Array, cell: jax.Array | None, lengths: tuple[int, ...], window: Window) -> jax.Array:
+def given_back(dy: jax.Array, cell: jax.Array | None, lengths: tuple[int, ...], window: Window) -> jax.Array:
     """The gradient of each place given back to the one cell that it came from, or to all of its cells."""
     if not window.side_by_side:
         parts = (dy if cell is None else jnp.where(cell == number, dy, 0) for number in range(math.prod(window.size)))

@@ -1,5 +1,6 @@
 """Convolution over one axis and two."""
 
+import math
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ from chainrule.errors import ChainruleError
 from chainrule.formula import positive_int
 from chainrule.initializers import GlorotUniform, Initializer, Zeros
 from chainrule.kernels.convolution import convolution
+from chainrule.kernels.pooled import pooled_convolution
 from chainrule.kernels.window import Window
 from chainrule.layer import Layer, Masked, Parameter
 from chainrule.layers.windows import Axes, Padding, abstract, filled, live_places, padding, per_axis, window
@@ -30,6 +32,7 @@ class Convolution(Layer):
     kernel_initializer: Initializer = GlorotUniform()
     bias_initializer: Initializer = Zeros()
 
+    convolves = True
     rank: ClassVar[int] = abstract()
     """How many axes the window moves over."""
 
@@ -55,8 +58,18 @@ class Convolution(Layer):
         if isinstance(x, Masked):
             live = live_places(self, x.mask, self.window(x.values.shape[1:]), self.padding)
             return Masked(self.forward(p, filled(x)), live)
-        bias = p["bias"] if self.bias else jnp.zeros(self.filters, p["kernel"].dtype)
-        return convolution(x, p["kernel"], bias, self.window(x.shape[1:]), self.groups)
+        return convolution(x, p["kernel"], self._bias(p), self.window(x.shape[1:]), self.groups)
+
+    def forward_through(self, p, x, behind):
+        pools = [layer.window(self.output_shape(x.shape[1:])) for layer in behind if layer.takes_largest]
+        size = pools[0].size if pools else (1,) * self.rank
+        if self.groups > 1 or not all(pool.side_by_side for pool in pools) or math.prod(size) > 255:
+            return super().forward_through(p, x, behind)
+        rectified = any(layer.rectifies for layer in behind)
+        return pooled_convolution(x, p["kernel"], self._bias(p), self.window(x.shape[1:]), size, rectified)
+
+    def _bias(self, p):
+        return p["bias"] if self.bias else jnp.zeros(self.filters, p["kernel"].dtype)
 
 
 class Conv1D(Convolution):

@@ -3,12 +3,16 @@
 //
 // Images are (batch, height, width, channels), kernels (height, width, channels / groups, filters). What lies outside
 // of an image is zero; y's shape says how many places the window has. The input's gradient is a convolution of dy.
+//
+// Max pooling and ReLU can be computed with it: of each few places only the largest value is kept and the number of the
+// cell that held it. Their gradient is zero in all other cells, and is read from what is kept.
 
 #include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "largest.h"
 #include "threads.h"
 #include "vectors.h"
 #include "window.h"
@@ -20,10 +24,50 @@ namespace chainrule {
 namespace {
 
 using Array = ffi::Buffer<ffi::F32, 4>;
+using Held = ffi::Buffer<ffi::U8, 4>;
 using Bias = ffi::Buffer<ffi::F32, 1>;
-using Integers = ffi::Span<const int64_t>;
+using Numbers = ffi::Span<const int64_t>;
 
 int64_t parts_of(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
+
+// Images, whole; or of each `tall` × `wide` cells the largest value and the number of the cell that held it, where the
+// others are zero.
+struct Images {
+  float* values;
+  uint8_t* held;  // null: whole
+  int64_t batch, rows, columns, channels, tall, wide;
+
+  // Where the values of a pixel begin that is kept.
+  int64_t kept(int64_t image, int64_t row, int64_t column) const {
+    return ((image * rows + row) * columns + column) * channels;
+  }
+
+  // So many channels from `c` on of some pixels of a row, each pixel `step` floats behind the last.
+  void copy(int64_t image, int64_t row, int64_t column, int64_t count, int64_t c, int64_t wanted,
+            Rows<float> to) const {
+    const int64_t cell = row % tall * wide, from = kept(image, row / tall, column / wide) + c;
+    by_vectors(wanted, [=](int64_t v, auto some) {
+      float* here = to.data + v;
+      int64_t at = from + v, first = column % wide;
+      for (int64_t left = count; left > 0; at += channels, first = 0) {
+        const Vector value = load_some(values + at, some);
+        const Integers own = load_cells(held + at, some) - static_cast<int32_t>(cell);
+        for (int64_t i = first; i < wide && left > 0; ++i, --left, here += to.step) {
+          store_some(here, own == static_cast<int32_t>(i) ? value : Vector{}, some);
+        }
+      }
+    });
+  }
+};
+
+bool read(Array values, Held held, int64_t tall, int64_t wide, Images* images) {
+  const auto of = values.dimensions(), cells = held.dimensions();
+  const bool whole = tall == 1 && wide == 1 && held.element_count() == 0;
+  if (!whole && !std::equal(of.begin(), of.end(), cells.begin())) return false;
+  if (tall < 1 || wide < 1 || tall > 255 / wide) return false;  // a cell's number is a byte, and one more is for none
+  *images = {values.typed_data(), whole ? nullptr : held.typed_data(), of[0], of[1], of[2], of[3], tall, wide};
+  return true;
+}
 
 struct Geometry : Axes {
   int64_t channels, filters, groups;  // channels and filters of one group
@@ -40,27 +84,28 @@ struct Geometry : Axes {
     return std::max<int64_t>(std::min(worth, blocks()), 1);
   }
 
-  // What a block's places see, padding included: lines, and floats in a line.
+  // What a block's places see, padding included: lines, pixels and floats in a line.
   int64_t tall() const { return (rows - 1) * y.stride + (y.cells - 1) * y.dilation + 1; }
-  int64_t wide() const { return ((columns - 1) * x.stride + (x.cells - 1) * x.dilation + 1) * all(); }
+  int64_t across() const { return (columns - 1) * x.stride + (x.cells - 1) * x.dilation + 1; }
+  int64_t wide() const { return across() * all(); }
 };
 
-bool read(Array x, Integers kernel, Bias bias, Integers window, int64_t groups, Array y, Geometry* g) {
-  const auto in = x.dimensions(), out = y.dimensions();
-  if (window.size() != 6 || groups < 1 || in[0] != out[0]) return false;
-  if (in[3] != kernel[2] * groups || out[3] != kernel[3] || out[3] % groups || bias.dimensions()[0] != out[3]) {
-    return false;
-  }
+bool read(const Images& x, Numbers kernel, Bias bias, Numbers window, int64_t groups, const Images& y, Geometry* g) {
+  const int64_t height = x.rows * x.tall, width = x.columns * x.wide, down = y.rows * y.tall,
+                across = y.columns * y.wide;
+  if (window.size() != 6 || groups < 1 || (groups > 1 && (x.held || y.held)) || x.batch != y.batch) return false;
+  if (x.channels != kernel[2] * groups || y.channels != kernel[3] || kernel[3] % groups) return false;
+  if (bias.dimensions()[0] != kernel[3]) return false;
   for (int i = 0; i < 4; ++i) {
     if (window[i] < 1) return false;
   }
-  // A block's input and output stay in the cache; only rows that are too long for it are cut.
-  const int64_t fits = std::max<int64_t>(32 * 1024 / (window[0] * window[1] * in[3] + out[3] + 1), 1);
-  const int64_t columns = std::clamp<int64_t>(out[2], 1, fits);
-  const int64_t rows = columns < out[2] ? 1 : std::clamp<int64_t>(out[1], 1, std::max<int64_t>(fits / columns, 1));
-  *g = {{in[0],
-         {in[1], out[1], kernel[0], window[0], window[2], window[4]},
-         {in[2], out[2], kernel[1], window[1], window[3], window[5]}},
+  // A block's input and output stay in the cache; only rows that are too long for it are cut, and no cells of y's.
+  const int64_t fits = std::max<int64_t>(32 * 1024 / (window[0] * window[1] * x.channels + y.channels + 1), 1);
+  const int64_t columns = std::max(std::min(across, fits) / y.wide * y.wide, y.wide);
+  const int64_t rows = columns < across ? y.tall : std::max(std::min(down, fits / columns) / y.tall * y.tall, y.tall);
+  *g = {{x.batch,
+         {height, down, kernel[0], window[0], window[2], window[4]},
+         {width, across, kernel[1], window[1], window[3], window[5]}},
         kernel[2],
         kernel[3] / groups,
         groups,
@@ -94,23 +139,68 @@ void by_blocks(ffi::ThreadPool& pool, const Geometry& g, int64_t parts, Work wor
 }
 
 // The lines of an image that a block sees, with zeros where it sees padding.
-const float* lines(const Geometry& g, const float* x, const Block& block) {
-  const int64_t all = g.all(), wide = g.wide(), left = g.x.seen(block.column, 0) * all;
-  const int64_t begin = std::clamp<int64_t>(-left, 0, wide);
-  const int64_t end = std::clamp<int64_t>(g.x.length * all - left, begin, wide);
-  float* to = scratch(g.tall() * wide, 0);
+const float* lines(const Geometry& g, const Images& x, const Block& block) {
+  const int64_t all = g.all(), across = g.across(), left = g.x.seen(block.column, 0);
+  const int64_t begin = std::clamp<int64_t>(-left, 0, across);
+  const int64_t end = std::clamp<int64_t>(g.x.length - left, begin, across);
+  float* to = scratch(g.tall() * g.wide(), 0);
   for (int64_t line = 0; line < g.tall(); ++line) {
     const int64_t row = g.y.seen(block.row, 0) + line;
-    float* here = to + line * wide;
+    float* here = to + line * g.wide();
     if (!g.y.holds(row) || begin == end) {
-      std::fill_n(here, wide, 0.0f);
+      std::fill_n(here, g.wide(), 0.0f);
       continue;
     }
-    std::fill(here, here + begin, 0.0f);
-    std::copy_n(x + (block.image * g.y.length + row) * g.x.length * all + left + begin, end - begin, here + begin);
-    std::fill(here + end, here + wide, 0.0f);
+    std::fill_n(here, begin * all, 0.0f);
+    if (x.held) {
+      x.copy(block.image, row, left + begin, end - begin, 0, all, {here + begin * all, all});
+    } else {
+      std::copy_n(x.values + x.kept(block.image, row, left + begin), (end - begin) * all, here + begin * all);
+    }
+    std::fill_n(here + end * all, (across - end) * all, 0.0f);
   }
   return to;
+}
+
+// Packs a group's channels of what images hold at a block's places.
+void pack_places(const Geometry& g, const Images& y, const Block& block, int64_t group, float* to) {
+  const int64_t count = block.count(), c = group * g.filters;
+  if (!y.held) {
+    const float* from = y.values + y.kept(block.image, block.row, block.column) + c;
+    return pack(count, g.filters, {from, y.channels}, to);
+  }
+  for (int64_t j = 0; j < g.filters; j += kPanel, to += count * kPanel) {
+    const int64_t wide = std::min<int64_t>(g.filters - j, kPanel);
+    if (wide < kPanel) std::fill_n(to, count * kPanel, 0.0f);
+    for (int64_t row = 0; row < block.rows; ++row) {
+      float* here = to + row * block.columns * kPanel;
+      y.copy(block.image, block.row + row, block.column, block.columns, c + j, wide, {here, kPanel});
+    }
+  }
+}
+
+// Keeps the largest of each few of a block's places.
+void keep(const Images& y, const Block& block, const float* places, bool rectified) {
+  const int64_t channels = y.channels, line = block.columns * channels;
+  for (int64_t row = 0; row < block.rows; row += y.tall) {
+    const float* above = places + row * line;
+    const int64_t first = y.kept(block.image, (block.row + row) / y.tall, block.column / y.wide);
+    by_vectors(channels, [=](int64_t c, auto some) {
+      const float* from = above + c;
+      int64_t to = first + c;
+      for (int64_t column = 0; column < block.columns; column += y.wide, from += y.wide * channels, to += channels) {
+        Largest largest{load_some(from, some), Integers{}};
+        for (int64_t cell = 1, k = 0; k < y.tall; ++k) {
+          for (int64_t l = k == 0; l < y.wide; ++l, ++cell) {
+            largest.see(load_some(from + k * line + l * channels, some), cell);
+          }
+        }
+        if (rectified) largest.rectify(y.tall * y.wide);
+        store_some(y.values + to, largest.value, some);
+        store_cells(y.held + to, largest.cell, some);
+      }
+    });
+  }
 }
 
 // Where in the lines the cells lie that a place sees: those that are neighbours in memory are one run.
@@ -130,15 +220,22 @@ struct Cells {
   Runs runs() const { return {starts.data(), static_cast<int64_t>(starts.size()), length}; }
 };
 
-ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, Bias bias, ffi::Result<Array> y, Integers window,
-                    int64_t groups) {
+// `kept` are x's and y's `tall` and `wide`, and whether y is rectified.
+ffi::Error convolve(ffi::ThreadPool pool, Array x_values, Held x_held, Array kernel, Bias bias,
+                    ffi::Result<Array> y_values, ffi::Result<Held> y_held, Numbers window, int64_t groups,
+                    Numbers kept) {
   Geometry g;
-  if (!read(x, kernel.dimensions(), bias, window, groups, *y, &g)) {
+  Images x, y;
+  if (kept.size() != 5 || !read(x_values, x_held, kept[0], kept[1], &x) ||
+      !read(*y_values, *y_held, kept[2], kept[3], &y) || (kept[4] && !y.held) ||
+      !read(x, kernel.dimensions(), bias, window, groups, y, &g)) {
     return ffi::Error::InvalidArgument("convolve: shapes of input, kernel, bias and output do not fit the window.");
   }
-  const float *from = x.typed_data(), *weights = kernel.typed_data(), *start = bias.typed_data();
-  float* to = y->typed_data();
+  const bool rectified = kept[4];
+  const float *weights = kernel.typed_data(), *start = bias.typed_data();
   if (g.depthwise()) {
+    const float* from = x.values;
+    float* to = y.values;
     by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block, bool) {
       const int64_t first = block.first(g);
       Place place(g, first);
@@ -162,8 +259,8 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, Bias bias, ffi:
   const Cells cells(g);
   const Runs runs = cells.runs();
   by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block, bool) {
-    const float* left = lines(g, from, block);
-    float* out = to + block.first(g) * filters;
+    const float* left = lines(g, x, block);
+    float* out = y.held ? scratch(block.count() * filters, 1) : y.values + block.first(g) * filters;
     for (int64_t group = 0; group < groups; ++group) {
       for (int64_t j = 0; j < g.filters; j += kPanel) {  // a panel stays in the cache for all rows
         const int64_t filter = group * g.filters + j;
@@ -175,6 +272,7 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x, Array kernel, Bias bias, ffi:
         }
       }
     }
+    if (y.held) keep(y, block, out, rectified);
   });
   return ffi::Error::Success();
 }
@@ -193,14 +291,18 @@ void add_rows(int64_t count, int64_t columns, const float* packed, float* sum) {
   });
 }
 
-ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x, Array dy, ffi::Result<Array> dk, ffi::Result<Bias> db,
-                           Integers window, int64_t groups) {
+// `kept` are dy's `tall` and `wide`.
+ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x_values, Array dy_values, Held dy_held, ffi::Result<Array> dk,
+                           ffi::Result<Bias> db, Numbers window, int64_t groups, Numbers kept) {
   Geometry g;
-  if (!read(x, dk->dimensions(), *db, window, groups, dy, &g)) {
+  Images dy;
+  const auto in = x_values.dimensions();
+  const Images x = {x_values.typed_data(), nullptr, in[0], in[1], in[2], in[3], 1, 1};
+  if (kept.size() != 2 || !read(dy_values, dy_held, kept[0], kept[1], &dy) ||
+      !read(x, dk->dimensions(), *db, window, groups, dy, &g)) {
     return ffi::Error::InvalidArgument(
         "kernel_gradient: shapes of input, kernel, bias and output do not fit the window.");
   }
-  const float *from = x.typed_data(), *outer = dy.typed_data();
   const int64_t filters = g.filters * groups, size = g.depth() * filters;
   // A sum of its own for each thread's share of the places, the kernel's first, then the bias'; added up in one order,
   // so that the bits are always the same.
@@ -219,19 +321,19 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x, Array dy, ffi::Result<
     if (g.depthwise()) {
       Place place(g, first);
       for (int64_t i = first; i < first + count; ++i, place.next(g)) {
-        const float* out = outer + i * groups;
+        const float* out = dy.values + i * groups;
         for (int64_t c = 0; c < groups; ++c) sum[size + c] += out[c];
         seen(g, place, [&](int64_t cell, int64_t at) {
-          const float* in = from + at * groups;
+          const float* in = x.values + at * groups;
           for (int64_t c = 0; c < groups; ++c) sum[cell * groups + c] += in[c] * out[c];
         });
       }
       return;
     }
-    const float* left = lines(g, from, block);
+    const float* left = lines(g, x, block);
     float* right = scratch(packed_size(count, g.filters), 1);
     for (int64_t group = 0; group < groups; ++group) {
-      pack(count, g.filters, {outer + first * filters + group * g.filters, filters}, right);
+      pack_places(g, dy, block, group, right);
       add_rows(count, g.filters, right, sum + size + group * g.filters);
       for (int64_t run = 0; run < runs.count; ++run) {
         const float* in = left + runs.starts[run] + group * g.channels;
@@ -257,17 +359,22 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_convolve, chainrule::convolve,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
                                   .Arg<chainrule::Array>()
+                                  .Arg<chainrule::Held>()
                                   .Arg<chainrule::Array>()
                                   .Arg<chainrule::Bias>()
                                   .Ret<chainrule::Array>()
-                                  .Attr<ffi::Span<const int64_t>>("window")
-                                  .Attr<int64_t>("groups"));
+                                  .Ret<chainrule::Held>()
+                                  .Attr<chainrule::Numbers>("window")
+                                  .Attr<int64_t>("groups")
+                                  .Attr<chainrule::Numbers>("kept"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_kernel_gradient, chainrule::kernel_gradient,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
                                   .Arg<chainrule::Array>()
                                   .Arg<chainrule::Array>()
+                                  .Arg<chainrule::Held>()
                                   .Ret<chainrule::Array>()
                                   .Ret<chainrule::Bias>()
-                                  .Attr<ffi::Span<const int64_t>>("window")
-                                  .Attr<int64_t>("groups"));
+                                  .Attr<chainrule::Numbers>("window")
+                                  .Attr<int64_t>("groups")
+                                  .Attr<chainrule::Numbers>("kept"));

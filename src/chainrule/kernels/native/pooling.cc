@@ -4,12 +4,10 @@
 // lies outside of the image, where nothing is larger than −∞.
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
-#include "functions.h"
+#include "largest.h"
 #include "threads.h"
 #include "vectors.h"
 #include "window.h"
@@ -23,27 +21,6 @@ namespace {
 using Images = ffi::Buffer<ffi::F32, 4>;
 using Cells = ffi::Buffer<ffi::U8, 4>;
 using Numbers = ffi::Span<const int64_t>;
-
-typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
-
-Integers load_cells(const uint8_t* from, int64_t count) {
-  Bytes bytes = {};
-  if (count == kLanes) {
-    std::memcpy(&bytes, from, kLanes);
-  } else {
-    std::memcpy(&bytes, from, count);
-  }
-  return __builtin_convertvector(bytes, Integers);
-}
-
-void store_cells(uint8_t* to, Integers cells, int64_t count) {
-  const Bytes bytes = __builtin_convertvector(cells, Bytes);
-  if (count == kLanes) {
-    std::memcpy(to, &bytes, kLanes);
-  } else {
-    std::memcpy(to, &bytes, count);
-  }
-}
 
 bool read(Images x, Numbers size, Numbers window, Images y, Cells cells, Axes* axes) {
   const auto in = x.dimensions(), out = y.dimensions(), held = cells.dimensions();
@@ -88,18 +65,6 @@ void by_places(const Axes& axes, int64_t image, Work work) {
   Place place(axes, image * each);
   for (int64_t i = image * each; i < (image + 1) * each; ++i, place.next(axes)) work(place, i);
 }
-
-// The largest value so far, NaN before all, and the cell that held it first.
-struct Largest {
-  Vector value = all(-INFINITY);
-  Integers cell = Integers{} - 1;  // none yet: padding never counts
-
-  void see(Vector next, int64_t number) {
-    const Integers larger = (cell < 0) | (~(next <= value) & (value == value));
-    value = larger ? next : value;
-    cell = larger ? Integers{} + static_cast<int32_t>(number) : cell;
-  }
-};
 
 ffi::Error max_pool(ffi::ThreadPool pool, Images x, ffi::Result<Images> y, ffi::Result<Cells> cells, Numbers size,
                     Numbers window) {

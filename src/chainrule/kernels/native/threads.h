@@ -38,7 +38,8 @@ void in_parallel(xla::ffi::ThreadPool& pool, int64_t count, Part part) {
 }
 
 // Memory of this thread's own that stays for the next call; `use` keeps several apart.
-inline float* scratch(int64_t floats, int use) {
+// Static, since libraries for two processors may be loaded and would share a variable of an inline function.
+static float* scratch(int64_t floats, int use) {
   thread_local std::vector<float> kept[2];
   if (static_cast<int64_t>(kept[use].size()) < floats) kept[use].resize(floats);
   return kept[use].data();
