@@ -14,8 +14,11 @@ import numpy as np
 LIBRARIES = ("chainrule", "jax", "jaxlib", "torch", "keras", "flax", "optax", "scikit-learn", "skorch")
 
 
+SIDE, NUMBERS, TIMES = 2048, 10**8, 8
+
+
 class Limits(NamedTuple):
-    """What the machine can do at best: the best of the libraries at the plainest work."""
+    """What the machine can do; 0 where it was not asked."""
 
     flops: float
     """Floating-point operations a second in a product of two 2048 × 2048 matrices, float32."""
@@ -23,29 +26,37 @@ class Limits(NamedTuple):
     """Bytes a second from and to memory in a += b, 400 MB each, float32."""
 
 
-def limits() -> Limits:
-    """Both limits, which take some seconds to measure."""
+def products() -> Callable[[], None]:
+    """So many large products, by the library that is fastest at them."""
     import jax
     import jax.numpy as jnp
     import torch
 
     torch.set_num_threads(cores())
-    side, numbers = 2048, 10**8
     random = np.random.default_rng(0)
-    a, b = (random.normal(size=(side, side)).astype(np.float32) for _ in range(2))
-    dot, ours, theirs = (
-        jax.jit(jnp.matmul),
-        (jnp.asarray(a), jnp.asarray(b)),
-        (torch.from_numpy(a), torch.from_numpy(b)),
-    )
-    products = lambda: dot(*ours).block_until_ready(), lambda: torch.matmul(*theirs), lambda: np.matmul(a, b)
-    x, y = (np.ones(numbers, np.float32) for _ in range(2))
-    sums, parts = torch.from_numpy(x), torch.from_numpy(y)
-    shares = list(zip(np.array_split(x, cores()), np.array_split(y, cores()), strict=True))
-    with ThreadPoolExecutor(cores()) as threads:
-        in_threads = lambda: list(threads.map(lambda share: np.add(*share, out=share[0]), shares))  # noqa: E731
-        addition = _fastest(lambda: sums.add_(parts), in_threads, times=10)
-    return Limits(2 * side**3 / _fastest(*products, times=15), 3 * 4 * numbers / addition)
+    a, b = (random.normal(size=(SIDE, SIDE)).astype(np.float32) for _ in range(2))
+    dot, x, y = jax.jit(jnp.matmul), jnp.asarray(a), jnp.asarray(b)
+    ours, theirs = torch.from_numpy(a), torch.from_numpy(b)
+    return _best(lambda: dot(x, y).block_until_ready(), lambda: torch.matmul(ours, theirs), lambda: np.matmul(a, b))
+
+
+def sums() -> Callable[[], None]:
+    """So many large sums, by the library that is fastest at them."""
+    import torch
+
+    torch.set_num_threads(cores())
+    a, b = (np.ones(NUMBERS, np.float32) for _ in range(2))
+    ours, theirs = torch.from_numpy(a), torch.from_numpy(b)
+    shares = list(zip(np.array_split(a, cores()), np.array_split(b, cores()), strict=True))
+    threads = ThreadPoolExecutor(cores())
+    in_threads = lambda: list(threads.map(lambda share: np.add(*share, out=share[0]), shares))  # noqa: E731
+    return _best(lambda: ours.add_(theirs), in_threads)
+
+
+def limits(product: float, addition: float) -> Limits:
+    """The limits, of the seconds that `products` and `sums` took; 0 where they were not asked."""
+    flops, moved = 2 * SIDE**3 * TIMES, 3 * 4 * NUMBERS * TIMES
+    return Limits(product and flops / product, addition and moved / addition)
 
 
 def cores() -> int:
@@ -70,14 +81,16 @@ def description() -> dict[str, str]:
     } | {name: version(name) for name in LIBRARIES}
 
 
-def _fastest(*works: Callable[[], object], times: int) -> float:
-    """The least time of several tries of the best way, in seconds."""
-    best = float("inf")
-    for work in works:
+def _best(*works: Callable[[], object]) -> Callable[[], None]:
+    """The fastest of them, several times."""
+
+    def seconds(work: Callable[[], object]) -> float:
         work()
         time.sleep(0.3)
-        for _ in range(times):
-            began = time.perf_counter()
+        began = time.perf_counter()
+        for _ in range(TIMES):
             work()
-            best = min(best, time.perf_counter() - began)
-    return best
+        return time.perf_counter() - began
+
+    best = min(works, key=seconds)
+    return lambda: [best() for _ in range(TIMES)] and None

@@ -18,7 +18,7 @@ UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
 class Entry(NamedTuple):
-    """A workload's results, and what the machine could do at best when they were measured."""
+    """A workload's results, and what the machine could do in the same rounds."""
 
     results: dict[str, Result]
     least: float
@@ -89,7 +89,7 @@ class Report:
         lines = [
             f"The best peer's time is {statistics.geometric_mean(leads.values()):.2f} times ours in the geometric mean "
             f"of {len(leads)} workloads ({', '.join(peers)}). Behind the best peer: {'; '.join(behind) or 'none'}.",
-            f"The limits, measured before each workload: {_range(flops)} GFLOP/s in a product of matrices, "
+            f"The limits, taking turns with each workload: {_range(flops)} GFLOP/s in a product of matrices, "
             f"{_range(bandwidth)} GB/s from and to memory.",
             ", ".join(f"{name} {value}" for name, value in self.machine.items()) + ".",
             *(f"Not the same work: {other}." for other in others),
@@ -134,7 +134,8 @@ def _entry(kept: dict) -> Entry:
 
 
 def _range(values: Sequence[float]) -> str:
-    low, high = (f"{value / 1e9:.0f}" for value in (min(values), max(values)))
+    known = [value / 1e9 for value in values if value] or [0.0]
+    low, high = f"{min(known):.0f}", f"{max(known):.0f}"
     return low if low == high else f"{low} to {high}"
 
 

@@ -2,7 +2,7 @@
 
 from benchmarks.activations import ACTIVATIONS, activation
 from benchmarks.estimators import fits
-from benchmarks.machine import limits
+from benchmarks.machine import limits, products, sums
 from benchmarks.measure import take_turns
 from benchmarks.networks import CNN, LARGE, LOCAL, MLP, POOLED, SERIES, SMALL, SPOKEN, prediction, recurrent, step
 from benchmarks.populations import population
@@ -50,8 +50,13 @@ WORKLOADS = {
 
 
 def measured(title: str, rounds: int, without: list[str]) -> Entry:
-    """A workload's results, and the machine's limits before it."""
-    workload, limit = WORKLOADS[title](), limits()
+    """A workload's results. The machine's limits take their turns too, since its speed is not the same all the time."""
+    workload = WORKLOADS[title]()
+    machine = ({"products": products()} if workload.flops else {}) | ({"sums": sums()} if workload.moved else {})
     contestants = {name: work for name, work in workload.contestants().items() if name not in without}
-    least = max(workload.flops / limit.flops, workload.moved / limit.bandwidth)
-    return Entry(take_turns(contestants, workload.units, rounds), least, limit)
+    found = take_turns(contestants | machine, workload.units, rounds)
+    limit = limits(
+        *(found.pop(name).median * workload.units if name in machine else 0.0 for name in ("products", "sums"))
+    )
+    works = ((workload.flops, limit.flops), (workload.moved, limit.bandwidth))
+    return Entry(found, max((work / speed for work, speed in works if work), default=0.0), limit)
