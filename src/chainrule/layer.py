@@ -174,15 +174,16 @@ class Chain(Layer):
 
     def apply(self, p: Any, state: Any, x: Any, key: jax.Array | None = None) -> tuple[Any, Any]:
         states = list(state)
-        for index, *behind in self._together() if not isinstance(x, Masked) else zip(self._computed(), strict=True):
-            layer = self.layers[index]
-            if behind:
-                x = layer.forward_through(p[index], x, [self.layers[other] for other in behind])
+        for group in self._together():
+            if len(group) > 1 and not isinstance(x, Masked):
+                first, *behind = (self.layers[index] for index in group)
+                x = first.forward_through(p[group[0]], x, behind)
                 continue
-            own = None if key is None else jax.random.fold_in(key, index)
-            mask = x.mask if isinstance(x, Masked) and not layer.reads_masks else None
-            y, states[index] = layer.apply(p[index], state[index], x if mask is None else x.values, own)
-            x = y if mask is None else _masked_again(layer, y, mask)
+            for index in group:
+                layer, own = self.layers[index], None if key is None else jax.random.fold_in(key, index)
+                mask = x.mask if isinstance(x, Masked) and not layer.reads_masks else None
+                y, states[index] = layer.apply(p[index], state[index], x if mask is None else x.values, own)
+                x = y if mask is None else _masked_again(layer, y, mask)
         return x, tuple(states)
 
     def _computed(self) -> list[int]:
