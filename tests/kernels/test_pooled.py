@@ -59,10 +59,11 @@ def test_value_and_gradients(rng, form, case, rectified):
         np.testing.assert_allclose(ours, truth, rtol=2e-5, atol=2e-5 * (1 + largest))
 
 
-def test_no_examples(rng, form):
+@pytest.mark.parametrize("size", [(1, 1), (2, 2)])
+def test_no_examples(rng, form, size):
     arrays = drawn(rng, SAME, (4, 4), (2, 3), batch=0)
-    y, pull = jax.vjp(lambda *arrays: pooled_convolution(*arrays, SAME, (2, 2), True), *arrays)
-    assert y.shape == (0, 2, 2, 3)
+    y, pull = jax.vjp(lambda *arrays: pooled_convolution(*arrays, SAME, size, True), *arrays)
+    assert y.shape == (0, 4 // size[0], 4 // size[1], 3)
     assert all(not slope.any() for slope in pull(y))
 
 

@@ -48,20 +48,16 @@ def _forward(
 def _backward(window: Window, size: Size, rectified: bool, saved: Any, dy: jax.Array) -> Any:
     x, kernel, cell = saved
     lengths = x.shape[1:-1]
-
-    def whole(dy: jax.Array, cell: jax.Array) -> jax.Array:
-        return given_back(dy, cell, window.places(lengths), _beside(size))
-
-    def by_input(dy: jax.Array, cell: jax.Array, kernel: jax.Array) -> jax.Array:
-        return input_gradient(whole(dy, cell), kernel, lengths, window, 1)
-
-    def by_kernel(dy: jax.Array, cell: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return kernel_gradient(x, whole(dy, cell), window, 1)
-
-    natively_by_input = lambda dy, cell, k: input_gradient_by_phases(Kept(dy, cell, size), k, lengths, window)  # noqa: E731
-    natively_by_kernel = lambda dy, cell, x: sum_of_products(x, Kept(dy, cell, size), window)  # noqa: E731
-    dx = _either(natively_by_input, by_input)(dy, cell, kernel) if has_phases(window) else by_input(dy, cell, kernel)
-    return dx, *_either(natively_by_kernel, by_kernel)(dy, cell, x)
+    whole = lambda dy, cell: given_back(dy, cell, window.places(lengths), _beside(size))  # noqa: E731
+    by_input = lambda dy, cell, kernel: input_gradient(whole(dy, cell), kernel, lengths, window, 1)  # noqa: E731
+    if has_phases(window):
+        by_phases = lambda dy, cell, k: input_gradient_by_phases(Kept(dy, cell, size), k, lengths, window)  # noqa: E731
+        by_input = _either(by_phases, by_input)
+    by_kernel = _either(
+        lambda dy, cell, x: sum_of_products(x, Kept(dy, cell, size), window),
+        lambda dy, cell, x: kernel_gradient(x, whole(dy, cell), window, 1),
+    )
+    return by_input(dy, cell, kernel), *by_kernel(dy, cell, x)
 
 
 pooled_convolution.defvjp(_forward, _backward)

@@ -227,7 +227,7 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x_values, Held x_held, Array ker
   Geometry g;
   Images x, y;
   if (kept.size() != 5 || !read(x_values, x_held, kept[0], kept[1], &x) ||
-      !read(*y_values, *y_held, kept[2], kept[3], &y) || (kept[4] && !y.held) ||
+      !read(*y_values, *y_held, kept[2], kept[3], &y) || (kept[4] && !y.held && y_values->element_count() > 0) ||
       !read(x, kernel.dimensions(), bias, window, groups, y, &g)) {
     return ffi::Error::InvalidArgument("convolve: shapes of input, kernel, bias and output do not fit the window.");
   }
