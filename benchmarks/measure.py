@@ -1,5 +1,6 @@
 """Fair timings: the contestants take turns, and the median over the rounds is what counts."""
 
+import random
 import statistics
 import sys
 import time
@@ -20,7 +21,10 @@ class Result(NamedTuple):
 
 
 def take_turns(contestants: Mapping[str, Callable[[], float | None]], units: int, rounds: int) -> dict[str, Result]:
-    """Time each contestant once a round, after one uncounted turn that compiles and warms up, and that it must pass."""
+    """Time each contestant once a round, after one uncounted turn that compiles and warms up, and that it must pass.
+
+    The order is drawn anew for each round, so that nobody always follows the same one.
+    """
     figures = {}
     for name, work in contestants.items():
         try:
@@ -28,8 +32,10 @@ def take_turns(contestants: Mapping[str, Callable[[], float | None]], units: int
         except Exception as error:
             print(f"{name} can't do this: {type(error).__name__}: {str(error).splitlines()[0]}", file=sys.stderr)
     times: dict[str, list[float]] = {name: [] for name in figures}
+    order, draws = list(figures), random.Random(0)
     for _ in range(rounds):
-        for name in figures:
+        draws.shuffle(order)
+        for name in order:
             time.sleep(REST)
             began = time.perf_counter()
             contestants[name]()

@@ -54,7 +54,7 @@ def measured(title: str, rounds: int, without: list[str]) -> Entry:
     workload = WORKLOADS[title]()
     machine = ({"products": products()} if workload.flops else {}) | ({"sums": sums()} if workload.moved else {})
     contestants = {name: work for name, work in workload.contestants().items() if name not in without}
-    found = take_turns(contestants | machine, workload.units, rounds)
+    found = take_turns(contestants | machine, workload.units, rounds * workload.turns)
     limit = limits(
         *(found.pop(name).median * workload.units if name in machine else 0.0 for name in ("products", "sums"))
     )

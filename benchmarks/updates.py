@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.workload import Contestants, Workload
 
-ARRAYS, SIDE, UPDATES = 10, 1000, 50
+ARRAYS, SIDE, UPDATES, TURNS = 10, 1000, 20, 4
 OPTIMIZERS = {
     "GradientDescent(0.01)": 3,
     "Momentum(0.01)": 5,
@@ -38,7 +38,7 @@ def update(notation: str) -> Workload:
             "Flax": _on_jax(*_optax(name), first, gradient),
         }
 
-    return Workload(contestants, UPDATES, moved=4.0 * ARRAYS * SIDE**2 * OPTIMIZERS[notation])
+    return Workload(contestants, UPDATES, TURNS, moved=4.0 * ARRAYS * SIDE**2 * OPTIMIZERS[notation])
 
 
 def _on_jax(init: Callable, apply: Callable, first: list[np.ndarray], gradient: list[np.ndarray]) -> Callable:

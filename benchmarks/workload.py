@@ -12,10 +12,12 @@ class Workload(NamedTuple):
     Attributes:
         contestants: makes them, ours first: functions that do all units once, the first time to the same figure.
         units: how many units of work a turn has.
+        turns: how often they take turns in a round: often where the machine's speed, not the work, decides.
         flops, moved: the multiplications and additions, and the bytes to and from memory, that a unit can't do without.
     """
 
     contestants: Callable[[], Contestants]
     units: int = 1
+    turns: int = 1
     flops: float = 0.0
     moved: float = 0.0

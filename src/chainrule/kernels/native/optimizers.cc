@@ -10,7 +10,8 @@ namespace ffi = xla::ffi;
 namespace chainrule {
 namespace {
 
-// Numbers of an array that one thread takes at a time: many of a large network, since memory flows best then.
+// Numbers of an array that one thread takes at a time: many of a large network, since memory flows best then, and fewer
+// towards the end, so that all threads end together.
 constexpr int64_t kShortest = 1 << 15, kLongest = 1 << 20;
 
 inline Vector sqrt(Vector x) {
@@ -118,7 +119,6 @@ ffi::Error update(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> constants, ffi::Re
               static_cast<int64_t>(from.size()) == arrays * (2 + kSlots);
   int64_t numbers = 0;
   for (int64_t n = 0; n < arrays && fits; ++n) numbers += (**to.template get<ffi::AnyBuffer>(n)).element_count();
-  const int64_t chunk = std::clamp(numbers / (4 * pool.num_threads()), kShortest, kLongest);
   std::vector<Part<kSlots>> parts;
   for (int64_t n = 0; n < arrays && fits; ++n) {
     Leaf<kSlots> leaf;
@@ -137,8 +137,9 @@ ffi::Error update(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> constants, ffi::Re
     for (int64_t network = 0; network < networks && fits; ++network) {
       const int64_t own = size / networks, end = (network + 1) * own;
       const float* c = constants.typed_data() + network * Rule::kConstants;
-      for (int64_t first = network * own; first < end; first += chunk) {
-        parts.push_back({leaf, first, std::min(first + chunk, end), c});
+      for (int64_t first = network * own, last; first < end; numbers -= last - first, first = last) {
+        last = std::min(end, first + std::clamp(numbers / (4 * pool.num_threads()), kShortest, kLongest));
+        parts.push_back({leaf, first, last, c});
       }
     }
   }
