@@ -1,6 +1,7 @@
 """An optimizer's update of ten million parameters, in ten arrays: as fast as memory gives and takes, at best."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -42,20 +43,21 @@ def update(notation: str) -> Workload:
 
 
 def _on_jax(init: Callable, apply: Callable, first: list[np.ndarray], gradient: list[np.ndarray]) -> Callable:
-    """Updates by a compiled function that may overwrite its arguments."""
+    """Updates in a compiled loop, as in Chainrule's training, that may overwrite its arguments."""
     import jax
     import jax.numpy as jnp
 
-    apply = jax.jit(apply, donate_argnums=(0, 1))
+    @partial(jax.jit, donate_argnums=(0, 1))
+    def loop(parameters: Any, state: Any, gradient: Any) -> tuple[Any, Any]:
+        return jax.lax.fori_loop(0, UPDATES, lambda _, kept: apply(*kept, gradient), (parameters, state))
+
     parameters = [jnp.array(array) for array in first]
     state, gradient = init(parameters), [jnp.array(array) for array in gradient]
     turns = count()
 
     def work() -> float | None:
         nonlocal parameters, state
-        for _ in range(UPDATES):
-            parameters, state = apply(parameters, state, gradient)
-        jax.block_until_ready(parameters)
+        parameters, state = jax.block_until_ready(loop(parameters, state, gradient))
         return None if next(turns) else _moved(np.asarray(parameters[0]), first[0])
 
     return work

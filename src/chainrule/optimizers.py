@@ -18,8 +18,7 @@ from chainrule.notation import as_formula
 from chainrule.schedules import Schedule, rate, rate_at
 
 Slots = dict[str, jax.Array]
-WORTH_A_CALL = 1 << 10  # parameters, from which on one call of a native kernel is faster than XLA's loops,
-AS_FAST = 1 << 20  # and from which on they are as fast for a rule without slots, which writes each array in one loop
+WORTH_A_CALL = 1 << 10  # parameters, from which on one call of a native kernel is faster than XLA's loops
 
 
 class Optimizer(Formula):
@@ -83,8 +82,7 @@ class Rule(Optimizer):
 
     def advance(self, params, grads, state):
         own = "kernel" in vars(type(self))  # a subclass may have another rule
-        size = sum(map(jnp.size, jax.tree.leaves(params)))
-        worth = size >= WORTH_A_CALL and (self.slots or size < AS_FAST)
+        worth = sum(map(jnp.size, jax.tree.leaves(params))) >= WORTH_A_CALL
         return (_in_one_pass if own and worth else Optimizer.advance)(self, params, grads, state)
 
     def rates(self, state, params):
