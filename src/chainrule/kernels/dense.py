@@ -5,11 +5,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import ShapedArray
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 
 from chainrule.kernels import native
+from chainrule.kernels.bilinear import bilinear
 
 FEW = 4  # rows, up to which the kernel's numbers are each read for little work
 MOST = 1 << 26  # multiplications, beyond which XLA's product is as fast or faster
@@ -57,10 +55,10 @@ def dense(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
 def product(a: jax.Array, b: jax.Array, turned: tuple[bool, bool] = (False, False)) -> jax.Array:
     """a · b of two matrices, each of which may be turned first; or of several, counted by the first axis.
 
-    It is a primitive of its own and bilinear: all its derivatives, forwards and backwards, are such products again.
+    All its derivatives, forwards and backwards, are such products again.
     """
     dtype = jnp.result_type(a, b)
-    return _product.bind(a.astype(dtype), b.astype(dtype), turned=turned)
+    return _product(a.astype(dtype), b.astype(dtype), turned=turned)
 
 
 def _plain(a: jax.Array, b: jax.Array, turned: tuple[bool, bool]) -> jax.Array:
@@ -98,15 +96,4 @@ def _over_networks(arrays: Any, axes: Any, *, turned: tuple[bool, bool]) -> tupl
     return jax.vmap(lambda a, b: _plain(a, b, turned), in_axes=in_axes)(*at_front), 0  # populations of populations
 
 
-_product = Primitive("chainrule_product")
-_product.def_impl(_either)
-_product.def_abstract_eval(
-    lambda a, b, turned: ShapedArray(jax.eval_shape(partial(_plain, turned=turned), a, b).shape, a.dtype)
-)
-ad.defbilinear(
-    _product,
-    lambda g, a, b, turned: _gradient(0, g, a, b, turned),
-    lambda g, a, b, turned: _gradient(1, g, a, b, turned),
-)
-batching.primitive_batchers[_product] = _over_networks
-mlir.register_lowering(_product, mlir.lower_fun(_either, multiple_results=False))
+_product = bilinear("product", _plain, _either, (partial(_gradient, 0), partial(_gradient, 1)), _over_networks)

@@ -5,11 +5,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import ShapedArray
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 
 from chainrule.kernels import native
+from chainrule.kernels.bilinear import bilinear
 
 FEW = 1 << 12  # numbers, up to which a call costs more than XLA's loop
 
@@ -24,7 +22,7 @@ def take(table: jax.Array, rows: jax.Array) -> jax.Array:
     own = table.shape[1:]
     if table.dtype != jnp.float32 or rows.size * math.prod(own) <= FEW:
         return plain(table, rows)
-    return _take.bind(table.reshape(len(table), -1), rows.reshape(-1).astype(jnp.int32)).reshape(*rows.shape, *own)
+    return _take(table.reshape(len(table), -1), rows.reshape(-1).astype(jnp.int32)).reshape(*rows.shape, *own)
 
 
 def _plain_spread(values: jax.Array, rows: jax.Array, count: int) -> jax.Array:
@@ -44,24 +42,13 @@ def _either_spread(values: jax.Array, rows: jax.Array, count: int) -> jax.Array:
     return native.either(natively, by_xla, values, rows, also=jnp.int32)
 
 
-def _primitive(name: str, either: Any, definition: Any, transposed: Any) -> Primitive:
-    """A function of an array and of row numbers, linear in the array."""
-
-    def of_several(arrays: tuple, axes: tuple, **static: Any) -> tuple[jax.Array, int]:
-        return jax.vmap(lambda *each: definition(*each, **static), in_axes=axes)(*arrays), 0
-
-    def abstract(*shapes: Any, **static: Any) -> Any:
-        shape = jax.eval_shape(lambda *arrays: definition(*arrays, **static), *shapes).shape
-        return ShapedArray(shape, shapes[0].dtype)
-
-    primitive = Primitive(f"chainrule_{name}")
-    primitive.def_impl(either)
-    primitive.def_abstract_eval(abstract)
-    ad.defbilinear(primitive, transposed, None)  # the numbers of rows have no gradient
-    batching.primitive_batchers[primitive] = of_several
-    mlir.register_lowering(primitive, mlir.lower_fun(either, multiple_results=False))
-    return primitive
+def _take_gradient(g: jax.Array, table: Any, rows: jax.Array) -> jax.Array:
+    return _spread(g, rows, count=table.aval.shape[0])
 
 
-_take = _primitive("take", _either_take, plain, lambda g, table, rows: _spread.bind(g, rows, count=table.aval.shape[0]))
-_spread = _primitive("spread", _either_spread, _plain_spread, lambda g, values, rows, count: _take.bind(g, rows))
+def _spread_gradient(g: jax.Array, values: Any, rows: jax.Array, count: int) -> jax.Array:
+    return _take(g, rows)
+
+
+_take = bilinear("take", plain, _either_take, (_take_gradient, None))
+_spread = bilinear("spread", _plain_spread, _either_spread, (_spread_gradient, None))

@@ -1,0 +1,46 @@
+"""Functions linear in each of two arrays, as primitives of JAX: all their derivatives are such functions again."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+from jax.core import ShapedArray
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+Function = Callable[..., Any]
+
+
+def bilinear(
+    name: str,
+    plain: Function,
+    either: Function,
+    gradients: tuple[Function, Function | None],
+    of_several: Function | None = None,
+) -> Function:
+    """A function of two arrays, and of numbers that are known when it is compiled.
+
+    Args:
+        name: what it is called in a compiled program.
+        plain: its definition.
+        either: the same, natively where that serves.
+        gradients: from g and both arrays to the gradient of ⟨g, plain⟩ by the first and by the second; None where the
+            second counts something and has none.
+        of_several: from arrays that count networks on an axis, and these axes, to all results and the axis that counts
+            them; the definition mapped over them where it isn't given.
+    """
+
+    def abstract(*shapes: Any, **static: Any) -> ShapedArray:
+        return ShapedArray(jax.eval_shape(partial(plain, **static), *shapes).shape, shapes[0].dtype)
+
+    def mapped(arrays: tuple, axes: tuple, **static: Any) -> tuple[jax.Array, int]:
+        return jax.vmap(partial(plain, **static), in_axes=axes)(*arrays), 0
+
+    primitive = Primitive(f"chainrule_{name}")
+    primitive.def_impl(either)
+    primitive.def_abstract_eval(abstract)
+    ad.defbilinear(primitive, *gradients)
+    batching.primitive_batchers[primitive] = of_several or mapped
+    mlir.register_lowering(primitive, mlir.lower_fun(either, multiple_results=False))
+    return primitive.bind
