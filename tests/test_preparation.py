@@ -166,7 +166,7 @@ def test_prediction_takes_what_users_have():
 def test_blank_cells_of_pandas():
     frame = pd.DataFrame({"a": pd.array([1, None, 3], "Int64"), "c": ["x", None, "x"], "b": [0.5, 1.5, 2]})
     assert refusal(Preparation.fit, frame) == (
-        "the data: blank cells in a (1), c (1). Add --missing median or --missing drop."
+        "the data: blank cells in a (1), c (1). Fill them, or choose missing='median'."
     )
 
 
@@ -200,7 +200,7 @@ def test_missing_drop():
     assert preparation.complete(BLANKS).rows == 1
     assert refusal(preparation.inputs, Table(BLANKS, "new.csv", np.arange(2, 6), "line")) == (
         "new.csv, line 3, column 'age': the cell is blank, and the model knows no value to put there. "
-        "Fill it, or train with --missing median."
+        "Fill it, or choose missing='median'."
     )
 
 
@@ -243,14 +243,18 @@ def test_missing_drop():
         (
             people(age=["1", "2", "n.a.?", "4"]),
             {},
-            "people, row 3, column 'age': expected a number, got 'n.a.?'. Mend the cell, or add --text age.",
+            "people, row 3, column 'age': expected a number, got 'n.a.?'. Mend the cell, or choose text=['age'].",
         ),
         (
             people(),
             {"target": "city", "task": "regression"},
             "people, row 1, column 'city': expected a number, got 'Rome'. Mend the cell.",
         ),
-        (people(age=[None] * 4), {"missing": "median"}, "people: column 'age' is blank throughout. Add --drop age."),
+        (
+            people(age=[None] * 4),
+            {"missing": "median"},
+            "people: column 'age' is blank throughout. Fill it, or choose drop=['age'].",
+        ),
         (
             people(pay=[None] * 4),
             {"missing": "drop"},
@@ -265,7 +269,7 @@ def test_missing_drop():
             {"id": [f"p{i}" for i in range(1001)], "a": range(1001), "b": range(1001)},
             {},
             "the data: column 'id' is text with 1,001 distinct values, more than 1,000. "
-            "Add --drop id, or for free text --words id or --characters id.",
+            "Join the rare ones, or choose drop=['id'].",
         ),
         (
             {"x": np.ones((2, 3)), "y": np.ones((2, 2))},
@@ -375,7 +379,7 @@ def test_a_gap_in_a_series_is_a_blank_cell():
     nan = np.nan
     gaps = {"sound": [np.array([[nan], [1.0], [3.0], [2.0]]), np.array([[2.0]]), np.array([[4.0]])], "who": list("aba")}
     assert refusal(Preparation.fit, gaps) == (
-        "the data: blank cells in sound (1). Add --missing median or --missing drop."
+        "the data: blank cells in sound (1). Fill them, or choose missing='median'."
     )
     dropped = Preparation.fit(gaps, missing="drop")
     assert dropped.complete(gaps).rows == 2
@@ -385,7 +389,7 @@ def test_a_gap_in_a_series_is_a_blank_cell():
         np.testing.assert_array_equal(a, b)
     assert refusal(Preparation.fit(whole).inputs, gaps) == (
         "the data, row 1, column 'sound': the cell is blank, and the model knows no value to put there. "
-        "Fill it, or train with --missing median."
+        "Fill it, or choose missing='median'."
     )
 
 
@@ -405,11 +409,11 @@ def test_series_of_one_length_stay_so():
         (
             {**SOUNDS, "age": [1, 2, 3], "who": ["a", "b", "a"]},
             "the data: column 'sound' holds series of unequal length and can't go beside other inputs: age. "
-            "Drop them: --drop age.",
+            "Read it as one value a row, or choose drop=['age'].",
         ),
         (
             {"sound": [np.array([[1, np.nan]]), np.array([[1, np.nan], [2, np.nan]])], "who": ["a", "b"]},
-            "the data: column 'sound' is blank throughout. Add --drop sound.",
+            "the data: column 'sound' is blank throughout. Fill it, or choose drop=['sound'].",
         ),
     ],
 )
@@ -454,7 +458,7 @@ def test_characters_become_ids():
 def test_blank_texts():
     blank = {**VERSES, "verse": [None, *VERSES["verse"][1:]]}
     assert refusal(Preparation.fit, blank, words="verse") == (
-        "the data: blank cells in verse (1). Add --missing median or --missing drop."
+        "the data: blank cells in verse (1). Fill them, or choose missing='median'."
     )
     assert Preparation.fit(blank, words="verse", missing="median").inputs(blank)[0].tolist() == [1, 0, 0, 0]
     assert Preparation.fit(blank, words="verse", missing="drop").complete(blank).rows == 3
@@ -489,17 +493,18 @@ def test_free_text_is_found_or_said(table, choices, tokens):
     [
         (
             {"words": "city"},
-            "people: column 'city' holds words and can't go beside other inputs: age. Drop them: --drop age.",
+            "people: column 'city' holds words and can't go beside other inputs: age. "
+            "Read it as one value a row, or choose drop=['age'].",
         ),
-        ({"characters": "pay"}, "people: column 'pay' is no input. Leave out --characters pay."),
-        ({"words": "city", "drop": "city"}, "people: column 'city' is no input. Leave out --words city."),
+        ({"characters": "pay"}, "people: column 'pay' is no input. Leave it out of characters."),
+        ({"words": "city", "drop": "city"}, "people: column 'city' is no input. Leave it out of words."),
         (
             {"words": "city", "characters": "city"},
-            "people: column 'city' can be read in one way only. Choose one of --text, --words and --characters.",
+            "people: column 'city' can be read in one way only. Choose one of text, words and characters.",
         ),
         (
             {"words": "city", "text": "city"},
-            "people: column 'city' can be read in one way only. Choose one of --text, --words and --characters.",
+            "people: column 'city' can be read in one way only. Choose one of text, words and characters.",
         ),
         (
             {"words": "town"},

@@ -217,7 +217,8 @@ def fitted(table: Table, name: str, text: bool, unit: Unit | None = None) -> Col
     if len(category.values) > MOST_VALUES:
         raise ChainruleError(
             f"{table.name}: column {name!r} is text with {len(category.values):,} distinct values, more than "
-            f"{MOST_VALUES:,}. Add --drop {name}, or for free text --words {name} or --characters {name}."
+            f"{MOST_VALUES:,}. Join the rare ones",
+            drop=[name],
         )
     return category
 
@@ -297,11 +298,10 @@ def as_number(text: str) -> float | None:
         return None
 
 
-def refuse_text(table: Table, name: str, row: int, otherwise: str = "") -> NoReturn:
-    """Refuse a text where a number belongs."""
-    raise ChainruleError(
-        f"{table.place(row, name)}: expected a number, got {table[name][row]!r}. Mend the cell{otherwise}."
-    )
+def refuse_text(table: Table, name: str, row: int, **choices: Any) -> NoReturn:
+    """Refuse a text where a number belongs; some choices may let it stay."""
+    mend = "Mend the cell" if choices else "Mend the cell."
+    raise ChainruleError(f"{table.place(row, name)}: expected a number, got {table[name][row]!r}. {mend}", **choices)
 
 
 def _longest(mask: np.ndarray) -> int:
@@ -320,7 +320,7 @@ def _check_known(table: Table, name: str, values: np.ndarray) -> None:
     """Refuse a column that is blank throughout, or an entry of its last axis."""
     blank = blanks(values)
     if blank.reshape(-1, blank.shape[-1] if blank.ndim > 1 else 1).all(axis=0).any():
-        raise ChainruleError(f"{table.name}: column {name!r} is blank throughout. Add --drop {name}.")
+        raise ChainruleError(f"{table.name}: column {name!r} is blank throughout. Fill it", drop=[name])
 
 
 def _check_whole(table: Table, name: str, lengths: np.ndarray) -> None:

@@ -152,7 +152,7 @@ class Roles:
             return table
         if self.missing is None:
             found = shortened(f"{name} ({count:,})" for name, count in counts.items())
-            raise ChainruleError(f"{table.name}: blank cells in {found}. Add --missing median or --missing drop.")
+            raise ChainruleError(f"{table.name}: blank cells in {found}. Fill them", missing="median")
         needed = [self.target, *(self.inputs if self.missing == "drop" else ())]
         whole = ~np.logical_or.reduce([blank[name] for name in needed])
         if not whole.any():
@@ -263,7 +263,8 @@ class Preparation:
             if self.roles.missing != "median" and blank.any():
                 raise ChainruleError(
                     f"{table.place(int(blank.argmax()), column.name)}: the cell is blank, and the model knows no value "
-                    f"to put there. Fill it, or train with --missing median."
+                    f"to put there. Fill it",
+                    missing="median",
                 )
             encoded.append(column.encode(values))
         return encoded[0] if len(encoded) == 1 else np.concatenate(encoded, axis=-1)
@@ -390,11 +391,11 @@ def _said_tokens(table: Table, inputs: tuple[str, ...], text: tuple, words: tupl
     for unit, names in zip(UNITS, (words, characters), strict=True):
         for name in names:
             if name not in inputs:
-                raise ChainruleError(f"{table.name}: column {name!r} is no input. Leave out --{unit} {name}.")
+                raise ChainruleError(f"{table.name}: column {name!r} is no input. Leave it out of {unit}.")
             if [*text, *words, *characters].count(name) > 1:
                 raise ChainruleError(
                     f"{table.name}: column {name!r} can be read in one way only. "
-                    f"Choose one of --text, --words and --characters."
+                    f"Choose one of text, words and characters."
                 )
             _check_alone(table, name, unit, inputs)
     return "words" if words else "characters" if characters else None
@@ -429,9 +430,7 @@ def _check_unmixed(table: Table, name: str) -> None:
     stray = {text for text in counts if as_number(text) is None}
     numbers = counts.total() - sum(counts[text] for text in stray)
     if stray and 2 * numbers > counts.total():
-        refuse_text(
-            table, name, next(row for row, text in enumerate(values) if text in stray), f", or add --text {name}"
-        )
+        refuse_text(table, name, next(row for row, text in enumerate(values) if text in stray), text=[name])
 
 
 def _check_side_by_side(table: Table, columns: tuple[Column, ...]) -> None:
@@ -449,7 +448,8 @@ def _check_alone(table: Table, name: str, what: str, inputs: Iterable[str]) -> N
     if others:
         raise ChainruleError(
             f"{table.name}: column {name!r} holds {what} and can't go beside other inputs: {shortened(others)}. "
-            f"Drop them: {' '.join(f'--drop {each}' for each in others[:3])}{' …' * (len(others) > 3)}."
+            f"Read it as one value a row",
+            drop=others,
         )
 
 

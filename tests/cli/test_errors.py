@@ -108,11 +108,13 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
         ),
         (
             "train stray.csv",
-            "stray.csv, line 6, column 'length': expected a number, got 'oops'. Mend the cell, or add --text length.",
+            "stray.csv, line 6, column 'length': expected a number, got 'oops'. "
+            "Mend the cell, or run: chainrule train stray.csv --text length",
         ),
         (
             "train blank.csv",
-            "blank.csv: blank cells in length (2), colour (1). Add --missing median or --missing drop.",
+            "blank.csv: blank cells in length (2), colour (1). "
+            "Fill them, or run: chainrule train blank.csv --missing median",
         ),
         *[
             (

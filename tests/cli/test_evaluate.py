@@ -81,7 +81,7 @@ def test_blank_cells_are_treated_as_in_training(run, flowers, here):
         (
             "length,width,colour,kind",
             "1,,red,rose",
-            "new.csv: blank cells in width (1). Add --missing median or --missing drop.",
+            "new.csv: blank cells in width (1). Fill them, or train with --missing median.",
         ),
     ],
 )

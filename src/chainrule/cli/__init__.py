@@ -12,6 +12,7 @@ from chainrule.cli.formulas import list_formulas
 from chainrule.cli.info import info
 from chainrule.cli.plot import plot
 from chainrule.cli.predict import predict
+from chainrule.cli.remedy import mended
 from chainrule.cli.show import show
 from chainrule.cli.summary import summary
 from chainrule.cli.train import INTERRUPTED, train
@@ -67,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = app(arguments or ["--help"], prog_name="chainrule", standalone_mode=False)
     except ChainruleError as error:
-        code = _say(str(error))
+        code = _say(mended(error, arguments))
     except UsageError as error:
         code = _say(_in_words(error))
     except (KeyboardInterrupt, typer.Abort):

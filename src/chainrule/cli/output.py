@@ -1,5 +1,6 @@
 """What commands print: notes, tables of figures, tables of layers."""
 
+import shlex
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.cli.parts import Divided
+from chainrule.cli.remedy import options_of
 from chainrule.model import SummaryRow
 from chainrule.preparation import Category, Preparation
 
@@ -62,7 +64,7 @@ def data(divided: Divided, preparation: Preparation) -> None:
         if isinstance(column, Category) and 2 * len(column.values) > rows:
             note(
                 f"column {column.name!r} is text with {len(column.values):,} values in {rows:,} rows, too many to "
-                f"learn from. Leave it out: --drop {column.name!r}."
+                f"learn from. Leave it out: {shlex.join(options_of('drop', column.name))}"
             )
 
 

@@ -50,7 +50,7 @@ def split(
     for part, fraction, taken in (("test", test, for_test), ("validation", validation, for_validation)):
         if fraction > 0 and taken.sum() == 0:
             raise ChainruleError(
-                f"{name}: the {part} part would be empty, of {rows} rows{among}. Give more rows, or --{part} 0."
+                f"{name}: the {part} part would be empty, of {rows} rows{among}. Give more rows", **{part: 0}
             )
     rank = _rank_within(groups, counts, np.random.default_rng(seed))
     in_test, in_either = rank < for_test[groups], rank < (for_test + for_validation)[groups]

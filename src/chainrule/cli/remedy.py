@@ -1,0 +1,46 @@
+"""What mends an error, in the words of the command line."""
+
+import shlex
+from collections.abc import Iterable
+from typing import Any
+
+from chainrule.errors import ChainruleError
+
+
+def mended(error: ChainruleError, arguments: list[str]) -> str:
+    """An error's sentence: where choices mend it, with the whole command that makes them, to be copied into a shell.
+
+    >>> error = ChainruleError("d.csv: column 'Release Date' is blank throughout. Fill it", drop=["Release Date"])
+    >>> mended(error, ["train", "d.csv"])
+    "d.csv: column 'Release Date' is blank throughout. Fill it, or run: chainrule train d.csv --drop 'Release Date'"
+    >>> mended(error, ["predict", "runs/d", "d.csv"])
+    "d.csv: column 'Release Date' is blank throughout. Fill it, or train with --drop 'Release Date'."
+    """
+    if not error.choices:
+        return str(error)
+    options = [word for name, value in error.choices.items() for word in options_of(name, value)]
+    if arguments[:1] != ["train"]:
+        return f"{error.message}, or train with {shlex.join(options)}."
+    once = [f"--{name}" for name, value in error.choices.items() if not isinstance(value, list)]
+    return f"{error.message}, or run: {shlex.join(['chainrule', *_without(once, arguments), *options])}"
+
+
+def options_of(name: str, value: Any) -> list[str]:
+    """An argument of the library as options: the same name, once for each of several values.
+
+    >>> options_of("batch_size", 32), options_of("drop", ["a", "b"])
+    (['--batch-size', '32'], ['--drop', 'a', '--drop', 'b'])
+    """
+    values = value if isinstance(value, list) else [value]
+    return [word for each in values for word in (f"--{name.replace('_', '-')}", str(each))]
+
+
+def _without(options: Iterable[str], arguments: list[str]) -> list[str]:
+    """A command's words without options that are given anew, and their values."""
+    kept, skip = [], False
+    for word in arguments:
+        if skip or word in options:
+            skip = not skip
+        elif word.split("=")[0] not in options:
+            kept.append(word)
+    return kept
