@@ -88,9 +88,9 @@ def test_json_is_exact(table):
     ).map(json.dumps)
 )
 def test_garbage_is_no_preparation(text):
-    assert refusal(Preparation.from_json, text) == (
-        "The description of the data's preparation is damaged. Take the model file from its source again."
-    )
+    said = refusal(Preparation.from_json, text)
+    assert said.startswith("The description of the data's preparation is damaged: ")
+    assert said.endswith(". Take the model file from its source again.")
 
 
 @pytest.mark.parametrize("kind", ["table", "series", "tokens"])

@@ -5,13 +5,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import repeat
-from typing import Any, Literal, NoReturn, Self
+from itertools import chain, repeat
+from typing import Literal, NoReturn, Self
 
 import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.layer import Masked
+from chainrule.records import require
 from chainrule.table import Table, blanks, check_column, label, live
 
 Unit = Literal["words", "characters"]
@@ -42,6 +43,12 @@ class Number:
     mean: tuple[float, ...]
     scale: tuple[float, ...]
     fill: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        _check_sizes(self.shape)
+        figures = (self.mean, self.scale, self.fill)
+        require(all(len(each) == self.shape[-1] for each in figures), "a mean, a scale and a fill for each entry")
+        require(all(map(math.isfinite, chain(*figures))) and min(self.scale) > 0, "finite numbers and scales above 0")
 
     @classmethod
     def of(cls, name: str, values: np.ndarray) -> Self:
@@ -80,6 +87,10 @@ class Category:
     name: str
     values: tuple[str, ...]
     fill: str
+
+    def __post_init__(self) -> None:
+        _check_distinct(self.values)
+        require(self.fill in self.values, "a fill among the values")
 
     @property
     def shape(self) -> Shape:
@@ -123,6 +134,10 @@ class Series:
     name: str
     length: int
     step: Number
+
+    def __post_init__(self) -> None:
+        _check_sizes((self.length,))
+        require(len(self.step.shape) == 1, "steps with one axis")
 
     @property
     def shape(self) -> Shape:
@@ -169,6 +184,10 @@ class Tokens:
     unit: Unit
     length: int
     vocabulary: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check_sizes((self.length,))
+        _check_distinct(self.vocabulary)
 
     @property
     def shape(self) -> Shape:
@@ -334,57 +353,12 @@ def _check_whole(table: Table, name: str, lengths: np.ndarray) -> None:
         )
 
 
-# Reading back from JSON: anything unexpected raises one of Python's own errors.
+# What holds of a fitted column, also of one that comes from a file.
 
 
-def expect(holds: bool) -> None:
-    """Refuse what is not as it was written."""
-    if not holds:
-        raise ValueError
+def _check_sizes(sizes: Shape) -> None:
+    require(len(sizes) > 0 and min(sizes) > 0, "sizes of 1 or more")
 
 
-def read_text(raw: Any) -> str:
-    """A text of JSON."""
-    expect(isinstance(raw, str))
-    return raw
-
-
-def read_texts(raw: Any) -> tuple[str, ...]:
-    """A list of texts of JSON."""
-    expect(isinstance(raw, list))
-    return tuple(map(read_text, raw))
-
-
-def read_column(raw: Any) -> Column:
-    """A fitted column from its fields, which tell its kind."""
-    name = read_text(raw["name"])
-    if "values" in raw:
-        values = read_texts(raw["values"])
-        expect(raw["fill"] in values)
-        return Category(name, values, raw["fill"])
-    if "vocabulary" in raw:
-        expect(raw["unit"] in UNITS)
-        return Tokens(name, raw["unit"], _read_size(raw["length"]), read_texts(raw["vocabulary"]))
-    if "step" in raw:
-        step = _read_number(raw["step"])
-        expect(len(step.shape) == 1)
-        return Series(name, _read_size(raw["length"]), step)
-    return _read_number(raw)
-
-
-def _read_number(raw: Any) -> Number:
-    shape = tuple(map(_read_size, raw["shape"]))
-    mean, scale, fill = (_read_floats(raw[key], shape[-1]) for key in ("mean", "scale", "fill"))
-    expect(min(scale) > 0)
-    return Number(read_text(raw["name"]), shape, mean, scale, fill)
-
-
-def _read_size(raw: Any) -> int:
-    expect(type(raw) is int and raw > 0)
-    return raw
-
-
-def _read_floats(raw: Any, length: int) -> tuple[float, ...]:
-    expect(isinstance(raw, list) and len(raw) == length)
-    expect(all(type(number) in (int, float) and math.isfinite(number) for number in raw))
-    return tuple(map(float, raw))
+def _check_distinct(values: tuple[str, ...]) -> None:
+    require(len(set(values)) == len(values), "distinct values")

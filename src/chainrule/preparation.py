@@ -23,18 +23,15 @@ from chainrule.columns import (
     Tokens,
     Unit,
     as_number,
-    expect,
     fitted,
     is_text,
     raw,
-    read_column,
-    read_text,
-    read_texts,
     refuse_text,
     split_text,
 )
 from chainrule.errors import ChainruleError
 from chainrule.layer import Masked
+from chainrule.records import read_json, require
 from chainrule.table import Table, as_table, blanks, check_column, shortened
 
 Task = Literal["classification", "regression"]
@@ -180,6 +177,19 @@ class Preparation:
     roles: Roles
     columns: tuple[Column, ...]
     target: Number | Category
+
+    def __post_init__(self) -> None:
+        names, roles = tuple(column.name for column in self.columns), self.roles
+        require(
+            len(names) > 0 and names == roles.inputs and self.target.name == roles.target, "the columns of the roles"
+        )
+        require(isinstance(self.target, Category) == (roles.task == "classification"), "a target of the task's kind")
+        require(len(self.classes) != 1, "two classes or more")
+        require(len({column.shape[:-1] for column in self.columns}) == 1, "columns of one shape")
+        require(
+            len(names) == 1 or not any(isinstance(column, ALONE) for column in self.columns), "one column of its kind"
+        )
+        require({roles.tokens} == {getattr(column, "unit", None) for column in self.columns}, "tokens of one unit")
 
     @classmethod
     def fit(cls, data: Any, roles: Roles | None = None, **choices: Any) -> Self:
@@ -330,19 +340,12 @@ class Preparation:
             ChainruleError: for anything else.
         """
         try:
-            parts = json.loads(text)
-            roles, columns = _read_roles(parts["roles"]), tuple(map(read_column, parts["columns"]))
-            target = read_column(parts["target"])
-            expect(tuple(column.name for column in columns) == roles.inputs)
-            expect(target.name == roles.target and len({column.shape[:-1] for column in columns}) == 1)
-            expect(isinstance(target, Category if roles.task == "classification" else Number))
-            expect(len(columns) == 1 or not any(isinstance(column, ALONE) for column in columns))
-            expect({roles.tokens} == {getattr(column, "unit", None) for column in columns})
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError):
+            return read_json(cls, text)
+        except ChainruleError as error:
             raise ChainruleError(
-                "The description of the data's preparation is damaged. Take the model file from its source again."
+                f"The description of the data's preparation is damaged: {error} "
+                f"Take the model file from its source again."
             ) from None
-        return cls(roles, columns, target)  # type: ignore[arg-type]
 
     def _known_targets(self, data: Any) -> tuple[Table, np.ndarray]:
         table = as_table(data)
@@ -451,13 +454,3 @@ def _check_alone(table: Table, name: str, what: str, inputs: Iterable[str]) -> N
             f"Read it as one value a row",
             drop=others,
         )
-
-
-# Reading back from JSON: anything unexpected raises one of Python's own errors, which `from_json` words.
-
-
-def _read_roles(raw: Any) -> Roles:
-    expect(raw["task"] in TASKS and raw["missing"] in MISSING and type(raw["guessed"]) is bool)
-    expect(raw["tokens"] in (None, *UNITS))
-    inputs, text = read_texts(raw["inputs"]), read_texts(raw["text"])
-    return Roles(read_text(raw["target"]), raw["task"], inputs, text, raw["tokens"], raw["missing"], raw["guessed"])
