@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.series import TRAIN, read_ts
+from chainrule.data.readers.series import TRAIN, read_ts
 from chainrule.errors import ChainruleError
 from chainrule.table import Table
 

@@ -4,10 +4,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from chainrule.data.files import read_csv, read_npz, read_parquet
-from chainrule.data.images import read_images
 from chainrule.data.named import NAMED, read_named
-from chainrule.data.series import read_ts
+from chainrule.data.readers.delimited import read_csv
+from chainrule.data.readers.images import read_images
+from chainrule.data.readers.npz import read_npz
+from chainrule.data.readers.parquet import read_parquet
+from chainrule.data.readers.series import read_ts
 from chainrule.errors import ChainruleError
 from chainrule.notation import nearest
 from chainrule.table import Table, shortened

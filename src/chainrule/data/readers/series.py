@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.data.files import check_utf8
+from chainrule.data.readers.text import check_utf8
 from chainrule.errors import ChainruleError
 from chainrule.notation import nearest
 from chainrule.table import Table, shortened

@@ -1,0 +1,1 @@
+"""Files as tables, a file a format."""

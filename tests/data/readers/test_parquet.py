@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+
+from chainrule.data import read
+from chainrule.errors import ChainruleError
+
+
+def write(folder: Path, content: str | bytes, name: str = "a.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def refusal(source, **options) -> str:
+    with pytest.raises(ChainruleError) as caught:
+        read(source, **options)
+    return str(caught.value)
+
+
+def test_parquet(tmp_path):
+    columns = {
+        "whole": pa.array([1, None]),
+        "kind": pa.array(["a", None]).dictionary_encode(),
+        "ok": pa.array([True, False]),
+        "zip": pa.array([12, 34]),
+        "__index_level_0__": pa.array([0, 1]),
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    table = read(tmp_path / "a.parquet", text=("zip",))
+    np.testing.assert_array_equal(table["whole"], [1, np.nan])
+    assert [list(table[name]) for name in ("kind", "ok", "zip")] == [["a", None], ["true", "false"], ["12", "34"]]
+    assert list(table) == ["whole", "kind", "ok", "zip"]
+    assert table.place(1, "ok") == "a.parquet, row 2, column 'ok'"
+
+
+def test_bad_parquet(tmp_path):
+    path = write(tmp_path, "junk", "a.parquet")
+    assert refusal(path) == "a.parquet: is no whole Parquet file. Write it again, or give a CSV file."
+    parquet.write_table(pa.table({"a": pa.array([[1], [2]])}), path)
+    assert refusal(path) == (
+        "a.parquet, column 'a': expected numbers or text, got list<element: int64>. Leave the column out of the file."
+    )
+    parquet.write_table(pa.table({"a": pa.array([], pa.int64())}), path)
+    assert refusal(path) == "a.parquet: has no rows. Give rows of data."
+    parquet.write_table(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), path)
+    assert refusal(path) == "a.parquet: more than one column is called 'a'. Give every column its own name."
+
+
+def test_cut_files_are_refused(tmp_path):
+    parquet.write_table(pa.table({"a": range(1000)}), tmp_path / "a.parquet")
+    whole = (tmp_path / "a.parquet").read_bytes()
+    for part in (0.1, 0.5, 0.9):
+        (tmp_path / "a.parquet").write_bytes(whole[: int(len(whole) * part)])
+        assert "a.parquet: is no whole" in refusal(tmp_path / "a.parquet")
