@@ -1,6 +1,13 @@
 """The one kind of error that Chainrule raises about what it was given: a sentence with the remedy."""
 
+import re
 from typing import Any
+
+LONGEST = 1000  # characters of a message
+PIECE, FORMULA = 60, 80  # of a cell or a name in it, and of a formula's notation
+
+QUOTED = re.compile(r"""(--[\w-]+ )?(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)""")
+"""A piece in quotes, with the option before it whose value it is; an apostrophe begins none."""
 
 
 class ChainruleError(ValueError):
@@ -18,9 +25,9 @@ class ChainruleError(ValueError):
     """
 
     def __init__(self, message: str, **choices: Any):
+        self.message, self.choices = one_line(message), choices
         said = ", ".join(f"{name}={value!r}" for name, value in choices.items())
-        super().__init__(f"{message}, or choose {said}." if choices else message)
-        self.message, self.choices = message, choices
+        super().__init__(f"{self.message}, or choose {said}." if choices else self.message)
 
 
 class DivergedError(ChainruleError):
@@ -33,3 +40,37 @@ class DivergedError(ChainruleError):
     def __init__(self, message: str, model: Any = None):
         super().__init__(message)
         self.model = model
+
+
+def one_line(message: str) -> str:
+    r"""A message that fits a line, whatever cells and names are in it.
+
+    What can't be printed is escaped; what is quoted is cut in its middle, as is the whole if it is still too long.
+    The value of an option stays, since people copy it.
+
+    >>> one_line("column 'a\tb' of\n\x1b[31mred.csv")
+    "column 'a\\tb' of\\n\\x1b[31mred.csv"
+    >>> one_line(f"expected a number, got {'x' * 500!r}")
+    "expected a number, got 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxxxxxxxxxxxxxxxxxx'"
+    """
+    return cut(QUOTED.sub(_shortened, printable(message)), LONGEST)
+
+
+def printable(text: str) -> str:
+    r"""A text in which what can't be printed is escaped, as Python's `repr` does: control characters, odd bytes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def cut(text: str, most: int = PIECE) -> str:
+    """A text of at most so many characters: its beginning and its end.
+
+    >>> cut("photograph-of-a-rose.png", 13)
+    'photog…se.png'
+    """
+    left = most // 2
+    return text if len(text) <= most else f"{text[:left]}…{text[len(text) - (most - left - 1) :]}"
+
+
+def _shortened(quoted: re.Match) -> str:
+    most = FORMULA if quoted[0][0] == '"' else PIECE
+    return quoted[0] if quoted[1] else cut(quoted[0], most + 2)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, cut
 from chainrule.notation import nearest
 
 BOOLEANS = {"true", "false"}
@@ -122,7 +122,7 @@ def shortened(names: Iterable[str], most: int = 8) -> str:
     'a, b, c, … (4 in all)'
     """
     names = list(names)
-    return ", ".join(names[:most]) + (f", … ({len(names)} in all)" if len(names) > most else "")
+    return ", ".join(map(cut, names[:most])) + (f", … ({len(names)} in all)" if len(names) > most else "")
 
 
 def label(number: float) -> str:

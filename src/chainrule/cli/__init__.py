@@ -17,7 +17,7 @@ from chainrule.cli.show import show
 from chainrule.cli.summary import summary
 from chainrule.cli.train import INTERRUPTED, train
 from chainrule.cli.verify import verify
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, one_line, printable
 
 UsageError: Any = typer.BadParameter.__bases__[0]  # Click's, or that of Typers which carry their own Click
 
@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _say(message: str) -> int:
-    print(f"chainrule: {' '.join(message.splitlines())}", file=sys.stderr)
+    print(f"chainrule: {printable(message)}", file=sys.stderr)
     return 2
 
 
@@ -91,4 +91,4 @@ def _in_words(error: Any) -> str:
 
             known = [name for parameter in error.ctx.command.params for name in parameter.opts if "--" in name]
             message = f"There is no option {option}.{nearest(option, known)}"
-    return f"{message}{'' if message[-1] in '.?' else '.'} See: {command} --help."
+    return one_line(f"{message}{'' if message[-1] in '.?' else '.'} See: {command} --help.")

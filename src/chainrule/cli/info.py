@@ -24,4 +24,4 @@ def info() -> None:
         "native kernels": kernels or "none. For faster layers install a C++ compiler, then chainrule again.",
     }
     for name, fact in facts.items():
-        output.say(f"[bold]{name:<16}[/bold]{fact}")
+        output.say((f"{name:<16}", "bold"), fact)

@@ -14,20 +14,26 @@ from rich.text import Text
 
 from chainrule.cli.parts import Divided
 from chainrule.cli.remedy import options_of
+from chainrule.errors import cut, one_line, printable
 from chainrule.model import SummaryRow
 from chainrule.preparation import Category, Preparation
 
 WIDE = 250  # columns of files and pipes, so that nothing is folded there
 
 
-def say(text: str) -> None:
-    """A line on standard output, in Rich's markup."""
-    console(sys.stdout).print(text, soft_wrap=True)
+def say(*parts: str | tuple[str, str]) -> None:
+    """A line on standard output, of texts, and of texts with their styles; nothing in them is read as markup."""
+    styled = [(part, "") if isinstance(part, str) else part for part in parts]
+    _print(sys.stdout, Text.assemble(*((printable(text), style) for text, style in styled)))
 
 
 def note(text: str) -> None:
     """A remark that changes nothing, on standard error."""
-    console(sys.stderr).print(f"note: {text}", style="yellow", markup=False, soft_wrap=True)
+    _print(sys.stderr, Text(f"note: {one_line(text)}", "yellow"))
+
+
+def _print(stream: Any, line: Text) -> None:
+    console(stream).print(line, soft_wrap=True)
 
 
 @contextmanager
@@ -53,10 +59,7 @@ def data(divided: Divided, preparation: Preparation) -> None:
     guess = " (the last column; --target names another)" if roles.guessed and len(roles.inputs) > 1 else ""
     guess = "" if roles.target == "target" else guess
     shape = " × ".join(map(str, preparation.input_shape))
-    console(sys.stdout).print(
-        Text.assemble((divided.chosen["data"], "bold"), f": {shape} inputs → {roles.target}, {aim}{guess}"),
-        soft_wrap=True,
-    )
+    say((divided.chosen["data"], "bold"), f": {shape} inputs → {cut(roles.target)}, {aim}{guess}")
     uses = {"train": "to train", "validation": "to validate", "test": "to test"}
     say("rows: " + ", ".join(f"{part.rows:,} {uses[name]}" for name, part in divided.parts.items()))
     rows = divided.parts["train"].rows
@@ -75,7 +78,7 @@ def figures(rows: dict[str, dict[str, Any]]) -> None:
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")
     for part, values in rows.items():
-        table.add_row(Text(part), *(f"{values[name]:,.4f}" for name in names))
+        table.add_row(Text(printable(part)), *(f"{values[name]:,.4f}" for name in names))
     _show(table)
 
 
@@ -99,7 +102,7 @@ def formulas(family: str, rows: list[tuple[str, str]]) -> None:
 def say_unseen(cells: dict[str, dict[str, int]]) -> None:
     """A note for each column of text with values that training never showed."""
     for column, counts in cells.items():
-        values = ", ".join(f"{value} ({count:,})" for value, count in list(counts.items())[:5])
+        values = ", ".join(f"{cut(value)} ({count:,})" for value, count in list(counts.items())[:5])
         note(f"column {column!r}: training never showed {values}; such cells count as none of the known values.")
 
 

@@ -21,8 +21,6 @@ def predict(
 
     Example: `chainrule predict runs/diamonds new.csv --out prices.csv`
     """
-    from rich.markup import escape
-
     from chainrule.cli import output
     from chainrule.cli.raw import answerable, load_for_rows
     from chainrule.data import read
@@ -49,7 +47,7 @@ def predict(
         print(text.getvalue(), end="")
     else:
         write_whole(out, text.getvalue())
-        output.say(f"{whole.sum():,} predictions in [bold]{escape(out)}[/bold].")
+        output.say(f"{whole.sum():,} predictions in ", (out, "bold"), ".")
 
 
 def _written(cell: str | float) -> str:

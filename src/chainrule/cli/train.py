@@ -153,13 +153,11 @@ def train(
     if diverged:
         raise ChainruleError(f"{diverged} What was good before is in {folder}.")
     output.figures(measured)
-    output.say(_ending(model, folder))
+    output.say(f"{_ending(model)}. All of it is in ", (str(folder), "bold"), ".")
     return INTERRUPTED if model.history.stopped == "interrupted" else 0
 
 
-def _ending(model: Any, folder: Path) -> str:
-    from rich.markup import escape
-
+def _ending(model: Any) -> str:
     history = model.history
     kept = f"epoch {history.best_epoch} is kept" if history.best_epoch else ""
     words = [
@@ -167,4 +165,4 @@ def _ending(model: Any, folder: Path) -> str:
         {"early stopping": "stopped early", "interrupted": "interrupted"}.get(history.stopped, ""),
         kept,
     ]
-    return f"{', '.join(filter(None, words))}. All of it is in [bold]{escape(str(folder))}[/bold]."
+    return ", ".join(filter(None, words))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chainrule.data import read
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, cut
 from chainrule.preparation import Preparation
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)
@@ -136,7 +136,7 @@ def test_any_damage_is_read_or_refused_in_one_line(tmp_path, name, part, flips):
 
 def test_folders_of_something_else(tmp_path, folder):
     assert refusal(str(folder / "circle")) == (
-        f"'{folder / 'circle'}' is a folder without subfolders. Give a file, or a folder of images with a subfolder "
+        f"'{cut(str(folder / 'circle'))}' is a folder without subfolders. Give a file, or a folder of images with a subfolder "
         f"for each class."
     )
     (folder / "empty").mkdir()
