@@ -136,8 +136,8 @@ def test_any_damage_is_read_or_refused_in_one_line(tmp_path, name, part, flips):
 
 def test_folders_of_something_else(tmp_path, folder):
     assert refusal(str(folder / "circle")) == (
-        f"'{cut(str(folder / 'circle'))}' is a folder without subfolders. Give a file, or a folder of images with a subfolder "
-        f"for each class."
+        f"'{cut(str(folder / 'circle'))}' is a folder without subfolders. "
+        "Give a file, or a folder of images with a subfolder for each class."
     )
     (folder / "empty").mkdir()
     assert refusal(folder) == (
