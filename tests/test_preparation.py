@@ -1,5 +1,6 @@
 import contextlib
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from chainrule.errors import ChainruleError
 from chainrule.layer import Masked
 from chainrule.preparation import Preparation, Roles
-from chainrule.table import Table
+from chainrule.table import Table, label, meaning
 
 finite = st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: round(value, 6))
 columns = st.integers(4, 20).flatmap(
@@ -179,9 +180,52 @@ def test_a_lone_column_can_be_given_without_its_name():
 def test_unseen_values_are_zeros_and_told():
     preparation = Preparation.fit(people())
     new = {"age": [35, 35, 35], "city": ["Rome", "Paris", "Paris"]}
-    np.testing.assert_array_equal(preparation.inputs(new), [[0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]])
+    said = "column 'city': training never showed Paris (2); such cells count as none of the known values."
+    with pytest.warns(UserWarning, match=re.escape(said)) as caught:
+        np.testing.assert_array_equal(preparation.inputs(new), [[0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]])
+    assert [warning.filename for warning in caught] == [__file__]
     assert preparation.unseen(new) == {"city": {"Paris": 2}}
     assert preparation.unseen(people()) == {}
+
+
+@pytest.mark.parametrize(
+    ("shown", "cells"),
+    [
+        (["1.0", "2.0", "beta"], [1.0, 2.0]),
+        (["1.0", "2.0", "beta"], [1, 2]),
+        (["1.0", "2.0", "beta"], ["1", "02"]),
+        ([1, 2, "beta"], np.array([1, 2], np.float32)),
+        ([0.1, 0.25, "beta"], np.array([0.1, 0.25], np.float32)),
+        ([0.1, 0.25, "beta"], ["0.10", "2.5e-1"]),
+        (["False", "True", "Unknown"], [False, True]),
+        (["False", "True", "Unknown"], ["FALSE", "true"]),
+        (["false", "true", "Unknown"], np.array([False, True])),
+        ([False, True], ["False", "True"]),
+        ([False, True], [0, 1]),
+        ([False, True], np.array([0.0, 1.0])),
+        (["0", "1"], [False, True]),
+        (["Oslo", "Rome"], [" Oslo", "Rome "]),
+    ],
+)
+def test_cells_are_compared_by_what_they_mean(shown, cells):
+    preparation = Preparation.fit({"v": shown * 2, "y": range(2 * len(shown))}, text="v")
+    expected = preparation.inputs({"v": shown[:2]})
+    assert expected.sum() == 2
+    for data in ({"v": cells}, pd.DataFrame({"v": cells})):
+        np.testing.assert_array_equal(preparation.inputs(data), expected)
+        assert preparation.unseen(data) == {}
+
+
+def test_what_is_spelled_counts_before_what_is_meant():
+    preparation = Preparation.fit({"version": ["1.1", "1.10", "01"], "y": [1, 2, 3]}, text="version")
+    assert preparation.columns[0].values == ("01", "1.1", "1.10")
+    np.testing.assert_array_equal(preparation.inputs({"version": ["1.1", "1.10", "1"]}), np.eye(3)[[1, 2, 0]])
+    assert preparation.unseen({"version": ["1.100", "0", "True"]}) == {"version": {"1.100": 1, "0": 1, "True": 1}}
+
+
+@given(st.integers(-(10**30), 10**30) | st.floats(-(2**53), 2**53))
+def test_a_number_means_what_its_text_does(number):
+    assert meaning(label(number)) == meaning(repr(number)) == meaning(f" {number!r}")
 
 
 BLANKS = {"age": [20, None, 40, 40], "city": ["Rome", "Oslo", None, "Rome"], "target": [0.5, 1, 2, None]}
@@ -451,7 +495,8 @@ def test_characters_become_ids():
     names = {"name": ["Ada", "Bob", "Bo"], "sex": ["f", "m", "m"]}
     preparation = Preparation.fit(names, characters=("name",))
     assert preparation.inputs(names).tolist() == [[4, 7, 5], [2, 3, 6], [2, 3, 0]]
-    assert preparation.inputs({"name": ["BOB"]}).tolist() == [[2, 1, 2]]
+    with pytest.warns(UserWarning, match=r"'name': training never showed O \(1\); such cells count as unknown ones"):
+        assert preparation.inputs({"name": ["BOB"]}).tolist() == [[2, 1, 2]]
     assert preparation.unseen({"name": ["BOB", "OO"]}) == {"name": {"O": 3}}
 
 

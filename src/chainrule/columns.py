@@ -5,15 +5,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain, repeat
+from functools import cached_property
+from itertools import chain, permutations, repeat
 from typing import Any, Literal, NoReturn, Self
 
 import numpy as np
 
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, cut, warn
 from chainrule.layer import Masked
 from chainrule.records import require
-from chainrule.table import Table, blanks, check_column, label, live
+from chainrule.table import Table, blanks, check_column, label, live, meaning
 
 Unit = Literal["words", "characters"]
 Shape = tuple[int, ...]
@@ -80,6 +81,9 @@ class Number:
 class Category:
     """A column of text: one input for each value, 1 where the cell has that value and 0 elsewhere.
 
+    A cell has the value that it spells, else the only one that means the same: 1, "1.0" and "01" are one number, True,
+    "True" and "TRUE" one boolean, and for two values that are booleans, 1 and 0 are true and false.
+
     >>> Category.of("cut", np.array(["Good", "Fair", "Good"], dtype=object))
     Category(name='cut', values=('Fair', 'Good'), fill='Good')
     """
@@ -108,18 +112,44 @@ class Category:
         """Whether a raw cell may have this shape."""
         return shape in ((), (1,))
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {value: place for place, value in enumerate(self.values)}
+
+    @cached_property
+    def _meanings(self) -> dict[str, int]:
+        """The place of the only value of each meaning."""
+        meanings = [meaning(value) for value in self.values]
+        counts = Counter(meanings)
+        places = {each: place for place, each in enumerate(meanings) if counts[each] == 1}
+        for (no, yes), (off, on) in permutations((("false", "true"), ("0", "1"))):
+            if places.keys() == {no, yes}:
+                return places | {off: places[no], on: places[yes]}
+        return places
+
     def codes(self, texts: np.ndarray) -> np.ndarray:
         """Each cell's place among the values, int32 of shape (rows,); -1 for a value never seen."""
-        place = {value: index for index, value in enumerate(self.values)}
-        return np.fromiter(map(place.get, texts, repeat(-1)), dtype=np.int32, count=len(texts))
+        codes = np.fromiter(map(self._places.get, texts, repeat(-1)), dtype=np.int32, count=len(texts))
+        if (codes < 0).any():
+            other = codes < 0
+            places = {text: self._meanings.get(meaning(text), -1) for text in set(texts[other])}
+            codes[other] = [places[text] for text in texts[other]]
+        return codes
+
+    def unseen(self, texts: np.ndarray) -> Counter[str]:
+        """The values that training never showed, and how often each occurs."""
+        known = ~blanks(texts)
+        return Counter(texts[known][self.codes(texts[known]) < 0])
 
     def encode(self, texts: np.ndarray) -> np.ndarray:
-        """One-hot float32, (rows, values); zeros for a value never seen; blank cells by their fill."""
+        """One-hot float32, (rows, values); zeros for a value never seen, with a warning; blank cells by their fill."""
         blank = blanks(texts)
         codes = self.codes(np.where(blank, self.fill, texts) if blank.any() else texts)
         encoded = np.zeros((len(codes), len(self.values)), np.float32)
         seen = np.flatnonzero(codes >= 0)
         encoded[seen, codes[seen]] = 1
+        if len(seen) < len(codes):
+            _warn_unseen(self.name, self.unseen(texts), "none of the known values")
         return encoded
 
 
@@ -206,13 +236,23 @@ class Tokens:
         """Whether a raw cell may have this shape."""
         return shape in ((), (1,))
 
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: number for number, token in enumerate(self.vocabulary, FIRST)}
+
+    def unseen(self, texts: np.ndarray) -> Counter[str]:
+        """The characters that training never showed, and how often each occurs; new words are the rule."""
+        counts = Counter() if self.unit == "words" else Counter("".join(text or "" for text in texts))
+        return Counter({token: count for token, count in counts.items() if token not in self._ids})
+
     def encode(self, texts: np.ndarray) -> np.ndarray:
         """Ids, int32 of shape (rows, length), padded at the end; a blank cell is a text without tokens."""
-        ids = {token: number for number, token in enumerate(self.vocabulary, FIRST)}
         encoded = np.full((len(texts), self.length), PADDING, np.int32)
         for row, text in zip(encoded, texts, strict=True):
             tokens = split_text(text or "", self.unit)[: self.length]
-            row[: max(len(tokens), 1)] = [ids.get(token, UNKNOWN) for token in tokens] or UNKNOWN
+            row[: max(len(tokens), 1)] = [self._ids.get(token, UNKNOWN) for token in tokens] or UNKNOWN
+        if (encoded == UNKNOWN).any() and (found := self.unseen(texts)):
+            _warn_unseen(self.name, found, "unknown ones")
         return encoded
 
 
@@ -268,33 +308,43 @@ def is_text(values: np.ndarray) -> bool:
 
 
 def numbers(table: Table, name: str) -> np.ndarray:
-    """A table's column as numbers, NaN where a cell is blank. Refuses text, and infinity."""
+    """A table's column as float64, or as images and series are; NaN where a cell is blank.
+
+    Refuses text, infinity, and whole numbers that float64 does not hold.
+    """
     values = table[name]
     if is_text(values):
         known = {text: math.nan if text is None else as_number(text) for text in set(values)}
         if None in known.values():
             refuse_text(table, name, next(row for row, text in enumerate(values) if known[text] is None))
+        inexact = {text for text in known if text and text.strip().isdecimal() and int(text) != known[text]}
+        if inexact:
+            _refuse_inexact(table, name, next(row for row, text in enumerate(values) if text in inexact))
         values = np.fromiter(map(known.__getitem__, values), np.float64, count=len(values))
-    endless = np.abs(values) > LARGEST
-    if endless.any():
-        cell = tuple(np.argwhere(endless)[0])
-        found = "infinity" if math.isinf(values[cell]) else f"{values[cell]:g}"
-        place = table.place(int(cell[0]), name)
-        raise ChainruleError(f"{place}: expected a finite number, at most {LARGEST:g}, got {found}. Mend the cell.")
-    return values
+    elif values.dtype in (np.int64, np.uint64):
+        exact = values.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            inexact = (exact.astype(values.dtype) != values) | (exact > np.iinfo(values.dtype).max)
+        if inexact.any():
+            _refuse_inexact(table, name, int(np.argwhere(inexact)[0][0]))
+    _check_finite(table, name, values)
+    return values.astype(np.float64, copy=False) if values.ndim == 1 else values
 
 
 def texts(table: Table, name: str) -> np.ndarray:
     """A table's column as text, None where a cell is blank; whole numbers are without a point."""
-    if is_text(table[name]):
-        return table[name]
-    values = numbers(table, name)
+    values = table[name]
+    if is_text(values):
+        return values
     if values.ndim > 1:
         if values.shape[1:] != (1,):
             raise ChainruleError(
                 f"{table.name}, column {name!r}: expected one value a row, got shape {values.shape[1:]}."
             )
         values = values[:, 0]
+    _check_finite(table, name, values)
+    if values.dtype.kind == "f":
+        _check_told_apart(table, name, values)
     distinct, places = np.unique(values, return_inverse=True)
     labels = [None if math.isnan(number) else label(number) for number in distinct]
     return np.array(labels, dtype=object)[places]
@@ -323,6 +373,13 @@ def refuse_text(table: Table, name: str, row: int, **choices: Any) -> NoReturn:
     raise ChainruleError(f"{table.place(row, name)}: expected a number, got {table[name][row]!r}. {mend}", **choices)
 
 
+def _refuse_inexact(table: Table, name: str, row: int) -> NoReturn:
+    """Refuse a whole number that would be rounded where it is a number, not a name."""
+    raise ChainruleError(
+        f"{table.place(row, name)}: float64 does not hold {table[name][row]} exactly. Round the numbers", text=[name]
+    )
+
+
 def _longest(mask: np.ndarray) -> int:
     return int(mask.sum(axis=1).max(initial=0))
 
@@ -335,11 +392,38 @@ def _sorted(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(spelt, key=lambda value: (spelt[value], value)))
 
 
+def _warn_unseen(column: str, counts: Counter[str], as_what: str) -> None:
+    """Say which values training never showed; in a command a note, in Python a warning, once for each."""
+    found = ", ".join(f"{cut(value)} ({count:,})" for value, count in counts.most_common(5))
+    more = f" and {len(counts) - 5:,} more" if len(counts) > 5 else ""
+    warn(f"column {column!r}: training never showed {found}{more}; such cells count as {as_what}.")
+
+
 def _check_known(table: Table, name: str, values: np.ndarray) -> None:
     """Refuse a column that is blank throughout, or an entry of its last axis."""
     blank = blanks(values)
     if blank.reshape(-1, blank.shape[-1] if blank.ndim > 1 else 1).all(axis=0).any():
         raise ChainruleError(f"{table.name}: column {name!r} is blank throughout. Fill it", drop=[name])
+
+
+def _check_finite(table: Table, name: str, values: np.ndarray) -> None:
+    endless = np.abs(values) > LARGEST
+    if endless.any():
+        cell = tuple(np.argwhere(endless)[0])
+        found = "infinity" if math.isinf(values[cell]) else f"{values[cell]:g}"
+        place = table.place(int(cell[0]), name)
+        raise ChainruleError(f"{place}: expected a finite number, at most {LARGEST:g}, got {found}. Mend the cell.")
+
+
+def _check_told_apart(table: Table, name: str, values: np.ndarray) -> None:
+    """Refuse categories by numbers so large that their type rounds whole numbers, so that several became one."""
+    rounded = np.abs(values) >= 2 / np.finfo(values.dtype).eps
+    if rounded.any():
+        row = int(rounded.argmax())
+        raise ChainruleError(
+            f"{table.place(row, name)}: {values.dtype} rounds whole numbers such as {label(values[row])}, so that "
+            f"categories may have become one. Give whole numbers or text."
+        )
 
 
 def _check_whole(table: Table, name: str, lengths: np.ndarray) -> None:

@@ -1,6 +1,8 @@
-"""The one kind of error that Chainrule raises about what it was given: a sentence with the remedy."""
+"""The one kind of error that Chainrule raises about what it was given: a sentence with the remedy; and its warnings."""
 
 import re
+import sys
+import warnings
 from typing import Any
 
 LONGEST = 1000  # characters of a message
@@ -74,3 +76,11 @@ def cut(text: str, most: int = PIECE) -> str:
 def _shortened(quoted: re.Match) -> str:
     most = FORMULA if quoted[0][0] == '"' else PIECE
     return quoted[0] if quoted[1] else cut(quoted[0], most + 2)
+
+
+def warn(message: str) -> None:
+    """Warn of what was given, at the line that called Chainrule: Python says it once there."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)

@@ -316,17 +316,9 @@ class Preparation:
         {'a': {'z': 2}}
         """
         table = self._table(data)
-        found = {}
-        for column in self.columns:
-            if isinstance(column, Category):
-                counts, known = Counter(raw(table, column)), column.values
-            elif isinstance(column, Tokens) and column.unit == "characters":
-                counts, known = Counter("".join(text or "" for text in raw(table, column))), column.vocabulary
-            else:
-                continue
-            new = {value: counts[value] for value in counts.keys() - {None, *known}}
-            found |= {column.name: new} if new else {}
-        return found
+        columns = [column for column in self.columns if isinstance(column, Category | Tokens)]
+        found = {column.name: dict(column.unseen(raw(table, column))) for column in columns}
+        return {name: counts for name, counts in found.items() if counts}
 
     def to_json(self) -> str:
         """As text, every number exact."""

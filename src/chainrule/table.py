@@ -1,8 +1,10 @@
 """Raw data in memory: named columns of one length, which know where each row was read."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Context, Decimal
 from typing import Any, Self
 
 import numpy as np
@@ -11,13 +13,15 @@ from chainrule.errors import ChainruleError, cut
 from chainrule.notation import nearest
 
 BOOLEANS = {"true", "false"}
+SPELT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
 
 
 class Table(Mapping[str, np.ndarray]):
     """An ordered mapping of column names to NumPy arrays whose first axis is the rows.
 
-    A column of numbers is float64 with NaN where a cell is blank; a column of text is of objects, `str` or None.
-    Booleans are the texts "true" and "false". A column of arrays has more axes and keeps its number type:
+    A column of numbers keeps its type, with NaN where a cell is blank; Python's own are float64. Whole numbers that
+    float64 does not hold are integers of 64 bits, or text where those do not hold them or a cell is blank. A column of
+    text is of objects, `str` or None. Booleans are the texts "true" and "false". A column of arrays has more axes:
 
     - images, (rows, height, width, channels). Bytes (uint8) of three axes are grey images and get the fourth;
     - series, (rows, time, channels): numbers of three axes. They may be given as a list of arrays of unequal length
@@ -125,13 +129,28 @@ def shortened(names: Iterable[str], most: int = 8) -> str:
     return ", ".join(map(cut, names[:most])) + (f", … ({len(names)} in all)" if len(names) > most else "")
 
 
-def label(number: float) -> str:
-    """A number as the text of a class: whole numbers without a point.
+def label(number: Any) -> str:
+    """A number as the text of a category: whole numbers without a point, others by the digits that their type needs.
 
-    >>> label(3.0), label(0.5)
-    ('3', '0.5')
+    >>> label(3.0), label(0.5), label(np.float32(0.1)), label(2**53 + 1)
+    ('3', '0.5', '0.1', '9007199254740993')
     """
-    return str(int(number)) if float(number).is_integer() else repr(float(number))
+    return str(int(number)) if number == number // 1 else str(number)
+
+
+def meaning(text: str) -> str:
+    """What a text says, however it is written: numbers by their value, booleans in small letters, no blanks around.
+
+    >>> [meaning(text) for text in ("1.0", "01", "1e0", "-0", "TRUE", " Rome ")]
+    ['1', '1', '1', '0', 'true', 'Rome']
+    """
+    text = text.strip()
+    if text.lower() in BOOLEANS:
+        return text.lower()
+    if not SPELT.fullmatch(text):
+        return text
+    number = Decimal(text)
+    return str(number.normalize(Context(prec=len(text)))) if number else "0"
 
 
 def blanks(values: np.ndarray) -> np.ndarray:
@@ -169,8 +188,7 @@ def _column(values: Any, place: str) -> np.ndarray:
     if 0 in array.shape[1:]:
         raise ChainruleError(f"{place}: expected values in each row, got none: shape {array.shape}.")
     if array.dtype.kind in "iuf":
-        array = array[..., None] if array.dtype == np.uint8 and array.ndim == 3 else array
-        return array.astype(np.float64) if array.ndim == 1 else array
+        return array[..., None] if array.dtype == np.uint8 and array.ndim == 3 else array
     if array.dtype.kind == "O":
         return _objects(array, place)
     if array.ndim == 1 and array.dtype.kind in "bUSTM":
@@ -208,15 +226,30 @@ def _objects(array: np.ndarray, place: str) -> np.ndarray:
         raise ChainruleError(f"{place}: expected numbers or text, got {_brief(odd)}.")
     blank = np.array([is_blank(cell) for cell in array.flat], dtype=bool)
     if not any(issubclass(kind, str | bool | np.bool_) for kind in kinds):
-        try:
-            numbers = [math.nan if gone else float(cell) for cell, gone in zip(array.flat, blank, strict=True)]
-            return np.array(numbers, dtype=np.float64).reshape(array.shape)
-        except (TypeError, ValueError, OverflowError):
-            pass  # dates and the like are text
+        numbers = _numbers(array, blank)
+        if numbers is not None:
+            return numbers
     if array.ndim > 1:
         raise ChainruleError(f"{place}: expected numbers, got text in an array of shape {array.shape}.")
     texts = [None if gone else _text(cell) for cell, gone in zip(array, blank, strict=True)]
     return _booleans(np.array(texts, dtype=object))
+
+
+def _numbers(array: np.ndarray, blank: np.ndarray) -> np.ndarray | None:
+    """Python's own numbers in a type that holds them all exactly; None where there is none, and for dates and such."""
+    try:
+        cells = [math.nan if gone else float(cell) for cell, gone in zip(array.flat, blank, strict=True)]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    numbers = np.array(cells, dtype=np.float64)
+    large = np.flatnonzero((np.abs(numbers) >= 2**53) & np.isfinite(numbers))
+    if all(int(array.flat[cell]) == int(numbers[cell]) for cell in large):
+        return numbers.reshape(array.shape)
+    if all(isinstance(cell, int | np.integer) for cell in array.flat):
+        for whole in (np.int64, np.uint64):
+            if np.iinfo(whole).min <= min(array.flat) and max(array.flat) <= np.iinfo(whole).max:
+                return array.astype(whole)
+    return None
 
 
 def _booleans(texts: np.ndarray) -> np.ndarray:
@@ -228,9 +261,8 @@ def _booleans(texts: np.ndarray) -> np.ndarray:
 
 
 def _text(cell: Any) -> str:
-    if isinstance(cell, int | float | np.number) and not isinstance(cell, bool) and math.isfinite(cell):
-        return label(float(cell))
-    return str(cell)
+    number = isinstance(cell, int | float | np.number) and not isinstance(cell, bool)
+    return label(cell) if number and (isinstance(cell, int | np.integer) or math.isfinite(cell)) else str(cell)
 
 
 def _brief(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from chainrule.cli.command import Command
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.formulas import list_formulas
 from chainrule.cli.info import info
@@ -56,7 +57,7 @@ for command, name in (
     (plot, "plot"),
     (info, "info"),
 ):
-    app.command(name)(command)
+    app.command(name, cls=Command)(command)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -32,5 +32,4 @@ def evaluate(
         which = " to test"
     table = preparation.complete(table)
     name = f"{table.name}, {table.rows:,} rows{which}"
-    output.say_unseen(preparation.unseen(table))
     output.figures({name: trained.evaluate(table, metrics=list(dict.fromkeys([*trained.metrics, *metrics])))})

@@ -2,9 +2,7 @@
 
 import shlex
 import sys
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 from rich import box
@@ -34,22 +32,6 @@ def note(text: str) -> None:
 
 def _print(stream: Any, line: Text) -> None:
     console(stream).print(line, soft_wrap=True)
-
-
-@contextmanager
-def warnings_as_notes() -> Iterator[None]:
-    """Each warning is said once, as a note."""
-    said: set[str] = set()
-
-    def show(message: Any, *place: Any, **more: Any) -> None:
-        if str(message) not in said:
-            said.add(str(message))
-            note(str(message))
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        warnings.showwarning = show
-        yield
 
 
 def data(divided: Divided, preparation: Preparation) -> None:
@@ -97,13 +79,6 @@ def formulas(family: str, rows: list[tuple[str, str]]) -> None:
     terminal.print(f"[bold]{family}[/bold]")
     terminal.print(table)
     terminal.print()
-
-
-def say_unseen(cells: dict[str, dict[str, int]]) -> None:
-    """A note for each column of text with values that training never showed."""
-    for column, counts in cells.items():
-        values = ", ".join(f"{cut(value)} ({count:,})" for value, count in list(counts.items())[:5])
-        note(f"column {column!r}: training never showed {values}; such cells count as none of the known values.")
 
 
 def layers(rows: Iterable[SummaryRow]) -> None:

@@ -47,7 +47,7 @@ def divide(
     as_text = [*text, *words, *characters]
     whole = read(source, as_text)
     roles = Roles.of(whole, text=text, words=words, characters=characters, **choices)
-    given = {name: read(value, as_text) for name, value in said.items() if value and _number(value) is None}
+    given = {name: read(value, roles.text) for name, value in said.items() if value and _number(value) is None}
     if test is None and whole.test is not None:
         given["test"], fractions["test"] = whole.test, 0.0
     chosen = {"data": whole.name, "rows": whole.rows, **fractions, "seed": seed}

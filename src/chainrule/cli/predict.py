@@ -29,7 +29,6 @@ def predict(
     trained, preparation = load_for_rows(model)
     table = read(data, preparation.text)
     whole = answerable(table, preparation)
-    output.say_unseen(preparation.unseen(table))
     known = table if whole.all() else table.take(whole)
     columns = {preparation.roles.target: trained.predict(known).tolist()}
     if probabilities and trained.classes:

@@ -126,24 +126,23 @@ def train(
     output.layers(reached)
 
     diverged = None
-    with output.warnings_as_notes():
-        try:
-            model = fit(
-                chain,
-                *prepared["train"],
-                **formulas,
-                metrics=metrics or [Accuracy() if preparation.classes else R2()],
-                epochs=planned,
-                batch_size=size,
-                sample_weight=weights["train"],
-                validation=(*prepared["validation"], weights["validation"]) if "validation" in prepared else None,
-                early_stopping=patience,
-                seed=number,
-                classes=preparation.classes or None,
-                preparation=preparation,
-            )
-        except DivergedError as error:
-            model, diverged = error.model, error
+    try:
+        model = fit(
+            chain,
+            *prepared["train"],
+            **formulas,
+            metrics=metrics or [Accuracy() if preparation.classes else R2()],
+            epochs=planned,
+            batch_size=size,
+            sample_weight=weights["train"],
+            validation=(*prepared["validation"], weights["validation"]) if "validation" in prepared else None,
+            early_stopping=patience,
+            seed=number,
+            classes=preparation.classes or None,
+            preparation=preparation,
+        )
+    except DivergedError as error:
+        model, diverged = error.model, error
     if diverged and not len(model.history):  # nothing good to keep
         raise diverged
     model.training |= divided.chosen | {"balanced": balanced}
