@@ -545,11 +545,11 @@ def test_free_text_is_found_or_said(table, choices, tokens):
         ({"words": "city", "drop": "city"}, "people: column 'city' is no input. Leave it out of words."),
         (
             {"words": "city", "characters": "city"},
-            "people: column 'city' can be read in one way only. Choose one of text, words and characters.",
+            "people: column 'city' can be read in one way only, not by words and characters. Choose one.",
         ),
         (
             {"words": "city", "text": "city"},
-            "people: column 'city' can be read in one way only. Choose one of text, words and characters.",
+            "people: column 'city' can be read in one way only, not by text and words. Choose one.",
         ),
         (
             {"words": "town"},

@@ -11,6 +11,7 @@ from typing import Any, Literal, NoReturn, Self
 
 import numpy as np
 
+from chainrule.dates import Date, Order, times
 from chainrule.errors import ChainruleError, cut, warn
 from chainrule.layer import Masked
 from chainrule.records import require
@@ -256,15 +257,19 @@ class Tokens:
         return encoded
 
 
-Column = Number | Category | Series | Tokens
+Column = Number | Category | Series | Tokens | Date
 
 
-def fitted(table: Table, name: str, text: bool, unit: Unit | None = None) -> Column:
-    """A table's column, fitted: as tokens where their unit is given, as categories where it is text, or as numbers.
+def fitted(table: Table, name: str, text: bool, unit: Unit | None = None, order: Order | None = None) -> Column:
+    """A table's column, fitted: as tokens or as time where their unit or order is given, as categories, or as numbers.
 
     Raises:
         ChainruleError: for a column blank throughout, infinity, text among numbers, or too many categories.
     """
+    if order:
+        values = times(table, name, order, text=[name])
+        _check_known(table, name, values)
+        return Date.of(name, values, order)
     values = texts(table, name) if text else numbers(table, name)
     steps = values[live(values)] if values.ndim == 3 else values
     _check_known(table, name, steps)
@@ -291,6 +296,8 @@ def raw(table: Table, column: Column) -> np.ndarray:
     check_column(table, column.name)
     if isinstance(column, Category | Tokens):
         return texts(table, column.name)
+    if isinstance(column, Date):
+        return times(table, column.name, column.order)
     values = numbers(table, column.name)
     if not column.takes(values.shape[1:]):
         raise ChainruleError(

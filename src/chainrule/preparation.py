@@ -29,6 +29,7 @@ from chainrule.columns import (
     refuse_text,
     split_text,
 )
+from chainrule.dates import Order, are_times, order_of
 from chainrule.errors import ChainruleError
 from chainrule.layer import Masked
 from chainrule.records import read_json, require
@@ -58,6 +59,8 @@ class Roles:
         tokens: "words" or "characters", where the only input is a column of free text to be read so.
         missing: None refuses blank cells, "median" fills them, "drop" leaves their rows out.
         guessed: whether the target was not said but found.
+        dates: the columns among the inputs that are read as time.
+        day_first, month_first: those among them whose day or month comes first and whose year comes last.
     """
 
     target: str
@@ -67,6 +70,9 @@ class Roles:
     tokens: Unit | None = None
     missing: Missing = None
     guessed: bool = False
+    dates: tuple[str, ...] = ()
+    day_first: tuple[str, ...] = ()
+    month_first: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -80,12 +86,15 @@ class Roles:
         words: Iterable[str] = (),
         characters: Iterable[str] = (),
         missing: Missing = None,
+        day_first: Iterable[str] = (),
+        month_first: Iterable[str] = (),
     ) -> Self:
         """Find the roles of the columns of a table.
 
-        A column of text is one of categories. The only input is free text instead where it has more than 100 distinct
-        values, more than half as many as cells: it is read word by word where cells have three words or more on
-        average, else character by character. `text`, `words` and `characters` say it otherwise.
+        A column of text is one of categories, or of time where most of its cells are dates or times. The only input is
+        free text instead where it has more than 100 distinct values, more than half as many as cells: it is read word
+        by word where cells have three words or more on average, else character by character. `text`, `words` and
+        `characters` say it otherwise.
 
         Args:
             data: a `Table`, a mapping of columns or a data frame.
@@ -97,9 +106,11 @@ class Roles:
             words: a column of free text, the only input, to be read word by word.
             characters: the same, to be read character by character.
             missing: what becomes of blank cells.
+            day_first, month_first: columns of dates such as 3/4/2020, where the column itself leaves open which it is.
 
         Raises:
-            ChainruleError: for a column that is not there, a column neither of numbers nor of text, or no inputs.
+            ChainruleError: for a column that is not there, a column neither of numbers nor of text, dates that may be
+                day/month or month/day, or no inputs.
 
         >>> roles = Roles.of({"width": [1.5, 2.5], "kind": ["a", "b"]})
         >>> roles.target, roles.task, roles.inputs, roles.text
@@ -107,9 +118,18 @@ class Roles:
         """
         table = as_table(data)
         drop, text, words, characters = map(_names, (drop, text, words, characters))
+        day_first, month_first = map(_names, (day_first, month_first))
         _check_choice("task", task, (None, *TASKS))
         _check_choice("missing", missing, MISSING)
-        for name in (*([] if target is None else [target]), *drop, *text, *words, *characters):
+        for name in (
+            *([] if target is None else [target]),
+            *drop,
+            *text,
+            *words,
+            *characters,
+            *day_first,
+            *month_first,
+        ):
             check_column(table, name)
         kept = [name for name in table if name not in drop]
         found = target or ("target" if "target" in kept else kept[-1] if kept else "")
@@ -122,17 +142,29 @@ class Roles:
             raise ChainruleError(
                 f"{table.name}: the target {found!r} must be one value a row, got shape {table[found].shape[1:]} a row."
             )
-        tokens = _said_tokens(table, inputs, text, words, characters)
+        _check_read_once(
+            table, text=text, words=words, characters=characters, day_first=day_first, month_first=month_first
+        )
+        tokens = _said_tokens(table, inputs, words, characters)
         text = (*text, *words, *characters)
+        order = dict.fromkeys(day_first, "day") | dict.fromkeys(month_first, "month")
+        order |= {name: _order(table, name) for name in inputs if name not in (*order, *text) and _is_time(table, name)}
         for name in (*inputs, found):
-            if name not in text and not (name == found and task == "regression"):
+            if name not in (*text, *order) and not (name == found and task == "regression"):
                 _check_unmixed(table, name)
-        if len(inputs) == 1 and inputs[0] not in text and is_text(table[inputs[0]]):
+        if len(inputs) == 1 and inputs[0] not in (*text, *order) and is_text(table[inputs[0]]):
             tokens = _found_tokens(table[inputs[0]])
         task = task or _task(table[found])
-        texts = tuple(name for name in inputs if name in text or is_text(table[name]))
+        texts = tuple(name for name in inputs if name in text or (is_text(table[name]) and name not in order))
         texts = (*texts, *[found] * (task == "classification"))
-        return cls(found, task, inputs, texts, tokens, missing, target is None)
+        dates = tuple(name for name in inputs if name in order)
+        days, months = (tuple(name for name in dates if order[name] == first) for first in ("day", "month"))
+        return cls(found, task, inputs, texts, tokens, missing, target is None, dates, days, months)
+
+    def order(self, name: str) -> Order | None:
+        """What comes first in a column's dates; None for a column that is not read as time."""
+        first: Order = "day" if name in self.day_first else "month" if name in self.month_first else "year"
+        return first if name in self.dates else None
 
     def complete(self, data: Any) -> Table:
         """The rows to train on or to score: those whose target is known and, if so chosen, whose inputs all are.
@@ -198,7 +230,7 @@ class Preparation:
         Args:
             data: the training part: a `Table`, a mapping of columns or a data frame.
             roles: what the columns are for; where not given, found in this part by `Roles.of(data, **choices)`.
-            **choices: target, task, drop, text, words, characters and missing, as in `Roles.of`.
+            **choices: target, task, drop, text, words, characters, missing, day_first, month_first, as in `Roles.of`.
 
         Raises:
             ChainruleError: for blank cells where none is allowed, infinity, text among numbers, a column blank
@@ -206,7 +238,9 @@ class Preparation:
         """
         roles = roles or Roles.of(data, **choices)
         table = roles.complete(data)
-        columns = tuple(fitted(table, name, name in roles.text, roles.tokens) for name in roles.inputs)
+        columns = tuple(
+            fitted(table, name, name in roles.text, roles.tokens, roles.order(name)) for name in roles.inputs
+        )
         _check_side_by_side(table, columns)
         target = fitted(table, roles.target, roles.task == "classification")
         assert isinstance(target, Number | Category)  # one value a row
@@ -381,17 +415,29 @@ def _task(values: np.ndarray) -> Task:
     return "classification" if whole and repeated and len(distinct) <= MOST_CLASSES else "regression"
 
 
-def _said_tokens(table: Table, inputs: tuple[str, ...], text: tuple, words: tuple, characters: tuple) -> Unit | None:
+def _is_time(table: Table, name: str) -> bool:
+    return is_text(table[name]) and are_times(table[name])
+
+
+def _order(table: Table, name: str) -> Order:
+    """What comes first in a column of dates, by all its cells."""
+    values = table[name]
+    known = values[~blanks(values)]
+    if order := order_of(known):
+        return order
+    raise ChainruleError(
+        f"{table.name}: column {name!r} holds dates such as {known[0]!r}, each of which may be day/month or month/day. "
+        f"Write the year first, choose month_first",
+        day_first=[name],
+    )
+
+
+def _said_tokens(table: Table, inputs: tuple[str, ...], words: tuple, characters: tuple) -> Unit | None:
     """What the only input is read as, where that is said."""
     for unit, names in zip(UNITS, (words, characters), strict=True):
         for name in names:
             if name not in inputs:
                 raise ChainruleError(f"{table.name}: column {name!r} is no input. Leave it out of {unit}.")
-            if [*text, *words, *characters].count(name) > 1:
-                raise ChainruleError(
-                    f"{table.name}: column {name!r} can be read in one way only. "
-                    f"Choose one of text, words and characters."
-                )
             _check_alone(table, name, unit, inputs)
     return "words" if words else "characters" if characters else None
 
@@ -414,6 +460,16 @@ def _names(given: Iterable[str]) -> tuple[str, ...]:
 def _check_choice(name: str, value: Any, choices: tuple) -> None:
     if value not in choices:
         raise ChainruleError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}.")
+
+
+def _check_read_once(table: Table, **ways: tuple[str, ...]) -> None:
+    """Refuse a column that is said to be read in several ways."""
+    for name, count in Counter(name for names in ways.values() for name in set(names)).items():
+        if count > 1:
+            said = " and ".join(way for way, names in ways.items() if name in names)
+            raise ChainruleError(
+                f"{table.name}: column {name!r} can be read in one way only, not by {said}. Choose one."
+            )
 
 
 def _check_unmixed(table: Table, name: str) -> None:

@@ -53,7 +53,8 @@ def read(kind: Any, raw: Any, place: str = "") -> Any:
     if found is None:
         raise ChainruleError(f"{place or 'it'}: expected {_words(kind)}, got {_shown(raw)}.")
     if dataclasses.is_dataclass(found):
-        parts = {name: read(each, raw[name], f"{place}.{name}".lstrip(".")) for name, each in _fields(found).items()}
+        fields = _fields(found)
+        parts = {name: read(fields[name], each, f"{place}.{name}".lstrip(".")) for name, each in raw.items()}
         return _made(found, parts, place)
     inner = get_args(found)
     match get_origin(found):
@@ -84,6 +85,12 @@ def _fields(record: Any) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(record)}
 
 
+@functools.cache
+def _needed(record: Any) -> set[str]:
+    """The names of the fields that have no default: an older version may not have written the others."""
+    return {field.name for field in dataclasses.fields(record) if field.default is dataclasses.MISSING}
+
+
 def _alternatives(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
@@ -92,7 +99,7 @@ def _is_of(kind: Any, raw: Any) -> bool:
     """Whether JSON is of a type, what is inside apart; a record by the names of its fields."""
     origin = get_origin(kind)
     if dataclasses.is_dataclass(kind):
-        return isinstance(raw, dict) and raw.keys() == _fields(kind).keys()
+        return isinstance(raw, dict) and _needed(kind) <= raw.keys() <= _fields(kind).keys()
     if origin is Literal:
         return any(type(raw) is type(choice) and raw == choice for choice in get_args(kind))
     if kind is float and type(raw) is int:

@@ -191,7 +191,9 @@ def _column(values: Any, place: str) -> np.ndarray:
         return array[..., None] if array.dtype == np.uint8 and array.ndim == 3 else array
     if array.dtype.kind == "O":
         return _objects(array, place)
-    if array.ndim == 1 and array.dtype.kind in "bUSTM":
+    if array.ndim == 1 and array.dtype.kind == "M":
+        return np.where(np.isnat(array), None, np.datetime_as_string(array).astype(object))
+    if array.ndim == 1 and array.dtype.kind in "bUST":
         return _objects(array.astype(str).astype(object), place)
     raise ChainruleError(f"{place}: expected numbers or text, got {array.dtype} of shape {array.shape}.")
 

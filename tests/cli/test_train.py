@@ -82,6 +82,8 @@ def test_the_record(run, here, flowers):
             "text": [],
             "words": [],
             "characters": [],
+            "day_first": [],
+            "month_first": [],
             "test": 0.2,
             "validation": 0.1,
             "balanced": False,
@@ -207,15 +209,43 @@ def test_a_file_for_a_part_is_read_as_the_training_part_is(run, here, shown, tes
     assert run("evaluate run te.csv --metric TopK(1)").out.split()[-2:] == [f"{measured['accuracy']:.4f}"] * 2
 
 
-def test_dates_and_names_are_noted(run, here):
-    rows = [f"{n % 5},2020-01-{n + 1:02},{'ab'[n % 2]}\n" for n in range(30)]
-    (here / "days.csv").write_text("size,since,kind\n" + "".join(rows))
-    said = run(f"train days.csv {QUICK}")
+def test_names_are_noted(run, here):
+    rows = [f"{n % 5},person {n},{'ab'[n % 2]}\n" for n in range(30)]
+    (here / "people.csv").write_text("size,name,kind\n" + "".join(rows))
+    said = run(f"train people.csv {QUICK}")
     assert (said.code, said.err.splitlines()[-1]) == (
         0,
-        "note: column 'since' is text with 21 values in 21 rows, too many to learn from. Leave it out: --drop since",
+        "note: column 'name' is text with 21 values in 21 rows, too many to learn from. Leave it out: --drop name",
     )
-    assert run(f"train days.csv {QUICK} --drop since").err == ""
+    assert run(f"train people.csv {QUICK} --drop name").err == ""
+
+
+def test_dates_are_read_as_time(run, here):
+    rows = [f"{n % 5},{n + 1}/1/2020 {n % 24}:00,{'ab'[n % 2]}\n" for n in range(30)]
+    (here / "days.csv").write_text("size,since [utc],kind\n" + "".join(rows))
+    said = run(f"train days.csv {QUICK} --out run")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines()[2] == (
+        "since [utc] is read as time: elapsed, month as sine and cosine, day of week as 7 inputs, "
+        "hour as sine and cosine"
+    )
+    (here / "new.csv").write_text("size,since [utc]\n1,2/1/2020 3:00\n2,1/2/2031\n")
+    assert (run("predict run new.csv").code, run("predict run new.csv").err) == (0, "")
+
+
+def test_dates_that_may_be_either(run, here):
+    rows = [f"{n % 5},{n % 9 + 1}/{n % 12 + 1}/2020,{'ab'[n % 2]}\n" for n in range(30)]
+    (here / "days.csv").write_text("size,the day,kind\n" + "".join(rows))
+    said = run(f"train days.csv {QUICK} --out run")
+    assert (said.code, said.err.split(" run: ")[0]) == (
+        2,
+        "chainrule: days.csv: column 'the day' holds dates such as '1/1/2020', each of which may be day/month or "
+        "month/day. Write the year first, choose month_first, or",
+    )
+    assert said.err.endswith(" --out run --day-first 'the day'\n")
+    for first in ("day", "month"):
+        assert run(f"train days.csv {QUICK} --out {first} --{first}-first 'the day'").code == 0
+        assert f'\n{first}_first = ["the day"]\n' in (here / first / "run.toml").read_text()
 
 
 def test_numbers_may_be_text(run, here):

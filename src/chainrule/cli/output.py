@@ -12,6 +12,7 @@ from rich.text import Text
 
 from chainrule.cli.parts import Divided
 from chainrule.cli.remedy import options_of
+from chainrule.dates import Date
 from chainrule.errors import cut, one_line, printable
 from chainrule.model import SummaryRow
 from chainrule.preparation import Category, Preparation
@@ -46,6 +47,8 @@ def data(divided: Divided, preparation: Preparation) -> None:
     say("rows: " + ", ".join(f"{part.rows:,} {uses[name]}" for name, part in divided.parts.items()))
     rows = divided.parts["train"].rows
     for column in preparation.columns:
+        if isinstance(column, Date):
+            say(str(column))
         if isinstance(column, Category) and 2 * len(column.values) > rows:
             note(
                 f"column {column.name!r} is text with {len(column.values):,} values in {rows:,} rows, too many to "

@@ -40,6 +40,8 @@ def train(
     text: Annotated[Texts, _option(DATA, "COLUMN", "A column of numbers to read as text; may be repeated.")] = None,
     words: Annotated[Texts, _option(DATA, "COLUMN", "A column of text to read word by word.")] = None,
     characters: Annotated[Texts, _option(DATA, "COLUMN", "A column of text to read letter by letter.")] = None,
+    day_first: Annotated[Texts, _option(DATA, "COLUMN", "A column of dates such as 31/1/2020.")] = None,
+    month_first: Annotated[Texts, _option(DATA, "COLUMN", "A column of dates such as 1/31/2020.")] = None,
     missing: Annotated[
         Text, _option(DATA, "WORD", "Blank cells: median fills them, drop leaves their rows out.")
     ] = None,
@@ -97,6 +99,8 @@ def train(
         "text": text or [],
         "words": words or [],
         "characters": characters or [],
+        "day_first": day_first or [],
+        "month_first": month_first or [],
         "missing": choices.one_of("--missing", missing, ["median", "drop"]),
         "test": test,
         "validation": validation,
