@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from chainrule.errors import ChainruleError
 from chainrule.layer import Masked
 from chainrule.preparation import Preparation, Roles
-from chainrule.table import Table, label, meaning
+from chainrule.table import Table, is_blank, label, meaning
 
 finite = st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: round(value, 6))
 columns = st.integers(4, 20).flatmap(
@@ -226,6 +227,58 @@ def test_what_is_spelled_counts_before_what_is_meant():
 @given(st.integers(-(10**30), 10**30) | st.floats(-(2**53), 2**53))
 def test_a_number_means_what_its_text_does(number):
     assert meaning(label(number)) == meaning(repr(number)) == meaning(f" {number!r}")
+
+
+LARGE = [2**53, 2**53 + 1, 2**53 + 3]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        LARGE,
+        np.array(LARGE),
+        np.array(LARGE, np.uint64),
+        [str(value) for value in LARGE],
+        [-value for value in LARGE],
+        np.array([2**63, 2**64 - 1, 2**64 - 2], np.uint64),
+        [2**63, -1, 2**64 - 1],
+        [10**30, 10**30 + 1, 7],
+        np.array(LARGE, object),
+        pd.array(LARGE, "Int64"),
+        pd.array([*LARGE[:2], None], "Int64"),
+        pl.Series(LARGE),
+        pl.Series([*LARGE[:2], None]),
+        np.array([2**24 - 1, 2**24 - 2, 5], np.float32),
+    ],
+)
+def test_whole_numbers_are_exact_as_categories_and_classes(values):
+    known = [value for value in values if not is_blank(value)]
+    names = {str(int(value)) for value in known}
+    frame = pl.DataFrame if isinstance(values, pl.Series) else pd.DataFrame
+    for data in ({"a": values, "b": [1, 2, 3]}, frame({"a": values, "b": [1, 2, 3]})):
+        assert set(Preparation.fit(data, text="a", missing="median").columns[0].values) == names
+        preparation = Preparation.fit(data, target="a", task="classification", missing="median")
+        assert set(preparation.classes) == names
+        assert sorted(preparation.targets({"a": known}).tolist()) == [*range(len(known))]
+
+
+def test_whole_numbers_that_float64_does_not_hold_are_no_numbers():
+    for values in ([1, *LARGE], np.array([1, *LARGE]), [*map(str, [1, *LARGE])]):
+        data = Table({"a": values, "b": [1, 2, 3, 4]}, "new.csv", np.arange(2, 6), "line")
+        said = "new.csv, line 4, column 'a': float64 does not hold 9007199254740993 exactly. Round the numbers"
+        assert refusal(Preparation.fit, data, target="a", task="regression") == f"{said}, or choose text=['a']."
+        known = Preparation.fit({"a": [1.0, 2.0], "b": [1, 2]})
+        assert refusal(known.inputs, data) == f"{said}, or choose text=['a']."
+    held = np.array([0, 2**53, 2**62, -(2**63)])
+    np.testing.assert_array_equal(Preparation.fit({"a": held, "b": held}).raw_targets({"b": held})[:, 0], held)
+
+
+@pytest.mark.parametrize(("kind", "value"), [(np.float16, 2048), (np.float32, 2**24), (np.float64, 2**53)])
+def test_categories_by_numbers_that_their_type_rounds_are_refused(kind, value):
+    assert refusal(Preparation.fit, {"a": np.array([1, value + 1], kind), "b": [1, 2]}, text="a") == (
+        f"the data, row 2, column 'a': {np.dtype(kind)} rounds whole numbers such as {value}, so that categories may "
+        "have become one. Give whole numbers or text."
+    )
 
 
 BLANKS = {"age": [20, None, 40, 40], "city": ["Rome", "Oslo", None, "Rome"], "target": [0.5, 1, 2, None]}

@@ -15,7 +15,7 @@ from chainrule.dates import Date, Order, times
 from chainrule.errors import ChainruleError, cut, warn
 from chainrule.layer import Masked
 from chainrule.records import require
-from chainrule.table import Table, blanks, check_column, label, live, meaning
+from chainrule.table import Table, blanks, check_column, is_rounded, label, live, meaning
 
 Unit = Literal["words", "characters"]
 Shape = tuple[int, ...]
@@ -324,16 +324,16 @@ def numbers(table: Table, name: str) -> np.ndarray:
         known = {text: math.nan if text is None else as_number(text) for text in set(values)}
         if None in known.values():
             refuse_text(table, name, next(row for row, text in enumerate(values) if known[text] is None))
-        inexact = {text for text in known if text and text.strip().isdecimal() and int(text) != known[text]}
-        if inexact:
-            _refuse_inexact(table, name, next(row for row, text in enumerate(values) if text in inexact))
+        rounded = set(filter(is_rounded, known))
+        if rounded:
+            _refuse_rounded(table, name, next(row for row, text in enumerate(values) if text in rounded))
         values = np.fromiter(map(known.__getitem__, values), np.float64, count=len(values))
     elif values.dtype in (np.int64, np.uint64):
         exact = values.astype(np.float64)
         with np.errstate(invalid="ignore"):
-            inexact = (exact.astype(values.dtype) != values) | (exact > np.iinfo(values.dtype).max)
-        if inexact.any():
-            _refuse_inexact(table, name, int(np.argwhere(inexact)[0][0]))
+            rounded = (exact.astype(values.dtype) != values) | (exact >= float(np.iinfo(values.dtype).max))
+        if rounded.any():
+            _refuse_rounded(table, name, int(np.argwhere(rounded)[0][0]))
     _check_finite(table, name, values)
     return values.astype(np.float64, copy=False) if values.ndim == 1 else values
 
@@ -380,7 +380,7 @@ def refuse_text(table: Table, name: str, row: int, **choices: Any) -> NoReturn:
     raise ChainruleError(f"{table.place(row, name)}: expected a number, got {table[name][row]!r}. {mend}", **choices)
 
 
-def _refuse_inexact(table: Table, name: str, row: int) -> NoReturn:
+def _refuse_rounded(table: Table, name: str, row: int) -> NoReturn:
     """Refuse a whole number that would be rounded where it is a number, not a name."""
     raise ChainruleError(
         f"{table.place(row, name)}: float64 does not hold {table[name][row]} exactly. Round the numbers", text=[name]

@@ -13,6 +13,8 @@ from chainrule.errors import ChainruleError, cut
 from chainrule.notation import nearest
 
 BOOLEANS = {"true", "false"}
+EXACT = 2**53  # below which float64 holds every whole number
+WHOLE = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 SPELT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
 
 
@@ -138,6 +140,18 @@ def label(number: Any) -> str:
     return str(int(number)) if number == number // 1 else str(number)
 
 
+def is_rounded(text: str | None) -> bool:
+    """Whether a text is a whole number that float64 would round.
+
+    >>> is_rounded("9007199254740993"), is_rounded("9007199254740992")
+    (True, False)
+    """
+    if text is None or not WHOLE.fullmatch(text):
+        return False
+    number = float(text)
+    return math.isfinite(number) and int(text) != number
+
+
 def meaning(text: str) -> str:
     """What a text says, however it is written: numbers by their value, booleans in small letters, no blanks around.
 
@@ -183,6 +197,8 @@ def _column(values: Any, place: str) -> np.ndarray:
     if isinstance(values, list | tuple) and values and all(isinstance(value, np.ndarray) for value in values):
         values = _side_by_side(values, place)
     array = np.asarray(values, dtype=object if isinstance(values, list | tuple) else None)
+    if not isinstance(values, np.ndarray) and array.dtype == np.float64 and (np.abs(array) >= EXACT).any():
+        array = np.array(list(values), dtype=object)  # a frame's whole numbers, which NumPy rounds beside blanks
     if array.ndim == 0:
         raise ChainruleError(f"{place}: expected one value a row, got {values!r}. Give a list or an array.")
     if 0 in array.shape[1:]:
@@ -244,7 +260,7 @@ def _numbers(array: np.ndarray, blank: np.ndarray) -> np.ndarray | None:
     except (TypeError, ValueError, OverflowError):
         return None
     numbers = np.array(cells, dtype=np.float64)
-    large = np.flatnonzero((np.abs(numbers) >= 2**53) & np.isfinite(numbers))
+    large = np.flatnonzero((np.abs(numbers) >= EXACT) & np.isfinite(numbers))
     if all(int(array.flat[cell]) == int(numbers[cell]) for cell in large):
         return numbers.reshape(array.shape)
     if all(isinstance(cell, int | np.integer) for cell in array.flat):

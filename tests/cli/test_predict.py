@@ -149,3 +149,12 @@ def test_a_model_file_cut_short(run, trained, here):
     assert run("predict cut.safetensors flowers.csv").err == (
         "chainrule: cut.safetensors was altered after it was saved: its digest does not match. Use an intact copy.\n"
     )
+
+
+@pytest.mark.parametrize("words", ["", "--text id"])
+def test_whole_numbers_of_any_size_are_classes(run, here, words):
+    ids = [9007199254740992, 9007199254740993, 9007199254740995]
+    (here / "ids.csv").write_text("a,b,id\n" + "".join(f"{k % 2},{k // 2},{ids[k]}\n" for k in (0, 1, 2)) * 20)
+    quick = '--network "Dense(3) >> Softmax()" --optimizer "Adam(0.3)" --epochs 60 --batch-size all --out run'
+    run(f"train ids.csv --target id --task classification {quick} {words}")
+    assert run("predict run ids.csv").out.split()[1:4] == [*map(str, ids)]

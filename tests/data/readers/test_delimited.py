@@ -35,6 +35,21 @@ def test_text_columns_keep_their_zeros(tmp_path):
     assert list(read(write(tmp_path, "zip,a\n01234,1\n"), text="zip")["zip"]) == ["01234"]
 
 
+@pytest.mark.parametrize(
+    ("cells", "read_as"),
+    [
+        (["9007199254740993", "5"], [9007199254740993, 5]),
+        (["9007199254740993", "", "5"], ["9007199254740993", None, "5"]),
+        (["18446744073709551617", "-1"], ["18446744073709551617", "-1"]),
+        (["9007199254740993", "0.5"], ["9007199254740993", "0.5"]),
+        (["9007199254740992", "0.5"], [9007199254740992.0, 0.5]),
+        (["1e300", "0.5"], [1e300, 0.5]),
+    ],
+)
+def test_no_whole_number_is_rounded(tmp_path, cells, read_as):
+    assert read(write(tmp_path, "a,b\n" + "".join(f"{cell},1\n" for cell in cells)))["a"].tolist() == read_as
+
+
 def test_tsv_and_byte_order_mark(tmp_path):
     assert list(read(write(tmp_path, "\ufeffa\tb\n1\t2\n", "a.tsv"))) == ["a", "b"]
 

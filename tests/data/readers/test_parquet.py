@@ -37,6 +37,21 @@ def test_parquet(tmp_path):
     assert table.place(1, "ok") == "a.parquet, row 2, column 'ok'"
 
 
+@pytest.mark.parametrize(
+    ("column", "read_as"),
+    [
+        (pa.array([2**53 + 1, 5]), [2**53 + 1, 5]),
+        (pa.array([2**64 - 1, 5], pa.uint64()), [2**64 - 1, 5]),
+        (pa.array([2**53 + 1, None]), ["9007199254740993", None]),
+        (pa.array([10**20 + 1, 5], pa.decimal128(30, 0)), ["100000000000000000001", "5"]),
+        (pa.array([0.1, 0.5], pa.float32()), [np.float32(0.1), 0.5]),
+    ],
+)
+def test_no_number_is_rounded(tmp_path, column, read_as):
+    parquet.write_table(pa.table({"a": column}), tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet")["a"].tolist() == read_as
+
+
 def test_bad_parquet(tmp_path):
     path = write(tmp_path, "junk", "a.parquet")
     assert refusal(path) == "a.parquet: is no whole Parquet file. Write it again, or give a CSV file."

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.data.readers.arrow import columns, is_date
 from chainrule.data.readers.text import check_utf8
 from chainrule.errors import ChainruleError
-from chainrule.table import Table, check_distinct
+from chainrule.table import EXACT, Table, check_distinct, is_rounded
 
 
 def read_csv(path: Path, text: Iterable[str] = (), delimiter: str = ",") -> Table:
@@ -26,14 +26,27 @@ def read_csv(path: Path, text: Iterable[str] = (), delimiter: str = ",") -> Tabl
     try:
         arrow = _parse(data, delimiter, dict.fromkeys(text, "string"))
         dates = [field.name for field in arrow.schema if is_date(field.type)]
-        if dates:
-            arrow = _parse(data, delimiter, dict.fromkeys((*text, *dates), "string"))
+        long = [name for name, column in zip(arrow.column_names, arrow.columns, strict=True) if _is_long(column)]
+        if dates or long:
+            spelled = _parse(data, delimiter, dict.fromkeys((*text, *dates, *long), "string"))
+            names = [
+                *dates,
+                *(name for name in long if any(map(is_rounded, spelled.column(name).unique().to_pylist()))),
+            ]
+            arrow = _parse(data, delimiter, dict.fromkeys((*text, *names), "string"))
     except ValueError as error:
         raise _broken_csv(data, delimiter, path.name, error) from None
     _check_header(arrow.column_names, path.name)
     if not arrow.num_rows:
         raise ChainruleError(f"{path.name}: has a header but no rows. Put rows of data below it.")
     return Table(columns(arrow, path.name), path.name, _lines(data, delimiter, arrow.num_rows), "line")
+
+
+def _is_long(column: Any) -> bool:
+    """Whether numbers of a column are so large that float64 may have rounded them."""
+    from pyarrow import types
+
+    return types.is_float64(column.type) and bool((np.abs(column.to_numpy()) >= EXACT).any())
 
 
 def _parse(data: bytes, delimiter: str, kinds: dict[str, str]) -> Any:
