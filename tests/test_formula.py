@@ -26,7 +26,8 @@ from chainrule.formula import (
     positive_int,
 )
 from chainrule.layer import Layer
-from chainrule.layers import Dense, Reshape
+from chainrule.layers import Conv2D, Dense, Reshape
+from chainrule.notation import parse
 from chainrule.optimizers import Adam
 from chainrule.regularizers import L1
 from chainrule.schedules import CosineDecay
@@ -204,3 +205,51 @@ def test_notation_of_values():
     assert notation((1,)) == "(1,)"
     assert notation(()) == "()"
     assert repr(Reshape([3])) == "Reshape((3,))"
+
+
+def test_a_number_of_jax_is_a_number():
+    for half in (jnp.float32(0.5), np.float32(0.5), np.array(0.5), jnp.array(0.5, jnp.bfloat16), np.float16(0.5)):
+        made = ELU(half)
+        assert (made, hash(made), repr(made)) == (ELU(0.5), hash(ELU(0.5)), "ELU(alpha=0.5)")
+        assert type(made.alpha) is float
+    out = jax.jit(lambda formula: formula)(ELU(0.3))  # which JAX makes, unchecked
+    assert repr(out) == "ELU(alpha=0.30000001192092896)"
+    assert parse(repr(out)) == out
+    assert hash(parse(repr(out))) == hash(out)
+
+
+def test_a_text_of_numpy_is_a_text():
+    made = Conv2D(np.int64(4), (np.int32(3), 3), padding=np.str_("same"))
+    assert repr(made) == "Conv2D(4, (3, 3), padding='same')"
+
+
+def test_a_population_compares_hashes_and_prints():
+    made, same, other = ELU(jnp.array([0.5, 1])), ELU(np.array([0.5, 1])), ELU(np.array([0.5, 2]))
+    assert made == same
+    assert hash(made) == hash(same)
+    assert made != other
+    assert made != ELU(0.5)
+    assert repr(Dense(3) >> made) == "Dense(3) >> ELU(alpha=<float32 array of shape (2,)>)"
+    assert len({made, same, other, ELU(0.5)}) == 3
+
+
+def test_a_traced_formula_compares_hashes_and_prints():
+    def traced(alpha):
+        made = ELU(alpha)
+        assert made == ELU(alpha)
+        assert made != ELU()
+        assert hash(made) == hash(ELU(alpha))
+        assert repr(made) == "ELU(alpha=<float32 array of shape ()>)"
+        return made(jnp.array(-1.0))
+
+    jax.jit(traced)(0.5)
+    jax.vmap(traced)(jnp.array([0.5, 1.0]))
+
+
+@pytest.mark.parametrize("array", [np.array([0.5, 1.0]), np.array(["x"]), jnp.array([True, False])], ids=repr)
+def test_an_array_in_the_place_of_structure_or_of_no_numbers_is_refused(array):
+    with pytest.raises(ChainruleError, match=r"^Dense: units must be a whole number >= 1, got "):
+        Dense(array)
+    if array.dtype.kind != "f":
+        with pytest.raises(ChainruleError, match=r"^ELU: alpha must be a number > 0, got "):
+            ELU(array)

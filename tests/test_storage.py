@@ -3,15 +3,20 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save as to_bytes
 
+from chainrule.activations import ELU, Softmax
 from chainrule.errors import ChainruleError
+from chainrule.layer import Chain
+from chainrule.layers import Dense
 from chainrule.model import Model
 from chainrule.storage import load
 from chainrule.training import fit
@@ -204,3 +209,67 @@ def test_the_description_is_plain_json(content):
         "metrics": ["Accuracy()", "F1(average='macro')"],
         "seed": 0,
     }
+
+
+NETWORK = Dense(3) >> ELU() >> Dense(2) >> Softmax()
+NUMBERS = [
+    jnp.float32(0.3),
+    np.float32(0.3),
+    np.array(0.3),
+    jnp.array(0.3, jnp.bfloat16),
+    np.float64(0.3),
+    1,
+    np.int8(1),
+]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: f"{type(number).__name__} {number}")
+def test_any_number_in_a_formula_comes_back(saved, tmp_path, number):
+    model = replace(saved[0], network=Dense(3) >> ELU(number) >> Dense(2) >> Softmax(), parameters=PLAIN)
+    model.save(tmp_path / "model")
+    back = load(tmp_path / "model")
+    assert back.network == model.network
+    np.testing.assert_array_equal(back(saved[2]), model(saved[2]))
+
+
+def test_parameters_are_on_the_device_once_loaded(saved):
+    model = load(saved[1])
+    assert all(isinstance(array, jax.Array) for array in jax.tree.leaves((model.parameters, model.state)))
+
+
+PLAIN = (
+    {"kernel": np.ones((2, 3), np.float32), "bias": np.ones(3, np.float32)},
+    {},
+    {"kernel": np.ones((3, 2), np.float32), "bias": np.ones(2, np.float32)},
+    {},
+)
+POPULATION = Dense(3) >> ELU(jnp.array([0.5, 1.0])) >> Dense(2) >> Softmax()  # type: ignore[arg-type]
+SPOILT = ({"kernel": np.full((2, 3), np.nan, np.float32), "bias": np.ones(3, np.float32)}, *PLAIN[1:])
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"network": POPULATION, "parameters": PLAIN},
+         "Dense(3) >> ELU(alpha=<float32 array of shape (2,)>) >> Dense(2) >> Softmax(): layers[1].alpha holds "
+         "2 numbers, of a population. Take one formula out of it: jax.tree.map(lambda numbers: numbers[0], formula)."),
+        ({"parameters": SPOILT}, "expected finite numbers in parameters.0.kernel, got NaN or infinity."),
+        ({"parameters": jax.tree.map(np.float64, PLAIN)}, "expected parameters.0.bias in float32, got float64."),
+        ({"parameters": PLAIN[:2]}, "expected an array parameters.2.bias of shape (2,), which the network declares."),
+        ({"input_shape": (2, 0)}, "it: expected an input_shape of sizes of 1 or more."),
+        ({"classes": ("a",)}, "it: expected two distinct classes or more."),
+        ({"classes": ("a", "b", "c")}, "expected 2 classes, one an output."),
+        ({"classes": (1j, 2)}, "expected numbers and texts to describe it, got something else: "
+         "'complex' object has no attribute 'item'."),
+        ({"training": {"optimizer": [[1]]}}, "training.optimizer[0]: expected true or false or a whole number or "
+         "a number or a text or null, got a list of 1."),
+        ({"network": Chain((Dense(3),) * 3_000)}, "A formula's notation is at most 20000 characters long, got 35996."),
+    ],
+    ids=["population", "not finite", "wide", "missing", "empty", "one class", "classes", "complex", "nested", "long"],
+)  # fmt: skip
+def test_what_could_not_be_read_back_is_not_written(saved, tmp_path, changes, reason):
+    model = replace(saved[0], **({"network": NETWORK, "parameters": PLAIN} | changes))
+    with pytest.raises(ChainruleError) as caught:
+        model.save(tmp_path / "model")
+    assert str(caught.value) == f"The model can't be saved: {reason}"
+    assert not os.listdir(tmp_path)

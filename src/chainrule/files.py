@@ -32,6 +32,21 @@ def write_whole(path: str | os.PathLike, content: bytes | str) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
+def known_path(path: str | os.PathLike) -> Path:
+    """A path that the system can be asked about, whether or not something is there.
+
+    Raises:
+        ChainruleError: for a name that is too long or that no file can have, or a folder that this user may not enter.
+    """
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        raise ChainruleError(f"Can't read {str(path)!r}: {getattr(error, 'strerror', None) or error}.") from None
+    return Path(path)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -10,7 +10,9 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform, get_args, get_origin
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from chainrule.errors import ChainruleError
 
@@ -58,8 +60,8 @@ class Formula(ABC):  # noqa: B024
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
-            if isinstance(value, jax.Array | np.ndarray):
-                continue  # a population's values, or a tracer
+            if _is_leaf(field.type) and _is_population(value):
+                continue
             plain = _plain(value, field.type)
             constraint = constraint_of(field)
             if constraint and not constraint.holds(plain):
@@ -70,10 +72,14 @@ class Formula(ABC):  # noqa: B024
             object.__setattr__(self, field.name, plain)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
+        return type(self) is type(other) and self._values() == other._values()  # type: ignore[attr-defined]
 
     def __hash__(self) -> int:
-        return hash((type(self), *(getattr(self, field.name) for field in dataclasses.fields(self))))  # type: ignore[arg-type]
+        return hash((type(self), self._values()))
+
+    def _values(self) -> tuple:
+        """Its fields' values, arrays as what can be compared and hashed."""
+        return tuple(_comparable(getattr(self, field.name)) for field in dataclasses.fields(self))  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         """Fields without a default by position; the first field always; others where they differ from their default."""
@@ -120,10 +126,31 @@ class Formula(ABC):  # noqa: B024
 
 
 def notation(value: Any) -> str:
-    """The expression that makes a formula, or a value inside one."""
+    """The expression that makes a formula, or a value inside one; of arrays, which none makes, the shape."""
     if type(value) is tuple:
         return f"({', '.join(map(notation, value))}{',' * (len(value) == 1)})"
-    return repr(value)
+    if _is_array(value) and (value.ndim or _is_traced(value)):
+        return f"<{value.dtype} array of shape {value.shape}>"
+    return repr(value.item() if _is_array(value) else value)
+
+
+def check_single(formula: Formula) -> None:
+    """Refuse a population: arrays where one formula has numbers, which no notation makes.
+
+    >>> from chainrule.activations import ELU
+    >>> check_single(ELU(np.array([1.0, 2.0])))
+    Traceback (most recent call last):
+    chainrule.errors.ChainruleError: ELU(alpha=<float64 array of shape (2,)>): alpha holds 2 numbers, of a population. \
+Take one formula out of it: jax.tree.map(lambda numbers: numbers[0], formula).
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(formula):
+        if _is_array(leaf) and (leaf.ndim or _is_traced(leaf)):
+            place = jax.tree_util.keystr(path).removeprefix(".")
+            held = "a traced number" if _is_traced(leaf) else f"{leaf.size} numbers, of a population"
+            raise ChainruleError(
+                f"{formula!r}: {place} holds {held}. "
+                f"Take one formula out of it: jax.tree.map(lambda numbers: numbers[0], formula)."
+            )
 
 
 def written(formula: type[Formula]) -> str:
@@ -232,10 +259,27 @@ def _is_leaf(annotation: Any) -> bool:
     return any(map(_is_leaf, get_args(annotation)))
 
 
+def _is_array(value: Any) -> bool:
+    return isinstance(value, jax.Array | np.ndarray)
+
+
+def _is_traced(value: Any) -> bool:
+    return isinstance(value, Tracer)
+
+
+def _is_population(value: Any) -> bool:
+    """Whether it may stand for a number: an array of numbers, one for each formula of a population, or a tracer."""
+    return _is_traced(value) or (_is_array(value) and value.ndim > 0 and jnp.issubdtype(value.dtype, np.number))
+
+
 def _plain(value: Any, annotation: Any) -> Any:
-    """The value as Python's own int, float or tuple, so that equal formulas print and compile alike."""
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
+    """The value as Python's own number, text or tuple, so that equal formulas print and compile alike."""
+    if isinstance(value, np.generic) or (_is_array(value) and not value.ndim and not _is_traced(value)):
+        value = value.item()
+    if isinstance(value, str):
+        return str.__str__(value)  # also of a subclass
+    if isinstance(value, bool):
+        return value
     if isinstance(value, Integral) and not _is_leaf(annotation):
         return int(value)
     if isinstance(value, Real):
@@ -248,9 +292,20 @@ def _plain(value: Any, annotation: Any) -> Any:
     return value
 
 
+def _comparable(value: Any) -> Any:
+    """A field's value as what can be compared and hashed: an array by its numbers, a tracer by itself."""
+    if type(value) is tuple:
+        return tuple(map(_comparable, value))
+    if _is_traced(value):
+        return "traced", id(value)
+    if _is_array(value):
+        return (value.shape, *np.asarray(value).ravel().tolist()) if value.ndim else value.item()
+    return value
+
+
 def _required(field: dataclasses.Field) -> bool:
     return field.default is dataclasses.MISSING
 
 
 def _differs(value: Any, default: Any) -> bool:
-    return isinstance(value, jax.Array | np.ndarray) or value != default
+    return _comparable(value) != _comparable(default)

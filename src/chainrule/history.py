@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 Row = dict[str, float]
+Stopped = Literal["epochs", "early stopping", "callback", "interrupted", "diverged"]
 
 
 @dataclass
@@ -30,7 +32,7 @@ class History:
 
     rows: list[Row] = field(default_factory=list)
     best_epoch: int | None = None
-    stopped: str = "epochs"
+    stopped: Stopped = "epochs"
     seconds: float = field(default=0.0, compare=False)
 
     @property

@@ -212,15 +212,13 @@ class Preparation:
 
     def __post_init__(self) -> None:
         names, roles = tuple(column.name for column in self.columns), self.roles
-        require(
-            len(names) > 0 and names == roles.inputs and self.target.name == roles.target, "the columns of the roles"
-        )
+        require(len(names) > 0, "some column")
+        require(names == roles.inputs and self.target.name == roles.target, "the columns of the roles")
         require(isinstance(self.target, Category) == (roles.task == "classification"), "a target of the task's kind")
         require(len(self.classes) != 1, "two classes or more")
         require(len({column.shape[:-1] for column in self.columns}) == 1, "columns of one shape")
-        require(
-            len(names) == 1 or not any(isinstance(column, ALONE) for column in self.columns), "one column of its kind"
-        )
+        alone = any(isinstance(column, ALONE) for column in self.columns)
+        require(len(names) == 1 or not alone, "columns that can go side by side")
         require({roles.tokens} == {getattr(column, "unit", None) for column in self.columns}, "tokens of one unit")
 
     @classmethod

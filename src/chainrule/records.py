@@ -19,6 +19,7 @@ WORDS = {
     float: "a number",
     str: "a text",
     tuple: "a list",
+    list: "a list",
     dict: "an object",
 }
 
@@ -27,8 +28,8 @@ def read_json(kind: Any, text: str) -> Any:
     """A value of a type from its JSON.
 
     Args:
-        kind: None, bool, int, float, str, a `Literal`, `tuple[X, ...]`, `dict[str, X]`, a record, a union of them, or
-            `Any` for plain JSON.
+        kind: None, bool, int, float, str, a `Literal`, `tuple[X, ...]`, `list[X]`, `dict[str, X]`, a record, a union of
+            them, or `Any` for plain JSON.
         text: the JSON.
 
     Raises:
@@ -58,8 +59,8 @@ def read(kind: Any, raw: Any, place: str = "") -> Any:
         return _made(found, parts, place)
     inner = get_args(found)
     match get_origin(found):
-        case origin if origin is tuple:
-            return tuple(read(inner[0], item, f"{place}[{index}]") for index, item in enumerate(raw))
+        case origin if origin in (tuple, list):
+            return origin(read(inner[0], item, f"{place}[{index}]") for index, item in enumerate(raw))
         case origin if origin is dict:
             return {name: read(inner[1], item, f"{place}.{name}".lstrip(".")) for name, item in raw.items()}
     return float(raw) if found is float else raw

@@ -1,31 +1,73 @@
 """Models in files: safetensors, with everything else about the model as JSON in the header.
 
 The header has one entry, `chainrule`, so that equal models give equal bytes; a digest in it covers the rest of the
-entry and the arrays, so that an altered file is noticed.
+entry and the arrays, so that an altered file is noticed. What a file may hold is said once, by `Header` and by the
+arrays that its network declares; a model is read back as it is saved, so that nothing is written that can't be read.
 """
 
 import hashlib
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
 
 from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
-from chainrule.files import write_whole
-from chainrule.history import History
-from chainrule.layer import Parameter
+from chainrule.files import known_path, write_whole
+from chainrule.formula import check_single
+from chainrule.history import History, Stopped
+from chainrule.layer import Parameter, Shape
 from chainrule.model import Model, as_chain
 from chainrule.notation import parse
 from chainrule.preparation import Preparation
+from chainrule.records import read, require
 from chainrule.regularizers import Regularizer
+
+Plain = bool | int | float | str | None
 
 FORMAT = 1  # raised when older versions can't read what newer ones write
 FILE = "model.safetensors"
+MOST_BYTES = 100_000_000  # of a header, as safetensors has it
+MOST_ARRAYS = 20_000  # more than the longest notation declares
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """A history without its seconds, which are the only thing that two equal runs do not share."""
+
+    rows: list[dict[str, int | float]]
+    best_epoch: int | None
+    stopped: Stopped
+
+    def __post_init__(self) -> None:
+        require(len({tuple(row) for row in self.rows}) <= 1, "the same columns in each epoch")
+        counted = [row.get("epoch") for row in self.rows] == [*range(1, len(self.rows) + 1)]
+        require(counted and all("cost" in row for row in self.rows), "epochs 1, 2, … with their costs")
+        require(self.best_epoch is None or 0 < self.best_epoch <= len(self.rows), "a best epoch among the epochs")
+
+
+@dataclass(frozen=True)
+class Header:
+    """A model without its arrays: formulas in notation, all else as it is."""
+
+    format: Literal[1]
+    network: str
+    input_shape: Shape
+    cost: str
+    regularizer: str | None
+    classes: tuple[bool | int | float | str, ...] | None
+    preparation: str | None
+    history: Epochs
+    training: dict[str, Plain | list[Plain] | dict[str, Plain]]
+
+    def __post_init__(self) -> None:
+        require(len(self.input_shape) > 0 and min(self.input_shape) > 0, "an input_shape of sizes of 1 or more")
+        classes = self.classes
+        require(classes is None or 1 < len(classes) == len(set(classes)), "two distinct classes or more")
 
 
 def save(model: Model, path: Path) -> None:
@@ -34,12 +76,56 @@ def save(model: Model, path: Path) -> None:
 
 
 def to_bytes(model: Model) -> bytes:
-    """The content of a model's file; equal models give equal bytes."""
+    """The content of a model's file; equal models give equal bytes.
+
+    Raises:
+        ChainruleError: for a model that could not be read back.
+    """
     from safetensors.numpy import save as serialize
 
-    arrays = _by_name({"parameters": model.parameters, "state": model.state})
+    try:
+        for formula in filter(None, (model.network, model.cost, model.regularizer)):
+            check_single(formula)
+        arrays = _by_name({"parameters": model.parameters, "state": model.state})
+        about = _about(model)
+        _model(read(Header, about), arrays)
+    except ChainruleError as error:
+        raise ChainruleError(f"The model can't be saved: {error}") from None
+    content = serialize(arrays, {"chainrule": json.dumps(about | {"digest": _digest(about, arrays)})})
+    if (size := _size(content)) > MOST_BYTES:
+        raise ChainruleError(f"The model can't be saved: its description has {size:,} bytes. Shorten model.history.")
+    return content
+
+
+def load(path: str | os.PathLike) -> Model:
+    """Read a model from its file, or from the folder of a run.
+
+    Raises:
+        ChainruleError: for a missing file, one of something else, cut short, altered, or of another version.
+    """
+    path = known_path(path)
+    file = path / FILE if path.is_dir() else path
+    if not file.is_file():
+        raise ChainruleError(f"There is no model file {file}. Train one: chainrule train digits.")
+    about, arrays = _content(file)
+    version, digest = about.get("format"), about.pop("digest", None)
+    if type(version) is int and version > FORMAT:
+        raise ChainruleError(f"{file} was written by a later version of Chainrule. Update: pip install -U chainrule.")
+    try:
+        header = read(Header, about)
+        if digest == _digest(about, arrays):
+            model = _model(header, arrays)
+            model.parameters, model.state = jax.device_put((model.parameters, model.state))  # once, not at each call
+            return model
+    except ChainruleError as error:
+        raise ChainruleError(f"{file} is damaged or was altered: {error} Use an intact copy.") from None
+    raise ChainruleError(f"{file} was altered after it was saved: its digest does not match. Use an intact copy.")
+
+
+def _about(model: Model) -> dict[str, Any]:
+    """A model's header as JSON has it."""
     history = asdict(model.history)
-    del history["seconds"]  # the only thing that two equal runs do not share
+    del history["seconds"]
     about = {
         "format": FORMAT,
         "network": repr(model.network),
@@ -51,60 +137,78 @@ def to_bytes(model: Model) -> bytes:
         "history": history,
         "training": model.training,
     }
-    text = json.dumps(about | {"digest": _digest(about, arrays)}, default=_plain)
-    return serialize(arrays, {"chainrule": text})
+    try:
+        return json.loads(json.dumps(about, default=_plain))
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ChainruleError(f"expected numbers and texts to describe it, got something else: {error}.") from None
 
 
-def load(path: str | os.PathLike) -> Model:
-    """Read a model from its file, or from the folder of a run.
-
-    Raises:
-        ChainruleError: for a missing file, one of something else, cut short, altered, or of a later version.
-    """
-    path = Path(path)
-    file = path / FILE if path.is_dir() else path
-    about, arrays = _read(file)
-    if about.get("format", 0) > FORMAT:
-        raise ChainruleError(f"{file} was written by a later version of Chainrule. Update: pip install -U chainrule.")
-    digest = about.pop("digest", None)
-    if digest != _digest(about, arrays):
-        raise ChainruleError(f"{file} was altered after it was saved: its digest does not match. Use an intact copy.")
-    network, shape = as_chain(about["network"]), tuple(about["input_shape"])
+def _model(header: Header, arrays: dict[str, np.ndarray]) -> Model:
+    """The model of a file's two parts, which must go together."""
+    network, shape = as_chain(header.network), header.input_shape
+    outputs, classes = network.output_shape(shape), len(header.classes or ())
+    require(classes in (0, outputs[-1]) or (classes, outputs[-1]) == (2, 1), f"{outputs[-1]} classes, one an output")
+    preparation = None if header.preparation is None else Preparation.from_json(header.preparation)
+    if preparation is not None:
+        require(preparation.input_shape == shape, f"a preparation that makes the input_shape {shape}")
+        require(preparation.classes == (header.classes or ()), "the classes of the preparation")
+    declared = {"parameters": network.parameters(shape), "state": network.state(shape)}
+    leaves, tree = jax.tree.flatten_with_path(declared, is_leaf=lambda node: isinstance(node, Parameter))
+    expected = {_name(path): tuple(leaf.shape) for path, leaf in leaves}
+    for name in sorted(expected.keys() ^ arrays.keys()):
+        require(name in arrays, f"an array {name} of shape {expected.get(name)}, which the network declares")
+        require(name in expected, f"no array {name}, which the network does not declare")
+    for name, array in arrays.items():
+        require(array.shape == expected[name], f"{name} of shape {expected[name]}, got {array.shape}")
+        require(array.dtype == np.float32, f"{name} in float32, got {array.dtype}")
+        require(bool(np.isfinite(array).all()), f"finite numbers in {name}, got NaN or infinity")
     return Model(
         network=network,
-        parameters=_into(network.parameters(shape), "parameters", arrays),
-        state=_into(network.state(shape), "state", arrays),
+        **tree.unflatten(arrays[name] for name in expected),
         input_shape=shape,
-        cost=parse(about["cost"], Cost),
-        regularizer=about["regularizer"] and parse(about["regularizer"], Regularizer),
-        classes=None if about["classes"] is None else tuple(about["classes"]),
-        preparation=about["preparation"] and Preparation.from_json(about["preparation"]),
-        history=History(**about["history"]),
-        training=about["training"],
+        cost=parse(header.cost, Cost),
+        regularizer=None if header.regularizer is None else parse(header.regularizer, Regularizer),
+        classes=header.classes,
+        preparation=preparation,
+        history=History(**vars(header.history)),
+        training=header.training,
     )
 
 
-def _read(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _content(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What a file's header says, and its arrays, neither of which can be larger than the file."""
     from safetensors import SafetensorError, safe_open
 
-    if not file.exists():
-        raise ChainruleError(f"There is no model file {file}. Train one: chainrule train digits.")
     try:
+        if _arrays_in(file) > MOST_ARRAYS:
+            raise SafetensorError("more arrays than a network has")
         with safe_open(file, "numpy") as content:
             about = {**json.loads((content.metadata() or {})["chainrule"])}
             return about, {name: content.get_tensor(name) for name in sorted(content.keys())}
-    except SafetensorError as error:
+    except (SafetensorError, AttributeError) as error:  # the latter for dtypes that NumPy lacks
         raise ChainruleError(
             f"{file} is no model file, or is cut short or damaged ({error}). Use an intact copy, or train again."
         ) from None
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise ChainruleError(f"{file} is no model file of Chainrule: its header has no description.") from None
     except OSError as error:
         raise ChainruleError(f"Can't read {file}: {error.strerror or error}.") from None
 
 
+def _arrays_in(file: Path) -> int:
+    """How many arrays a file's header names, counted before it is read: names are in quotes there, and nothing else."""
+    with file.open("rb") as content:
+        size = _size(content.read(8))
+        return content.read(size).count(b'"data_offsets"') if size <= MOST_BYTES else 0
+
+
+def _size(content: bytes) -> int:
+    """The bytes of the header of a file of safetensors."""
+    return int.from_bytes(content[:8], "little")
+
+
 def _digest(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(json.dumps(about, default=_plain, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
@@ -116,23 +220,11 @@ def _plain(value: Any) -> Any:
     return value.item()
 
 
-def _name(root: str, path: tuple) -> str:
-    return ".".join([root, *(str(getattr(key, "key", getattr(key, "idx", key))) for key in path)])
+def _name(path: tuple) -> str:
+    """An array's place in the trees of a model, such as `parameters.0.kernel`."""
+    return ".".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path)
 
 
 def _by_name(tree: dict[str, Any]) -> dict[str, np.ndarray]:
-    """The arrays of a tree by their place in it, such as `parameters.0.kernel`."""
     leaves, _ = jax.tree.flatten_with_path(tree)
-    return {_name("", path)[1:]: np.asarray(leaf) for path, leaf in leaves}
-
-
-def _into(declared: Any, root: str, arrays: dict[str, np.ndarray]) -> Any:
-    """A tree of the arrays that a network declares."""
-
-    def find(path: tuple, leaf: Any) -> np.ndarray:
-        array = arrays.get(_name(root, path))
-        if array is None or array.shape != tuple(leaf.shape):
-            raise ChainruleError(f"The model file lacks {_name(root, path)} of shape {tuple(leaf.shape)}.")
-        return array
-
-    return jax.tree.map_with_path(find, declared, is_leaf=lambda node: isinstance(node, Parameter))
+    return {_name(path): np.asarray(leaf) for path, leaf in leaves}

@@ -10,6 +10,7 @@ from chainrule.activations import ELU, ReLU, Softmax
 from chainrule.layers import Dense
 from chainrule.optimizers import Adam, GradientDescent
 from chainrule.textbook import notebook
+from chainrule.textbook.equations import aligned, equations
 
 
 @pytest.fixture(scope="module")
@@ -61,5 +62,5 @@ def test_what_can_t_be_shown_is_left_to_the_notation(model, monkeypatch):
     assert ELU()._repr_latex_() is (Dense(3) >> ReLU())._repr_html_() is model._repr_html_() is None
 
 
-def test_a_population_has_no_mathematics():
-    assert ELU(np.array([1.0, 2.0]))._repr_latex_() is None  # type: ignore[arg-type]
+def test_a_population_has_letters_for_its_numbers():
+    assert ELU(np.array([1.0, 2.0]))._repr_latex_() == rf"$\displaystyle {aligned(equations(ELU))}$"  # type: ignore[arg-type]
