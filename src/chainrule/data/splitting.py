@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.errors import ChainruleError
+from chainrule.table import is_blank
 
 
 class Split(NamedTuple):
@@ -16,9 +17,17 @@ class Split(NamedTuple):
 
 
 def split(
-    rows: int, *, validation: float = 0.1, test: float = 0.2, seed: int = 0, classes: Any = None, name: str = "the data"
+    rows: int,
+    *,
+    validation: float = 0.1,
+    test: float = 0.2,
+    seed: int = 0,
+    classes: Any = None,
+    order: Any = None,
+    groups: Any = None,
+    name: str = "the data",
 ) -> Split:
-    """Divide rows at random into parts for training, validation and test.
+    """Divide rows into parts for training, validation and test: at random, by time, or by group.
 
     Args:
         rows: how many there are.
@@ -27,14 +36,20 @@ def split(
         seed: a whole number; the same one gives the same parts.
         classes: each row's class, (rows,), where each part shall hold its share of every class. A class keeps one row
             at least in training.
+        order: each row's time, (rows,), where the earliest shall train, later ones validate and the last ones test.
+            Rows of one time are in one part, so that the parts are as near to the fractions as times allow.
+        groups: each row's group, (rows,), where the rows of a group shall be in one part; drawn at random, as near to
+            the fractions as groups allow.
         name: what people call the data, for messages.
 
     Raises:
-        ChainruleError: for fractions that leave nothing to train on, or a part that would be empty.
+        ChainruleError: for fractions that leave nothing to train on, a part that would be empty, or several ways.
 
     >>> parts = split(10, validation=0.1, test=0.3)
     >>> [len(part) for part in parts]
     [6, 1, 3]
+    >>> split(5, validation=0.2, test=0.4, order=[2020, 2024, 2021, 2023, 2022])
+    Split(train=array([0, 2]), validation=array([4]), test=array([1, 3]))
     """
     if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
         raise ChainruleError(
@@ -42,19 +57,66 @@ def split(
         )
     if rows < 1:
         raise ChainruleError(f"{name}: there are no rows to divide. Give rows of data.")
-    groups = np.zeros(rows, int) if classes is None else np.unique(np.asarray(classes), return_inverse=True)[1]
+    ways = {"classes": classes, "order": order, "groups": groups}
+    said = {way: _numbered(way, values, rows, name) for way, values in ways.items() if values is not None}
+    if len(said) > 1:
+        raise ChainruleError(f"{name}: rows are divided in one way, not by {' and '.join(said)}. Choose one.")
+    fractions, generator = {"test": test, "validation": validation}, np.random.default_rng(seed)
+    if "order" in said:
+        return _cut(said["order"], fractions, name, "times")
+    if "groups" in said:
+        return _cut(generator.permutation(said["groups"].max() + 1)[said["groups"]], fractions, name, "groups")
+    return _draw(said.get("classes"), rows, fractions, generator, name)
+
+
+def _numbered(way: str, values: Any, rows: int, name: str) -> np.ndarray:
+    """Each row's place among the distinct values, which are in their order."""
+    values = np.asarray(values)
+    if values.shape != (rows,):
+        raise ChainruleError(f"{name}: {way} must be one value a row, of shape {(rows,)}, got {values.shape}.")
+    blank = np.isnat(values) if values.dtype.kind in "mM" else np.array([is_blank(value) for value in values.tolist()])
+    if blank.any():
+        raise ChainruleError(f"{name}: {way} is blank in row {blank.argmax() + 1}. Fill it, or leave the row out.")
+    try:
+        return np.unique(values, return_inverse=True)[1]
+    except TypeError:
+        raise ChainruleError(f"{name}: {way} has values of several kinds. Give numbers, times or text.") from None
+
+
+def _cut(blocks: np.ndarray, fractions: dict[str, float], name: str, what: str) -> Split:
+    """Whole blocks of rows in their order: the last to test on, those before to validate on, one at least for each."""
+    sizes = np.bincount(blocks)
+    count, start, parts = len(sizes), {}, sum(fraction > 0 for fraction in fractions.values())
+    for part, fraction in fractions.items():
+        if fraction > 0:
+            held = np.cumsum(sizes[:count][::-1])[: count - parts]  # by the last one, two, … blocks
+            if not len(held):
+                raise _empty(name, part, f"{len(blocks)} rows in {len(sizes)} {what}")
+            count, parts = count - 1 - int(np.abs(held - fraction * len(blocks)).argmin()), parts - 1
+        start[part] = count
+    train, test = blocks < start["validation"], blocks >= start["test"]
+    return Split(np.flatnonzero(train), np.flatnonzero(~train & ~test), np.flatnonzero(test))
+
+
+def _draw(
+    classes: np.ndarray | None, rows: int, fractions: dict[str, float], generator: np.random.Generator, name: str
+) -> Split:
+    """Rows at random, of each class its share."""
+    groups = np.zeros(rows, int) if classes is None else classes
     counts = np.bincount(groups)
-    for_test = _shares(counts, test, counts - 1)
-    for_validation = _shares(counts, validation, counts - 1 - for_test)
+    for_test = _shares(counts, fractions["test"], counts - 1)
+    for_validation = _shares(counts, fractions["validation"], counts - 1 - for_test)
     among = "" if classes is None else f" in {len(counts)} classes"
-    for part, fraction, taken in (("test", test, for_test), ("validation", validation, for_validation)):
-        if fraction > 0 and taken.sum() == 0:
-            raise ChainruleError(
-                f"{name}: the {part} part would be empty, of {rows} rows{among}. Give more rows", **{part: 0}
-            )
-    rank = _rank_within(groups, counts, np.random.default_rng(seed))
+    for part, taken in (("test", for_test), ("validation", for_validation)):
+        if fractions[part] > 0 and taken.sum() == 0:
+            raise _empty(name, part, f"{rows} rows{among}")
+    rank = _rank_within(groups, counts, generator)
     in_test, in_either = rank < for_test[groups], rank < (for_test + for_validation)[groups]
     return Split(np.flatnonzero(~in_either), np.flatnonzero(in_either & ~in_test), np.flatnonzero(in_test))
+
+
+def _empty(name: str, part: str, found: str) -> ChainruleError:
+    return ChainruleError(f"{name}: the {part} part would be empty, of {found}. Give more rows", **{part: 0})
 
 
 def _rank_within(groups: np.ndarray, counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:
