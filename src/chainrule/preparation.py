@@ -25,11 +25,13 @@ from chainrule.columns import (
     as_number,
     fitted,
     is_text,
+    numbers,
     raw,
     refuse_text,
     split_text,
+    texts,
 )
-from chainrule.dates import Order, are_times, order_of
+from chainrule.dates import Order, are_times, order_of, times
 from chainrule.errors import ChainruleError
 from chainrule.layer import Masked
 from chainrule.records import read_json, require
@@ -61,6 +63,8 @@ class Roles:
         guessed: whether the target was not said but found.
         dates: the columns among the inputs that are read as time.
         day_first, month_first: those among them whose day or month comes first and whose year comes last.
+        order_by: the column of numbers or times by which rows are divided: the earliest train, the last test.
+        group: the column, no input, whose values are not divided: a patient's rows all train, or all test.
     """
 
     target: str
@@ -73,6 +77,8 @@ class Roles:
     dates: tuple[str, ...] = ()
     day_first: tuple[str, ...] = ()
     month_first: tuple[str, ...] = ()
+    order_by: str | None = None
+    group: str | None = None
 
     @classmethod
     def of(
@@ -88,6 +94,8 @@ class Roles:
         missing: Missing = None,
         day_first: Iterable[str] = (),
         month_first: Iterable[str] = (),
+        order_by: str | None = None,
+        group: str | None = None,
     ) -> Self:
         """Find the roles of the columns of a table.
 
@@ -107,6 +115,8 @@ class Roles:
             characters: the same, to be read character by character.
             missing: what becomes of blank cells.
             day_first, month_first: columns of dates such as 3/4/2020, where the column itself leaves open which it is.
+            order_by: the column by which rows are divided, an input too unless it is dropped.
+            group: the column whose values are not divided; it is no input, since those to test were never seen.
 
         Raises:
             ChainruleError: for a column that is not there, a column neither of numbers nor of text, dates that may be
@@ -121,20 +131,15 @@ class Roles:
         day_first, month_first = map(_names, (day_first, month_first))
         _check_choice("task", task, (None, *TASKS))
         _check_choice("missing", missing, MISSING)
-        for name in (
-            *([] if target is None else [target]),
-            *drop,
-            *text,
-            *words,
-            *characters,
-            *day_first,
-            *month_first,
-        ):
+        single = [name for name in (target, order_by, group) if name is not None]
+        for name in (*single, *drop, *text, *words, *characters, *day_first, *month_first):
             check_column(table, name)
-        kept = [name for name in table if name not in drop]
+        kept = [name for name in table if name not in drop and name != group]
         found = target or ("target" if "target" in kept else kept[-1] if kept else "")
         if found in drop:
             raise ChainruleError(f"{table.name}: column {found!r} is both dropped and the target. Choose one.")
+        if found == group:
+            raise ChainruleError(f"{table.name}: column {found!r} is both the target and the group. Choose one.")
         inputs = tuple(name for name in kept if name != found)
         if not inputs:
             raise ChainruleError(f"{table.name}: no input columns are left beside the target {found!r}. Drop fewer.")
@@ -148,23 +153,50 @@ class Roles:
         tokens = _said_tokens(table, inputs, words, characters)
         text = (*text, *words, *characters)
         order = dict.fromkeys(day_first, "day") | dict.fromkeys(month_first, "month")
-        order |= {name: _order(table, name) for name in inputs if name not in (*order, *text) and _is_time(table, name)}
+        for name in (*inputs, *([] if order_by is None else [order_by])):
+            if name not in (*order, *text) and _is_time(table, name):
+                order[name] = _order(table, name)
         for name in (*inputs, found):
             if name not in (*text, *order) and not (name == found and task == "regression"):
                 _check_unmixed(table, name)
         if len(inputs) == 1 and inputs[0] not in (*text, *order) and is_text(table[inputs[0]]):
             tokens = _found_tokens(table[inputs[0]])
         task = task or _task(table[found])
-        texts = tuple(name for name in inputs if name in text or (is_text(table[name]) and name not in order))
-        texts = (*texts, *[found] * (task == "classification"))
-        dates = tuple(name for name in inputs if name in order)
+        worded = tuple(name for name in inputs if name in text or (is_text(table[name]) and name not in order))
+        worded = (*worded, *[found] * (task == "classification"), *([] if group is None else [group]))
+        dates = tuple(name for name in table if name in order)
         days, months = (tuple(name for name in dates if order[name] == first) for first in ("day", "month"))
-        return cls(found, task, inputs, texts, tokens, missing, target is None, dates, days, months)
+        return cls(found, task, inputs, worded, tokens, missing, target is None, dates, days, months, order_by, group)
 
     def order(self, name: str) -> Order | None:
         """What comes first in a column's dates; None for a column that is not read as time."""
         first: Order = "day" if name in self.day_first else "month" if name in self.month_first else "year"
         return first if name in self.dates else None
+
+    def way(self, table: Table) -> dict[str, Any]:
+        """The way in which a table's rows are divided, as `split` takes it: by order, groups or classes, if by any.
+
+        Raises:
+            ChainruleError: for a column that is not there, a blank cell in it, or one that has no place in time.
+        """
+        said = {"order": self.order_by, "groups": self.group}
+        found = {way: self._known(table, name) for way, name in said.items() if name is not None}
+        return found or ({"classes": table[self.target]} if self.task == "classification" else {})
+
+    def _known(self, table: Table, name: str) -> np.ndarray:
+        """A column by which rows are divided: texts of groups, numbers, or days."""
+        check_column(table, name)
+        if name == self.group:
+            values = texts(table, name)
+        elif order := self.order(name):
+            values = times(table, name, order)[:, 0]
+        else:
+            values = numbers(table, name) if is_text(table[name]) else table[name]
+        blank = _blank_rows(values)
+        if blank.any():
+            place = table.place(int(blank.argmax()), name)
+            raise ChainruleError(f"{place}: is blank, but rows are divided by it. Fill it, or leave the row out.")
+        return values
 
     def complete(self, data: Any) -> Table:
         """The rows to train on or to score: those whose target is known and, if so chosen, whose inputs all are.
@@ -228,7 +260,7 @@ class Preparation:
         Args:
             data: the training part: a `Table`, a mapping of columns or a data frame.
             roles: what the columns are for; where not given, found in this part by `Roles.of(data, **choices)`.
-            **choices: target, task, drop, text, words, characters, missing, day_first, month_first, as in `Roles.of`.
+            **choices: as in `Roles.of`.
 
         Raises:
             ChainruleError: for blank cells where none is allowed, infinity, text among numbers, a column blank

@@ -44,7 +44,9 @@ def data(divided: Divided, preparation: Preparation) -> None:
     shape = " × ".join(map(str, preparation.input_shape))
     say((divided.chosen["data"], "bold"), f": {shape} inputs → {cut(roles.target)}, {aim}{guess}")
     uses = {"train": "to train", "validation": "to validate", "test": "to test"}
-    say("rows: " + ", ".join(f"{part.rows:,} {uses[name]}" for name, part in divided.parts.items()))
+    way = f", in the order of {cut(roles.order_by)}" if roles.order_by else ""
+    way += f", each {cut(roles.group)} in one part" if roles.group else ""
+    say("rows: " + ", ".join(f"{part.rows:,} {uses[name]}" for name, part in divided.parts.items()) + way)
     rows = divided.parts["train"].rows
     for column in preparation.columns:
         if isinstance(column, Date):

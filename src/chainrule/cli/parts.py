@@ -29,6 +29,7 @@ def divide(
     text: list[str],
     words: list[str],
     characters: list[str],
+    group: str | None,
     **choices: Any,
 ) -> Divided:
     """Read a source and divide its rows.
@@ -40,13 +41,14 @@ def divide(
         seed: of the division.
         text: columns of text, though they look like numbers.
         words, characters: the column of text that is read word by word, or letter by letter.
-        **choices: target, task, drop and missing, as in `Roles.of`.
+        group: the column whose values are not divided.
+        **choices: the others of `Roles.of`.
     """
     said = {"test": test, "validation": validation}
     fractions = {name: _fraction(name, value) for name, value in said.items()}
-    as_text = [*text, *words, *characters]
+    as_text = [*text, *words, *characters, *([] if group is None else [group])]
     whole = read(source, as_text)
-    roles = Roles.of(whole, text=text, words=words, characters=characters, **choices)
+    roles = Roles.of(whole, text=text, words=words, characters=characters, group=group, **choices)
     given = {name: read(value, roles.text) for name, value in said.items() if value and _number(value) is None}
     if test is None and whole.test is not None:
         given["test"], fractions["test"] = whole.test, 0.0
@@ -57,11 +59,10 @@ def divide(
 
 
 def redivide(whole: Table, roles: Roles, chosen: dict[str, Any]) -> dict[str, Table]:
-    """The parts of a table by the fractions and the seed that were chosen; each class keeps its share."""
+    """The parts of a table by its roles, and by the fractions and the seed that were chosen."""
     table = roles.complete(whole)
-    classes = table[roles.target] if roles.task == "classification" else None
     fractions = {name: chosen[name] for name in ("validation", "test")}
-    rows = split(table.rows, **fractions, seed=chosen["seed"], classes=classes, name=table.name)
+    rows = split(table.rows, **fractions, seed=chosen["seed"], name=table.name, **roles.way(table))
     return {name: table.take(taken) for name, taken in rows._asdict().items() if len(taken)}
 
 

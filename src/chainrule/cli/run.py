@@ -113,7 +113,7 @@ def _record(model: Model, source: str, choices: dict[str, Any]) -> str:
         "metric": training["metrics"],
     }
     run = {name: training[name] for name in ("epochs", "batch_size", "seed")}
-    data = {name: _said(value, training.get(name)) for name, value in choices.items()}
+    data = choices | {part: _fraction(choices[part], training.get(part)) for part in ("test", "validation")}
     words = ["chainrule", "train", source, *(["--balanced"] if training["balanced"] else [])]
     for name, value in {**formulas, **data, **run}.items():
         for each in value if isinstance(value, list) else [value]:
@@ -130,14 +130,14 @@ def _record(model: Model, source: str, choices: dict[str, Any]) -> str:
     return _toml({"command": shlex.join(words)}) + "".join(f"\n[{name}]\n{_toml(sections[name])}" for name in sections)
 
 
-def _said(value: Any, used: Any) -> Any:
-    """A choice as it was said, a fraction as a number; where nothing was, what was used."""
-    if value is None:
+def _fraction(said: str | None, used: float | None) -> str | float | None:
+    """What makes a part: a fraction or a file as it was said; where nothing was, the fraction that was used."""
+    if said is None:
         return used or None
     try:
-        return float(value) if isinstance(value, str) else value
+        return float(said)
     except ValueError:
-        return value
+        return said
 
 
 def _toml(values: dict[str, Any]) -> str:

@@ -48,6 +48,8 @@ def train(
     balanced: Annotated[
         bool, typer.Option("--balanced", help="Let every class count alike, however rare.", rich_help_panel=DATA)
     ] = False,
+    order_by: Annotated[Text, _option(DATA, "COLUMN", "Train on the earliest rows by it, test on the last.")] = None,
+    group: Annotated[Text, _option(DATA, "COLUMN", "Keep rows that share its value in one part.")] = None,
     test: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.2], or a file.")] = None,
     validation: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.1], or a file.")] = None,
     epochs: Annotated[
@@ -101,6 +103,8 @@ def train(
         "characters": characters or [],
         "day_first": day_first or [],
         "month_first": month_first or [],
+        "order_by": order_by,
+        "group": group,
         "missing": choices.one_of("--missing", missing, ["median", "drop"]),
         "test": test,
         "validation": validation,
