@@ -246,6 +246,7 @@ def test_text_comes_as_tokens_also_where_an_encoder_made_them_floats():
     assert model.score(tokens, y) > 0.95
     same(classifier(network=embedding, epochs=60, optimizer="Adam(0.05)").fit(tokens.astype(float), y), model)
     refused("expected tokens", lambda: model.predict(tokens + 0.5))
+    refused("expected tokens", lambda: model.predict((tokens + 2048).astype(np.float16)))
 
 
 def test_categories_of_a_table_are_embedded():

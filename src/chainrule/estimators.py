@@ -594,10 +594,16 @@ def _seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
+def _are_exact(x: np.ndarray) -> bool:
+    """Whether all are whole numbers, and of a type that does not round such."""
+    small = x.dtype.kind != "f" or not (np.abs(x) >= 2 / np.finfo(x.dtype).eps).any()
+    return small and np.array_equal(x, np.round(x))
+
+
 def _inputs(x: Any, network: Chain) -> np.ndarray:
     """Examples as the network takes them: dense float32, or tokens, also where an encoder made them floats."""
     x = x.toarray() if sparse.issparse(x) else x
     if network.tokens:
-        return x.astype(np.int32) if np.array_equal(x, np.round(x)) else x
+        return x.astype(np.int32) if _are_exact(x) else x  # `fit` refuses the others
     with np.errstate(over="ignore"):  # infinity is refused by `fit`
         return x.astype(np.float32)

@@ -108,6 +108,16 @@ def balanced_weights(y: np.ndarray) -> np.ndarray:
     return (len(y) / (len(counts) * counts))[numbers].astype(np.float32)
 
 
+def check_categories(x: Any, categories: int) -> None:
+    """Refuse a fraction among the first inputs where they are categories, as standardised columns are."""
+    if categories and (wrong := x[:, :categories] % 1 != 0).any():
+        row, column = np.argwhere(wrong)[0].tolist()
+        raise ChainruleError(
+            f"fit: x[{row}, {column}] is {x[row, column]}, expected a category's number 0, 1, …, or −1 for none. "
+            f"Number the categories (OrdinalEncoder) and do not standardise them."
+        )
+
+
 def check_finite(array: np.ndarray, who: str, name: str) -> None:
     """Refuse NaN and infinity, naming the first; the sum of squares, which they spoil, is the faster look."""
     if array.dtype.kind == "f" and not math.isfinite(np.vdot(array, array)) and not np.isfinite(array).all():

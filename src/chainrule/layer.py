@@ -70,6 +70,11 @@ class Layer(Formula):
         """How many tokens there are, for a layer that takes tokens (0, 1, …) rather than numbers."""
         return None
 
+    @property
+    def categories(self) -> int:
+        """How many of the first inputs are categories by number, for a layer that takes such beside numbers."""
+        return 0
+
     def output_shape(self, shape: Shape) -> Shape:
         """One example's shape after the layer. Raises `ChainruleError` where the layer does not fit."""
         return shape
@@ -151,6 +156,10 @@ class Chain(Layer):
     @property
     def tokens(self) -> int | None:
         return self.layers[0].tokens
+
+    @property
+    def categories(self) -> int:
+        return self.layers[0].categories
 
     def walk(self, shape: Shape) -> Iterator[tuple[Layer, Shape]]:
         """Each layer with the shape of the examples that reach it."""

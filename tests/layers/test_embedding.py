@@ -20,6 +20,23 @@ def test_a_token_is_its_row():
     np.testing.assert_array_equal(y, table[jnp.array([[2, 0], [1, 1]])])
 
 
+def test_ids_are_exact_or_refused():
+    table = {"table": jnp.arange(2050.0)[:, None]}
+    layer = Embedding(2050, 1)
+    assert layer.forward(table, jnp.array([2049])).item() == 2049
+    assert layer.forward(table, jnp.array([2049.0])).item() == 2049
+    for kind, most in ((jnp.float16, "2,048"), (jnp.bfloat16, "256")):
+        with pytest.raises(ChainruleError) as caught:
+            layer.forward(table, jnp.array([2049], kind))
+        assert str(caught.value) == (
+            f"{layer!r}: {jnp.dtype(kind)} holds whole numbers up to {most} only, of 2,050 ids. "
+            "Give integers, or a wider type."
+        )
+    large = {"table": jax.ShapeDtypeStruct((2**24 + 1, 1), jnp.float32)}
+    with pytest.raises(ChainruleError, match="float32 holds whole numbers up to 16,777,216 only"):
+        jax.eval_shape(Embedding(2**24 + 1, 1).forward, large, jax.ShapeDtypeStruct((1, 1), jnp.float32))
+
+
 def test_only_the_rows_that_were_seen_have_a_gradient_and_repeated_ones_add_up():
     slope = jax.grad(lambda p: Embedding(4, 2).forward(p, jnp.array([[2, 0, 2]])).sum())({"table": jnp.ones((4, 2))})
     assert slope["table"].tolist() == [[1, 1], [0, 0], [2, 2], [0, 0]]

@@ -64,8 +64,18 @@ class Embedding(Layer):
         return draw
 
     def forward(self, p, x) -> Any:
+        check_exact(self, self.vocabulary, x)
         y = take(p["table"], x.astype(jnp.int32))
         if self.padding_id is None:
             return y
         mask = x != self.padding_id
         return Masked(jnp.where(mask[..., None], y, 0), mask)
+
+
+def check_exact(layer: Layer, vocabulary: int, x: Any) -> None:
+    """Refuse ids of a type that rounds some of them, and so would take another one's row."""
+    if jnp.issubdtype(x.dtype, jnp.floating) and vocabulary > (held := int(2 / jnp.finfo(x.dtype).eps)):
+        raise ChainruleError(
+            f"{layer!r}: {x.dtype} holds whole numbers up to {held:,} only, of {vocabulary:,} ids. "
+            f"Give integers, or a wider type."
+        )

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule import schedules
 from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError, DivergedError
-from chainrule.examples import inputs, sample_weights, targets
+from chainrule.examples import check_categories, inputs, sample_weights, targets
 from chainrule.history import History, Row
 from chainrule.layer import Chain, Layer, rows_of, shape_of
 from chainrule.metrics import Accuracy, MeanMetric, Metric
@@ -126,6 +126,7 @@ def fit(
     x = inputs(x, tokens=network.tokens)
     shape, rows = shape_of(x), rows_of(x)
     outputs = network.output_shape(shape)
+    check_categories(x, network.categories)
     E, classes = targets(y, rows, network, outputs, cost, classes)
     weights = sample_weights(sample_weight, rows)
     held_out = None
