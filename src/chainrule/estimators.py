@@ -21,7 +21,7 @@ from sklearn.utils import check_random_state, column_or_1d, compute_sample_weigh
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from chainrule.activations import Activation, ReLU, Sigmoid, Softmax
+from chainrule.activations import ReLU, Sigmoid, Softmax
 from chainrule.costs import Cost
 from chainrule.data.splitting import split
 from chainrule.errors import ChainruleError, DivergedError
@@ -38,6 +38,7 @@ from chainrule.regularizers import Regularizer
 from chainrule.schedules import over
 from chainrule.training import Checkpoint, EarlyStopping, EpochEnd
 from chainrule.training import fit as train
+from chainrule.training.ending import End, completed
 
 FORMULAS: dict[str, type[Formula]] = {
     "network": Layer,
@@ -52,7 +53,6 @@ SET_APART = 0.1  # of the rows, for early stopping where no validation is chosen
 TOGETHER = 64  # rows that are computed at least, so that a row's outputs do not depend on its company
 
 Hidden = int | Sequence[int]
-End = type[Activation] | None
 
 
 class Part(NamedTuple):
@@ -278,17 +278,10 @@ class Network(BaseEstimator):
         """The network, with the output layer and its activation where they are not given."""
         outputs, end = self._ending
         if isinstance(self.network, Layer | str):
-            layers = as_chain(self.network).layers
-            reached = Chain(layers).output_shape(shape)
-            whole = reached == (outputs,) and not (end and isinstance(layers[-1], Activation))
-            if end and type(layers[-1]) in (end, Sigmoid, Softmax):
-                return Chain(layers)
+            network = as_chain(self.network)
         else:
-            layers = (*[Flatten()] * (len(shape) > 1), *_hidden(self.network))
-            reached, whole = (outputs,), False
-        if not whole:
-            layers = (*layers, *[Flatten()] * (len(reached) > 1), Dense(outputs))
-        return Chain((*layers, end()) if end else layers)
+            network = Chain((*[Flatten()] * (len(shape) > 1), *_hidden(self.network), Dense(outputs)))
+        return completed(network, shape, (outputs,), end)
 
     @property
     @abstractmethod

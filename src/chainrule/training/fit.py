@@ -12,11 +12,11 @@ import jax
 import numpy as np
 
 from chainrule import schedules
-from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy, Quadratic
+from chainrule.costs import Cost
 from chainrule.errors import ChainruleError, DivergedError
 from chainrule.examples import check_categories, inputs, sample_weights, targets
 from chainrule.history import History, Row
-from chainrule.layer import Chain, Layer, rows_of, shape_of
+from chainrule.layer import Layer, rows_of, shape_of
 from chainrule.metrics import Accuracy, MeanMetric, Metric
 from chainrule.model import Model, as_chain
 from chainrule.notation import as_formula
@@ -24,6 +24,7 @@ from chainrule.optimizers import FromOptax, as_optimizer
 from chainrule.preparation import Preparation
 from chainrule.regularizers import Regularizer
 from chainrule.training.batches import bucket, on_device
+from chainrule.training.ending import default_cost, ended
 from chainrule.training.interrupt import Interrupt
 from chainrule.training.loop import Loop
 from chainrule.training.progress import Progress
@@ -75,7 +76,8 @@ def fit(
     was trained so far (`model.history.stopped` is then "interrupted").
 
     Args:
-        network: a composition of layers, or its notation.
+        network: a composition of layers, or its notation. The end that its targets need is added where it is open,
+            with a warning: Softmax for classes, Sigmoid for two of them behind one output, Dense behind an activation.
         x: examples, (rows, …), finite numbers.
         y: class numbers or names of classes (rows,), or values (rows,) or (rows, …, outputs).
         cost: by default the partner of the network's end (CategoricalCrossEntropy behind Softmax, CrossEntropy behind
@@ -112,7 +114,7 @@ def fit(
     began = time.perf_counter()
     callbacks = tuple(callbacks)
     network = as_chain(network)
-    cost = _default_cost(network) if cost is None else as_formula(cost, Cost)
+    cost = None if cost is None else as_formula(cost, Cost)
     optimizer = as_optimizer(optimizer)
     regularizer = None if regularizer is None else as_formula(regularizer, Regularizer)
     if regularizer is not None and regularizer.has_kink and isinstance(optimizer, FromOptax):
@@ -125,6 +127,8 @@ def fit(
 
     x = inputs(x, tokens=network.tokens)
     shape, rows = shape_of(x), rows_of(x)
+    network = ended(network, shape, y, cost, classes)
+    cost = cost or default_cost(network)
     outputs = network.output_shape(shape)
     check_categories(x, network.categories)
     E, classes = targets(y, rows, network, outputs, cost, classes)
@@ -207,12 +211,6 @@ def fit(
             history.stopped = "interrupted"
     history.seconds += time.perf_counter() - began
     return model_of(best if history.best_epoch else loop.state)
-
-
-def _default_cost(network: Chain) -> Cost:
-    """The cost whose partner ends the network, else Quadratic."""
-    costs = (CategoricalCrossEntropy(), CrossEntropy())
-    return next((cost for cost in costs if type(network.layers[-1]) is cost.partner), Quadratic())
 
 
 def _early_stopping(rule: EarlyStopping | int | str | None, validation: Any) -> EarlyStopping | None:

@@ -1,0 +1,82 @@
+"""The end of a network: as many outputs as its targets need, the activation that makes them so, and its cost."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from chainrule.activations import Activation, Sigmoid, Softmax
+from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy, Quadratic
+from chainrule.layer import Chain, Shape
+from chainrule.layers import Dense, Flatten
+
+End = type[Activation] | None
+
+PROBABLE = (Sigmoid, Softmax)
+"""The activations whose outputs are probabilities of classes."""
+
+
+def completed(network: Chain, shape: Shape, outputs: Shape, end: End = None) -> Chain:
+    """A network with the output layer and the activation that it needs, where it does not end with them.
+
+    >>> from chainrule.activations import ReLU
+    >>> completed(Dense(8) >> ReLU(), (4,), (3,), Softmax)
+    Dense(8) >> ReLU() >> Dense(3) >> Softmax()
+    >>> completed(Dense(8) >> ReLU() >> Dense(3), (4,), (3,), Softmax)
+    Dense(8) >> ReLU() >> Dense(3) >> Softmax()
+    """
+    layers, reached = network.layers, network.output_shape(shape)
+    if end and type(layers[-1]) in (end, *PROBABLE):
+        return network
+    if reached != outputs or (end and isinstance(layers[-1], Activation)):
+        layers = (*layers, *[Flatten()] * (len(reached) > len(outputs)), Dense(outputs[-1]))
+    return Chain((*layers, end()) if end else layers)
+
+
+def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tuple[Any, ...] | None) -> Chain:
+    """The network that is trained on targets: completed where its end is open, with a warning that says so.
+
+    The end is open where classes would come from something else than probabilities, or values from something else than
+    a layer of as many outputs. A cost that is said decides by its partner, and one without partner takes outputs as
+    they are. A last Dense of another size is no open end, and is refused elsewhere.
+    """
+    y, last, reached = np.asarray(y), network.layers[-1], network.output_shape(shape)
+    count = _classes(y, reached, cost, classes)
+    end: End = None
+    if cost is not None:
+        if cost.partner is None or isinstance(last, Activation):
+            return network
+        end = cost.partner
+    elif count:
+        end = Sigmoid if count == 2 and reached[-1] == 1 else Softmax
+    if count:
+        one = end is Sigmoid and count == 2 and reached[-1] != 2
+        outputs = (*y.shape[1:], 1 if one else max(count, 2))
+    else:
+        outputs = y.shape[1:] or (1,)
+    if type(last) in PROBABLE or (isinstance(last, Dense) and reached != outputs):
+        return network
+    whole = completed(network, shape, outputs, end)
+    if added := whole.layers[len(network.layers) :]:
+        aim = f"{count} classes" if count else f"{outputs[-1]} value{'s' * (outputs[-1] > 1)}"
+        warnings.warn(
+            f"The network ends in {last!r}: {' >> '.join(map(repr, added))} is added, for {aim}.", stacklevel=3
+        )
+    return whole
+
+
+def default_cost(network: Chain) -> Cost:
+    """The cost whose partner ends the network, else Quadratic."""
+    costs = (CategoricalCrossEntropy(), CrossEntropy())
+    return next((cost for cost in costs if type(network.layers[-1]) is cost.partner), Quadratic())
+
+
+def _classes(y: np.ndarray, reached: Shape, cost: Cost | None, classes: tuple[Any, ...] | None) -> int | None:
+    """How many classes the targets have; None where they are values."""
+    if classes:
+        return len(classes)
+    if y.dtype.kind in "USOb":
+        return len(np.unique(y.astype(str)))
+    if y.dtype.kind in "iu" and y.shape[1:] == reached[:-1] and (reached[-1] > 1 or isinstance(cost, CrossEntropy)):
+        return max(reached[-1], 2)
+    return None
