@@ -40,6 +40,31 @@ class History:
         """The names of what was measured, `epoch` first."""
         return list(self.rows[0]) if self.rows else ["epoch", "cost"]
 
+    @property
+    def watched(self) -> list[float]:
+        """The validation cost of each epoch, or the cost where nothing validates."""
+        return self["validation_cost" if "validation_cost" in self.columns else "cost"]
+
+    @property
+    def lowest_epoch(self) -> int:
+        """The epoch whose watched cost is lowest."""
+        return min(range(len(self)), key=self.watched.__getitem__) + 1
+
+    @property
+    def improving(self) -> bool:
+        """Whether the epochs ended while the watched cost still fell: by a hundredth or more in their last tenth."""
+        last = max(len(self) // 10, 1)
+        before, after = self.watched[:-last], self.watched[-last:]
+        return self.stopped == "epochs" and bool(before) and min(after) < min(before) - 0.01 * abs(min(before))
+
+    @property
+    def worsened(self) -> bool:
+        """Whether the last epoch's parameters were kept though its validation cost is a twentieth above the lowest."""
+        if self.best_epoch or "validation_cost" not in self.columns:
+            return False
+        lowest = min(self.watched)
+        return self.watched[-1] > lowest + 0.05 * abs(lowest)
+
     def __getitem__(self, column: str) -> list[float]:
         """One column's values, an entry for each epoch."""
         return [row[column] for row in self.rows]

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -31,7 +32,7 @@ def test_what_is_shown_and_what_is_kept(run, here, flowers, pictures):
     said = run(f"train flowers.csv {QUICK}")
     assert (said.code, said.err) == (0, "")
     lines = said.out.splitlines()
-    assert lines[:10] == [
+    assert lines[:13] == [
         "flowers.csv: 4 inputs → kind, 2 classes (the last column; --target names another)",
         "rows: 28 to train, 4 to validate, 8 to test",
         "",
@@ -42,9 +43,12 @@ def test_what_is_shown_and_what_is_kept(run, here, flowers, pictures):
         "───────────────────────────────",
         "                             10",
         "",
+        "cost: CategoricalCrossEntropy(), by Adam(learning_rate=0.001)",
+        "epochs: 2",
+        "",
     ]
-    assert [line.split("  ")[0] for line in lines[10:12]] == ["epoch 1/2", "epoch 2/2"]
-    assert [line.split()[0] for line in lines[13:18]] == ["cost", "─" * 30, "train", "validation", "test"]
+    assert [line.split("  ")[0] for line in lines[13:15]] == ["epoch 1/2", "epoch 2/2"]
+    assert [line.split()[0] for line in lines[16:21]] == ["cost", "─" * 30, "train", "validation", "test"]
     assert lines[-1].startswith("2 epochs in ")
     assert lines[-1].endswith(" s. All of it is in runs/flowers.")
 
@@ -156,6 +160,24 @@ def test_the_task_may_be_said(run, here, task, aim):
     network = "Dense(3) >> Softmax()" if task == "classification" else "Dense(1)"
     said = run(f'train stars.csv --task {task} --network "{network}" --epochs 1')
     assert said.out.splitlines()[0] == f"stars.csv: 1 inputs → stars, {aim}"
+
+
+def test_an_open_end_is_completed_and_said(run, here, flowers, prices):
+    said = run('train flowers.csv --network "Dense(3) >> ReLU() >> Dense(2)" --epochs 1 --out kinds')
+    assert (said.code, said.err) == (0, "note: The network ends in Dense(2): Softmax() is added, for 2 classes.\n")
+    assert "\nSoftmax() " in said.out
+    assert "\ncost: CategoricalCrossEntropy(), by Adam(learning_rate=0.001)\n" in said.out
+    assert record(here / "kinds")["formulas"]["network"].endswith(" >> Dense(2) >> Softmax()")
+    rows = [line.split(",") for line in run("predict kinds flowers.csv --probabilities").out.splitlines()[1:]]
+    assert all(0 <= float(p) <= 1 for _, *row in rows for p in row)
+
+    said = run('train prices.csv --network "Dense(3) >> ReLU()" --regularizer "L2(0.1)" --epochs 1 --out values')
+    assert (said.code, said.err) == (0, "note: The network ends in ReLU(): Dense(1) is added, for 1 value.\n")
+    assert "\ncost: Quadratic() + L2(0.1), by Adam(learning_rate=0.001)\n" in said.out
+
+    said = run('train flowers.csv --network "Dense(2)" --cost "Quadratic()" --epochs 1 --out raw')
+    assert (said.code, said.err) == (0, "")
+    assert "\ncost: Quadratic(), by Adam(learning_rate=0.001)\n" in said.out
 
 
 def test_two_classes_by_one_output(run, here, flowers):
@@ -315,6 +337,36 @@ def test_early_stopping(run, here, prices):
     assert f", stopped early, epoch {epochs - 2} is kept. " in said.out
     run('train prices.csv --network "Dense(1)" --early-stopping never --epochs 3')
     assert "early_stopping" not in record(here / "runs" / "prices-2")["formulas"]
+
+
+@pytest.mark.parametrize(
+    ("options", "epochs", "patience"),
+    [
+        ("", 300, 60),
+        ("--early-stopping 7", 300, 7),
+        ("--early-stopping never", 300, None),
+        ("--validation 0", 300, None),
+        ("--epochs 4", 4, None),
+        ("--epochs 40 --early-stopping 7", 40, 7),
+    ],
+)
+def test_how_long_it_takes_at_most_is_said_and_recorded(run, here, prices, options, epochs, patience):
+    plan = f" at most, until {patience} in a row bring no lower validation cost" if patience else ""
+    said = run(f'train prices.csv --network "Dense(1)" --optimizer "Adam(0.5)" {options}')
+    assert f"\nepochs: {epochs}{plan}\n" in said.out
+    written = record(here / "runs" / "prices")
+    assert written["formulas"].get("early_stopping") == (patience and f"EarlyStopping(patience={patience})")
+    again = run(shlex.join(shlex.split(written["command"])[1:]))
+    assert f"\nepochs: {epochs}{plan}\n" in again.out
+
+
+def test_what_more_or_fewer_epochs_would_change_is_said(run, here, prices):
+    words = 'train prices.csv --network "Dense(1)"'
+    assert ", still improving. All of it is in " in run(f'{words} --optimizer "Adam(0.01)" --epochs 10').out
+    assert "improving" not in run(f'{words} --optimizer "Adam(0.5)"').out
+    wild = "--optimizer 'GradientDescent(StepDecay(0.1, factor=20.0, every=9))' --epochs 10 --batch-size all"
+    said = run(f"{words} {wild}").out
+    assert re.search(r" s, the validation cost lowest in epoch [1-9]\. All of it is in ", said)
 
 
 def test_a_cost_that_stops_being_finite_keeps_what_was_good(run, here, prices):

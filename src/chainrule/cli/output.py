@@ -16,6 +16,7 @@ from chainrule.dates import Date
 from chainrule.errors import cut, one_line, printable
 from chainrule.model import SummaryRow
 from chainrule.preparation import Category, Preparation
+from chainrule.training import EarlyStopping
 
 WIDE = 250  # columns of files and pipes, so that nothing is folded there
 
@@ -95,6 +96,15 @@ def layers(rows: Iterable[SummaryRow]) -> None:
     for row in rows:
         table.add_row(Text(row.layer), " × ".join(map(str, row.output_shape)), f"{row.parameters:,}")
     _show(table)
+
+
+def plan(formulas: dict[str, Any], epochs: int, stopping: EarlyStopping | None) -> None:
+    """What training minimises, by what, and for how long, in two lines."""
+    terms = " + ".join(repr(formulas[name]) for name in ("cost", "regularizer") if formulas[name])
+    say(f"cost: {terms}, by {formulas['optimizer']!r}")
+    until = f" at most, until {stopping.patience} in a row bring no lower validation cost" if stopping else ""
+    say(f"epochs: {epochs:,}{until}")
+    say("")
 
 
 def _table(first: str) -> Table:

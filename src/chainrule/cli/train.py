@@ -8,6 +8,7 @@ import typer
 from chainrule.errors import ChainruleError
 
 FORMULAS, DATA, RUN = "Formulas", "Data", "Run"
+RULE = "a fifth of the epochs, 5 at least; never where --epochs says how many: all of them are then trained"
 INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
 
 
@@ -57,8 +58,7 @@ def train(
     ] = None,
     batch_size: Annotated[Text, _option(RUN, "NUMBER", "Examples a step; 1, 32, … or all [32].")] = None,
     early_stopping: Annotated[
-        Text,
-        _option(RUN, "NUMBER", "Stop after so many epochs without a gain, or never."),
+        Text, _option(RUN, "NUMBER", f"Stop after so many epochs without a lower validation cost, or never [{RULE}].")
     ] = None,
     seed: Annotated[Text, _option(RUN, "NUMBER", "Of the first values, the shuffles and the parts [0].")] = None,
     out: Annotated[Text, _option(RUN, "FOLDER", "The folder to write [runs/NAME].")] = None,
@@ -82,6 +82,7 @@ def train(
     from chainrule.preparation import TASKS, Preparation
     from chainrule.regularizers import Regularizer
     from chainrule.training import EarlyStopping, fit
+    from chainrule.training.ending import default_cost, ended
 
     layers = choices.formula("--network", network, Layer)
     formulas = {
@@ -121,6 +122,8 @@ def train(
     prepared = {name: (preparation.inputs(part), preparation.targets(part)) for name, part in divided.parts.items()}
     weights = {name: balanced_weights(y) if balanced else None for name, (_, y) in prepared.items()}
     chain = as_chain(layers or default_network(preparation))
+    chain = ended(chain, preparation.input_shape, prepared["train"][1], formulas["cost"], preparation.classes)
+    formulas["cost"] = formulas["cost"] or default_cost(chain)
     rows = divided.parts["train"].rows
     size = size or default_batch_size(rows)
     if planned is None:
@@ -132,6 +135,7 @@ def train(
     reached = summary(chain, preparation.input_shape)
     output.data(divided, preparation)
     output.layers(reached)
+    output.plan(formulas, planned, patience)
 
     diverged = None
     try:
@@ -171,5 +175,7 @@ def _ending(model: Any) -> str:
         f"{len(history)} epoch{'s' * (len(history) != 1)} in {history.seconds:.1f} s",
         {"early stopping": "stopped early", "interrupted": "interrupted"}.get(history.stopped, ""),
         kept,
+        "still improving" if history.improving else "",
+        f"the validation cost lowest in epoch {history.lowest_epoch}" if history.worsened else "",
     ]
     return ", ".join(filter(None, words))
