@@ -10,6 +10,7 @@ import optax
 import pytest
 from sklearn.linear_model import Lasso
 
+from chainrule.errors import ChainruleError
 from chainrule.kernels import native
 from chainrule.optimizers import (
     Adadelta,
@@ -125,13 +126,51 @@ def test_a_gradient_of_0_at_the_start_changes_nothing(rule):
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_in_half_precision_the_steps_are_those_of_single_rounded(rule, dtype):
+    g = jnp.array([0.0, 1e-5, -2.0, 300.0], dtype)  # squares of float16 are 0 or infinite
+
+    def updates(g):
+        first, state = rule().update(g, rule().init(g))
+        return first, rule().update(g, state)[0]
+
+    half, single = jax.jit(lambda g: (updates(g), updates(g.astype(jnp.float32))))(g)
+    for ours, truth in zip(half, single, strict=True):
+        np.testing.assert_array_equal(ours, truth.astype(dtype))
+        assert ours[0] == 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_last_step_that_can_be_counted_goes_on(rule):
+    last = {**rule().init(jnp.ones(3)), "t": jnp.int32(2**31 - 2)}
+    update = jax.jit(rule().update)
+    for _ in range(3):
+        updates, last = update(jnp.ones(3), last)
+        assert jnp.isfinite(updates).all()
+    assert last["t"] == 2**31 - 1
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_complex_gradients_are_refused(rule):
+    said = "Expected real numbers, got complex64. Make of a complex number two real ones."
+    for refused in (
+        lambda: rule().update(jnp.ones(2) * 1j, rule().init(jnp.ones(2))),
+        lambda: ClipNorm(1.0)({"w": jnp.ones(2) * 1j}),
+        lambda: ClipValue(1.0)(jnp.ones(2) * 1j),
+    ):
+        with pytest.raises(ChainruleError) as caught:
+            refused()
+        assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
-def test_updates_and_slots_keep_the_parameters_dtype(rule, dtype):
+def test_updates_keep_the_parameters_dtype_and_slots_have_32_bits(rule, dtype):
     params = {"w": jnp.ones(3, dtype)}
     for rate in (0.1, CosineDecay(0.1, steps=10.0)):
         updates, state = jax.eval_shape(rule(rate).update, params, rule(rate).init(params), params)
         assert updates["w"].dtype == dtype
-        assert {state[slot]["w"].dtype for slot in rule.slots} <= {jnp.dtype(dtype)}
+        assert {state[slot]["w"].dtype for slot in rule.slots} <= {jnp.dtype(jnp.float32)}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -212,6 +251,12 @@ def test_clipping_keeps_dtypes_also_mixed_ones(clipping):
     clipped = clipping(g)
     assert {name: leaf.dtype for name, leaf in clipped.items()} == {name: jnp.dtype(name) for name in g}
     assert all(0.3 < float(leaf[0]) <= 1 for leaf in clipped.values())
+
+
+@pytest.mark.parametrize("clipping", [ClipNorm(1.0), ClipValue(1.0)], ids=repr)
+def test_of_no_gradients_there_are_none_to_clip(clipping):
+    assert clipping({}) == {}
+    assert clipping([(), {}]) == [(), {}]
 
 
 def test_clipping_agrees_with_optax():

@@ -65,6 +65,21 @@ def test_dtypes_are_kept(penalty, dtype):
     assert jax.eval_shape(lambda w: penalty.proximal(w, 0.1), w).dtype == dtype
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@each
+def test_half_precision_is_added_up_in_single(penalty, dtype):
+    w = jnp.full(5000, 300, dtype)  # whose squares are infinite in float16
+    assert penalty(w) == jnp.float32(textbook(penalty, np.full(5000, 300.0))).astype(dtype)
+    assert float(L2(1e-5)(w)) == pytest.approx(4500, rel=1e-2)
+
+
+@each
+def test_complex_numbers_are_refused(penalty):
+    with pytest.raises(ChainruleError) as caught:
+        penalty(W + 1j)
+    assert str(caught.value) == "Expected real numbers, got complex64. Make of a complex number two real ones."
+
+
 def test_sums_are_flat_however_they_are_composed():
     a, b, c = L1(0.1), L2(0.2), L1(0.3)
     assert (a + b) + c == a + (b + c) == Sum((a, b, c)) == Sum((a + b, c)) == Sum([a, b, c])

@@ -84,6 +84,16 @@ def test_a_cycle_without_a_rise_begins_at_its_maximum():
     assert sorted(rates, reverse=True) == rates
 
 
+@pytest.mark.parametrize("every", [1, 3, 41, 47, 55, 107, 1000, 2.5, 93.75, 131_071])
+def test_a_drop_comes_at_its_step_whether_the_schedule_is_a_constant_or_not(every):
+    drops = np.arange(1, 101)
+    t = np.concatenate([np.ceil(every * drops) + beside for beside in (-1, 0, 1)]).astype(np.int32)
+    truth = 0.5 ** np.floor(t / every)  # a power of 2, which float32 has whole
+    schedule = StepDecay(1.0, every=every, factor=0.5)
+    np.testing.assert_array_equal(jax.jit(lambda t: schedule(t))(t), np.float32(truth))
+    np.testing.assert_array_equal(jax.jit(lambda schedule, t: schedule(t))(schedule, t), np.float32(truth))
+
+
 OPEN = [ExponentialDecay(1.0), CosineDecay(1.0), OneCycle(1.0), Warmup(CosineDecay(1.0), steps=10)]
 
 

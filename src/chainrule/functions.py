@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from chainrule.dtypes import real_type, wide_type
+
 # Two floats for one number.
 
 
@@ -114,9 +116,7 @@ def wide(f: Function) -> Function:
 
     @partial(jax.jit, inline=True)
     def function(x: Any) -> jax.Array:
-        x = jnp.asarray(x)
-        dtype = jnp.promote_types(x.dtype, jnp.float32)
-        return f(x.astype(dtype)).astype(x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else dtype)
+        return f(jnp.asarray(x, wide_type(x))).astype(real_type(x))
 
     return function
 

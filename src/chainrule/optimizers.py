@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.dtypes import real_type, wide_type
 from chainrule.formula import Formula, fraction, positive
 from chainrule.kernels import native
 from chainrule.notation import as_formula
@@ -35,7 +36,7 @@ class Optimizer(Formula):
     def advance(self, params: Any, grads: Any, state: Any) -> tuple[Any, Any]:
         """The parameters after the step, and the new state: `update` and its addition, which `fit` asks for."""
         updates, state = self.update(grads, state, params)
-        return jax.tree.map(jnp.add, params, updates), state
+        return jax.tree.map(lambda p, delta: (p + delta).astype(real_type(p)), params, updates), state
 
     @abstractmethod
     def rates(self, state: Any, params: Any) -> Any:
@@ -46,7 +47,11 @@ class Optimizer(Formula):
 
 
 class Rule(Optimizer):
-    """An optimizer that treats each entry of the parameters alone, with slots of its own."""
+    """An optimizer that treats each entry of the parameters alone, with slots of its own.
+
+    Slots and steps are computed in 32 bits at least, since in 16 a square or ε may be none; a step is then of its
+    parameter's type.
+    """
 
     learning_rate: float | Schedule
 
@@ -69,16 +74,22 @@ class Rule(Optimizer):
         return eta
 
     def init(self, params):
-        zeros = lambda p: np.zeros(jnp.shape(p), jnp.result_type(p))  # noqa: E731 - jax's own would be compiled
+        zeros = lambda p: np.zeros(jnp.shape(p), wide_type(p))  # noqa: E731 - jax's own would be compiled
         first = {"t": np.zeros((), np.int32)} | {name: jax.tree.map(zeros, params) for name in self.slots}
         return jax.device_put(first)
 
     def update(self, grads, state, params=None):
-        eta, t = rate_at(self.learning_rate, state["t"]), state["t"] + 1
+        eta, t = rate_at(self.learning_rate, state["t"]), _next(state["t"])
         leaves, tree = jax.tree.flatten(grads)
-        stepped = [self.step(g, s, eta, t) for g, s in zip(leaves, self._slots_of(state, tree), strict=True)]
+        stepped = [self._step(g, s, eta, t) for g, s in zip(leaves, self._slots_of(state, tree), strict=True)]
         new = {name: tree.unflatten([s[name] for _, s in stepped]) for name in self.slots}
         return tree.unflatten([delta for delta, _ in stepped]), {"t": t, **new}
+
+    def _step(self, g: jax.Array, s: Slots, eta: Any, t: jax.Array) -> tuple[jax.Array, Slots]:
+        """`step` in 32 bits at least, its Δθ of the gradient's type."""
+        wide = wide_type(g)
+        delta, s = self.step(jnp.asarray(g, wide), s, jnp.asarray(eta, wide), t.astype(wide))
+        return delta.astype(real_type(g)), s
 
     def advance(self, params, grads, state):
         own = "kernel" in vars(type(self))  # a subclass may have another rule
@@ -87,8 +98,9 @@ class Rule(Optimizer):
 
     def rates(self, state, params):
         eta, t = rate_at(self.learning_rate, state["t"] - 1), state["t"]
-        tree = jax.tree.structure(params)
-        return tree.unflatten([self.rate(s, eta, t) for s in self._slots_of(state, tree)])
+        leaves, tree = jax.tree.flatten(params)
+        each = zip(map(wide_type, leaves), self._slots_of(state, tree), strict=True)
+        return tree.unflatten([self.rate(s, jnp.asarray(eta, wide), t.astype(wide)) for wide, s in each])
 
     def _slots_of(self, state: dict[str, Any], tree: Any) -> list[Slots]:
         """The slots of each parameter, in the order of the tree's leaves."""
@@ -99,8 +111,8 @@ class Rule(Optimizer):
 @jax.custom_jvp
 def _in_one_pass(rule: Rule, params: Any, grads: Any, state: Any) -> tuple[Any, Any]:
     """`Optimizer.advance` by the rule's native kernel, which reads and writes each array once."""
-    eta, t = rate_at(rule.learning_rate, state["t"]), state["t"] + 1
-    constants = rule.constants(eta, t)
+    eta, t = rate_at(rule.learning_rate, state["t"]), _next(state["t"])
+    constants = rule.constants(eta, t.astype(jnp.float32))
     if any(map(jnp.ndim, constants)):
         return Optimizer.advance(rule, params, grads, state)
     numbers = jnp.stack([jnp.asarray(c, jnp.float32) for c in constants])
@@ -347,6 +359,11 @@ def _filled(beta: Any, t: jax.Array) -> jax.Array:
     return -jnp.expm1(t * jnp.log1p(beta - 1))
 
 
+def _next(t: jax.Array) -> jax.Array:
+    """The next step's number; from the largest one on it stays, where nothing changes with it any more."""
+    return jnp.where(t < jnp.iinfo(t.dtype).max, t + 1, t)
+
+
 class Clipping(Formula):
     """A bound on the gradient, put before an optimizer: `ClipNorm(1.0) >> Adam(0.003)`."""
 
@@ -373,11 +390,16 @@ class ClipNorm(Clipping):
     textbook = "g * min(1, max_norm / sqrt(sum(g**2)))"
 
     def __call__(self, grads):
-        largest = jnp.max(jnp.stack([jnp.max(jnp.abs(g), initial=0) for g in jax.tree.leaves(grads)]))
-        unit = jnp.clip(largest.astype(jnp.float32), 1e-30, 1e30)  # so that neither a square nor their sum overflows
-        norm = jnp.sqrt(sum(jnp.sum((g / unit) ** 2) for g in jax.tree.leaves(grads)))
+        leaves, tree = jax.tree.flatten(grads)
+        if not leaves:
+            return grads
+        wide = max(map(wide_type, leaves), key=lambda dtype: jnp.finfo(dtype).bits)
+        gs = [jnp.asarray(g, wide) for g in leaves]
+        largest = jnp.max(jnp.stack([jnp.max(jnp.abs(g), initial=0) for g in gs]))
+        unit = jnp.clip(largest, 1e-30, 1e30)  # so that neither a square nor their sum overflows
+        norm = jnp.sqrt(sum(jnp.sum((g / unit) ** 2) for g in gs))
         clip = lambda g: jnp.where(norm > self.max_norm / unit, g / unit * (self.max_norm / norm), g)  # noqa: E731
-        return jax.tree.map(lambda g: clip(g).astype(g.dtype), grads)
+        return tree.unflatten([clip(g).astype(real_type(was)) for g, was in zip(gs, leaves, strict=True)])
 
 
 class ClipValue(Clipping):
@@ -393,7 +415,7 @@ class ClipValue(Clipping):
     textbook = "max(-limit, min(g, limit))"
 
     def __call__(self, grads):
-        return jax.tree.map(lambda g: jnp.clip(g, -self.limit, self.limit), grads)
+        return jax.tree.map(lambda g: jnp.clip(jnp.asarray(g, real_type(g)), -self.limit, self.limit), grads)
 
 
 class Clipped(Optimizer):

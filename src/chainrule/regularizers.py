@@ -1,11 +1,12 @@
 """Regularisers: terms added to the cost for every regularised parameter (kernels; not biases, not PReLU slopes)."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
+from chainrule.dtypes import widely
 from chainrule.formula import Formula, non_negative
 
 
@@ -55,12 +56,15 @@ class L1(Regularizer):
     has_kink = True
     textbook = "strength * sum(abs(w))"
 
+    @widely
     def __call__(self, w):
         return self.strength * jnp.sum(jnp.abs(w))
 
+    @widely
     def smooth(self, w):
         return jnp.zeros((), w.dtype)
 
+    @widely
     def proximal(self, w, rate):
         return jnp.sign(w) * jnp.maximum(jnp.abs(w) - rate * self.strength, 0)
 
@@ -79,8 +83,9 @@ class L2(Regularizer):
     strength: float = non_negative(meaning="λ, the weight of the term in the cost")
     textbook = "strength * sum(w**2)"
 
+    @widely
     def __call__(self, w):
-        return self.strength * jnp.sum(w * w)
+        return self.strength * jnp.sum(w**2)
 
 
 class Sum(Regularizer):
@@ -107,20 +112,18 @@ class Sum(Regularizer):
         """Whether any of the terms has a kink."""
         return any(term.has_kink for term in self.terms)
 
+    @widely
     def __call__(self, w):
-        return self._total(term(w) for term in self.terms)
+        return sum((term(w) for term in self.terms), start=jnp.zeros((), w.dtype))
 
+    @widely
     def smooth(self, w):
-        return self._total(term.smooth(w) for term in self.terms)
+        return sum((term.smooth(w) for term in self.terms), start=jnp.zeros((), w.dtype))
 
     def proximal(self, w, rate):
         for term in self.terms:
             w = term.proximal(w, rate)
         return w
-
-    @staticmethod
-    def _total(values: Any) -> jax.Array:
-        return sum(values, start=jnp.zeros(()))
 
 
 def _terms(regularizer: Regularizer) -> tuple[Regularizer, ...]:

@@ -33,7 +33,7 @@ class Schedule(Formula):
         steps: Any = getattr(self, "steps", None)
         if steps is None:
             raise ChainruleError(f"{self!r}: its length is known only inside fit. Outside, give it: steps=1000.")
-        return jnp.clip(t / steps, 0, 1)
+        return jnp.clip(real(t) / steps, 0, 1)
 
 
 def rate(default: float, meaning: str = "η, the length of a step") -> Any:
@@ -78,7 +78,10 @@ class StepDecay(Schedule):
     textbook = "initial * factor**floor(t / every)"
 
     def __call__(self, t):
-        return self.initial * self.factor ** jnp.floor(t / self.every)
+        t = real(t)
+        drops = jnp.round(t / self.every)
+        drops = jnp.where(drops * self.every > t, drops - 1, drops)  # a rounded quotient would be a step early or late
+        return self.initial * self.factor**drops
 
 
 class ExponentialDecay(Schedule):
@@ -95,8 +98,9 @@ class ExponentialDecay(Schedule):
     textbook = "initial * factor**(t / steps)"
 
     def __call__(self, t):
+        steps: Any = self.steps
         self.progress(t)  # refuses an open length
-        return self.initial * self.factor ** (t / self.steps)
+        return self.initial * self.factor ** (real(t) / steps)
 
 
 class CosineDecay(Schedule):
@@ -136,6 +140,7 @@ class Warmup(Schedule):
         return dataclasses.replace(self, then=over(self.then, max(total - self.steps, 1.0)))
 
     def __call__(self, t):
+        t = real(t)
         rising = rate_at(self.then, 0) * (t + 1) / self.steps
         return jnp.where(t < self.steps, rising, rate_at(self.then, jnp.maximum(t - self.steps, 0)))
 
@@ -170,6 +175,11 @@ class OneCycle(Schedule):
         up = low + (high - low) * (1 - jnp.cos(jnp.pi * p / jnp.maximum(self.rise, 1e-30))) / 2
         down = bottom + (high - bottom) * (1 + jnp.cos(jnp.pi * (p - self.rise) / (1 - self.rise))) / 2
         return jnp.where(p < self.rise, up, down)
+
+
+def real(t: Any) -> jax.Array:
+    """A step, counted in whole numbers, as a number to compute with."""
+    return jnp.asarray(t, float)
 
 
 def rate_at(rate: Any, t: Any) -> Any:
