@@ -63,7 +63,26 @@ def test_few_sizes_are_compiled():
     for rows in (*range(70), 1000, 1023, 1024, 1025, 3000):
         x = np.arange(rows, dtype=np.float32)
         np.testing.assert_array_equal(in_batches(double, 1024, x)[0], 2 * x)
-    assert sizes == {1, 2, 4, 8, 16, 32, 64, 128, 1024}
+    assert sizes == {1, 8, 64, 1024}
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "calls"), [(0, 1, 1), (4, 1, 4), (5, 8, 1), (32, 8, 4), (33, 64, 1), (512, 64, 8)]
+)
+def test_few_rows_take_few_batches_and_little_padding(rows, size, calls):
+    seen = []
+    in_batches(lambda x: seen.append(len(x)) or x, 1024, np.zeros(rows))
+    assert seen == [size] * calls
+
+
+@pytest.mark.parametrize("notation", ["Dense(5) >> Dense(3)", "Embedding(7, 2) >> GlobalMaxPool1D() >> Dense(3)"])
+def test_after_the_warm_up_no_number_of_rows_compiles(notation, caplog):
+    own = model(notation, cost=Quadratic())
+    own.warm_up()
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        for rows in (1, 2, 7, 9, 100, 700):
+            own.predict(np.zeros((rows, 4), int if own.network.tokens else float))
+    assert [record.message for record in caplog.records if record.message.startswith("Compiling")] == []
 
 
 def test_a_second_prediction_compiles_nothing(classifier, caplog):
@@ -81,6 +100,16 @@ def test_a_classifier_predicts_names(classifier):
 def test_one_output_predicts_the_likelier_of_two_classes():
     binary = model("Dense(1) >> Sigmoid()", cost=Quadratic(), classes=("no", "yes"))
     assert binary.predict(X[:9]).tolist() == np.where(binary(X[:9])[:, 0] > 0.5, "yes", "no").tolist()
+
+
+def test_probabilities_have_a_column_for_each_class(classifier, regression):
+    np.testing.assert_array_equal(classifier.predict_proba(X[:9]), classifier(X[:9]))
+    binary = model("Dense(1) >> Sigmoid()", cost=Quadratic(), classes=("no", "yes"))
+    both = binary.predict_proba(X[:9])
+    np.testing.assert_array_equal(both[:, 1:], binary(X[:9]))
+    np.testing.assert_array_equal(both.sum(axis=1), 1)
+    assert binary.predict(X[:9]).tolist() == [("no", "yes")[place] for place in both.argmax(axis=1)]
+    refused("predict_proba: this model predicts values, not classes. Call predict.", regression.predict_proba, X[:9])
 
 
 def test_a_regression_predicts_values(regression):

@@ -74,6 +74,25 @@ class Model:
             return a[..., 0] if a.shape[-1] == 1 else a
         return np.asarray(self.classes)[predicted_classes(a)]
 
+    def predict_proba(self, x: Any) -> np.ndarray:
+        """Each class's probability, (rows, classes), in the order of `classes`; one output is that of the second.
+
+        Raises:
+            ChainruleError: for a regression, or where the rows do not fit.
+        """
+        if self.classes is None:
+            raise ChainruleError("predict_proba: this model predicts values, not classes. Call predict.")
+        a = self(x)
+        return a if a.shape[-1] > 1 else np.concatenate([1 - a, a], axis=-1)
+
+    def warm_up(self) -> None:
+        """Compile what predictions run, so that none of any number of rows waits for it: a server's first deed.
+
+        Only of more than 8,192 rows at once, and of sequences longer than in training, the first takes its time.
+        """
+        for rows in _sizes(self._flat().rows):
+            self.outputs(np.zeros((rows, *self.input_shape), np.int32 if self.network.tokens else np.float32))
+
     def outputs(self, x: Any) -> np.ndarray:
         """The network's outputs for prepared examples, any number of rows, compiled for a few sizes only."""
         x = inputs(x, self.input_shape, self.network, self.network.tokens)
@@ -237,7 +256,7 @@ def in_batches(function: Callable, most: int, *batch: Any) -> list[np.ndarray]:
     The next batch is on its way while the last one is computed.
     """
     rows = rows_of(batch)
-    size = min(most, _power_below(2 * rows - 1))
+    size = _size(rows, most)
     ahead, parts = None, []
     for start in range(0, max(rows, 1), size):
         part = batch if rows == size else jax.tree.map(lambda array, at=start: _rows(array, at, size), batch)
@@ -246,6 +265,17 @@ def in_batches(function: Callable, most: int, *batch: Any) -> list[np.ndarray]:
         ahead = results
     parts.append([np.asarray(result)[: rows - size * len(parts)] for result in ahead or ()])
     return [np.concatenate(column) for column in zip(*parts, strict=True)]  # also a single one: JAX's own is read-only
+
+
+def _sizes(most: int) -> list[int]:
+    """How many rows may go through a network at once, falling: few sizes, since each is a program to compile."""
+    return [most, *(size for size in (64, 8, 1) if size < most)]
+
+
+@functools.lru_cache
+def _size(rows: int, most: int) -> int:
+    """How many rows go at once: at least half of the first batch are rows, and fewer than the most take 8 at most."""
+    return next((size for size in _sizes(most) if size < 2 * rows), 1)
 
 
 def _rows(array: np.ndarray, start: int, size: int) -> np.ndarray:
