@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "largest.h"
+#include "product.h"
 #include "threads.h"
-#include "vectors.h"
 #include "window.h"
 #include "xla/ffi/api/ffi.h"
 

@@ -1,8 +1,8 @@
 // Products of matrices: of a few rows, which reads the kernel once and where it lies, for the prediction of single
 // examples; and of many, for one network or several at once.
 
+#include "product.h"
 #include "threads.h"
-#include "vectors.h"
 
 namespace ffi = xla::ffi;
 

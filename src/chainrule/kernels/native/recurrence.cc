@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "functions.h"
+#include "product.h"
 #include "threads.h"
-#include "vectors.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
