@@ -1,7 +1,8 @@
 """Native CPU kernels, called through XLA's foreign function interface.
 
-`pip install` builds a library for each kind of processor where it finds a C++ compiler (`hatch_build.py`). The one that
-suits this machine is loaded at first use; where there is none, and on other devices, the plain forms serve.
+`pip install` builds a library for this machine's kind of processor where it finds a C++ compiler, and a wheel that
+travels has one of each kind (`hatch_build.py`). The one that suits this machine is loaded at first use; where there is
+none, and on other devices, the plain forms serve.
 """
 
 import ctypes
@@ -45,7 +46,7 @@ def processor() -> str | None:
     """
     try:
         kind = os.environ.get("CHAINRULE_KERNELS") or _best()
-        library = _library(kind)
+        library = _library(f"kernels-{kind}")
         for name in KERNELS:
             handler = jax.ffi.pycapsule(getattr(library, f"chainrule_{name}"))
             jax.ffi.register_ffi_target(f"chainrule_{name}", handler, platform="cpu")
@@ -78,13 +79,13 @@ def either(native: Callable, plain: Callable, *arrays: Any, also: Any = jnp.floa
 
 
 def _best() -> str:
-    ask = _library("baseline").chainrule_processor
+    ask = _library("processor").chainrule_processor
     ask.restype = ctypes.c_char_p
     return ask().decode()
 
 
-def _library(kind: str) -> ctypes.CDLL:
-    return ctypes.CDLL(str(Path(__file__).with_name(f"kernels-{kind}.native")))
+def _library(name: str) -> ctypes.CDLL:
+    return ctypes.CDLL(str(Path(__file__).with_name(f"{name}.native")))
 
 
 def _is_shape(node: Any) -> bool:
