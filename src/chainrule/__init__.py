@@ -1,9 +1,11 @@
 """Chainrule: every network is a composition of formulas, and every gradient is the chain rule."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as in `typing`, whose import would take most of this one's time
 if TYPE_CHECKING:
+    from typing import Any
+
     from chainrule import activations, costs, initializers, layers, metrics, optimizers, regularizers, schedules
     from chainrule.errors import ChainruleError, DivergedError
     from chainrule.estimators import NetworkClassifier, NetworkRegressor
@@ -48,7 +50,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """What the library offers, imported when it is first used: `chainrule --help` needs no JAX."""
     if name not in __all__:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")

@@ -1,6 +1,7 @@
 import io
 import shlex
 import shutil
+import signal
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ def run(capsys):
         capsys.readouterr()
         with pytest.raises(SystemExit) as exit:
             main(shlex.split(line))
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a command's process would end now
         return Said(exit.value.code, *capsys.readouterr())
 
     return command

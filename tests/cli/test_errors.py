@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from chainrule.cli import app
+from chainrule.cli.commands import app
 
 QUICK = '--network "Dense(2) >> Softmax()" --epochs 2'
 TABLES = {

@@ -209,8 +209,9 @@ def fit(
                     break
         except KeyboardInterrupt:
             history.stopped = "interrupted"
-    history.seconds += time.perf_counter() - began
-    return model_of(best if history.best_epoch else loop.state)
+        ctrl_c.noticed = True  # what was trained is not lost any more
+        history.seconds += time.perf_counter() - began
+        return model_of(best if history.best_epoch else loop.state)
 
 
 def _early_stopping(rule: EarlyStopping | int | str | None, validation: Any) -> EarlyStopping | None:

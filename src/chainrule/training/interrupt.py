@@ -8,29 +8,34 @@ from typing import Any
 class Interrupt:
     """While it is entered, Ctrl-C raises `KeyboardInterrupt` at the next `check`, and a second one at once.
 
-    Python itself would raise it anywhere: also within JAX's callbacks, where it is printed and lost. A handler that is
-    not Python's own stays in charge, and other threads than the main one never see Ctrl-C.
+    Python itself would raise it anywhere: also within JAX's callbacks, where it is printed and lost, or after the last
+    step, so that the training would be lost. A handler that is not Python's own stays in charge; one that notes what
+    was `wanted` is asked. Other threads than the main one never see Ctrl-C.
     """
 
     def __init__(self) -> None:
-        self.wanted = self.mine = False
+        self.wanted = self.noticed = False
+        self.before: Any = None
 
     def __enter__(self) -> "Interrupt":
+        self.before = signal.getsignal(signal.SIGINT)
         main = threading.current_thread() is threading.main_thread()
-        self.mine = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        self.mine = main and self.before is signal.default_int_handler
         if self.mine:
             signal.signal(signal.SIGINT, self._note)
         return self
 
     def __exit__(self, *error: Any) -> None:
         if self.mine:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, self.before)
 
     def check(self) -> None:
         """Raise if Ctrl-C came."""
-        if self.wanted:
+        if self.wanted or getattr(self.before, "wanted", False):
+            self.noticed = True
             raise KeyboardInterrupt
 
     def _note(self, *place: Any) -> None:
-        self.check()
+        if self.wanted and not self.noticed:
+            self.check()
         self.wanted = True

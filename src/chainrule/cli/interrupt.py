@@ -1,0 +1,55 @@
+"""What Ctrl-C does while a command runs."""
+
+import os
+import signal
+from contextlib import suppress
+from signal import SIGINT
+
+INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
+SHOW_CURSOR = b"\x1b[?25h\n"  # which a progress bar hides
+
+
+class CtrlC:
+    """Ends a command at once; but as soon as there is work to lose, it only notes that the work shall end.
+
+    Python's own handler raises an exception anywhere: in callbacks it is lost, and libraries that are about to start
+    abort. Another handler that a caller has, or a shell's wish that Ctrl-C be ignored, stays in charge.
+
+    Attributes:
+        wanted: whether it was pressed while there was work to lose.
+    """
+
+    def __init__(self) -> None:
+        self.wanted, self.finishing = False, ""
+
+    def __enter__(self) -> "CtrlC":
+        self.wanted, self.finishing = False, ""
+        if signal.getsignal(SIGINT) in (signal.default_int_handler, self):
+            with suppress(ValueError):  # in another thread than the main one, which never sees Ctrl-C
+                signal.signal(SIGINT, self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.finishing = ""  # the handler stays: Python's own end is no place for exceptions either
+
+    def finish(self, saying: str) -> None:
+        """From now on there is work to lose: Ctrl-C says this on standard error, and the command ends by itself."""
+        self.finishing = saying
+
+    def __call__(self, *place: object) -> None:
+        if not self.finishing:
+            if os.isatty(1):
+                os.write(1, SHOW_CURSOR)
+            os._exit(INTERRUPTED)  # at once: an exception, or Python's own end, meets libraries that are half loaded
+        if not self.wanted:
+            _write(f"\n{self.finishing}\n")
+        self.wanted = True
+
+
+def _write(text: str) -> None:
+    """Past Python's buffers, which a handler may find in use; where nobody can read it, nothing is lost."""
+    with suppress(OSError):
+        os.write(2, text.encode())
+
+
+CTRL_C = CtrlC()
