@@ -40,7 +40,7 @@ def plot(
     Example: `chainrule plot Momentum Nesterov Adagrad Adadelta RMSprop Adam --on rosenbrock --out race.gif`
     """
     from chainrule.cli import output
-    from chainrule.files import write_whole
+    from chainrule.files import check_output, write_whole
     from chainrule.notation import parse
 
     formulas = [parse(name) for name in names]
@@ -52,6 +52,7 @@ def plot(
         if family == "schedules":
             _unused("for schedules", derivative=derivative)
         target, kind = _file(out, names, "", ("png", "svg", "pdf"))
+        check_output(target)
         from chainrule.textbook.figure import comparison
 
         content = comparison(formulas, derivative=derivative, low=low, high=high, kind=kind)
@@ -62,6 +63,7 @@ def plot(
         _optimizers(formulas)
         _unused("with --on", derivative=derivative)
         target, kind = _file(out, names, f"-on-{on}", ("png", "svg", "pdf", "gif"))
+        check_output(target)
         content = race(formulas, surface, steps or surface.steps, kind, published)  # type: ignore[arg-type]
     write_whole(target, content)
     output.say(f"{len(formulas)} formula{'s are' if len(formulas) > 1 else ' is'} drawn in {target}.")

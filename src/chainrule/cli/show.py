@@ -35,11 +35,12 @@ def show(
     elif mathml:
         print("\n".join(equation.mathml() for equation in shown))
     elif png is not None:
-        from chainrule.files import write_whole
+        from chainrule.files import check_output, write_whole
         from chainrule.textbook.picture import picture
 
         if png.suffix.lower() != ".png":
             raise ChainruleError(f"--png must name a file that ends in .png, got {png}.")
+        check_output(png)
         write_whole(png, picture(formula))
         output.say(f"{_name(formula)} is drawn in {png}.")
     else:
