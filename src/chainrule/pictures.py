@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import printable
 from chainrule.history import History
 
 INK, FAINT = "#22313f", "#d5dbe1"
@@ -90,8 +91,8 @@ def dress(axis: Any) -> None:
 
 
 def _words(name: Any) -> str:
-    """A name from the data as a label: not too long, and no mathematics between its dollars."""
-    text = str(name)
+    """A name from the data as a label: printable, not too long, and no mathematics between its dollars."""
+    text = printable(str(name))
     return (text if len(text) <= 24 else f"{text[:23]}…").replace("$", r"\$")
 
 
