@@ -1,17 +1,22 @@
 """A run's folder: repeated bit for bit by its own command, and written whole or not at all."""
 
 import contextlib
-import errno
 import os
 import re
+import shlex
+import shutil
 import subprocess
+import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from chainrule.cli.run import write_run
+from chainrule import load
+from chainrule.cli.folder import check
 from chainrule.errors import ChainruleError
 
 REPEATABLE = {
@@ -59,38 +64,6 @@ def folder(said) -> Path:
     return Path(re.search(r"All of it is in (.*)\.\n$", said.out)[1])
 
 
-def test_a_folder_is_whole_or_is_not(here, monkeypatch):
-    calls = []
-
-    def fsync(descriptor):
-        calls.append(descriptor)
-        if len(calls) == 2:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(ChainruleError) as caught:
-        write_run(here / "runs" / "a" / "b", {"one": "1", "two": "2", "three": "3"})
-    assert str(caught.value) == (
-        f"Can't write {here / 'runs' / 'a' / 'b'}: No space left on device. Nothing was written."
-    )
-    assert list(here.iterdir()) == []
-
-
-def test_a_folder_that_was_there_stays(here, monkeypatch):
-    (here / "runs" / "old").mkdir(parents=True)
-    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
-    with pytest.raises(ChainruleError):
-        write_run(here / "runs" / "new", {"one": "1"})
-    assert [path.name for path in (here / "runs").iterdir()] == ["old"]
-
-
-def test_a_folder_is_as_readable_as_others(here):
-    (here / "other").mkdir()
-    made = write_run(here / "made", {"one": b"1"})
-    assert made.stat().st_mode == (here / "other").stat().st_mode
-    assert (made / "one").read_bytes() == b"1"
-
-
 @pytest.fixture
 def full_disk(here):
     """A file system that holds 64 kB, nearly full."""
@@ -106,16 +79,19 @@ def full_disk(here):
     subprocess.run(["umount", place], check=True)
 
 
-def test_a_full_disk_while_saving(run, flowers, full_disk):
+def test_a_full_disk_before_training(run, flowers, full_disk):
     words = 'train flowers.csv --network "Dense(2) >> Softmax()" --epochs 1'
     said = run(f"{words} --out disk/runs/flowers")
     assert (said.code, said.err) == (
         2,
-        "chainrule: Can't write disk/runs/flowers: No space left on device. Nothing was written.\n",
+        "chainrule: Can't write disk/runs/flowers: 40 bytes are needed, and 0 are free. "
+        "Name another folder by --out.\n",
     )
     assert [path.name for path in full_disk.iterdir()] == ["old.csv"]
+
+
+def test_a_full_disk_while_predicting(run, trained, flowers, full_disk):
     old = (full_disk / "old.csv").read_bytes()
-    assert run(f"{words} --out run").code == 0
     rows = flowers.read_text().splitlines()
     flowers.write_text("\n".join([rows[0], *rows[1:] * 100]))
     said = run("predict run flowers.csv --probabilities --out disk/old.csv")
@@ -125,3 +101,151 @@ def test_a_full_disk_while_saving(run, flowers, full_disk):
     )
     assert (full_disk / "old.csv").read_bytes() == old
     assert [path.name for path in full_disk.iterdir()] == ["old.csv"]
+
+
+QUICK = 'train flowers.csv --network "Dense(2) >> Softmax()" --epochs 1'
+
+
+@pytest.fixture
+def temporary(here, monkeypatch):
+    """The user's temporary folder."""
+    (here / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(here / "temporary"))
+    return here / "temporary"
+
+
+def test_a_disk_that_is_full_when_the_training_ends(run, flowers, full_disk, temporary, monkeypatch):
+    monkeypatch.setattr("chainrule.cli.train.check_room", lambda *_: None, raising=False)
+    monkeypatch.setattr("chainrule.cli.run.check_room", lambda *_: None)
+    saved_elsewhere(run(f"{QUICK} --out disk/runs/flowers"), temporary, "disk/runs/flowers: No space left on device")
+    assert [path.name for path in full_disk.iterdir()] == ["old.csv"]
+
+
+def test_a_folder_that_is_gone_when_the_training_ends(run, here, flowers, temporary, monkeypatch):
+    def epoch(self, row):
+        shutil.rmtree(here / "runs")
+
+    monkeypatch.setattr("chainrule.training.progress.Progress.epoch", epoch)
+    saved_elsewhere(run(QUICK), temporary, "runs/flowers: No such file or directory")
+
+
+def saved_elsewhere(said, temporary, why: str) -> None:
+    place = temporary / "chainrule-flowers"
+    assert (said.code, said.err) == (2, f"chainrule: Can't write {why}. All of it is in {place} instead.\n")
+    assert check(place) == ""
+    assert load(place).history.rows
+    assert [path.name for path in temporary.iterdir()] == ["chainrule-flowers"]
+
+
+def test_nowhere_to_write_when_the_training_ends(run, here, flowers, monkeypatch):
+    def epoch(self, row):
+        shutil.rmtree(here / "runs")
+
+    monkeypatch.setattr("chainrule.training.progress.Progress.epoch", epoch)
+    monkeypatch.setattr(tempfile, "tempdir", str(flowers / "none"))
+    monkeypatch.setenv("HOME", str(flowers))
+    said = run(QUICK)
+    assert (said.code, said.err) == (
+        2,
+        "chainrule: Can't write runs/flowers: No such file or directory. Nothing was written.\n",
+    )
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_cost_the_run(run, here, flowers, monkeypatch):
+    def curves(*_):
+        raise MemoryError("too many epochs")
+
+    monkeypatch.setattr("chainrule.pictures.curves", curves)
+    said = run(QUICK)
+    assert (said.code, said.err) == (0, "note: curves.png can't be made: too many epochs\n")
+    assert check(here / "runs" / "flowers") == ""
+    assert not (here / "runs" / "flowers" / "curves.png").exists()
+
+
+def test_figures_that_cannot_be_measured_do_not_cost_the_run(run, here, flowers, monkeypatch):
+    def evaluate(*_, **more):
+        raise ChainruleError("no memory")
+
+    monkeypatch.setattr("chainrule.model.Model.evaluate", evaluate)
+    said = run(f"{QUICK} --validation 0")
+    assert (said.code, said.err) == (2, "note: metrics.json can't be made: no memory\nchainrule: no memory\n")
+    assert load(here / "runs" / "flowers").history.rows
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
+def test_names_that_are_no_utf_8(run, here, flowers):
+    odd = os.fsdecode(b"caf\xe9's.csv")
+    flowers.rename(here / odd)
+    said = run(f"{QUICK.replace('flowers.csv', shlex.quote(odd))}")
+    assert said.code == 0
+    folder = here / "runs" / odd.removesuffix(".csv")
+    record = tomllib.loads((folder / "run.toml").read_text())
+    assert record["data"]["source"] == r"caf\xe9's.csv"
+    assert record["command"].startswith(r"chainrule train $'caf\xe9\'s.csv' --network 'Dense(2) >> Softmax()'")
+    words = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {record['command']}"], capture_output=True, check=True
+    ).stdout
+    assert words.splitlines()[2] == b"caf\xe9's.csv"
+    assert check(folder) == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of folders are text elsewhere")
+def test_classes_whose_folders_are_no_utf_8(run, here, pictures):
+    for number, name in enumerate((b"caf\xe9", b"th\xe9")):
+        folder = here / "photos" / os.fsdecode(name)
+        folder.mkdir(parents=True)
+        for shade in range(10):
+            Image.new("L", (4, 4), 100 * number + shade).save(folder / f"{shade}.png")
+    assert run('train photos --network "Flatten() >> Dense(2) >> Softmax()" --epochs 1').code == 0
+    assert (here / "runs" / "photos" / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    assert run("predict runs/photos photos --out predicted.csv").code == 0
+    assert set((here / "predicted.csv").read_bytes().split()[1:]) <= {b"caf\xe9", b"th\xe9"}
+
+
+def test_altered_files_of_a_run_are_noted(run, here, trained):
+    (here / "run" / "history.csv").write_text("")
+    words = "run: history.csv changed after the run was saved. The model is intact."
+    for line in ("evaluate run flowers.csv", "predict run flowers.csv", "summary run"):
+        said = run(line)
+        assert (said.code, said.err) == (0, f"note: {words}\n")
+
+
+def test_an_unfinished_run_is_refused(run, here, trained):
+    (here / "run" / "manifest.json").write_text("")
+    for line in ("evaluate run flowers.csv", "predict run flowers.csv", "summary run"):
+        said = run(line)
+        assert (said.code, said.err) == (
+            2,
+            "chainrule: run is unfinished: its training is still running, or was killed. Train again.\n",
+        )
+
+
+@pytest.mark.parametrize("out", ["flowers.csv", "run/model.safetensors", "run/run.toml", "link.csv"])
+def test_what_is_read_is_not_written_over(run, here, trained, flowers, out):
+    (here / "link.csv").symlink_to("flowers.csv")
+    before = (here / out).read_bytes()
+    said = run(f"predict run flowers.csv --out {out}")
+    assert (said.code, said.err) == (
+        2,
+        f"chainrule: Can't write {out}: It is read, too. The old file is unchanged.\n",
+    )
+    assert (here / out).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["predict run flowers.csv --out {}", "show ELU --png {}", "plot ELU --out {}", "plot Adam --on beale --out {}"],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(run, here, trained, monkeypatch, line):
+    for work in (
+        "chainrule.cli.raw.load",
+        "chainrule.textbook.picture.picture",
+        "chainrule.textbook.figure.comparison",
+    ):
+        monkeypatch.setattr(work, None)
+    monkeypatch.setattr("chainrule.textbook.race.race", None)
+    said = run(line.format("none/x.png"))
+    assert (said.code, said.err) == (
+        2,
+        "chainrule: Can't write none/x.png: No such file or directory. Nothing was written.\n",
+    )

@@ -32,9 +32,10 @@ def test_what_is_shown_and_what_is_kept(run, here, flowers, pictures):
     said = run(f"train flowers.csv {QUICK}")
     assert (said.code, said.err) == (0, "")
     lines = said.out.splitlines()
-    assert lines[:13] == [
+    assert lines[:14] == [
         "flowers.csv: 4 inputs → kind, 2 classes (the last column; --target names another)",
         "rows: 28 to train, 4 to validate, 8 to test",
+        "run: runs/flowers",
         "",
         "layer       output   parameters",
         "───────────────────────────────",
@@ -47,13 +48,21 @@ def test_what_is_shown_and_what_is_kept(run, here, flowers, pictures):
         "epochs: 2",
         "",
     ]
-    assert [line.split("  ")[0] for line in lines[13:15]] == ["epoch 1/2", "epoch 2/2"]
-    assert [line.split()[0] for line in lines[16:21]] == ["cost", "─" * 30, "train", "validation", "test"]
+    assert [line.split("  ")[0] for line in lines[14:16]] == ["epoch 1/2", "epoch 2/2"]
+    assert [line.split()[0] for line in lines[17:22]] == ["cost", "─" * 30, "train", "validation", "test"]
     assert lines[-1].startswith("2 epochs in ")
     assert lines[-1].endswith(" s. All of it is in runs/flowers.")
 
     folder = here / "runs" / "flowers"
-    kept = {"model.safetensors", "history.csv", "metrics.json", "curves.png", "confusion.png", "run.toml"}
+    kept = {
+        "model.safetensors",
+        "history.csv",
+        "metrics.json",
+        "curves.png",
+        "confusion.png",
+        "run.toml",
+        "manifest.json",
+    }
     assert {file.name for file in folder.iterdir()} == kept
     assert sorted(file.name for file in folder.parent.iterdir()) == ["flowers"]
     found = metrics(folder)
@@ -133,15 +142,41 @@ def test_balanced_is_for_classes(run, here):
     )
 
 
-def test_a_folder_is_never_overwritten(run, here, flowers):
-    names = []
-    for _ in range(3):
-        names.append(run(f"train flowers.csv {QUICK}").out.split()[-1])
-    assert names == ["runs/flowers.", "runs/flowers-2.", "runs/flowers-3."]
-    (here / "taken").write_text("a file")
-    assert run(f"train flowers.csv {QUICK} --out taken").out.endswith("taken-2.\n")
-    assert (here / "taken").read_text() == "a file"
+def test_runs_are_counted_unless_they_are_named(run, here, flowers):
+    for name in ("runs/flowers", "runs/flowers-2", "runs/flowers-3"):
+        said = run(f"train flowers.csv {QUICK}")
+        assert said.out.splitlines()[2] == f"run: {name}"  # said first,
+        assert said.out.endswith(f"All of it is in {name}.\n")  # and last
     assert run(f"train flowers.csv {QUICK} --out new/deep/run").out.endswith("new/deep/run.\n")
+
+
+def test_a_folder_that_is_named_is_replaced_only_if_that_is_wanted(run, here, flowers):
+    words = f"train flowers.csv {QUICK} --out x"
+    assert run(words).code == 0
+    before = {file.name: file.read_bytes() for file in (here / "x").iterdir()}
+    assert run(words) == (
+        2,
+        "",
+        "chainrule: x holds a run. Name another folder by --out, or replace it: --overwrite.\n",
+    )
+    assert {file.name: file.read_bytes() for file in (here / "x").iterdir()} == before
+    said = run(f"{words} --overwrite --seed 5")
+    assert (said.code, said.out.splitlines()[2]) == (0, "run: x")
+    assert record(here / "x")["training"]["seed"] == 5
+    assert sorted(path.name for path in here.iterdir()) == ["flowers.csv", "x"]
+
+
+@pytest.mark.parametrize("options", ["", "--overwrite"])
+def test_a_file_is_never_replaced_by_a_folder(run, here, flowers, options):
+    before = flowers.read_text()
+    said = run(f"train flowers.csv {QUICK} --out flowers.csv {options}")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "chainrule: flowers.csv is a file. Name another folder by --out.\n"
+    assert flowers.read_text() == before
+
+
+def test_a_run_is_called_after_its_data(run, here, flowers, monkeypatch):
+    assert run(f"train ./../{here.name}/flowers.csv {QUICK}").out.splitlines()[2] == "run: runs/flowers"
 
 
 def test_a_value_is_regressed(run, here, prices, pictures):
@@ -397,7 +432,7 @@ def test_ctrl_c_within_the_first_epoch(run, here, flowers, monkeypatch):
     said = run(f"train flowers.csv {QUICK}")
     assert said.code == 130
     assert "0 epochs in " in said.out
-    kept = {"model.safetensors", "history.csv", "metrics.json", "run.toml"}
+    kept = {"model.safetensors", "history.csv", "metrics.json", "run.toml", "manifest.json"}
     assert {file.name for file in (here / "runs" / "flowers").iterdir()} == kept
 
 

@@ -32,6 +32,12 @@ def note(text: str) -> None:
     _print(sys.stderr, Text(f"note: {one_line(text)}", "yellow"))
 
 
+def lost() -> bool:
+    """Whether standard output could not be written."""
+    sys.stdout.flush()
+    return getattr(sys.stdout, "failure", None) is not None
+
+
 def _print(stream: Any, line: Text) -> None:
     console(stream).print(line, soft_wrap=True)
 

@@ -22,10 +22,14 @@ def predict(
     Example: `chainrule predict runs/diamonds new.csv --out prices.csv`
     """
     from chainrule.cli import output
+    from chainrule.cli.folder import written
     from chainrule.cli.raw import answerable, load_for_rows
     from chainrule.data import read
-    from chainrule.files import write_whole
+    from chainrule.files import check_output, write_whole
 
+    inputs = [data, *written(model)]
+    if out is not None:
+        check_output(out, inputs)
     trained, preparation = load_for_rows(model)
     table = read(data, preparation.text)
     whole = answerable(table, preparation)
@@ -45,7 +49,7 @@ def predict(
     if out is None:
         print(text.getvalue(), end="")
     else:
-        write_whole(out, text.getvalue())
+        write_whole(out, text.getvalue(), inputs)
         output.say(f"{whole.sum():,} predictions in ", (out, "bold"), ".")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.cli import folder, output
 from chainrule.errors import ChainruleError
 from chainrule.model import Model
 from chainrule.preparation import Preparation
@@ -11,9 +12,16 @@ from chainrule.storage import load
 from chainrule.table import Table, blanks
 
 
+def load_whole(path: str) -> Model:
+    """A model from its file or a run's folder, which is compared with its manifest."""
+    if altered := folder.check(path):
+        output.note(f"{path}: {altered} changed after the run was saved. The model is intact.")
+    return load(path)
+
+
 def load_for_rows(path: str) -> tuple[Model, Preparation]:
     """A model and its preparation of raw rows; refused for a model that takes prepared arrays only."""
-    model = load(path)
+    model = load_whole(path)
     if model.preparation is None:
         raise ChainruleError(f"{path}: this model takes arrays, not rows of a table. Use it in Python: chainrule.load.")
     return model, model.preparation

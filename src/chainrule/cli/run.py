@@ -1,104 +1,122 @@
-"""A run's folder: everything about one training, written whole or not at all."""
+"""Everything about one training, as files, and where they are saved."""
 
-import contextlib
-import itertools
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from chainrule import pictures
+from chainrule.cli.folder import Folder, claim
+from chainrule.cli.output import note
 from chainrule.cli.parts import Divided
 from chainrule.errors import ChainruleError
+from chainrule.files import reason
 from chainrule.metrics import ConfusionMatrix
 from chainrule.model import Model
 from chainrule.storage import FILE, to_bytes
 
+Files = dict[str, Callable[[], bytes | str]]
+
+ESCAPED = r"\\"  # a backslash in a text of TOML
+
 
 def run_files(
-    model: Model, divided: Divided, measured: dict[str, dict[str, float]], source: str, choices: dict[str, Any]
-) -> dict[str, bytes | str]:
-    """The content of a run's files by name.
+    model: Model,
+    divided: Divided,
+    measure: Callable[[], dict[str, dict[str, float]]],
+    source: str,
+    choices: dict[str, Any],
+) -> Files:
+    """The content of a run's files by name, each made when it is asked for; what is worth most comes first.
 
     Args:
         model: what was trained.
         divided: the parts of the data.
-        measured: the cost and metrics of each part.
+        measure: called, gives the cost and metrics of each part.
         source: where the data came from, as the user named it.
         choices: what the user said of the data, by the names of the options.
     """
     shown = divided.parts.get("test") or divided.parts.get("validation") or divided.parts["train"]
     seconds = round(model.history.seconds, 3)
+    figures = lambda: measure() | {"epochs": len(model.history), "seconds": seconds}  # noqa: E731
     return {
-        FILE: to_bytes(model),
-        "history.csv": model.history.to_csv(),
-        "metrics.json": json.dumps(measured | {"epochs": len(model.history), "seconds": seconds}, indent=2) + "\n",
+        FILE: lambda: to_bytes(model),
+        "run.toml": lambda: _record(model, source, choices),
+        "history.csv": lambda: model.history.to_csv(),
+        "metrics.json": lambda: json.dumps(figures(), indent=2) + "\n",
         **_pictures(model, shown),
-        "run.toml": _record(model, source, choices),
     }
 
 
-def check_writable(wanted: Path) -> None:
-    """Refuse a place where no folder can be made, before the training rather than after it."""
-    place = next(parent for parent in wanted.absolute().parents if parent.exists())
-    try:
-        os.rmdir(tempfile.mkdtemp(prefix=f".{wanted.name}.", dir=place))
-    except OSError as error:
+def check_room(folder: Folder, parameters: int) -> None:
+    """Refuse a disk that has no room for a network of so many parameters, before the training rather than after it."""
+    needed, free = 4 * parameters, shutil.disk_usage(folder.place).free
+    if free < needed:
         raise ChainruleError(
-            f"Can't write {wanted}: {error.strerror or error}. Name another folder by --out."
-        ) from None
+            f"Can't write {folder.name}: {needed:,} bytes are needed, and {free:,} are free. "
+            f"Name another folder by --out."
+        )
 
 
-def write_run(wanted: Path, files: dict[str, bytes | str]) -> Path:
-    """Write a folder of files under the name that is wanted, or the next free one (`digits-2`, `digits-3`, …).
+def save_run(folder: Folder, files: Files) -> Path:
+    """Write a run's files into its folder, or, where that fails, to another place, which is named.
 
     Raises:
-        ChainruleError: where it can't be written; then nothing is.
+        ChainruleError: where the folder can't be written; it names the place where the run is instead.
     """
-    temporary = None
-    made = [parent for parent in wanted.parents if not parent.exists()]
+    content = dict(_made(files))
     try:
-        wanted.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{wanted.name}.", dir=wanted.parent))
-        folder = temporary / "run"  # made as usual, so that it is as readable as any other folder
-        folder.mkdir()
-        for name, content in files.items():
-            with open(folder / name, "wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                os.fsync(file.fileno())
-        free = next(name for name in _names(wanted) if not name.exists())
-        os.rename(folder, free)
-        made = []
-        return free
+        return _written(folder, content)
     except OSError as error:
-        raise ChainruleError(f"Can't write {wanted}: {error.strerror or error}. Nothing was written.") from None
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-        for parent in made:
-            with contextlib.suppress(OSError):
-                parent.rmdir()
+        why = f"Can't write {folder.name}: {reason(error)}."
+    folder.release()
+    for place in (tempfile.gettempdir(), os.path.expanduser("~")):
+        with (
+            suppress(OSError, ChainruleError),
+            claim(Path(place, f"chainrule-{folder.path.name}"), counted=True) as other,
+        ):
+            found = _written(other, content)
+            break
+    else:
+        raise ChainruleError(f"{why} Nothing was written.")
+    raise ChainruleError(f"{why} All of it is in {found} instead.")
 
 
-def _names(wanted: Path) -> Any:
-    return itertools.chain([wanted], (wanted.with_name(f"{wanted.name}-{number}") for number in itertools.count(2)))
+def _written(folder: Folder, content: dict[str, bytes | str]) -> Path:
+    for name, data in content.items():
+        folder.write(name, data)
+    return folder.finish()
 
 
-def _pictures(model: Model, part: Any) -> dict[str, bytes]:
+def _made(files: Files) -> Iterator[tuple[str, bytes | str]]:
+    """The content of files; one that can't be made is noted, and does not cost the others."""
+    for name, make in files.items():
+        try:
+            yield name, make()
+        except Exception as error:
+            if name == FILE:
+                raise
+            note(f"{name} can't be made: {error}")
+
+
+def _pictures(model: Model, part: Any) -> Files:
     """How training went, and how the predictions compare with what was expected."""
     if model.preparation is None or not len(model.history):  # interrupted within the first epoch
         return {}
-    a, expected = model(part), model.preparation.raw_targets(part)
-    curves = {"curves.png": pictures.curves(model.history)}
-    if model.classes is not None:
-        return curves | {"confusion.png": pictures.confusion(ConfusionMatrix()(a, expected), model.classes)}
-    return curves | {"predictions.png": pictures.predictions(a[:, 0], expected[:, 0], model.preparation.roles.target)}
+    expected, target, classes = model.preparation.raw_targets(part), model.preparation.roles.target, model.classes
+    if classes is None:
+        last = {"predictions.png": lambda: pictures.predictions(model(part)[:, 0], expected[:, 0], target)}
+    else:
+        last = {"confusion.png": lambda: pictures.confusion(ConfusionMatrix()(model(part), expected), classes)}
+    return {"curves.png": lambda: pictures.curves(model.history), **last}
 
 
 def _record(model: Model, source: str, choices: dict[str, Any]) -> str:
@@ -127,7 +145,9 @@ def _record(model: Model, source: str, choices: dict[str, Any]) -> str:
             **{name: version(name) for name in ("chainrule", "jax", "numpy")},
         },
     }
-    return _toml({"command": shlex.join(words)}) + "".join(f"\n[{name}]\n{_toml(sections[name])}" for name in sections)
+    return _toml({"command": " ".join(map(_quoted, words))}) + "".join(
+        f"\n[{name}]\n{_toml(sections[name])}" for name in sections
+    )
 
 
 def _fraction(said: str | None, used: float | None) -> str | float | None:
@@ -140,7 +160,23 @@ def _fraction(said: str | None, used: float | None) -> str | float | None:
         return said
 
 
+def _quoted(word: str) -> str:
+    r"""A word for the shell; bytes of a file's name that are no UTF-8 as the shells' $'…' has them.
+
+    >>> print(_quoted("it's"), _quoted(os.fsdecode(b"caf\xe9.csv")))
+    'it'"'"'s' $'caf\xe9.csv'
+    """
+    if word == _readable(word):
+        return shlex.quote(word)
+    return "$'" + _readable(re.sub(r"[\\']", r"\\\g<0>", word)) + "'"
+
+
+def _readable(text: str, backslash: str = "\\") -> str:
+    """Text that UTF-8 can hold, bytes of a file's name that are no UTF-8 as escapes."""
+    return re.sub("[\udc80-\udcff]", lambda byte: f"{backslash}x{ord(byte[0]) - 0xDC00:02x}", text)
+
+
 def _toml(values: dict[str, Any]) -> str:
     """Lines of TOML for plain values; None is left out. JSON's texts, numbers and lists are TOML's too."""
-    plain = {key: value for key, value in values.items() if value is not None}
-    return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in plain.items())
+    plain = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items() if value is not None}
+    return "".join(f"{key} = {_readable(text, ESCAPED)}\n" for key, text in plain.items())

@@ -23,13 +23,13 @@ def summary(
     """
     from chainrule.cli import output
     from chainrule.cli.choices import formula
+    from chainrule.cli.raw import load_whole
     from chainrule.layer import Layer
     from chainrule.model import as_chain
     from chainrule.model import summary as rows_of
-    from chainrule.storage import load
 
     if shape is None and ("(" not in network or Path(network).exists()):
-        model = load(network)
+        model = load_whole(network)
         inputs = " × ".join(map(str, model.input_shape))
         terms = [model.cost, model.regularizer, model.training.get("optimizer")]
         output.say(f"{inputs} inputs, {', '.join(str(term) for term in terms if term)}")

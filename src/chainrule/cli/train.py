@@ -1,15 +1,18 @@
 """`chainrule train`: from data to a trained model in a folder."""
 
+import os
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from chainrule.cli.interrupt import CTRL_C, INTERRUPTED
 from chainrule.errors import ChainruleError
 
 FORMULAS, DATA, RUN = "Formulas", "Data", "Run"
 RULE = "a fifth of the epochs, 5 at least; never where --epochs says how many: all of them are then trained"
-INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
 
 
 def _option(panel: str, metavar: str, text: str) -> Any:
@@ -62,6 +65,9 @@ def train(
     ] = None,
     seed: Annotated[Text, _option(RUN, "NUMBER", "Of the first values, the shuffles and the parts [0].")] = None,
     out: Annotated[Text, _option(RUN, "FOLDER", "The folder to write [runs/NAME].")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run in that folder.", rich_help_panel=RUN)
+    ] = False,
 ) -> int:
     """Train a network on a named data set or a file, and keep the result in a folder.
 
@@ -69,8 +75,9 @@ def train(
     --optimizer "Adam(0.003)" --regularizer "L2(1e-4)" --epochs 20 --batch-size 256 --seed 1`
     """
     from chainrule.cli import choices, output
+    from chainrule.cli.folder import claim
     from chainrule.cli.parts import divide
-    from chainrule.cli.run import check_writable, run_files, write_run
+    from chainrule.cli.run import check_room, run_files, save_run
     from chainrule.costs import Cost
     from chainrule.defaults import default_batch_size, default_epochs, default_network, default_patience
     from chainrule.errors import DivergedError
@@ -110,8 +117,9 @@ def train(
         "test": test,
         "validation": validation,
     }
-    wanted = Path(out or f"runs/{Path(data).stem}")
-    check_writable(wanted)
+    wanted = Path(out or f"runs/{_name(data)}")
+    choose = partial(claim, wanted, counted=not out and not overwrite, overwrite=overwrite)
+    choose().release()  # a place where no run can be written is refused before anything is read
 
     divided = divide(data, seed=number, **columns)
     preparation = Preparation.fit(divided.parts["train"], divided.roles)
@@ -134,38 +142,51 @@ def train(
         raise ChainruleError("--early-stopping watches the validation cost: choose --validation too, such as 0.1.")
     reached = summary(chain, preparation.input_shape)
     output.data(divided, preparation)
-    output.layers(reached)
-    output.plan(formulas, planned, patience)
+    CTRL_C.finish("finishing: what was trained is saved first")
+    with choose() as folder:
+        output.say("run: ", (str(folder.name), "bold"))
+        output.layers(reached)
+        output.plan(formulas, planned, patience)
+        check_room(folder, sum(row.parameters for row in reached))
 
-    diverged = None
-    try:
-        model = fit(
-            chain,
-            *prepared["train"],
-            **formulas,
-            metrics=metrics or [Accuracy() if preparation.classes else R2()],
-            epochs=planned,
-            batch_size=size,
-            sample_weight=weights["train"],
-            validation=(*prepared["validation"], weights["validation"]) if "validation" in prepared else None,
-            early_stopping=patience,
-            seed=number,
-            classes=preparation.classes or None,
-            preparation=preparation,
-        )
-    except DivergedError as error:
-        model, diverged = error.model, error
-    if diverged and not len(model.history):  # nothing good to keep
-        raise diverged
-    model.training |= divided.chosen | {"balanced": balanced}
-    metrics = list(dict.fromkeys([*model.metrics, *metrics]))
-    measured = {name: model.evaluate(x, y, metrics=metrics) for name, (x, y) in prepared.items()}
-    folder = write_run(wanted, run_files(model, divided, measured, data, columns))
+        diverged = None
+        try:
+            model = fit(
+                chain,
+                *prepared["train"],
+                **formulas,
+                metrics=metrics or [Accuracy() if preparation.classes else R2()],
+                epochs=planned,
+                batch_size=size,
+                sample_weight=weights["train"],
+                validation=(*prepared["validation"], weights["validation"]) if "validation" in prepared else None,
+                early_stopping=patience,
+                seed=number,
+                classes=preparation.classes or None,
+                preparation=preparation,
+            )
+        except DivergedError as error:
+            model, diverged = error.model, error
+        if diverged and not len(model.history):  # nothing good to keep
+            raise diverged
+        model.training |= divided.chosen | {"balanced": balanced}
+        metrics = list(dict.fromkeys([*model.metrics, *metrics]))
+        measure = cache(lambda: {name: model.evaluate(x, y, metrics=metrics) for name, (x, y) in prepared.items()})
+        kept = save_run(folder, run_files(model, divided, measure, data, columns))
     if diverged:
-        raise ChainruleError(f"{diverged} What was good before is in {folder}.")
-    output.figures(measured)
-    output.say(f"{_ending(model)}. All of it is in ", (str(folder), "bold"), ".")
-    return INTERRUPTED if model.history.stopped == "interrupted" else 0
+        raise ChainruleError(f"{diverged} What was good before is in {kept}.")
+    output.figures(measure())
+    output.say(f"{_ending(model)}. All of it is in ", (str(kept), "bold"), ".")
+    if output.lost():
+        output.note(f"All of it is in {kept}.")
+    return INTERRUPTED if CTRL_C.wanted or model.history.stopped == "interrupted" else 0
+
+
+def _name(data: str) -> str:
+    """What a run on some data is called: after the file, or the folder."""
+    with suppress(OSError):  # where the working directory is gone
+        data = data if Path(data).stem.strip(".") else os.path.abspath(data)
+    return Path(data).stem.strip(".") or "run"
 
 
 def _ending(model: Any) -> str:

@@ -1,0 +1,274 @@
+"""A run's folder: its run's own from the first moment on, and finished by a manifest of all that is in it."""
+
+import errno
+import hashlib
+import itertools
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from chainrule.errors import ChainruleError
+from chainrule.files import PREFIX, as_bytes, lock, reason, sync
+from chainrule.storage import FILE
+
+MANIFEST = "manifest.json"
+ATTEMPTS = 50  # while other runs come and go
+FILES = (FILE, "history.csv", "metrics.json", "run.toml", "curves.png", "confusion.png", "predictions.png")
+
+
+class Folder:
+    """A folder that a run has claimed. Its manifest is locked while the run lasts, and lists its files in the end.
+
+    Attributes:
+        name: what it is called.
+        path: where that is.
+        place: where it is written: there, or, where it shall replace another, beside it.
+    """
+
+    def __init__(self, name: Path, path: Path, place: Path, manifest: FileIO, made: list[Path]):
+        self.name, self.path, self.place, self.manifest = name, path, place, manifest
+        self.made = made  # for it, the deepest first
+        self.digests: dict[str, str] = {}
+
+    def __enter__(self) -> "Folder":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.release()
+
+    def write(self, name: str, content: bytes | str) -> None:
+        """Write one of its files."""
+        data = as_bytes(content)
+        with open(self.place / name, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        self.digests[name] = hashlib.sha256(data).hexdigest()
+
+    def finish(self) -> Path:
+        """Make it a run; gives its name."""
+        sync(self.place)
+        _write(self.manifest, {"files": self.digests})
+        if self.place != self.path:
+            _exchange(self.place, self.path)
+        sync(self.path.parent)
+        self.manifest.close()
+        return self.name
+
+    def release(self) -> None:
+        """Give it up, unless it is finished, as if nothing had been written."""
+        if not self.manifest.closed:
+            _empty(self.place)
+            self.manifest.close()
+            _forget(self.made)
+
+
+def claim(wanted: Path, *, counted: bool = False, overwrite: bool = False) -> Folder:
+    """Claim a folder for a run, exclusively: a new one, an empty one, or one whose run was killed.
+
+    Args:
+        wanted: its name.
+        counted: whether the next free name will do (`digits-2`, `digits-3`, …).
+        overwrite: whether a run that is there may be replaced; it stays until the new one is finished.
+
+    Raises:
+        ChainruleError: where it is taken, or can't be written.
+    """
+    for attempts_left in reversed(range(ATTEMPTS)):
+        try:
+            return _claim(wanted, counted, overwrite)
+        except ChainruleError:
+            raise
+        except (OSError, ValueError) as error:
+            if attempts_left and isinstance(error, FileNotFoundError):  # another run gives up a folder just now
+                continue
+            raise ChainruleError(f"Can't write {wanted}: {reason(error)}. Name another folder by --out.") from None
+    raise AssertionError
+
+
+def _claim(wanted: Path, counted: bool, overwrite: bool) -> Folder:
+    path = Path(os.path.realpath(wanted))
+    made = [parent for parent in path.parents if not parent.exists()]
+    try:
+        if path.parent.is_file():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _clean(path.parent)
+        for name in _names(path) if counted else [path]:
+            mine = [] if name.is_dir() and not any(name.iterdir()) else [name]
+            if manifest := _claimed(name):
+                shown = wanted.with_name(name.name) if counted else wanted
+                return _begun(Folder(shown, name, name, manifest, [*mine, *made]))
+        if (taken := _taken(path)) is None and overwrite:
+            beside = path.with_name(f"{PREFIX}{secrets.token_hex(8)}")
+            if manifest := _claimed(beside):
+                return _begun(Folder(wanted, path, beside, manifest, [beside]))
+    except OSError:
+        _forget(made)
+        raise
+    remedy = "Name another folder by --out."
+    if taken is None:
+        taken, remedy = "holds a run", "Name another folder by --out, or replace it: --overwrite."
+    raise ChainruleError(f"{wanted} {taken}. {remedy}")
+
+
+def check(path: str | os.PathLike) -> str:
+    """Compare a run's folder with its manifest; any other place is none of its business.
+
+    Returns:
+        What is not as the run wrote it, apart from the model; empty where all is.
+
+    Raises:
+        ChainruleError: where the run is unfinished, or the model is not the one that it wrote.
+    """
+    folder = Path(path)
+    try:
+        with FileIO(folder / MANIFEST) as manifest:
+            files = _read(manifest)
+    except (OSError, ValueError):  # a model's file, a folder of an older version, or nothing that is there
+        return ""
+    if files is None:
+        raise ChainruleError(f"{path} is unfinished: its training is still running, or was killed. Train again.")
+    altered = [name for name, digest in files.items() if _digest(folder / name) != digest]
+    if FILE in altered:
+        raise ChainruleError(f"{folder / FILE} is not the model that this run wrote. Use an intact copy.")
+    return ", ".join(altered)
+
+
+def written(path: str | os.PathLike) -> list[Path]:
+    """The files that a run's folder holds, or the model's file itself."""
+    return [Path(path), *(Path(path) / name for name in (*FILES, MANIFEST))]
+
+
+def _begun(folder: Folder) -> Folder:
+    """A folder that was just claimed, without what a killed run left in it."""
+    try:
+        for name in FILES:
+            (folder.place / name).unlink(missing_ok=True)
+        _write(folder.manifest, {"unfinished": f"by process {os.getpid()}"})
+    except BaseException:
+        folder.release()
+        raise
+    return folder
+
+
+def _claimed(path: Path) -> FileIO | None:
+    """The locked manifest of a folder that nobody has; None where somebody does."""
+    with suppress(FileExistsError):
+        path.mkdir()
+    if not path.is_dir() or (any(path.iterdir()) and not (path / MANIFEST).exists()):
+        return None
+    try:
+        manifest, new = FileIO(path / MANIFEST, "x+"), True
+    except FileExistsError:
+        try:
+            manifest, new = FileIO(path / MANIFEST, "r+"), False
+        except PermissionError:
+            return None
+    held = lock(manifest.fileno())
+    if (held or (new and held is None)) and _read(manifest) is None:
+        if os.fstat(manifest.fileno()).st_nlink:
+            return manifest
+        manifest.close()  # of a run that was given up meanwhile
+        return _claimed(path)
+    manifest.close()
+    return None
+
+
+def _taken(path: Path) -> str | None:
+    """Why a folder is nobody's to replace; None where it holds a run and nothing else."""
+    if not path.is_dir():
+        return "is a file"
+    names = set(os.listdir(path))
+    if MANIFEST in names:
+        with FileIO(path / MANIFEST) as manifest:
+            if _read(manifest) is None:
+                return "is being written by another training"
+    if FILE not in names:
+        return "is not empty, and holds no run"
+    strange = sorted(names - {*FILES, MANIFEST})
+    return f"holds {strange[0]}, which no run wrote" if strange else None
+
+
+def _forget(made: list[Path]) -> None:
+    """Remove folders that are empty, the deepest first."""
+    for folder in made:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _names(path: Path) -> Iterator[Path]:
+    return itertools.chain([path], (path.with_name(f"{path.name}-{number}") for number in itertools.count(2)))
+
+
+def _clean(folder: Path) -> None:
+    """Remove what killed runs left beside the folders that they were to replace."""
+    for path in folder.glob(f"{PREFIX}*"):
+        with suppress(OSError), open(path / MANIFEST, "r+b") as manifest:
+            if lock(manifest.fileno()):
+                _empty(path)
+                _forget([path])
+
+
+def _empty(path: Path) -> None:
+    """Remove what a run wrote into a folder, the manifest last; anything else stays."""
+    for name in (*FILES, MANIFEST):
+        with suppress(OSError):
+            (path / name).unlink()
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Put a new run in an old one's place, at once where the system can, and remove the old one."""
+    aside = next(name for name in _names(old.with_name(f"{old.name}-replaced")) if not name.exists())
+    if _swapped(new, old):
+        replaced = new
+    else:
+        with suppress(FileNotFoundError):
+            os.rename(old, aside)
+        os.rename(new, old)
+        replaced = aside
+    _empty(replaced)
+    _forget([replaced])
+    if replaced.exists() and replaced != aside:  # with something that came to the old run meanwhile
+        os.rename(replaced, aside)
+
+
+def _swapped(one: Path, other: Path) -> bool:
+    """Whether the system could let two folders change their names at once."""
+    import ctypes
+
+    here, both = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    try:
+        rename = ctypes.CDLL(None).renameat2
+        return rename(here, os.fsencode(one), here, os.fsencode(other), both) == 0
+    except (AttributeError, OSError, TypeError):
+        return False
+
+
+def _write(manifest: FileIO, content: dict[str, Any]) -> None:
+    manifest.seek(0)
+    manifest.truncate()
+    manifest.write(as_bytes(json.dumps(content, indent=2) + "\n"))
+    os.fsync(manifest.fileno())
+
+
+def _read(manifest: FileIO) -> dict[str, str] | None:
+    """The digests of a finished run's files by name; None for an unfinished one."""
+    manifest.seek(0)
+    try:
+        return dict(json.loads(manifest.readall())["files"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _digest(file: Path) -> str:
+    try:
+        with open(file, "rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError:
+        return ""

@@ -1,0 +1,312 @@
+"""A run's folder: one run's own from the first moment, whole at the end, and never in another's place unasked."""
+
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from chainrule.cli.folder import FILES, MANIFEST, check, claim
+from chainrule.errors import ChainruleError
+from chainrule.files import PREFIX
+
+UNFINISHED = '{"unfinished": "by process 1"}'
+
+
+def made(wanted: Path, content: str = "1", **options) -> Path:
+    """A finished run."""
+    with claim(wanted, **options) as folder:
+        folder.write("model.safetensors", content)
+        folder.write("run.toml", "2")
+        return folder.finish()
+
+
+def refused(sentence: str, *arguments, **options) -> None:
+    with pytest.raises(ChainruleError, match=f"^{re.escape(sentence)}$"):
+        claim(*arguments, **options)
+
+
+def tree(place: Path) -> list[str]:
+    return sorted(str(path.relative_to(place)) for path in place.rglob("*"))
+
+
+def test_a_run_has_its_folder_from_the_first_moment(here):
+    with claim(Path("runs/digits"), counted=True) as folder:
+        assert folder.name == Path("runs/digits")
+        assert "unfinished" in json.loads((here / "runs" / "digits" / MANIFEST).read_text())
+        with claim(Path("runs/digits"), counted=True) as second:
+            assert second.name == Path("runs/digits-2")
+        refused(
+            "runs/digits is being written by another training. Name another folder by --out.",
+            Path("runs/digits"),
+            overwrite=True,
+        )
+        with pytest.raises(ChainruleError, match=r"^runs/digits is unfinished: its training is still running, or was"):
+            check("runs/digits")
+        folder.write("run.toml", "1")
+        assert folder.finish() == Path("runs/digits")
+    assert tree(here) == ["runs", "runs/digits", f"runs/digits/{MANIFEST}", "runs/digits/run.toml"]
+    assert check("runs/digits") == ""
+
+
+def test_a_folder_is_whole_or_is_not(here, monkeypatch):
+    calls = []
+
+    def fsync(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with claim(here / "runs" / "a" / "b") as folder:
+        folder.write("run.toml", "1")
+        with pytest.raises(OSError, match="No space left"):
+            folder.write("metrics.json", "2")
+    assert tree(here) == []
+
+
+def test_a_full_disk_is_noticed_when_the_folder_is_claimed(here, monkeypatch):
+    (here / "runs").mkdir()
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+    refused("Can't write runs/a/b: No space left on device. Name another folder by --out.", Path("runs/a/b"))
+    assert tree(here) == ["runs"]
+
+
+def test_a_folder_is_as_readable_as_others(here):
+    (here / "other").mkdir()
+    (here / "file").write_text("")
+    folder = made(here / "made")
+    assert folder.stat().st_mode == (here / "other").stat().st_mode
+    for name in ("run.toml", MANIFEST):
+        assert (folder / name).stat().st_mode == (here / "file").stat().st_mode
+
+
+def test_an_empty_folder_may_be_used_and_stays_if_the_run_fails(here):
+    (here / "mine").mkdir()
+    claim(Path("mine")).release()
+    assert tree(here) == ["mine"]
+    assert made(Path("mine")) == Path("mine")
+
+
+def test_the_working_folder(here, monkeypatch):
+    (here / "inside").mkdir()
+    refused(". is not empty, and holds no run. Name another folder by --out.", Path("."))
+    monkeypatch.chdir("inside")
+    made(Path("."))
+    assert tree(here / "inside") == [MANIFEST, "model.safetensors", "run.toml"]
+
+
+def test_a_working_folder_that_is_gone(here, monkeypatch):
+    (here / "gone").mkdir()
+    monkeypatch.chdir("gone")
+    (here / "gone").rmdir()
+    refused("Can't write runs/a: No such file or directory. Name another folder by --out.", Path("runs/a"))
+
+
+def test_links_are_followed(here):
+    (here / "link").symlink_to("there/deep")
+    made(Path("link"))
+    assert (here / "there" / "deep" / "run.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda path: path.write_text("a file"), "x is a file. Name another folder by --out."),
+        (lambda path: made(path), "x holds a run. Name another folder by --out, or replace it: --overwrite."),
+        (
+            lambda path: (path.mkdir(), (path / "a").write_text("")),
+            "x is not empty, and holds no run. Name another folder by --out.",
+        ),
+    ],
+)
+def test_a_folder_that_is_taken(here, make, sentence):
+    make(here / "x")
+    before = tree(here)
+    refused(sentence, Path("x"))
+    assert tree(here) == before
+    assert made(Path("x"), counted=True) == Path("x-2")
+
+
+# Replacing
+
+
+def test_an_old_run_stays_until_the_new_one_is_finished(here):
+    made(Path("x"), "old")
+    with claim(Path("x"), overwrite=True) as folder:
+        assert folder.name == Path("x")
+        folder.write("model.safetensors", "new")
+        assert (here / "x" / "model.safetensors").read_text() == "old"
+        assert check("x") == ""
+        folder.finish()
+    assert (here / "x" / "model.safetensors").read_text() == "new"
+    assert tree(here) == ["x", f"x/{MANIFEST}", "x/model.safetensors"]
+
+
+def test_an_old_run_stays_if_the_new_one_fails(here):
+    made(Path("x"), "old")
+    before = tree(here)
+    claim(Path("x"), overwrite=True).release()
+    assert tree(here) == before
+
+
+def test_a_run_of_an_older_version_may_be_replaced(here):
+    (made(Path("x")) / MANIFEST).unlink()
+    made(Path("x"), "new", overwrite=True)
+    assert (here / "x" / "model.safetensors").read_text() == "new"
+
+
+def test_where_two_folders_cannot_change_names_at_once(here, monkeypatch):
+    made(Path("x"), "old")
+    monkeypatch.setattr("chainrule.cli.folder._swapped", lambda *_: False)
+    made(Path("x"), "new", overwrite=True)
+    assert (here / "x" / "model.safetensors").read_text() == "new"
+    assert [path.name for path in here.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_what_no_run_wrote_is_never_removed(here, monkeypatch, swapped):
+    if not swapped:
+        monkeypatch.setattr("chainrule.cli.folder._swapped", lambda *_: False)
+    made(Path("x"), "old")
+    with claim(Path("x"), overwrite=True) as folder:
+        (here / "x" / "notes.txt").write_text("mine")  # comes while the new run is trained
+        folder.write("model.safetensors", "new")
+        folder.finish()
+    assert tree(here) == ["x", "x-replaced", "x-replaced/notes.txt", f"x/{MANIFEST}", "x/model.safetensors"]
+    (here / "x" / "notes.txt").write_text("mine")
+    refused("x holds notes.txt, which no run wrote. Name another folder by --out.", Path("x"), overwrite=True)
+    (here / "y").mkdir()
+    (here / "y" / "a").write_text("")
+    refused("y is not empty, and holds no run. Name another folder by --out.", Path("y"), overwrite=True)
+
+
+# Many at once
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from chainrule.cli.folder import claim
+sys.stdin.readline()
+for number in range(15):
+    with claim(Path("runs/x"), counted=True) as folder:
+        folder.write("run.toml", folder.name.name)
+        print(folder.finish(), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_runs_of_many_processes_that_begin_and_end_at_once(here):
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    for writer in writers:
+        writer.stdin.write("\n")  # type: ignore[union-attr]
+        writer.stdin.flush()  # type: ignore[union-attr]
+    names = [name for writer in writers for name in writer.communicate()[0].split()]
+    assert len(names) == len(set(names)) == 60
+    assert {name: (here / name / "run.toml").read_text() for name in names} == {name: Path(name).name for name in names}
+    assert {str(path.relative_to(here)) for path in (here / "runs").iterdir()} == set(names)
+
+
+def test_runs_of_many_threads_that_fail_and_finish(here):
+    def run(number: int) -> Path | None:
+        with claim(Path("runs/x"), counted=True) as folder:
+            folder.write("run.toml", str(number))
+            return None if number % 3 == 0 else folder.finish()
+
+    with ThreadPoolExecutor(60) as pool:
+        names = [name for name in pool.map(run, range(180)) if name]
+    assert len(names) == len(set(names)) == 120
+    assert sorted((here / name / "run.toml").read_text() for name in names) == sorted(
+        str(number) for number in range(180) if number % 3
+    )
+    assert {path.name for path in (here / "runs").iterdir() if any(path.iterdir())} == {name.name for name in names}
+
+
+def test_the_same_run_replaced_by_many_at_once(here):
+    made(Path("x"), "old")
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda number: made(Path("x"), str(number), overwrite=True), range(40)))
+    assert check("x") == ""
+    assert [path.name for path in here.iterdir()] == ["x"]
+
+
+# Killed runs
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from chainrule.cli.folder import claim
+with claim(Path("x"), overwrite=True) as folder:
+    folder.write("model.safetensors", "partial")
+    folder.write("predictions.png", "partial")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_the_folder_of_a_killed_run_is_taken_over(here):
+    subprocess.run([sys.executable, "-c", KILLED])
+    assert tree(here) == ["x", f"x/{MANIFEST}", "x/model.safetensors", "x/predictions.png"]
+    with pytest.raises(ChainruleError, match=r"^x is unfinished"):
+        check("x")
+    made(Path("x"))
+    assert tree(here) == ["x", f"x/{MANIFEST}", "x/model.safetensors", "x/run.toml"]
+
+
+@pytest.mark.slow
+def test_what_a_killed_run_left_beside_another_is_removed(here):
+    made(Path("x"), "old")
+    subprocess.run([sys.executable, "-c", KILLED])
+    assert [path.name[: len(PREFIX)] for path in here.iterdir() if path.name != "x"] == [PREFIX]
+    assert (here / "x" / "model.safetensors").read_text() == "old"
+    made(Path("y"))
+    assert sorted(path.name for path in here.iterdir()) == ["x", "y"]
+
+
+# The manifest
+
+
+def test_altered_files_are_named(here):
+    folder = made(here / "x")
+    assert check(folder) == ""
+    (folder / "notes.txt").write_text("mine")
+    assert check(folder) == ""
+    (folder / "run.toml").write_text("3")
+    assert check(folder) == "run.toml"
+    (folder / "run.toml").unlink()
+    assert check(folder) == "run.toml"
+    (folder / "model.safetensors").write_text("another")
+    with pytest.raises(ChainruleError, match=r"^.*/x/model.safetensors is not the model that this run wrote\. Use an"):
+        check(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"files": 3}', UNFINISHED, "\udcff"])
+def test_a_manifest_that_says_nothing_is_that_of_an_unfinished_run(here, content):
+    folder = made(here / "x")
+    (folder / MANIFEST).write_text(content, errors="surrogateescape")
+    with pytest.raises(ChainruleError, match="is unfinished"):
+        check(folder)
+
+
+@pytest.mark.parametrize("path", ["none", "file", "folder", "a\0b", "x" * 300])
+def test_what_is_no_run_is_not_checked(here, path):
+    (here / "file").write_text("")
+    (here / "folder").mkdir()
+    assert check(path) == ""
+
+
+def test_every_file_of_a_run_is_known(run, flowers, here, pictures):
+    for network in ('"Dense(2) >> Softmax()"', '"Dense(1)" --task regression --target width'):
+        assert run(f"train flowers.csv --epochs 1 --network {network}").code == 0
+    written = {path.name for path in here.glob("runs/*/*")}
+    assert written == {*FILES, MANIFEST}
