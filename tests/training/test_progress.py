@@ -59,8 +59,9 @@ def test_a_bar_in_a_terminal(monkeypatch):
     text = stream.getvalue()
     assert "\x1b[" in text
     assert "━" in text
-    last = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", text).strip().splitlines()[-1]
-    assert re.search(r"epoch 20/20 .* [\d,]+ examples/s cost 0\.05  validation accuracy 0\.5", last)
+    bar, figures = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", text).strip().splitlines()[-2:]
+    assert re.search(r"epoch 20/20 ━+ 00:00 [\d,]+ examples/s$", bar)
+    assert figures.strip() == "cost 0.05   validation accuracy 0.5"
 
 
 def test_the_bar_is_cleared_away_when_training_fails(monkeypatch):
@@ -76,13 +77,21 @@ def test_the_bar_is_cleared_away_when_training_fails(monkeypatch):
     assert stream.getvalue().count("\x1b[?25l") == stream.getvalue().count("\x1b[?25h") == 1  # the cursor is back
 
 
-def test_a_narrow_terminal_cuts_the_figures_but_keeps_one_line(monkeypatch):
+@pytest.mark.parametrize("width", [50, 60, 80, 200])
+def test_the_bar_and_its_figures_fit_the_terminal_and_none_is_cut(monkeypatch, width):
     stream = terminal(monkeypatch)
-    monkeypatch.setenv("COLUMNS", "60")
-    show(20)
+    monkeypatch.setenv("COLUMNS", str(width))
+    figures = {"cost": 0.061234, "accuracy": 0.97654, "validation_cost": 0.053, "validation_accuracy": 0.98}
+    with Progress(True, 200, steps=4, rows=10) as shown:
+        for epoch in range(1, 201):
+            shown.step(epoch, 4)
+            shown.epoch({"epoch": epoch, **figures})
     lines = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", stream.getvalue()).replace("\r", "\n").splitlines()
-    assert max(map(len, lines)) <= 60
-    assert re.search(r"epoch 20/20 ━+ 00:00 [\d,]+ examples/s ", lines[-1])
+    assert max(map(len, lines)) <= width
+    start = max(place for place, line in enumerate(lines) if line.startswith("epoch"))
+    assert re.fullmatch(r"epoch 200/200 ━+ 00:00 [\d,]+ examples/s", lines[start])
+    said = " ".join(" ".join(lines[start + 1 :]).split())
+    assert said == "cost 0.06123, validation 0.053 accuracy 0.9765, validation 0.98"
 
 
 def test_speed_leaves_compilation_out(monkeypatch, capsys):

@@ -42,7 +42,7 @@ class Progress:
         epoch = int(row["epoch"])
         figures = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in row.items() if name != "epoch")
         if self.bar:
-            self.bar.update(self.task, figures=figures)
+            self.bar.update(self.task, figures=_paired(row))
         elif self.lines and (epoch in (1, self.epochs) or epoch % -(-self.epochs // LINES) == 0):
             speed = self._speed(epoch * self.steps)
             print(f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}  {figures}  {speed}".rstrip(), flush=True)
@@ -55,18 +55,34 @@ class Progress:
         return f"{examples / seconds:,.0f} examples/s" if examples and seconds else ""
 
 
+def _paired(row: Row) -> str:
+    """Each figure, and beside it what it is on the validation data."""
+    pairs = []
+    for name in dict.fromkeys(name.removeprefix("validation_") for name in row if name != "epoch"):
+        words = name.replace("_", " ")
+        figures = [f"{words} {row[name]:.4g}"] if name in row else []
+        if (held := row.get(f"validation_{name}")) is not None:
+            figures.append(f"validation {'' if figures else f'{words} '}{held:.4g}")
+        pairs.append(", ".join(figures))
+    return "   ".join(pairs)
+
+
 def _bar(total: int) -> tuple[Any, Any]:
+    """A bar, and below it the figures, which a narrow terminal folds rather than cuts."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-    from rich.table import Column
+    from rich.text import Text
 
-    whole = lambda: Column(no_wrap=True)  # noqa: E731
-    bar = Progress(
-        TextColumn("epoch {task.fields[epoch]}", table_column=whole()),
-        BarColumn(bar_width=16, table_column=whole()),
-        TimeRemainingColumn(compact=True, table_column=whole()),
-        TextColumn("[dim]{task.fields[speed]}", table_column=whole()),
-        TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+    class Bar(Progress):
+        def get_renderables(self) -> Any:
+            yield self.make_tasks_table(self.tasks)
+            yield from (Text(task.fields["figures"]) for task in self.tasks if task.fields["figures"])
+
+    bar = Bar(
+        TextColumn("epoch {task.fields[epoch]}"),
+        BarColumn(bar_width=None),
+        TimeRemainingColumn(compact=True),
+        TextColumn("[dim]{task.fields[speed]}"),
         console=Console(),
         expand=True,
     )
