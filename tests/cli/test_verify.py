@@ -22,6 +22,14 @@ def test_with_values(run):
     assert "LeakyReLU(slope=0.2)" in said.out
 
 
+def test_several(run):
+    said = run('verify Identity ReLU "LeakyReLU(0.2)" --sample 10000019')
+    assert said.code == 0
+    rows = [line.split()[0] for line in said.out.splitlines()[3:6]]
+    assert rows == ["Identity()", "ReLU()", "LeakyReLU(slope=0.2)"]
+    assert run("verify Identity Dense --sample 10000019").code == 2
+
+
 def test_all_of_them(run, monkeypatch):
     formulas = [formula for formula in measuring.verifiable() if type(formula).__name__ in ("ReLU", "Identity")]
     monkeypatch.setattr(measuring, "verifiable", lambda: formulas)

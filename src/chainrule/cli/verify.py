@@ -9,8 +9,9 @@ import typer
 
 
 def verify(
-    formula: Annotated[
-        str | None, typer.Argument(metavar="FORMULA", help='ELU, "LeakyReLU(0.2)", CrossEntropy, …; all, if not said.')
+    formulas: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FORMULA", help='ELU, "LeakyReLU(0.2)", CrossEntropy, …; all, if none is said.'),
     ] = None,
     sample: Annotated[
         str,
@@ -28,9 +29,9 @@ def verify(
     from chainrule.textbook.accuracy import accuracy, verifiable
 
     every = choices.whole("--sample", sample, 1, 2**31)
-    formulas = verifiable() if formula is None else [parse(formula)]
-    with _progress(len(formulas)) as step:
-        found = [accuracy(each, every, lambda part, each=each: step(each, part)) for each in formulas]
+    chosen = [parse(formula) for formula in formulas] if formulas else verifiable()
+    with _progress(len(chosen)) as step:
+        found = [accuracy(each, every, lambda part, each=each: step(each, part)) for each in chosen]
     _show(found)
     return 0 if all(each.kept for each in found) else 1
 
