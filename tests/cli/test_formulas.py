@@ -2,7 +2,9 @@ import re
 import sys
 
 import pytest
+from rich.cells import cell_len
 
+from chainrule.cli.output import NOTATION
 from chainrule.families import FAMILIES, members
 from chainrule.notation import formulas
 
@@ -28,8 +30,17 @@ def test_a_family(run, family):
 
 def test_a_line_tells_the_fields_and_the_mathematics(run):
     lines = run("list activations").out.splitlines()
-    assert "  ELU(alpha=1.0)  x if x > 0 else alpha * (exp(x) - 1)" in lines
-    assert "  L2(strength)  strength * sum(w**2)" in run("list regularizers").out.splitlines()
+    assert "  ELU(alpha=1.0)                     f(x) = x for x > 0, α (eˣ − 1) otherwise" in lines
+    assert re.search(r"\n  L2\(strength\) +R = λ Σⱼ wⱼ²\n", run("list regularizers").out)
+    assert re.search(r"\n  Momentum\(.*\) +v ← γ v \+ η g; θ ← θ − v\n", run("list optimizers").out)
+
+
+def test_where_no_terminal_is_the_mathematics_stand_below_each_other_and_nothing_is_cut(run):
+    for family in FAMILIES:
+        lines = run(f"list {family}").out.splitlines()[1:-1]
+        assert "…" not in "".join(lines)
+        places = {re.search(r"(?<=\S)  +(?=\S)", line).end() for line in lines if len(line.split("  ")[1]) <= NOTATION}
+        assert len(places) <= 1
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
@@ -40,5 +51,6 @@ def test_in_a_terminal_lines_are_cut_to_its_width(run, monkeypatch, width):
     monkeypatch.setenv("TERM", "xterm")
     lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in run("list optimizers").out.splitlines()]
     assert len(lines) == len(members("optimizers")) + 2
-    assert max(map(len, lines)) == width
-    assert all(line.rstrip()[-1] == "…" for line in lines if len(line.rstrip()) == width)
+    assert max(map(cell_len, lines)) == width  # the hat of m̂ takes no place of its own
+    assert any("θ ← θ" in line for line in lines)
+    assert all(line.rstrip()[-1] == "…" for line in lines if cell_len(line.rstrip()) == width)

@@ -31,6 +31,28 @@ Notation   ELU(alpha=1.0)
 """
 
 
+@pytest.mark.parametrize("words", ["LSTM", '"LSTM(3)"', "Conv2D", "Adam", '"OneCycle(0.1)"'])
+def test_numbers_and_notations_are_not_broken_at_80_columns(run, monkeypatch, words):
+    whole = run(f"show {words}").out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = re.sub(r"\x1b\[[\d;]*m", "", run(f"show {words}").out)
+    table = narrow[narrow.index("\nfield ") :]
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert not re.search(r"[<>=](?=\s)(?! \d)", table.split("\nparameter ")[0].split("\n\n")[0])
+    for piece in ("Orthogonal(gain=1.0)", "GlorotUniform()", "0.001", "1e-08", "0.0"):
+        assert whole.count(piece) == narrow.count(piece)
+
+
+def test_a_default_is_shown_where_the_value_is_another(run):
+    rows = {line.split()[0]: line.split()[1:4] for line in run('show "Adam(0.1)"').out.splitlines() if line}
+    assert rows["learning_rate"] == ["η", "0.1", "0.001"]
+    assert rows["beta1"][:2] == ["β₁", "0.9"]
+    assert rows["beta1"][2] != "0.9"
+
+
 def test_the_example_of_the_help(run):
     said = run("show ELU")
     assert (said.code, said.err) == (0, "")

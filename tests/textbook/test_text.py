@@ -5,12 +5,13 @@ import sympy as sp
 
 from chainrule.activations import ELU, LeakyReLU, Sigmoid, Softmax
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
+from chainrule.families import FAMILIES, members
 from chainrule.initializers import HeNormal, Orthogonal
 from chainrule.layers import GRU, LSTM, Conv2D
 from chainrule.metrics import RMSE, Accuracy
 from chainrule.optimizers import Adam, ClipNorm
 from chainrule.regularizers import L1, L2
-from chainrule.schedules import CosineDecay
+from chainrule.schedules import CosineDecay, ExponentialDecay
 from chainrule.textbook.equations import derivatives, equations
 from chainrule.textbook.expression import Transposed, symbol
 from chainrule.textbook.text import text
@@ -143,3 +144,28 @@ x = symbol("x")
 )
 def test_an_expression(expression, shown):
     assert text(expression) == shown
+
+
+@pytest.mark.parametrize(
+    ("formula", "row"),
+    [
+        (LeakyReLU(0.2), "f(x) = x for x > 0, 0.2 x otherwise"),
+        (Softmax, "fᵢ(x) = exp(xᵢ)/Σⱼ exp(xⱼ)"),
+        (Conv2D, "y_i,j,f = Σ_k,l,c W_k,l,c,f x_(stride i + dilation k − pad,stride j + dilation l − pad,c) + b_f"),
+        (CosineDecay, "η(t) = final + (initial − final) (1 + cos(π min(1, t/steps)))/2"),
+        (ExponentialDecay, "η(t) = initial factor^(t/steps)"),
+        (HeNormal, "W ~ N(0, 2/fan_in)"),
+        (RMSE, "√(1/n Σⱼ (aⱼ − Eⱼ)²)"),
+    ],
+)
+def test_on_one_row(formula, row):
+    assert equations(formula, not isinstance(formula, type))[0].row() == row
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_formula_has_its_rows(family):
+    for formula in members(family):
+        for equation in equations(formula):
+            assert "\n" not in equation.row()
+            if "\n" not in equation.text() and "/" not in equation.row():
+                assert equation.row() == equation.text()

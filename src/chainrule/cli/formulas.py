@@ -20,15 +20,12 @@ def list_formulas(
     from chainrule.families import FAMILIES, members
     from chainrule.formula import written
     from chainrule.notation import nearest
+    from chainrule.textbook.equations import equations
 
     if family is not None and family not in FAMILIES:
         raise ChainruleError(
             f"There is no family {family!r}.{nearest(family, FAMILIES)} They are {', '.join(FAMILIES)}."
         )
     for name in [family] if family else FAMILIES:
-        output.formulas(name, [(written(formula), _mathematics(formula)) for formula in members(name)])
-
-
-def _mathematics(formula: type) -> str:
-    lines = (line.strip() for line in formula.textbook.splitlines())  # type: ignore[attr-defined]
-    return "; ".join(line for line in lines if line)
+        rows = {written(formula): "; ".join(each.row() for each in equations(formula)) for formula in members(name)}
+        output.formulas(name, rows)

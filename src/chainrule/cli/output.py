@@ -19,6 +19,7 @@ from chainrule.preparation import Category, Preparation
 from chainrule.training import EarlyStopping
 
 WIDE = 250  # columns of files and pipes, so that nothing is folded there
+NOTATION = 64  # columns of a list there, in which formulas of common length stand
 
 
 def say(*parts: str | tuple[str, str]) -> None:
@@ -76,21 +77,18 @@ def figures(rows: dict[str, dict[str, Any]]) -> None:
     _show(table)
 
 
-def formulas(family: str, rows: list[tuple[str, str]]) -> None:
-    """A family's formulas, one line each; in a terminal cut to its width."""
-    if not sys.stdout.isatty():
-        print(f"{family}\n" + "".join(f"  {written}  {mathematics}\n" for written, mathematics in rows))
-        return
-    terminal = console(sys.stdout)
-    first = min(max(len(written) for written, _ in rows), terminal.width * 3 // 4)
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, width=first)
-    table.add_column(no_wrap=True, max_width=terminal.width - first - 2, style="dim")
-    for written, mathematics in rows:
-        table.add_row(Text(written), Text(mathematics))
-    terminal.print(f"[bold]{family}[/bold]")
-    terminal.print(table)
-    terminal.print()
+def formulas(family: str, rows: dict[str, str]) -> None:
+    """A family's formulas, a line each: how it is written, and its mathematics; both are cut to a terminal's width."""
+    out, whole = console(sys.stdout), not sys.stdout.isatty()
+    first = min(max(map(len, rows)), NOTATION if whole else (out.width - 4) // 2)
+    out.print(Text(family, "bold"))
+    for written, mathematics in rows.items():
+        left, line = Text(written), Text("  ")
+        left.truncate(len(left) if whole else first, overflow="ellipsis")
+        line.append(left).append(" " * max(first - len(left), 0)).append(f"  {mathematics}", "dim")
+        line.truncate(len(line) if whole else out.width, overflow="ellipsis")
+        out.print(line, soft_wrap=True)
+    out.print()
 
 
 def layers(rows: Iterable[SummaryRow]) -> None:

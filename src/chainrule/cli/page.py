@@ -1,5 +1,6 @@
 """How a formula's page is printed."""
 
+import re
 import sys
 from itertools import zip_longest
 
@@ -16,6 +17,9 @@ COLOURS = ("blue", "dark_orange")
 
 BETWEEN = 4
 """Columns between two plots."""
+
+JOINT = "\ue000"
+"""Stands for a blank at which no line is broken; Rich would break at the one that Unicode has."""
 
 
 def show_page(page: Page) -> None:
@@ -39,7 +43,7 @@ def show_page(page: Page) -> None:
             if said:
                 ends.add_row(Text(name, "dim"), Text(said))
         out.print(ends)
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    print("\n".join(line.rstrip() for line in captured.get().replace(JOINT, " ").splitlines()))
 
 
 def _equations(out: Console, equations: list[Equation]) -> None:
@@ -88,8 +92,14 @@ def _table(out: Console, names: tuple[str, ...], rows: list) -> None:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for place in kept:
-        table.add_column(names[place], overflow="fold", no_wrap=place == 0)
+        narrow = max(len(row[place]) for row in rows) <= out.width // 4
+        table.add_column(names[place], overflow="fold", no_wrap=place == 0 or narrow)
     for row in rows:
-        table.add_row(*(Text(row[place], "bold" if place == 0 else "") for place in kept))
+        table.add_row(*(Text(_joined(row[place]), "bold" if place == 0 else "") for place in kept))
     out.print(table)
     out.print()
+
+
+def _joined(text: str) -> str:
+    """A text in which a number stays on the line of its sign: >= 1."""
+    return re.sub(r"(?<=[<>=]) (?=[\d−-])", JOINT, text)

@@ -36,6 +36,10 @@ class Equation(NamedTuple):
         """For a terminal."""
         return text(self.line, self.sign)
 
+    def row(self) -> str:
+        """For a list: on one row."""
+        return text(self.line, self.sign, one_row=True)
+
     def latex(self) -> str:
         """For papers."""
         return latex(self.line, self.sign)

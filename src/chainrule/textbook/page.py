@@ -116,6 +116,7 @@ def _fields(kind: type[Formula], made: Formula | None) -> list[FieldRow]:
         letter = "" if field.type is bool else text(letters[field.name])
         default = "required" if field.name in _required(kind) else notation(field.default)
         value = notation(getattr(made, field.name)) if made else ""
+        default = "" if made and default in ("required", value) else default
         meaning = re.sub(r"^[^\W\d_]\w?, ", "", field.metadata.get("meaning", ""))
         said = letter if letter != field.name else ""
         rows.append(FieldRow(field.name, said, value, default, constraint.expected if constraint else "", meaning))

@@ -18,8 +18,8 @@ RAISED = str.maketrans("0123456789+-=()abcdefghijklmnoprstuvwxyzT", "⁰¹²³�
 LOWERED = str.maketrans("0123456789+-=()aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ")
 
 
-def text(mathematics: Math | Line, sign: str = "=") -> str:
-    """An expression, or a line with the sign after its target, as Unicode text.
+def text(mathematics: Math | Line, sign: str = "=", one_row: bool = False) -> str:
+    """An expression, or a line with the sign after its target, as Unicode text; if so wished, all on one row.
 
     >>> from chainrule.activations import ELU
     >>> from chainrule.textbook.expression import expression
@@ -27,8 +27,11 @@ def text(mathematics: Math | Line, sign: str = "=") -> str:
     ⎧x           for x > 0
     ⎨
     ⎩α (eˣ − 1)  otherwise
+    >>> print(text(expression(ELU), one_row=True))
+    x for x > 0, α (eˣ − 1) otherwise
     """
-    form = _Text.of(mathematics, sign) if isinstance(mathematics, Line) else _Text.print(mathematics)
+    printer = _Row if one_row else _Text
+    form = printer.of(mathematics, sign) if isinstance(mathematics, Line) else printer.print(mathematics)
     shown = re.sub(r"(?<=\d)⋅(?=\d)", "·", str(form)).replace("⋅", " ").replace("-", "−")
     return "\n".join(row.rstrip() for row in shown.splitlines())
 
@@ -123,12 +126,12 @@ class _Text(PrettyPrinter):
             return self.quotient([], [sp.Pow(e.base, -e.exp, evaluate=False)])
         if e.exp == sp.S.Half:
             return super()._print_Pow(e)
-        return _raised(self.inside(e.base, "Atom"), self.deeper(e.exp))
+        return self.raised(self.inside(e.base, "Atom"), self.deeper(e.exp))
 
     def _print_ExpBase(self, e):
         exponent = self.deeper(e.args[0])
         fits = exponent.height() == 1 and _all_in(RAISED, exponent)
-        return _raised(prettyForm("e"), exponent) if fits else self._print_Function(e)
+        return self.raised(prettyForm("e"), exponent) if fits else self._print_Function(e)
 
     def _print_Function(self, e, **options):
         name = {"log": "ln"}.get(e.func.__name__, e.func.__name__.lower())
@@ -147,7 +150,7 @@ class _Text(PrettyPrinter):
         return _row("⌊", inner, "⌋") if inner.height() == 1 else super()._print_floor(e)
 
     def _print_Indexed(self, e):
-        return _lowered(self._print(e.base.label), self.deeper(*e.indices, between=","))
+        return self.lowered(self._print(e.base.label), self.deeper(*e.indices, between=","))
 
     def _print_Product(self, e):
         return _row(self.inside(e.args[0], "Mul"), " ", self.inside(e.args[1], "Mul"), binding=prettyForm.MUL)
@@ -156,7 +159,7 @@ class _Text(PrettyPrinter):
         return _row(self.inside(e.args[0], "Mul"), " ⊙ ", self.inside(e.args[1], "Mul"), binding=prettyForm.MUL)
 
     def _print_Transposed(self, e):
-        return _raised(self.inside(e.args[0], "Atom"), prettyForm("T"))
+        return self.raised(self.inside(e.args[0], "Atom"), prettyForm("T"))
 
     def _print_Indicator(self, e):
         return prettyForm(*self._print(e.args[0]).parens("[", "]"))
@@ -179,12 +182,7 @@ class _Text(PrettyPrinter):
 
     def big(self, sign: str, indices: list, body: Any) -> prettyForm:
         """An operator over indices, which stand beside it or below."""
-        below = self.deeper(*indices, between=",")
-        if _all_in(LOWERED, below):
-            head = _lowered(prettyForm(sign), below)
-        else:
-            head = prettyForm(*prettyForm(sign).below(below))
-            head.baseline = 0
+        head = self.under(prettyForm(sign), self.deeper(*indices, between=","))
         return _row(head, " ", self.inside(body, "Mul"), binding=prettyForm.MUL)
 
     def _print_Piecewise(self, e):
@@ -202,6 +200,55 @@ class _Text(PrettyPrinter):
     def _condition(self, condition: Any) -> prettyForm:
         return prettyForm("otherwise") if condition == True else _row("for ", self._print(condition))  # noqa: E712
 
+    def raised(self, base: prettyForm, exponent: prettyForm) -> prettyForm:
+        """A power: on one row if Unicode has the letters."""
+        if base.height() == 1 and _all_in(RAISED, exponent):
+            return _row(base, str(exponent).replace(" ", "").translate(RAISED), binding=prettyForm.POW)
+        return base**exponent
+
+    def lowered(self, base: prettyForm, index: prettyForm) -> prettyForm:
+        """With an index: on the same row if Unicode has the letters, else on the next."""
+        if _all_in(LOWERED, index):
+            return _row(base, str(index).replace(" ", "").translate(LOWERED), binding=prettyForm.ATOM)
+        rows = [" " * index.width()] * (base.height() - base.baseline) + str(index).splitlines()
+        return _row(base, prettyForm("\n".join(rows)), binding=prettyForm.ATOM)
+
+    def under(self, sign: prettyForm, indices: prettyForm) -> prettyForm:
+        """A sign with its indices: beside it if Unicode has the letters, else below it."""
+        if _all_in(LOWERED, indices):
+            return self.lowered(sign, indices)
+        head = prettyForm(*sign.below(indices))
+        head.baseline = 0
+        return head
+
+
+class _Row(_Text):
+    """The same on one row: fractions with a stroke, cases one after another, ^ and _ where Unicode has no letters."""
+
+    depth = 1
+
+    def raised(self, base, exponent):
+        if _all_in(RAISED, exponent):
+            return super().raised(base, exponent)
+        return _row(base, "^", _whole(exponent), binding=prettyForm.POW)
+
+    def lowered(self, base, index):
+        if _all_in(LOWERED, index):
+            return super().lowered(base, index)
+        return _row(base, "_", _whole(index), binding=prettyForm.ATOM)
+
+    def under(self, sign, indices):
+        return self.lowered(sign, indices)
+
+    def _print_Piecewise(self, e):
+        cases = [_row(self.deeper(value), " ", self._condition(condition)) for value, condition in e.args]
+        return _row(*[form for case in cases for form in (", ", case)][1:])
+
+
+def _whole(form: prettyForm) -> prettyForm:
+    """In brackets, if it is of several words."""
+    return _brackets(form) if re.search("[ ⋅/]", str(form)) else form
+
 
 def _row(*forms: Any, binding: int = prettyForm.OPEN) -> prettyForm:
     return prettyForm(*prettyForm.next(*forms), binding=binding)
@@ -213,18 +260,3 @@ def _brackets(form: prettyForm) -> prettyForm:
 
 def _all_in(letters: dict, form: Any) -> bool:
     return "\n" not in str(form) and all(ord(letter) in letters for letter in str(form).replace(" ", ""))
-
-
-def _raised(base: prettyForm, exponent: prettyForm) -> prettyForm:
-    """A power: on one row if Unicode has the letters."""
-    if base.height() == 1 and _all_in(RAISED, exponent):
-        return _row(base, str(exponent).replace(" ", "").translate(RAISED), binding=prettyForm.POW)
-    return base**exponent
-
-
-def _lowered(base: prettyForm, index: prettyForm) -> prettyForm:
-    """With an index: on the same row if Unicode has the letters, else on the next."""
-    if _all_in(LOWERED, index):
-        return _row(base, str(index).replace(" ", "").translate(LOWERED), binding=prettyForm.ATOM)
-    rows = [" " * index.width()] * (base.height() - base.baseline) + str(index).splitlines()
-    return _row(base, prettyForm("\n".join(rows)), binding=prettyForm.ATOM)
