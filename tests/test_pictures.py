@@ -42,17 +42,22 @@ def test_a_confusion_matrix_grows_with_its_classes_up_to_a_page(classes):
 @pytest.mark.parametrize("name", ["$x_{$", r"$\nothing$", "猫", "a\nb", "", "<b>", "%s {}"])
 def test_names_from_the_data_are_no_mathematics_and_never_stop_a_picture(name):
     assert size(pictures.confusion(np.eye(2), (name, "other"))) == (540, 540)
-    assert size(pictures.predictions(np.arange(3.0), np.arange(3.0), name)) == (720, 720)
+    assert size(pictures.predictions(np.arange(3.0)[:, None], np.arange(3.0)[:, None], (name,))) == (720, 720)
 
 
 @pytest.mark.parametrize("predicted", [[1.0, 1.0], [1e30, -1e30], [np.inf, 1.0], [np.nan, 1.0]])
 def test_predictions_of_any_size(predicted):
-    assert size(pictures.predictions(np.array(predicted), np.array([1.0, 1.0]), "y")) == (720, 720)
+    assert size(pictures.predictions(np.array(predicted)[:, None], np.ones((2, 1)), ("y",))) == (720, 720)
+
+
+def test_a_panel_for_each_target():
+    values = np.arange(6.0).reshape(3, 2)
+    assert size(pictures.predictions(values, values, ("height", "weight"))) == (1440, 720)
 
 
 def test_many_predictions():
     values = np.random.default_rng(0).normal(size=2000)
-    assert size(pictures.predictions(values, values, "y")) == (720, 720)
+    assert size(pictures.predictions(values[:, None], values[:, None], ("y",))) == (720, 720)
 
 
 def test_the_same_results_give_the_same_bytes():

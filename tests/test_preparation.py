@@ -281,6 +281,58 @@ def test_categories_by_numbers_that_their_type_rounds_are_refused(kind, value):
     )
 
 
+@given(columns)
+def test_several_targets_come_back_in_their_own_units(table):
+    preparation = Preparation.fit(table, target=("target", "height"))
+    assert (preparation.task, preparation.roles.inputs) == ("regression", ("kind",))
+    targets, raw = preparation.targets(table), preparation.raw_targets(table)
+    assert (targets.dtype, targets.shape) == (np.float32, (len(table["target"]), 2))
+    np.testing.assert_array_equal(raw, np.stack([table["target"], table["height"]], axis=1))
+    for column, name in enumerate(("target", "height")):
+        alone = Preparation.fit(table, target=name, task="regression")
+        np.testing.assert_array_equal(targets[:, [column]], alone.targets(table))
+        np.testing.assert_array_equal(preparation.restore(targets)[:, [column]], alone.restore(targets[:, [column]]))
+    assert Preparation.from_json(preparation.to_json()) == preparation
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        (
+            {"target": ("pay", "city")},
+            "people: several targets must be numbers, to be regressed together, but 'city' is of classes. "
+            "Train a model for each target.",
+        ),
+        (
+            {"target": ("pay", "age"), "task": "classification"},
+            "people: several targets must be numbers, to be regressed together, but 'pay' is of classes. "
+            "Train a model for each target.",
+        ),
+        (
+            {"target": ("pay", "city"), "task": "regression"},
+            "people, row 1, column 'city': expected a number, got 'Rome'. Mend the cell.",
+        ),
+        ({"target": ("pay", "age", "pay")}, "people: the target 'pay' is named twice. Name it once."),
+        (
+            {"target": ("pay", "age"), "drop": "age"},
+            "people: column 'age' is both dropped and the target. Choose one.",
+        ),
+        (
+            {"target": ("pay", "age", "city")},
+            "people: no input columns are left beside the targets 'pay', 'age', 'city'. Drop fewer.",
+        ),
+    ],
+)
+def test_several_targets_are_numbers(choices, message):
+    assert refusal(Preparation.fit, people(), **choices) == message
+
+
+def test_a_row_is_trained_on_where_all_its_targets_are_known():
+    table = {"a": [1, 2, 3, 4], "b": [1, None, 3, 4], "c": [1, 2, None, 4]}
+    preparation = Preparation.fit(table, target=("b", "c"), missing="median")
+    assert preparation.complete(table)["a"].tolist() == [1, 4]
+
+
 BLANKS = {"age": [20, None, 40, 40], "city": ["Rome", "Oslo", None, "Rome"], "target": [0.5, 1, 2, None]}
 
 

@@ -15,7 +15,7 @@ from chainrule.dates import Date, Order, times
 from chainrule.errors import ChainruleError, cut, warn
 from chainrule.layer import Masked
 from chainrule.records import require
-from chainrule.table import Table, blanks, check_column, is_rounded, label, live, meaning
+from chainrule.table import Table, blanks, check_column, is_rounded, label, live, meaning, shortened
 
 Unit = Literal["words", "characters"]
 Shape = tuple[int, ...]
@@ -77,6 +77,14 @@ class Number:
             numbers = np.where(blank, self.fill, numbers)
         return ((numbers - self.mean) / self.scale).astype(np.float32)
 
+    def expected(self, table: Table, values: np.ndarray) -> np.ndarray:
+        """What a network is to give for a column's cells, none of them blank."""
+        return self.encode(values)
+
+    def restore(self, outputs: np.ndarray) -> np.ndarray:
+        """Standardised numbers in their own units, float64."""
+        return outputs.astype(np.float64) * self.scale + self.mean
+
 
 @dataclass(frozen=True)
 class Category:
@@ -136,6 +144,21 @@ class Category:
             places = {text: self._meanings.get(meaning(text), -1) for text in set(texts[other])}
             codes[other] = [places[text] for text in texts[other]]
         return codes
+
+    def expected(self, table: Table, texts: np.ndarray) -> np.ndarray:
+        """What a network is to give for a table's cells: their `codes`. Refuses a value that training never showed."""
+        codes = self.codes(texts)
+        if (codes < 0).any():
+            row = int((codes < 0).argmax())
+            raise ChainruleError(
+                f"{table.place(row, self.name)}: the class {texts[row]!r} was never seen in training "
+                f"({shortened(self.values)}). Mend the cell, or train on rows of that class."
+            )
+        return codes
+
+    def restore(self, outputs: np.ndarray) -> np.ndarray:
+        """The probabilities of the values, as they are."""
+        return outputs
 
     def unseen(self, texts: np.ndarray) -> Counter[str]:
         """The values that training never showed, and how often each occurs."""

@@ -33,7 +33,7 @@ def default_network(preparation: Preparation) -> str:
             body = "Flatten() >> Dense(256) >> ReLU() >> Dropout(0.5)"
         case "table":
             body = "Dense(128) >> ReLU() >> Dropout(0.2)" if classes else "Dense(64) >> ReLU() >> Dense(64) >> ReLU()"
-    return f"{body} >> Dense({classes}) >> Softmax()" if classes else f"{body} >> Dense(1)"
+    return f"{body} >> Dense({classes}) >> Softmax()" if classes else f"{body} >> Dense({len(preparation.predicted)})"
 
 
 def _shortening(shape: tuple[int, ...]) -> str:

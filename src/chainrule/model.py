@@ -152,8 +152,10 @@ class Model:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The metrics that tell most about a model of this kind."""
-        return (R2(), RMSE(), MAE()) if self.classes is None else (Accuracy(),)
+        """The metrics that tell most about a model of this kind; none that would add the units of several targets."""
+        if self.classes is not None:
+            return (Accuracy(),)
+        return (R2(), RMSE(), MAE()) if self.preparation is None or len(self.preparation.predicted) == 1 else (R2(),)
 
     def penalty(self) -> float:
         """What the regulariser adds to the cost."""

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,17 +58,16 @@ def confusion(matrix: np.ndarray, classes: tuple[Any, ...]) -> bytes:
     return png(figure)
 
 
-def predictions(predicted: np.ndarray, expected: np.ndarray, target: str) -> bytes:
-    """Predicted values against expected ones; the diagonal is perfect."""
-    figure, (axis,) = canvas(1, (4.8, 4.8))
-    low, high = min(predicted.min(), expected.min()), max(predicted.max(), expected.max())
-    axis.plot([low, high], [low, high], color=INK, linewidth=1, linestyle=":")
+def predictions(predicted: np.ndarray, expected: np.ndarray, targets: Sequence[str]) -> bytes:
+    """Predicted values against expected ones, (rows, targets), a panel for each target; the diagonal is perfect."""
+    figure, axes = canvas(len(targets), (4.8 * len(targets), 4.8))
     dense = len(expected) > 1000
-    axis.scatter(
-        expected, predicted, s=6 if dense else 14, alpha=0.25 if dense else 0.7, color=COLOURS[0], linewidths=0
-    )
-    name = _words(target)
-    axis.set(xlabel=f"{name}, expected", ylabel=f"{name}, predicted", aspect="equal")
+    for axis, target, a, E in zip(axes, targets, predicted.T, expected.T, strict=True):
+        low, high = min(a.min(), E.min()), max(a.max(), E.max())
+        axis.plot([low, high], [low, high], color=INK, linewidth=1, linestyle=":")
+        axis.scatter(E, a, s=6 if dense else 14, alpha=0.25 if dense else 0.7, color=COLOURS[0], linewidths=0)
+        name = _words(target)
+        axis.set(xlabel=f"{name}, expected", ylabel=f"{name}, predicted", aspect="equal")
     return png(figure)
 
 

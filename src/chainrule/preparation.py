@@ -8,7 +8,7 @@ travels with the model as JSON.
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -51,13 +51,13 @@ MOST_CATEGORIES = 100  # that a lone column of text is taken for, where most cel
 
 @dataclasses.dataclass(frozen=True)
 class Roles:
-    """What each column is for: the target, the inputs, and what becomes of blank cells.
+    """What each column is for: the targets, the inputs, and what becomes of blank cells.
 
     Attributes:
-        target: the column to predict.
+        targets: the column to predict, or several of numbers.
         task: "classification" or "regression".
         inputs: the columns to predict it from.
-        text: the columns among them, and the target, that are read as text.
+        text: the columns among them, and the targets, that are read as text.
         tokens: "words" or "characters", where the only input is a column of free text to be read so.
         missing: None refuses blank cells, "median" fills them, "drop" leaves their rows out.
         guessed: whether the target was not said but found.
@@ -67,7 +67,7 @@ class Roles:
         group: the column, no input, whose values are not divided: a patient's rows all train, or all test.
     """
 
-    target: str
+    targets: tuple[str, ...]
     task: Task
     inputs: tuple[str, ...]
     text: tuple[str, ...] = ()
@@ -80,12 +80,15 @@ class Roles:
     order_by: str | None = None
     group: str | None = None
 
+    def __post_init__(self) -> None:
+        require(len(self.targets) == 1 or (len(self.targets) > 1 and self.task == "regression"), "a target")
+
     @classmethod
     def of(
         cls,
         data: Any,
         *,
-        target: str | None = None,
+        target: str | Iterable[str] | None = None,
         task: Task | None = None,
         drop: Iterable[str] = (),
         text: Iterable[str] = (),
@@ -106,7 +109,7 @@ class Roles:
 
         Args:
             data: a `Table`, a mapping of columns or a data frame.
-            target: the column to predict; where not said, the one called "target", else the last.
+            target: the column to predict, or several of numbers; where not said, that called "target", else the last.
             task: where not said, text is classified, and so are whole numbers of at most 20 distinct values that
                 appear twice or more on average; every other number is regressed.
             drop: columns to leave out.
@@ -123,29 +126,29 @@ class Roles:
                 day/month or month/day, or no inputs.
 
         >>> roles = Roles.of({"width": [1.5, 2.5], "kind": ["a", "b"]})
-        >>> roles.target, roles.task, roles.inputs, roles.text
-        ('kind', 'classification', ('width',), ('kind',))
+        >>> roles.targets, roles.task, roles.inputs, roles.text
+        (('kind',), 'classification', ('width',), ('kind',))
         """
         table = as_table(data)
         drop, text, words, characters = map(_names, (drop, text, words, characters))
         day_first, month_first = map(_names, (day_first, month_first))
         _check_choice("task", task, (None, *TASKS))
         _check_choice("missing", missing, MISSING)
-        single = [name for name in (target, order_by, group) if name is not None]
-        for name in (*single, *drop, *text, *words, *characters, *day_first, *month_first):
+        said = () if target is None else _names(target)
+        single = [name for name in (order_by, group) if name is not None]
+        for name in (*said, *single, *drop, *text, *words, *characters, *day_first, *month_first):
             check_column(table, name)
         kept = [name for name in table if name not in drop and name != group]
-        found = target or ("target" if "target" in kept else kept[-1] if kept else "")
-        if found in drop:
-            raise ChainruleError(f"{table.name}: column {found!r} is both dropped and the target. Choose one.")
-        if found == group:
-            raise ChainruleError(f"{table.name}: column {found!r} is both the target and the group. Choose one.")
-        inputs = tuple(name for name in kept if name != found)
+        targets = said or ("target" if "target" in kept else kept[-1] if kept else "",)
+        for name in targets:
+            if targets.count(name) > 1:
+                raise ChainruleError(f"{table.name}: the target {name!r} is named twice. Name it once.")
+            _check_target(table, name, drop, group)
+        inputs = tuple(name for name in kept if name not in targets)
         if not inputs:
-            raise ChainruleError(f"{table.name}: no input columns are left beside the target {found!r}. Drop fewer.")
-        if table[found].shape[1:] not in ((), (1,)):
             raise ChainruleError(
-                f"{table.name}: the target {found!r} must be one value a row, got shape {table[found].shape[1:]} a row."
+                f"{table.name}: no input columns are left beside the target{'s' * (len(targets) > 1)} "
+                f"{', '.join(map(repr, targets))}. Drop fewer."
             )
         _check_read_once(
             table, text=text, words=words, characters=characters, day_first=day_first, month_first=month_first
@@ -156,17 +159,22 @@ class Roles:
         for name in (*inputs, *([] if order_by is None else [order_by])):
             if name not in (*order, *text) and _is_time(table, name):
                 order[name] = _order(table, name)
-        for name in (*inputs, found):
-            if name not in (*text, *order) and not (name == found and task == "regression"):
+        task = _task(table, targets, task)
+        for name in (*inputs, *(targets if task == "classification" else ())):
+            if name not in (*text, *order):
                 _check_unmixed(table, name)
         if len(inputs) == 1 and inputs[0] not in (*text, *order) and is_text(table[inputs[0]]):
             tokens = _found_tokens(table[inputs[0]])
-        task = task or _task(table[found])
         worded = tuple(name for name in inputs if name in text or (is_text(table[name]) and name not in order))
-        worded = (*worded, *[found] * (task == "classification"), *([] if group is None else [group]))
+        worded = (*worded, *(targets if task == "classification" else ()), *([] if group is None else [group]))
         dates = tuple(name for name in table if name in order)
         days, months = (tuple(name for name in dates if order[name] == first) for first in ("day", "month"))
-        return cls(found, task, inputs, worded, tokens, missing, target is None, dates, days, months, order_by, group)
+        return cls(targets, task, inputs, worded, tokens, missing, not said, dates, days, months, order_by, group)
+
+    @property
+    def target(self) -> str:
+        """The names of the targets, in words."""
+        return ", ".join(self.targets)
 
     def order(self, name: str) -> Order | None:
         """What comes first in a column's dates; None for a column that is not read as time."""
@@ -181,7 +189,7 @@ class Roles:
         """
         said = {"order": self.order_by, "groups": self.group}
         found = {way: self._known(table, name) for way, name in said.items() if name is not None}
-        return found or ({"classes": table[self.target]} if self.task == "classification" else {})
+        return found or ({"classes": table[self.targets[0]]} if self.task == "classification" else {})
 
     def _known(self, table: Table, name: str) -> np.ndarray:
         """A column by which rows are divided: texts of groups, numbers, or days."""
@@ -205,16 +213,16 @@ class Roles:
             ChainruleError: for blank cells where none is allowed, counted by column.
         """
         table = as_table(data)
-        for name in (*self.inputs, self.target):
+        for name in (*self.inputs, *self.targets):
             check_column(table, name)
-        blank = {name: _blank_rows(table[name]) for name in (*self.inputs, self.target)}
+        blank = {name: _blank_rows(table[name]) for name in (*self.inputs, *self.targets)}
         counts = {name: int(rows.sum()) for name, rows in blank.items() if rows.any()}
         if not counts:
             return table
         if self.missing is None:
             found = shortened(f"{name} ({count:,})" for name, count in counts.items())
             raise ChainruleError(f"{table.name}: blank cells in {found}. Fill them", missing="median")
-        needed = [self.target, *(self.inputs if self.missing == "drop" else ())]
+        needed = [*self.targets, *(self.inputs if self.missing == "drop" else ())]
         whole = ~np.logical_or.reduce([blank[name] for name in needed])
         if not whole.any():
             raise ChainruleError(
@@ -240,13 +248,15 @@ class Preparation:
 
     roles: Roles
     columns: tuple[Column, ...]
-    target: Number | Category
+    predicted: tuple[Number | Category, ...]
 
     def __post_init__(self) -> None:
         names, roles = tuple(column.name for column in self.columns), self.roles
         require(len(names) > 0, "some column")
-        require(names == roles.inputs and self.target.name == roles.target, "the columns of the roles")
-        require(isinstance(self.target, Category) == (roles.task == "classification"), "a target of the task's kind")
+        require(names == roles.inputs, "the inputs of the roles")
+        require(tuple(column.name for column in self.predicted) == roles.targets, "the targets of the roles")
+        kind = Category if roles.task == "classification" else Number
+        require(all(isinstance(column, kind) for column in self.predicted), "targets of the task's kind")
         require(len(self.classes) != 1, "two classes or more")
         require(len({column.shape[:-1] for column in self.columns}) == 1, "columns of one shape")
         alone = any(isinstance(column, ALONE) for column in self.columns)
@@ -272,14 +282,14 @@ class Preparation:
             fitted(table, name, name in roles.text, roles.tokens, roles.order(name)) for name in roles.inputs
         )
         _check_side_by_side(table, columns)
-        target = fitted(table, roles.target, roles.task == "classification")
-        assert isinstance(target, Number | Category)  # one value a row
-        if isinstance(target, Category) and len(target.values) == 1:
-            raise ChainruleError(
-                f"{table.name}: the target {roles.target!r} has a single class, {target.values[0]!r}. "
-                f"Give rows of two classes or more."
-            )
-        return cls(roles, columns, target)
+        predicted = tuple(fitted(table, name, roles.task == "classification") for name in roles.targets)
+        for column in predicted:
+            if isinstance(column, Category) and len(column.values) == 1:
+                raise ChainruleError(
+                    f"{table.name}: the target {column.name!r} has a single class, {column.values[0]!r}. "
+                    f"Give rows of two classes or more."
+                )
+        return cls(roles, columns, predicted)  # type: ignore[arg-type]  # one value a row
 
     @property
     def task(self) -> Task:
@@ -294,7 +304,7 @@ class Preparation:
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes by number; none for regression."""
-        return self.target.values if isinstance(self.target, Category) else ()
+        return self.predicted[0].values if isinstance(self.predicted[0], Category) else ()
 
     @property
     def kind(self) -> Kind:
@@ -341,37 +351,27 @@ class Preparation:
                     missing="median",
                 )
             encoded.append(column.encode(values))
-        return encoded[0] if len(encoded) == 1 else np.concatenate(encoded, axis=-1)
+        return _beside(encoded)
 
     def targets(self, data: Any) -> np.ndarray:
-        """The network's targets: class numbers, int32 (rows,), or standardised numbers, float32 (rows, 1).
+        """The network's targets: class numbers, int32 (rows,), or standardised numbers, float32 (rows, targets).
 
         Raises:
             ChainruleError: for a class that was not in the training part, or a blank cell.
         """
-        if isinstance(self.target, Number):
-            return self.target.encode(self._known_targets(data)[1])
-        table, values = self._known_targets(data)
-        codes = self.target.codes(values)
-        if (codes < 0).any():
-            row = int((codes < 0).argmax())
-            raise ChainruleError(
-                f"{table.place(row, self.target.name)}: the class {values[row]!r} was never seen in training "
-                f"({shortened(self.classes)}). Mend the cell, or train on rows of that class."
-            )
-        return codes
+        table = as_table(data)
+        return _beside([column.expected(table, values) for column, values in self._known_targets(table)])
 
     def raw_targets(self, data: Any) -> np.ndarray:
-        """The targets in their own units, for metrics: class numbers (rows,), or float64 (rows, 1)."""
-        if isinstance(self.target, Category):
+        """The targets in their own units, for metrics: class numbers (rows,), or float64 (rows, targets)."""
+        if self.classes:
             return self.targets(data)
-        return self._known_targets(data)[1].reshape(-1, 1)
+        return _beside([values.reshape(-1, 1) for _, values in self._known_targets(as_table(data))])
 
     def restore(self, outputs: Any) -> np.ndarray:
-        """A network's outputs in the target's own units, float64; class probabilities as they are."""
-        if isinstance(self.target, Category):
-            return np.asarray(outputs)
-        return np.asarray(outputs, np.float64) * self.target.scale[0] + self.target.mean[0]
+        """A network's outputs in the targets' own units, float64; class probabilities as they are."""
+        parts = np.split(np.asarray(outputs), len(self.predicted), axis=-1)
+        return _beside([column.restore(part) for column, part in zip(self.predicted, parts, strict=True)])
 
     def unseen(self, data: Any) -> dict[str, dict[str, int]]:
         """By column of text, the values or characters that training never showed, and how often each occurs.
@@ -403,14 +403,15 @@ class Preparation:
                 f"Take the model file from its source again."
             ) from None
 
-    def _known_targets(self, data: Any) -> tuple[Table, np.ndarray]:
-        table = as_table(data)
-        values = raw(table, self.target)
-        blank = _blank_rows(values)
-        if blank.any():
-            place = table.place(int(blank.argmax()), self.target.name)
-            raise ChainruleError(f"{place}: the target is blank. Fill it, or leave the row out.")
-        return table, values
+    def _known_targets(self, table: Table) -> Iterator[tuple[Number | Category, np.ndarray]]:
+        """Each target with its cells, none of which may be blank."""
+        for column in self.predicted:
+            values = raw(table, column)
+            blank = _blank_rows(values)
+            if blank.any():
+                place = table.place(int(blank.argmax()), column.name)
+                raise ChainruleError(f"{place}: the target is blank. Fill it, or leave the row out.")
+            yield column, values
 
     def _table(self, data: Any) -> Table:
         if isinstance(data, Mapping) or hasattr(data, "columns"):
@@ -429,13 +430,31 @@ class Preparation:
         )
 
 
+def _beside(encoded: list[Any]) -> Any:
+    """What columns became, side by side on the last axis; a lone one as it is."""
+    return encoded[0] if len(encoded) == 1 else np.concatenate(encoded, axis=-1)
+
+
 def _blank_rows(values: np.ndarray) -> np.ndarray:
     """Which rows hold a blank cell."""
     blank = blanks(values)
     return np.asarray(blank.any(axis=tuple(range(1, blank.ndim))))
 
 
-def _task(values: np.ndarray) -> Task:
+def _task(table: Table, targets: tuple[str, ...], said: Task | None) -> Task:
+    """The task that is said, or that the target's values tell; several targets are regressed."""
+    if len(targets) == 1:
+        return said or _task_of(table[targets[0]])
+    worded = [name for name in targets if is_text(table[name]) and said is None]
+    if said == "classification" or worded:
+        raise ChainruleError(
+            f"{table.name}: several targets must be numbers, to be regressed together, but {(worded or targets)[0]!r} "
+            f"is of classes. Train a model for each target."
+        )
+    return "regression"
+
+
+def _task_of(values: np.ndarray) -> Task:
     if is_text(values):
         return "classification"
     known = values[~np.isnan(values)]
@@ -485,6 +504,15 @@ def _found_tokens(texts: np.ndarray) -> Unit | None:
 
 def _names(given: Iterable[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _check_target(table: Table, name: str, drop: Iterable[str], group: str | None) -> None:
+    for other, what in ((drop, "dropped and the target"), ((group,), "the target and the group")):
+        if name in other:
+            raise ChainruleError(f"{table.name}: column {name!r} is both {what}. Choose one.")
+    shape = table[name].shape[1:] if name in table else ()
+    if shape not in ((), (1,)):
+        raise ChainruleError(f"{table.name}: the target {name!r} must be one value a row, got shape {shape} a row.")
 
 
 def _check_choice(name: str, value: Any, choices: tuple) -> None:

@@ -110,4 +110,4 @@ def test_a_blank_cell_has_no_place(run, visits, here):
 def test_a_column_named_by_digits(run, here):
     (here / "years.csv").write_text("2020,2021\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(30)))
     assert run(f"train years.csv --target 2021 {QUICK}").code == 0
-    assert 'target = "2021"' in (here / "run" / "run.toml").read_text()
+    assert 'target = ["2021"]' in (here / "run" / "run.toml").read_text()

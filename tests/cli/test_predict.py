@@ -1,5 +1,7 @@
 import csv
+import tomllib
 
+import numpy as np
 import pytest
 
 TRAIN = 'train flowers.csv --network "Dense(2) >> Softmax()" --epochs 3 --seed 1 --out run'
@@ -158,3 +160,24 @@ def test_whole_numbers_of_any_size_are_classes(run, here, words):
     quick = '--network "Dense(3) >> Softmax()" --optimizer "Adam(0.3)" --epochs 60 --batch-size all --out run'
     run(f"train ids.csv --target id --task classification {quick} {words}")
     assert run("predict run ids.csv").out.split()[1:4] == [*map(str, ids)]
+
+
+def test_several_targets(run, here):
+    numbers = np.random.default_rng(0).uniform(1, 3, (60, 2)).round(3)
+    rows = [f"{a},{100 * (a + b):.3f},{b},{a - b:.3f}\n" for a, b in numbers]
+    (here / "t.csv").write_text("a,total,b,rest\n" + "".join(rows))
+    trained = run('train t.csv --target rest --target total --optimizer "Adam(0.1)" --epochs 60 --out run')
+    assert "t.csv: 2 inputs → rest, total, 2 values (regression)" in trained.out
+    record = tomllib.loads((here / "run" / "run.toml").read_text())
+    assert record["data"]["target"] == ["rest", "total"]
+    assert "--target rest --target total" in record["command"]
+    said = run("predict run t.csv").out.splitlines()
+    assert said[0] == "rest,total"
+    predicted = np.array([line.split(",") for line in said[1:]], float)
+    expected = np.stack([numbers[:, 0] - numbers[:, 1], 100 * numbers.sum(axis=1)], axis=1)
+    assert (np.abs(predicted - expected).mean(axis=0) < [0.1, 10]).all()
+    columns, _, figures = (line.split() for line in run("evaluate run t.csv --all").out.splitlines()[1:4])
+    assert columns == ["cost", "r2"]
+    assert float(figures[-1]) > 0.9
+    (here / "new.csv").write_text("a,b\n1,2\n")
+    assert len(run("predict run new.csv").out.splitlines()) == 2

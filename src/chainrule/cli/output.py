@@ -46,7 +46,8 @@ def _print(stream: Any, line: Text) -> None:
 def data(divided: Divided, preparation: Preparation) -> None:
     """What was read, what it is for and how it is divided, in two lines; and what is odd about it."""
     roles, classes = divided.roles, preparation.classes
-    aim = f"{len(classes)} classes" if classes else "a value (regression)"
+    values = "a value" if len(roles.targets) == 1 else f"{len(roles.targets)} values"
+    aim = f"{len(classes)} classes" if classes else f"{values} (regression)"
     guess = " (the last column; --target names another)" if roles.guessed and len(roles.inputs) > 1 else ""
     guess = "" if roles.target == "target" else guess
     shape = " × ".join(map(str, preparation.input_shape))

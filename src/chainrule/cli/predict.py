@@ -34,7 +34,8 @@ def predict(
     table = read(data, preparation.text)
     whole = answerable(table, preparation)
     known = table if whole.all() else table.take(whole)
-    columns = {preparation.roles.target: trained.predict(known).tolist()}
+    answers = trained.predict(known).reshape(known.rows, len(preparation.predicted))
+    columns = dict(zip(preparation.roles.targets, answers.T.tolist(), strict=True))
     if probabilities and trained.classes:
         a = trained(known)
         a = a if a.shape[1] > 1 else abs([1, 0] - a)  # one output is the probability of the second class

@@ -111,9 +111,9 @@ def _pictures(model: Model, part: Any) -> Files:
     """How training went, and how the predictions compare with what was expected."""
     if model.preparation is None or not len(model.history):  # interrupted within the first epoch
         return {}
-    expected, target, classes = model.preparation.raw_targets(part), model.preparation.roles.target, model.classes
+    expected, targets, classes = model.preparation.raw_targets(part), model.preparation.roles.targets, model.classes
     if classes is None:
-        last = {"predictions.png": lambda: pictures.predictions(model(part)[:, 0], expected[:, 0], target)}
+        last = {"predictions.png": lambda: pictures.predictions(model(part), expected, targets)}
     else:
         last = {"confusion.png": lambda: pictures.confusion(ConfusionMatrix()(model(part), expected), classes)}
     return {"curves.png": lambda: pictures.curves(model.history), **last}

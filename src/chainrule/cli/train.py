@@ -38,7 +38,9 @@ def train(
     optimizer: Annotated[Text, _option(FORMULAS, "FORMULA", '"Nesterov(0.01)" [Adam(0.001)].')] = None,
     regularizer: Annotated[Text, _option(FORMULAS, "FORMULA", '"L1(1e-3) + L2(1e-4)" [none].')] = None,
     metric: Annotated[Texts, _option(FORMULAS, "FORMULA", '"F1()"; may be repeated [accuracy, or R²].')] = None,
-    target: Annotated[Text, _option(DATA, "COLUMN", 'The column to predict ["target", or the last].')] = None,
+    target: Annotated[
+        Texts, _option(DATA, "COLUMN", 'The column to predict; may be repeated for values ["target", or the last].')
+    ] = None,
     task: Annotated[Text, _option(DATA, "WORD", "classification or regression, if the target leaves it open.")] = None,
     drop: Annotated[Texts, _option(DATA, "COLUMN", "A column to leave out; may be repeated.")] = None,
     text: Annotated[Texts, _option(DATA, "COLUMN", "A column of numbers to read as text; may be repeated.")] = None,
