@@ -58,7 +58,8 @@ class Model:
     def __call__(self, x: Any) -> np.ndarray:
         """The network's outputs, (rows, …, outputs): probabilities of a classifier, values of a regression.
 
-        A model of a table takes raw rows (a dictionary of columns, a data frame) and answers in the target's units.
+        A model of a table takes raw rows (columns by name, a data frame, a list of records such as JSON's, in which a
+        missing key is a blank cell) and answers in the target's units.
 
         Raises:
             ChainruleError: where the rows do not fit.

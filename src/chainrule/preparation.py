@@ -6,13 +6,15 @@ travels with the model as JSON.
 """
 
 import dataclasses
+import functools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
 
+from chainrule.block import Block
 from chainrule.columns import (
     FIRST,
     UNITS,
@@ -35,7 +37,7 @@ from chainrule.dates import Order, are_times, order_of, times
 from chainrule.errors import ChainruleError
 from chainrule.layer import Masked
 from chainrule.records import read_json, require
-from chainrule.table import Table, as_table, blanks, check_column, shortened
+from chainrule.table import Table, as_table, blanks, check_column, is_records, shortened
 
 Task = Literal["classification", "regression"]
 Missing = Literal["median", "drop"] | None
@@ -332,26 +334,43 @@ class Preparation:
         Series of unequal length are `Masked`, and their time is as in training, or longer where one of them is.
 
         Args:
-            data: raw rows: a table, a mapping of columns or a data frame, with columns in any order and others beside
-                them, or an array of the input columns in their order.
+            data: raw rows: a table, a mapping of columns, a data frame or a list of records, with columns in any order
+                and others beside them, or an array of the input columns in their order.
 
         Raises:
             ChainruleError: for a column that is missing or of another kind, infinity, or a blank cell for which
                 the training gave no value.
         """
-        table = self._table(data)
-        encoded = []
-        for column in self.columns:
-            values = raw(table, column)
-            blank = _blank_rows(values)
-            if self.roles.missing != "median" and blank.any():
-                raise ChainruleError(
-                    f"{table.place(int(blank.argmax()), column.name)}: the cell is blank, and the model knows no value "
-                    f"to put there. Fill it",
-                    missing="median",
-                )
-            encoded.append(column.encode(values))
-        return _beside(encoded)
+        block = self._block
+        numbers = None if block is None else block.take(data, self.roles.missing == "median")
+        if block is None or numbers is None:
+            table = self._table(data, self.roles.inputs)
+            encoded = [self._encoded(table, column) for column in self.columns]
+            return _beside(encoded)
+        encoded = np.empty((len(numbers), block.width), np.float32)
+        encoded[:, block.places] = block.encode(numbers)
+        if block.others:
+            table = self._table(data, [column.name for column, *_ in block.others])
+            for column, start, end in block.others:
+                encoded[:, start:end] = self._encoded(table, column)
+        return encoded
+
+    @functools.cached_property
+    def _block(self) -> Block | None:
+        """The plan by which rows are prepared, made once."""
+        return Block.of(self.columns)
+
+    def _encoded(self, table: Table, column: Column) -> Any:
+        """A column's inputs."""
+        values = raw(table, column)
+        blank = _blank_rows(values)
+        if self.roles.missing != "median" and blank.any():
+            raise ChainruleError(
+                f"{table.place(int(blank.argmax()), column.name)}: the cell is blank, and the model knows no value "
+                f"to put there. Fill it",
+                missing="median",
+            )
+        return column.encode(values)
 
     def targets(self, data: Any) -> np.ndarray:
         """The network's targets: class numbers, int32 (rows,), or standardised numbers, float32 (rows, targets).
@@ -379,7 +398,7 @@ class Preparation:
         >>> Preparation.fit({"a": ["x", "y"], "b": [0.5, 1.5]}).unseen({"a": ["x", "z", "z"]})
         {'a': {'z': 2}}
         """
-        table = self._table(data)
+        table = self._table(data, self.roles.inputs)
         columns = [column for column in self.columns if isinstance(column, Category | Tokens)]
         found = {column.name: dict(column.unseen(raw(table, column))) for column in columns}
         return {name: counts for name, counts in found.items() if counts}
@@ -413,9 +432,12 @@ class Preparation:
                 raise ChainruleError(f"{place}: the target is blank. Fill it, or leave the row out.")
             yield column, values
 
-    def _table(self, data: Any) -> Table:
-        if isinstance(data, Mapping) or hasattr(data, "columns"):
-            return as_table(data)
+    def _table(self, data: Any, names: Collection[str]) -> Table:
+        """Raw rows as a table that has some of the inputs at least."""
+        if isinstance(data, Mapping) or hasattr(data, "columns") or is_records(data):
+            return as_table(data, names)
+        if isinstance(data, list | tuple) and not data:
+            return Table({name: [] for name in names})
         if isinstance(self.columns[0], Series) and isinstance(data, list | tuple):
             return Table({self.columns[0].name: data})
         array = np.asarray(data, dtype=object if isinstance(data, list | tuple) else None)

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any, Self
 
@@ -87,23 +87,37 @@ class Table(Mapping[str, np.ndarray]):
         return f"{self.name}, {self.word} {self._numbers[row]}, column {column!r}"
 
 
-def as_table(data: Any) -> Table:
-    """A table from itself, from a mapping of columns, or from a data frame.
+def as_table(data: Any, only: Collection[str] = ()) -> Table:
+    """A table from itself, from a mapping of columns, a data frame, or a list of records.
 
-    >>> as_table({"a": [1, 2]})["a"]
-    array([1., 2.])
+    Args:
+        data: what has columns with names; of records, each a mapping, a key that is missing is a blank cell.
+        only: the columns that are asked for; where all of them are there, the others need not be read.
+
+    >>> as_table({"a": [1, 2]})["a"], as_table([{"a": 1}, {"b": "x"}])["b"]
+    (array([1., 2.]), array([None, 'x'], dtype=object))
     """
     if isinstance(data, Table):
         return data
+    if is_records(data):
+        names = only or dict.fromkeys(key for row in data for key in row)
+        return Table({name: [row.get(name) for row in data] for name in names})
     if isinstance(data, Mapping):
-        return Table(data)
+        return Table({name: data[name] for name in only} if only and all(name in data for name in only) else data)
     if hasattr(data, "columns"):
-        names = [str(name) for name in data.columns]
-        check_distinct(names, "the data")
-        return Table({name: data[column] for name, column in zip(names, data.columns, strict=True)})
+        columns = dict(zip(map(str, data.columns), data.columns, strict=True))
+        if len(columns) < len(data.columns):
+            check_distinct([str(name) for name in data.columns], "the data")
+        names = only if only and all(name in columns for name in only) else columns
+        return Table({name: data[columns[name]] for name in names})
     raise ChainruleError(
         f"Expected a table (columns with names), got {type(data).__name__}. For example: {{'a': [1, 2], 'b': [3, 4]}}."
     )
+
+
+def is_records(data: Any) -> bool:
+    """Whether data are a list of records: `[{"a": 1, "b": 2}, …]`, as JSON has them."""
+    return isinstance(data, list | tuple) and len(data) > 0 and all(isinstance(row, Mapping) for row in data)
 
 
 def check_distinct(names: Sequence[str], source: str) -> None:
@@ -208,7 +222,9 @@ def _column(values: Any, place: str) -> np.ndarray:
     if array.dtype.kind == "O":
         return _objects(array, place)
     if array.ndim == 1 and array.dtype.kind == "M":
-        return np.where(np.isnat(array), None, np.datetime_as_string(array).astype(object))
+        times = np.datetime_as_string(array).astype(object)
+        times[np.isnat(array)] = None
+        return times
     if array.ndim == 1 and array.dtype.kind in "bUST":
         return _objects(array.astype(str).astype(object), place)
     raise ChainruleError(f"{place}: expected numbers or text, got {array.dtype} of shape {array.shape}.")

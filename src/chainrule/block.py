@@ -1,0 +1,112 @@
+"""The plain numbers among a table's columns, taken and prepared all at once, which is what makes a single row fast."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from types import NoneType
+from typing import Any, Self
+
+import numpy as np
+
+from chainrule.columns import Column, Number
+from chainrule.table import is_records
+
+EXACT = 2**53  # beyond, float64 rounds whole numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Columns of plain numbers side by side: what `Number` does with each, done with all of them in one step.
+
+    It takes only what leaves no question; anything else goes column by column, where it is refused with its place.
+
+    Attributes:
+        names: the columns'.
+        places: theirs among the inputs.
+        others: the other columns, each with its first place and the one after its last.
+        width: the number of all inputs.
+        alone: whether these are all columns.
+        mean, scale, fill: theirs, (columns,).
+    """
+
+    names: tuple[str, ...]
+    places: np.ndarray
+    others: tuple[tuple[Column, int, int], ...]
+    width: int
+    mean: np.ndarray
+    scale: np.ndarray
+    fill: np.ndarray
+
+    @classmethod
+    def of(cls, columns: Iterable[Column]) -> Self | None:
+        """The plain numbers among columns that go side by side; None where there are none, or columns of more axes."""
+        columns = tuple(columns)
+        if any(len(column.shape) != 1 for column in columns):
+            return None
+        ends = np.cumsum([column.shape[0] for column in columns])
+        found = [(column, end - 1) for column, end in zip(columns, ends, strict=True) if _is_plain(column)]
+        others = [
+            (c, int(end) - c.shape[0], int(end)) for c, end in zip(columns, ends, strict=True) if not _is_plain(c)
+        ]
+        if not found:
+            return None
+        mean, scale, fill = (
+            np.array([getattr(column, part)[0] for column, _ in found]) for part in ("mean", "scale", "fill")
+        )
+        names, places = zip(*((column.name, place) for column, place in found), strict=True)
+        return cls(names, np.array(places), tuple(others), int(ends[-1]), mean, scale, fill)
+
+    def take(self, data: Any, fill: bool) -> np.ndarray | None:
+        """The columns' numbers, float64 (rows, columns), blank cells filled; None where anything about them is odd."""
+        values = self._numbers(data)
+        if values is None or values.dtype.kind not in "iuf" or values.ndim != 2:
+            return None
+        values = values.astype(np.float64)
+        if (np.abs(values) >= EXACT).any():
+            return None
+        blank = np.isnan(values)
+        if not blank.any():
+            return values
+        return np.where(blank, self.fill, values) if fill else None
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Standardised, float64 (rows, columns)."""
+        return (values - self.mean) / self.scale
+
+    def _numbers(self, data: Any) -> np.ndarray | None:
+        """The columns side by side, as the data hold them."""
+        if isinstance(data, np.ndarray):
+            return None if self.others or data.shape[1:] != (len(self.names),) else data
+        if is_records(data):
+            return _plain([[row.get(name) for name in self.names] for row in data])
+        if isinstance(data, Mapping):
+            values = [data.get(name) for name in self.names]
+            if all(isinstance(each, np.ndarray) and each.dtype.kind in "iuf" and each.ndim == 1 for each in values):
+                return np.stack(values, axis=1) if len(set(map(len, values))) == 1 else None  # type: ignore[arg-type]
+            found = _plain(values) if all(isinstance(each, list) for each in values) else None
+            return None if found is None else found.T
+        if hasattr(data, "iloc"):  # of pandas
+            places = {str(name): place for place, name in enumerate(data.columns)}
+            wanted = [places.get(name, -1) for name in self.names]
+            if len(places) < len(data.columns) or min(wanted) < 0:
+                return None
+            return (data if wanted == [*places.values()] else data.take(wanted, axis=1)).to_numpy()
+        return None
+
+
+def _is_plain(column: Column) -> bool:
+    return isinstance(column, Number) and column.shape == (1,)
+
+
+def _plain(rows: list[Any]) -> np.ndarray | None:
+    """Rows of Python's numbers and None as an array; None for anything else."""
+    if (
+        not rows
+        or len(set(map(len, rows))) > 1
+        or not set(map(type, chain.from_iterable(rows))) <= {int, float, NoneType}
+    ):
+        return None
+    try:
+        return np.array(rows, np.float64)
+    except OverflowError:
+        return None
