@@ -1,3 +1,5 @@
+from importlib.metadata import version
+
 import jax
 
 from chainrule.kernels import native
@@ -15,3 +17,8 @@ def test_it_says_what_is_in_use(run):
 def test_without_kernels_it_says_the_remedy(run, monkeypatch):
     monkeypatch.setattr(native, "processor", lambda: None)
     assert "none. For faster layers install a C++ compiler" in run("info").out
+
+
+def test_the_version(run):
+    assert run("--version") == (0, f"chainrule {version('chainrule')}\n", "")
+    assert "--version" in run("--help").out
