@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from chainrule.elsewhere import hint
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula
 
@@ -63,6 +64,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def formulas() -> dict[str, type[Formula]]:
     """Every formula there is, by name."""
     return {formula.__name__: formula for formula in Formula.family()}
+
+
+def suggestion(name: str) -> str:
+    """What stands for an unknown formula: that of another library's name, else the nearest; empty where there is none.
+
+    >>> suggestion("GELU"), suggestion("Addam")
+    (' It is not there yet; ELU() is near.', ' Did you mean Adam?')
+    """
+    return hint(name) or nearest(name, formulas())
 
 
 def _of_family(value: Any, family: type[F]) -> F:
@@ -143,7 +153,7 @@ def _compose(op: ast.operator, left: Any, right: Any, text: str) -> Any:
 def _make(name: str, args: list, keywords: list[tuple[str, Any]], text: str) -> Formula:
     known = formulas()
     if name not in known:
-        raise ChainruleError(f"Unknown formula {name[:80]!r} in {_quote(text)}.{nearest(name, known)}")
+        raise ChainruleError(f"Unknown formula {name[:80]!r} in {_quote(text)}.{suggestion(name)}")
     fields = dataclasses.fields(known[name])  # type: ignore[arg-type]
     names = [field.name for field in fields]
     takes = f"{name} takes {', '.join(names) or 'no fields'}"

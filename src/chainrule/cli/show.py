@@ -52,13 +52,13 @@ def show(
 
 def _formula(text: str):
     """A formula's class from its bare name, or the formula that notation makes."""
-    from chainrule.notation import formulas, nearest, parse
+    from chainrule.notation import formulas, parse, suggestion
 
     if not text.isidentifier():
         return parse(text)
     known = formulas()
     if text not in known:
-        raise ChainruleError(f"There is no formula {text!r}.{nearest(text, known)} They are listed by: chainrule list.")
+        raise ChainruleError(f"There is no formula {text!r}.{suggestion(text)} They are listed by: chainrule list.")
     return known[text]
 
 

@@ -1,0 +1,102 @@
+"""What formulas are called in other libraries, and what stands for them here.
+
+Names are in small letters without underscores, so that `glorot_uniform` and `GlorotUniform` are one.
+"""
+
+HERE = {
+    "Quadratic() as a cost, or RMSE() as a metric": "mse meansquarederror",
+    "Quadratic()": "mseloss l2loss squarederror squaredloss halfmse",
+    "CrossEntropy(), behind Sigmoid()": "bce bceloss bcewithlogitsloss binarycrossentropy logloss logisticloss",
+    "CategoricalCrossEntropy(), behind Softmax()": "cce crossentropyloss sparsecategoricalcrossentropy nll nllloss "
+    "softmaxcrossentropy softmaxloss negativeloglikelihood",
+    "MAE(), as a metric": "meanabsoluteerror",
+    "RMSE()": "rootmeansquarederror",
+    "Accuracy()": "acc categoricalaccuracy sparsecategoricalaccuracy binaryaccuracy",
+    "F1()": "f1score fscore f1macro",
+    "R2()": "r2score rsquared",
+    "TopK()": "topkaccuracy topkcategoricalaccuracy sparsetopkcategoricalaccuracy",
+    "ConfusionMatrix()": "confusion",
+    "Dense(units), or Identity() as an activation": "linear",
+    "Dense(units)": "fc fullyconnected lineardense affine denselayer",
+    "a chain of layers: Dense(64) >> ReLU() >> Dense(10)": "sequential mlp",
+    "Conv1D(filters, kernel_size)": "convolution1d",
+    "Conv2D(filters, kernel_size)": "conv convolution convolution2d",
+    "Conv2D(filters, kernel_size, groups=channels)": "depthwiseconv2d depthwiseconv",
+    "MaxPool1D()": "maxpooling1d",
+    "MaxPool2D()": "maxpool maxpooling maxpooling2d",
+    "AveragePool1D()": "avgpool1d averagepooling1d",
+    "AveragePool2D()": "avgpool avgpool2d averagepool averagepooling averagepooling2d",
+    "GlobalMaxPool1D()": "globalmaxpooling1d adaptivemaxpool1d",
+    "GlobalMaxPool2D()": "globalmaxpooling2d globalmaxpool adaptivemaxpool2d",
+    "GlobalAveragePool1D()": "globalavgpool1d globalaveragepooling1d adaptiveavgpool1d",
+    "GlobalAveragePool2D()": "globalavgpool2d globalavgpool globalaveragepooling2d globalaveragepool adaptiveavgpool2d",
+    "RNN(units)": "simplernn elman",
+    "LSTM(units)": "longshorttermmemory",
+    "Bidirectional(LSTM(units))": "bilstm bidirectionallstm",
+    "Bidirectional(GRU(units))": "bigru bidirectionalgru",
+    "Embedding(vocabulary, units)": "embed",
+    "Sigmoid()": "logistic expit",
+    "ReLU()": "rectifier relulayer",
+    "LeakyReLU()": "lrelu",
+    "GradientDescent(), or Momentum() and Nesterov()": "sgd",
+    "Nesterov()": "nag nesterovmomentum",
+    "ClipNorm(1.0) >> Adam()": "clipgradnorm clipbyglobalnorm clipgradients gradientclipping",
+    "ClipValue(1.0) >> Adam()": "clipgradvalue clipbyvalue",
+    "L2(strength)": "weightdecay ridge tikhonov",
+    "L1(strength)": "lasso",
+    "L1(strength) + L2(strength)": "elasticnet l1l2",
+    "StepDecay": "steplr multisteplr piecewiseconstantdecay",
+    "ExponentialDecay": "exponentiallr",
+    "CosineDecay": "cosine cosineannealing cosineannealinglr cosinelr",
+    "OneCycle": "onecyclelr onecyclepolicy",
+    "Warmup()": "linearwarmup linearlr",
+    "GlorotUniform()": "xavier xavieruniform glorot",
+    "GlorotNormal()": "xaviernormal",
+    "HeUniform()": "kaiminguniform",
+    "HeNormal()": "kaiming kaimingnormal he msra",
+    "LeCunUniform()": "lecun",
+    "Normal()": "randomnormal gaussian",
+    "Uniform()": "randomuniform",
+    "Zeros()": "zero",
+    "Constant(1.0)": "ones",
+    "EarlyStopping()": "earlystop",
+}
+"""Our notation, and the names that it has elsewhere."""
+
+YET = {
+    "ELU() is near": "gelu silu swish mish selu celu hardswish squareplus",
+    "ReLU() is near": "relu6 crelu",
+    "Tanh() is near": "hardtanh softsign lecuntanh",
+    "Sigmoid() is near": "hardsigmoid",
+    "Softmax() is near": "logsoftmax gumbelsoftmax sparsemax",
+    "Quadratic() is near": "huber huberloss smoothl1 smoothl1loss l1loss maeloss logcosh",
+    "CrossEntropy() is near": "focal focalloss hinge hingeloss binaryfocalcrossentropy",
+    "CategoricalCrossEntropy() is near": "kldiv kldivergence kldivloss kullbackleiblerdivergence",
+    "Adam() with the regularizer L2(strength) is near": "adamw",
+    "Adam() is near": "nadam radam adamax amsgrad lion lamb adafactor adabelief lbfgs",
+    "Dropout() is near": "spatialdropout1d spatialdropout2d dropout1d dropout2d alphadropout gaussiandropout",
+    "Conv2D with strides or groups is near": "separableconv2d conv3d convtranspose2d conv2dtranspose",
+    "EarlyStopping() is near": "reducelronplateau",
+    "Normal() is near": "truncatednormal",
+    "": "batchnorm batchnorm1d batchnorm2d batchnormalization layernorm layernormalization groupnorm "
+    "instancenorm rmsnorm attention multiheadattention selfattention transformer transformerencoder upsample "
+    "upsampling1d upsampling2d add concatenate multiply residual gaussiannoise zeropadding2d lambda auc rocauc auroc",
+}
+"""What is near, and the names of what is not there yet."""
+
+_HERE = {name: notation for notation, names in HERE.items() for name in names.split()}
+_YET = {name: near for near, names in YET.items() for name in names.split()}
+
+
+def hint(name: str) -> str:
+    """What stands here for a name of another library, as a sentence with a blank before it; empty for any other name.
+
+    >>> hint("MSELoss"), hint("batch_norm")
+    (' Here that is Quadratic().', ' It is not there yet.')
+    """
+    key = name.lower().replace("_", "")
+    if key in _HERE:
+        return f" Here that is {_HERE[key]}."
+    if key in _YET:
+        return f" It is not there yet{_YET[key] and f'; {_YET[key]}'}."
+    return ""
