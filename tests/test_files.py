@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.files import PREFIX, check_output, write_whole
+from chainrule.files import PREFIX, check_output, known_path, write_whole
 
 
 @pytest.fixture
@@ -320,3 +320,19 @@ def test_a_folder_is_synced_after_the_renaming(file, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino) or fsync(descriptor))
     write_whole(file, "new")
     assert synced == [file.stat().st_ino, file.parent.stat().st_ino]
+
+
+NAMES = {"x" * 300: "File name too long", "a\0b": "embedded null byte", "\ud800": "'utf-8' codec can't encode .*"}
+
+
+@pytest.mark.parametrize("name", NAMES, ids=["long", "null", "no text"])
+def test_names_that_no_file_has(tmp_path, name):
+    with pytest.raises(ChainruleError, match=f"^Can't reach '.*': {NAMES[name]}\\.$"):
+        known_path(name)
+    with pytest.raises(ChainruleError, match=rf"^Can't write .*: {NAMES[name]}\. Nothing was written\.$"):
+        write_whole(tmp_path / name, "new")
+
+
+def test_a_path_is_known_whether_or_not_something_is_there(file):
+    for path in (file, file.parent, file.parent / "none", file / "below a file"):
+        assert known_path(str(path)) == path

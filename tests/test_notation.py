@@ -1,5 +1,6 @@
 """Reading formulas: what is written is read back, and whatever else comes is refused, never executed."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from chainrule.layer import Chain, Layer
 from chainrule.layers import Dense, Dropout, Flatten, Reshape
 from chainrule.notation import as_formula, formulas, parse
 from chainrule.optimizers import Adam, ClipNorm, Clipped, ClipValue, GradientDescent, Momentum, Optimizer
-from chainrule.regularizers import L1, L2
+from chainrule.regularizers import L1, L2, Sum
 from chainrule.schedules import CosineDecay, StepDecay, Warmup
 
 positives = st.floats(1e-300, 1e300)
@@ -88,6 +89,62 @@ def test_anything_like_notation_is_read_or_refused(text):
     refused(text)
 
 
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.sampled_from([*formulas()]),
+    lambda inner: st.lists(inner, max_size=3).map(tuple),
+).map(str)
+FIELDS = st.sampled_from(sorted({field.name for each in formulas().values() for field in dataclasses.fields(each)}))
+CALLS = st.builds(
+    lambda name, args, keywords: (
+        f"{name}({', '.join([*args, *(f'{key}={value}' for key, value in keywords.items())])})"
+    ),
+    st.sampled_from([*formulas()]),
+    st.lists(VALUES, max_size=3),
+    st.dictionaries(FIELDS, VALUES, max_size=2),
+)
+
+
+@given(CALLS, st.sampled_from([" >> ", " + "]), CALLS)
+def test_any_call_is_read_or_refused(one, sign, other):
+    refused(one)
+    refused(one + sign + other)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ReLU() >> " * 900 + "Dense(3) >> Foo(1, 2) >> Bar()" + " >> ReLU()" * 900,
+         "Unknown formula 'Foo' in \"…LU() >> Dense(3) >> Foo(1, 2) >> Bar() >> ReLU() >> ReLU() >…\"."),
+        ("ReLU() >> " * 1900 + "Foo()",
+         "Unknown formula 'Foo' in \"…) >> ReLU() >> ReLU() >> ReLU() >> ReLU() >> ReLU() >> Foo()\"."),
+        ("Chain((\r\nReLU(),\n'éé', '" + "é" * 40 + "',\n  ELU(1) * 3 , " + "ReLU(), " * 99 + "))",
+         "Can't read \"…éééééé',\\n  ELU(1) * 3 , ReLU(), ReLU(), ReLU(), ReLU(), ReLU…\": "
+         "formulas are composed by >> and +, and nothing else is."),
+        ("ReLU() >> " * 900 + ")" + " >> ReLU()" * 900,
+         "Can't read \"…ReLU() >> ReLU() >> ) >> ReLU() >> ReLU() >> ReLU() >> ReLU(…\" as a formula: unmatched ')'. "
+         "For example: Dense(64) >> ReLU()."),
+    ],
+    ids=["in the midst", "at the end", "lines", "syntax"],
+)  # fmt: skip
+def test_what_surrounds_the_place_is_quoted(text, shown):
+    with pytest.raises(ChainruleError) as caught:
+        parse(text)
+    assert str(caught.value) == shown
+
+
+def test_brackets_in_a_text_are_none():
+    made = parse(f"Embedding(3, 2, initializer=Pretrained({'(' * 60!r}))")
+    assert parse(repr(made)) == made
+
+
+def test_links_of_a_chain_are_not_checked_again(monkeypatch):
+    text, penalty = " >> ".join(["ReLU()"] * 1_990), " + ".join(["L1(1.0)"] * 1_990)
+    for kind in (Chain, Sum):
+        monkeypatch.setattr(kind, "__post_init__", lambda formula: pytest.fail("checked"))
+    assert repr(parse(text)) == text
+    assert repr(parse(penalty)) == penalty
+
+
 NOT_FORMULAS = [
     *("1", "'ELU'", "None", "(ELU(), ELU())", "[ELU()]", "1j", "b'x'", "...", "x", "True"),
     *("lambda: ELU()", "[ELU() for i in (1, 2)]", "{ELU()}", "{'a': ELU()}", "(x := ELU())", "ELU() if 1 else ELU()"),
@@ -101,6 +158,7 @@ NOT_FORMULAS = [
     *("Dense(3) + Dense(4)", "L1(1.0) >> L2(1.0)", "Adam() >> ClipNorm(1.0)", "Layer()", "Formula", "Activation()"),
     *("Dense(0xff" + "f" * 100 + ")", "ELU(1" + "0" * 400 + ")", "Dense(-99999999999999999999)"),
     *("ＥＬＵ(αlpha=1)", "ELU(alpha=1)(2)", "_ClassRate()", "Reshape(((3,),))", "F1('?')", "ELU\0()"),
+    *("f'\\n{1}'", "f'{x}\\''", "'\x7f'", "x\x7f", "'\u2028'", "ELU(a\u2028=1)"),
 ]
 
 

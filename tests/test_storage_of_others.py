@@ -4,7 +4,6 @@ import copy
 import json
 import os
 import struct
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+import safetensors
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
@@ -236,15 +236,14 @@ def test_headers_of_a_size_that_is_not_theirs(tmp_path, size):
         load(path)
 
 
-def test_a_million_arrays(tmp_path):
+def test_a_million_arrays_are_not_even_looked_at(tmp_path, monkeypatch):
     path = tmp_path / "model"
     entry = '"t%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
     header = ("{" + ",".join(entry % each for each in range(10**6)) + "}").encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header)
-    began = time.process_time()
+    monkeypatch.setattr(safetensors, "safe_open", None)
     with pytest.raises(ChainruleError, match=r"more arrays than a network has"):
         load(path)
-    assert time.process_time() - began < 5  # read one by one they would take minutes
 
 
 def test_neither_a_file_nor_a_folder(tmp_path):
@@ -258,5 +257,5 @@ def test_neither_a_file_nor_a_folder(tmp_path):
     [("x" * 300, "File name too long"), ("a\0b", "embedded null byte"), ("\ud800", ".*surrogates.*")],
 )
 def test_names_that_no_file_has(name, reason):
-    with pytest.raises(ChainruleError, match=f"^Can't read .*: {reason}\\.$"):
+    with pytest.raises(ChainruleError, match=f"^Can't reach .*: {reason}\\.$"):
         load(name)

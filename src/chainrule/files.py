@@ -59,7 +59,7 @@ def known_path(path: str | os.PathLike) -> Path:
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError) as error:
-        raise ChainruleError(f"Can't read {str(path)!r}: {reason(error)}.") from None
+        raise ChainruleError(f"Can't reach {str(path)!r}: {reason(error)}.") from None
     return Path(path)
 
 

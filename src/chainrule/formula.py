@@ -4,10 +4,11 @@ import dataclasses
 import inspect
 import math
 from abc import ABC
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
+from itertools import chain
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform, get_args, get_origin
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar, dataclass_transform, get_args, get_origin
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,8 @@ import numpy as np
 from jax.core import Tracer
 
 from chainrule.errors import ChainruleError
+
+F = TypeVar("F")
 
 
 @dataclass_transform(frozen_default=True)
@@ -50,10 +53,8 @@ class Formula(ABC):  # noqa: B024
             return children, tuple(getattr(formula, name) for name in structure)
 
         def unflatten(static: tuple, children: Any) -> Self:
-            formula = object.__new__(cls)  # unchecked: JAX rebuilds formulas around tracers and placeholders
-            for name, value in (*zip(structure, static, strict=True), *zip(leaves, children, strict=True)):
-                object.__setattr__(formula, name, value)
-            return formula
+            # JAX rebuilds formulas around tracers and placeholders
+            return unchecked(cls, zip(structure, static, strict=True), zip(leaves, children, strict=True))
 
         jax.tree_util.register_pytree_with_keys(cls, flatten, unflatten)
 
@@ -123,6 +124,14 @@ class Formula(ABC):  # noqa: B024
         for subclass in cls.__subclasses__():
             found |= dict.fromkeys(subclass.family())  # once, though it be of two families below this one
         yield from found
+
+
+def unchecked(kind: type[F], *fields: Iterable[tuple[str, Any]]) -> F:
+    """A formula of fields that need no check, each with its name."""
+    formula = object.__new__(kind)
+    for name, value in chain(*fields):
+        object.__setattr__(formula, name, value)
+    return formula
 
 
 def notation(value: Any) -> str:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.dtypes import widely
-from chainrule.formula import Formula, non_negative
+from chainrule.formula import Formula, non_negative, unchecked
 
 
 class Regularizer(Formula):
@@ -35,7 +35,7 @@ class Regularizer(Formula):
     def __add__(self, other: "Regularizer") -> "Sum":
         if not isinstance(other, Regularizer):
             return NotImplemented
-        return Sum((*_terms(self), *_terms(other)))
+        return unchecked(Sum, [("terms", (*_terms(self), *_terms(other)))])
 
 
 class L1(Regularizer):

@@ -320,3 +320,20 @@ def test_help_needs_no_jax(line):
     check += f"sys.argv = {line.split()}; from chainrule.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("False\n")
+
+
+COMMANDS = [
+    *("train {}", "train iris --epochs 1 --out {}", "train iris --test {}", "train iris --network {}"),
+    *("evaluate {} iris", "predict {} iris", "summary {}", "show {}", "plot {}", "verify {}", "list {}", "{}"),
+    *("show ELU --png {}.png", "plot ELU --out {}.png"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_names_that_nothing_can_have(run, command):
+    for name in ("x" * 300, "x" * 300 + ".csv", "'a\0b.csv'", "\ud800.csv"):
+        said = run(command.format(name))
+        assert said.code == 2
+        assert said.err.startswith("chainrule: ")
+        assert said.err.count("\n") == 1
+        assert len(said.err) < 1200

@@ -1,7 +1,7 @@
 """`chainrule summary`: a network's layers, shapes and parameters."""
 
+import os
 import re
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,7 +28,7 @@ def summary(
     from chainrule.model import as_chain
     from chainrule.model import summary as rows_of
 
-    if shape is None and ("(" not in network or Path(network).exists()):
+    if shape is None and ("(" not in network or os.path.exists(network)):
         model = load_whole(network)
         inputs = " × ".join(map(str, model.input_shape))
         terms = [model.cost, model.regularizer, model.training.get("optimizer")]

@@ -11,6 +11,7 @@ from chainrule.data.readers.npz import read_npz
 from chainrule.data.readers.parquet import read_parquet
 from chainrule.data.readers.series import read_ts
 from chainrule.errors import ChainruleError
+from chainrule.files import known_path
 from chainrule.notation import nearest
 from chainrule.table import Table, shortened
 
@@ -36,7 +37,7 @@ def read(source: str | os.PathLike[str], text: Iterable[str] = ()) -> Table:
     """
     if source in NAMED:
         return read_named(str(source))
-    path, text = Path(source), (text,) if isinstance(text, str) else tuple(text)
+    path, text = known_path(source), (text,) if isinstance(text, str) else tuple(text)
     _check_there(path, str(source))
     if path.is_dir():
         return read_images(path)
