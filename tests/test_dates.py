@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from chainrule.dates import Date, order_of, parse_time, read_times
 from chainrule.errors import ChainruleError
-from chainrule.preparation import Preparation, Roles
+from chainrule.preparation import Preparation
+from chainrule.roles import Roles
 from chainrule.table import Table
 
 moments = st.datetimes(min_value=dt.datetime(1000, 1, 1))

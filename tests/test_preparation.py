@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from chainrule.errors import ChainruleError
 from chainrule.layer import Masked
-from chainrule.preparation import Preparation, Roles
+from chainrule.preparation import Preparation
+from chainrule.roles import Roles
 from chainrule.table import Table, is_blank, label, meaning
 
 finite = st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: round(value, 6))

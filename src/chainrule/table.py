@@ -188,6 +188,12 @@ def blanks(values: np.ndarray) -> np.ndarray:
     return np.isnan(values) & live(values)[..., None] if values.ndim == 3 else np.isnan(values)
 
 
+def blank_rows(values: np.ndarray) -> np.ndarray:
+    """Which rows of a table's column hold a blank cell."""
+    blank = blanks(values)
+    return np.asarray(blank.any(axis=tuple(range(1, blank.ndim))))
+
+
 def live(series: np.ndarray) -> np.ndarray:
     """Which steps of series (rows, time, channels) count, (rows, time): the first, and all up to the last known one.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from chainrule import load
-from chainrule.preparation import Roles
+from chainrule.roles import Roles
 from chainrule.table import as_table
 
 QUICK = '--network "Dense(2) >> Softmax()" --epochs 2 --out run'

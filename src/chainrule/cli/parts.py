@@ -5,7 +5,7 @@ from typing import Any
 
 from chainrule.data import read, split
 from chainrule.errors import ChainruleError
-from chainrule.preparation import Roles
+from chainrule.roles import Roles
 from chainrule.table import Table
 
 USUAL = {"test": 0.2, "validation": 0.1}  # fractions of the rows, unless others are chosen

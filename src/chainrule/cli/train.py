@@ -88,8 +88,9 @@ def train(
     from chainrule.metrics import R2, Accuracy
     from chainrule.model import as_chain, summary
     from chainrule.optimizers import Optimizer
-    from chainrule.preparation import TASKS, Preparation
+    from chainrule.preparation import Preparation
     from chainrule.regularizers import Regularizer
+    from chainrule.roles import TASKS
     from chainrule.training import EarlyStopping, fit
     from chainrule.training.ending import default_cost, ended
 

@@ -1,0 +1,316 @@
+"""What each column of a table is for: a target, an input, of numbers, text, time or tokens."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from chainrule.columns import UNITS, Unit, as_number, is_text, numbers, refuse_text, split_text, texts
+from chainrule.dates import Order, are_times, order_of, times
+from chainrule.errors import ChainruleError
+from chainrule.records import require
+from chainrule.table import Table, as_table, blank_rows, blanks, check_column, shortened
+
+Task = Literal["classification", "regression"]
+Missing = Literal["median", "drop"] | None
+
+TASKS = ("classification", "regression")
+MISSING = (None, "median", "drop")
+MOST_CLASSES = 20  # that whole numbers are taken for, unless the task is said
+MOST_CATEGORIES = 100  # that a lone column of text is taken for, where most cells differ
+
+
+@dataclasses.dataclass(frozen=True)
+class Roles:
+    """What each column is for: the targets, the inputs, and what becomes of blank cells.
+
+    Attributes:
+        targets: the column to predict, or several of numbers.
+        task: "classification" or "regression".
+        inputs: the columns to predict it from.
+        text: the columns among them, and the targets, that are read as text.
+        tokens: "words" or "characters", where the only input is a column of free text to be read so.
+        missing: None refuses blank cells, "median" fills them, "drop" leaves their rows out.
+        guessed: whether the target was not said but found.
+        dates: the columns among the inputs that are read as time.
+        day_first, month_first: those among them whose day or month comes first and whose year comes last.
+        order_by: the column of numbers or times by which rows are divided: the earliest train, the last test.
+        group: the column, no input, whose values are not divided: a patient's rows all train, or all test.
+    """
+
+    targets: tuple[str, ...]
+    task: Task
+    inputs: tuple[str, ...]
+    text: tuple[str, ...] = ()
+    tokens: Unit | None = None
+    missing: Missing = None
+    guessed: bool = False
+    dates: tuple[str, ...] = ()
+    day_first: tuple[str, ...] = ()
+    month_first: tuple[str, ...] = ()
+    order_by: str | None = None
+    group: str | None = None
+
+    def __post_init__(self) -> None:
+        require(len(self.targets) == 1 or (len(self.targets) > 1 and self.task == "regression"), "a target")
+
+    @classmethod
+    def of(
+        cls,
+        data: Any,
+        *,
+        target: str | Iterable[str] | None = None,
+        task: Task | None = None,
+        drop: Iterable[str] = (),
+        text: Iterable[str] = (),
+        words: Iterable[str] = (),
+        characters: Iterable[str] = (),
+        missing: Missing = None,
+        day_first: Iterable[str] = (),
+        month_first: Iterable[str] = (),
+        order_by: str | None = None,
+        group: str | None = None,
+    ) -> Self:
+        """Find the roles of the columns of a table.
+
+        A column of text is one of categories, or of time where most of its cells are dates or times. The only input is
+        free text instead where it has more than 100 distinct values, more than half as many as cells: it is read word
+        by word where cells have three words or more on average, else character by character. `text`, `words` and
+        `characters` say it otherwise.
+
+        Args:
+            data: a `Table`, a mapping of columns or a data frame.
+            target: the column to predict, or several of numbers; where not said, that called "target", else the last.
+            task: where not said, text is classified, and so are whole numbers of at most 20 distinct values that
+                appear twice or more on average; every other number is regressed.
+            drop: columns to leave out.
+            text: columns of categories, though they look like numbers or like free text.
+            words: a column of free text, the only input, to be read word by word.
+            characters: the same, to be read character by character.
+            missing: what becomes of blank cells.
+            day_first, month_first: columns of dates such as 3/4/2020, where the column itself leaves open which it is.
+            order_by: the column by which rows are divided, an input too unless it is dropped.
+            group: the column whose values are not divided; it is no input, since those to test were never seen.
+
+        Raises:
+            ChainruleError: for a column that is not there, a column neither of numbers nor of text, dates that may be
+                day/month or month/day, or no inputs.
+
+        >>> roles = Roles.of({"width": [1.5, 2.5], "kind": ["a", "b"]})
+        >>> roles.targets, roles.task, roles.inputs, roles.text
+        (('kind',), 'classification', ('width',), ('kind',))
+        """
+        table = as_table(data)
+        drop, text, words, characters = map(_names, (drop, text, words, characters))
+        day_first, month_first = map(_names, (day_first, month_first))
+        _check_choice("task", task, (None, *TASKS))
+        _check_choice("missing", missing, MISSING)
+        said = () if target is None else _names(target)
+        single = [name for name in (order_by, group) if name is not None]
+        for name in (*said, *single, *drop, *text, *words, *characters, *day_first, *month_first):
+            check_column(table, name)
+        kept = [name for name in table if name not in drop and name != group]
+        targets = said or ("target" if "target" in kept else kept[-1] if kept else "",)
+        for name in targets:
+            if targets.count(name) > 1:
+                raise ChainruleError(f"{table.name}: the target {name!r} is named twice. Name it once.")
+            _check_target(table, name, drop, group)
+        inputs = tuple(name for name in kept if name not in targets)
+        if not inputs:
+            raise ChainruleError(
+                f"{table.name}: no input columns are left beside the target{'s' * (len(targets) > 1)} "
+                f"{', '.join(map(repr, targets))}. Drop fewer."
+            )
+        _check_read_once(
+            table, text=text, words=words, characters=characters, day_first=day_first, month_first=month_first
+        )
+        tokens = _said_tokens(table, inputs, words, characters)
+        text = (*text, *words, *characters)
+        order = dict.fromkeys(day_first, "day") | dict.fromkeys(month_first, "month")
+        for name in (*inputs, *([] if order_by is None else [order_by])):
+            if name not in (*order, *text) and _is_time(table, name):
+                order[name] = _order(table, name)
+        task = _task(table, targets, task)
+        for name in (*inputs, *(targets if task == "classification" else ())):
+            if name not in (*text, *order):
+                _check_unmixed(table, name)
+        if len(inputs) == 1 and inputs[0] not in (*text, *order) and is_text(table[inputs[0]]):
+            tokens = _found_tokens(table[inputs[0]])
+        worded = tuple(name for name in inputs if name in text or (is_text(table[name]) and name not in order))
+        worded = (*worded, *(targets if task == "classification" else ()), *([] if group is None else [group]))
+        dates = tuple(name for name in table if name in order)
+        days, months = (tuple(name for name in dates if order[name] == first) for first in ("day", "month"))
+        return cls(targets, task, inputs, worded, tokens, missing, not said, dates, days, months, order_by, group)
+
+    @property
+    def target(self) -> str:
+        """The names of the targets, in words."""
+        return ", ".join(self.targets)
+
+    def order(self, name: str) -> Order | None:
+        """What comes first in a column's dates; None for a column that is not read as time."""
+        first: Order = "day" if name in self.day_first else "month" if name in self.month_first else "year"
+        return first if name in self.dates else None
+
+    def way(self, table: Table) -> dict[str, Any]:
+        """The way in which a table's rows are divided, as `split` takes it: by order, groups or classes, if by any.
+
+        Raises:
+            ChainruleError: for a column that is not there, a blank cell in it, or one that has no place in time.
+        """
+        said = {"order": self.order_by, "groups": self.group}
+        found = {way: self._known(table, name) for way, name in said.items() if name is not None}
+        return found or ({"classes": table[self.targets[0]]} if self.task == "classification" else {})
+
+    def _known(self, table: Table, name: str) -> np.ndarray:
+        """A column by which rows are divided: texts of groups, numbers, or days."""
+        check_column(table, name)
+        if name == self.group:
+            values = texts(table, name)
+        elif order := self.order(name):
+            values = times(table, name, order)[:, 0]
+        else:
+            values = numbers(table, name) if is_text(table[name]) else table[name]
+        blank = blank_rows(values)
+        if blank.any():
+            place = table.place(int(blank.argmax()), name)
+            raise ChainruleError(f"{place}: is blank, but rows are divided by it. Fill it, or leave the row out.")
+        return values
+
+    def complete(self, data: Any) -> Table:
+        """The rows to train on or to score: those whose target is known and, if so chosen, whose inputs all are.
+
+        Raises:
+            ChainruleError: for blank cells where none is allowed, counted by column.
+        """
+        table = as_table(data)
+        for name in (*self.inputs, *self.targets):
+            check_column(table, name)
+        blank = {name: blank_rows(table[name]) for name in (*self.inputs, *self.targets)}
+        counts = {name: int(rows.sum()) for name, rows in blank.items() if rows.any()}
+        if not counts:
+            return table
+        if self.missing is None:
+            found = shortened(f"{name} ({count:,})" for name, count in counts.items())
+            raise ChainruleError(f"{table.name}: blank cells in {found}. Fill them", missing="median")
+        needed = [*self.targets, *(self.inputs if self.missing == "drop" else ())]
+        whole = ~np.logical_or.reduce([blank[name] for name in needed])
+        if not whole.any():
+            raise ChainruleError(
+                f"{table.name}: every row has a blank cell that is needed. Fill them, or drop columns."
+            )
+        return table if whole.all() else table.take(whole)
+
+
+def _task(table: Table, targets: tuple[str, ...], said: Task | None) -> Task:
+    """The task that is said, or that the target's values tell; several targets are regressed."""
+    if len(targets) == 1:
+        return said or _task_of(table[targets[0]])
+    worded = [name for name in targets if is_text(table[name]) and said is None]
+    if said == "classification" or worded:
+        raise ChainruleError(
+            f"{table.name}: several targets must be numbers, to be regressed together, but {(worded or targets)[0]!r} "
+            f"is of classes. Train a model for each target."
+        )
+    return "regression"
+
+
+def _task_of(values: np.ndarray) -> Task:
+    if is_text(values):
+        return "classification"
+    known = values[~np.isnan(values)]
+    distinct = np.unique(known)
+    whole = bool(np.all(np.isfinite(distinct) & (distinct == np.round(distinct))))
+    repeated = 2 * len(distinct) <= len(known)
+    return "classification" if whole and repeated and len(distinct) <= MOST_CLASSES else "regression"
+
+
+def _is_time(table: Table, name: str) -> bool:
+    return is_text(table[name]) and are_times(table[name])
+
+
+def _order(table: Table, name: str) -> Order:
+    """What comes first in a column of dates, by all its cells."""
+    values = table[name]
+    known = values[~blanks(values)]
+    if order := order_of(known):
+        return order
+    raise ChainruleError(
+        f"{table.name}: column {name!r} holds dates such as {known[0]!r}, each of which may be day/month or month/day. "
+        f"Write the year first, choose month_first",
+        day_first=[name],
+    )
+
+
+def _said_tokens(table: Table, inputs: tuple[str, ...], words: tuple, characters: tuple) -> Unit | None:
+    """What the only input is read as, where that is said."""
+    for unit, names in zip(UNITS, (words, characters), strict=True):
+        for name in names:
+            if name not in inputs:
+                raise ChainruleError(f"{table.name}: column {name!r} is no input. Leave it out of {unit}.")
+            check_alone(table, name, unit, inputs)
+    return "words" if words else "characters" if characters else None
+
+
+def _found_tokens(texts: np.ndarray) -> Unit | None:
+    """What a lone column of text is read as; None where it holds categories."""
+    known = texts[~blanks(texts)]
+    if len(set(known)) <= max(MOST_CATEGORIES, len(known) / 2):
+        return None
+    return "words" if sum(len(split_text(text, "words")) for text in known) >= 3 * len(known) else "characters"
+
+
+# Checks: each words what was expected, what came and the remedy.
+
+
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _check_target(table: Table, name: str, drop: Iterable[str], group: str | None) -> None:
+    for other, what in ((drop, "dropped and the target"), ((group,), "the target and the group")):
+        if name in other:
+            raise ChainruleError(f"{table.name}: column {name!r} is both {what}. Choose one.")
+    shape = table[name].shape[1:] if name in table else ()
+    if shape not in ((), (1,)):
+        raise ChainruleError(f"{table.name}: the target {name!r} must be one value a row, got shape {shape} a row.")
+
+
+def _check_choice(name: str, value: Any, choices: tuple) -> None:
+    if value not in choices:
+        raise ChainruleError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}.")
+
+
+def _check_read_once(table: Table, **ways: tuple[str, ...]) -> None:
+    """Refuse a column that is said to be read in several ways."""
+    for name, count in Counter(name for names in ways.values() for name in set(names)).items():
+        if count > 1:
+            said = " and ".join(way for way, names in ways.items() if name in names)
+            raise ChainruleError(
+                f"{table.name}: column {name!r} can be read in one way only, not by {said}. Choose one."
+            )
+
+
+def _check_unmixed(table: Table, name: str) -> None:
+    """Refuse stray text in a column whose other cells are mostly numbers."""
+    values = table[name]
+    if not is_text(values):
+        return
+    counts = Counter(values[~blanks(values)])
+    stray = {text for text in counts if as_number(text) is None}
+    numbers = counts.total() - sum(counts[text] for text in stray)
+    if stray and 2 * numbers > counts.total():
+        refuse_text(table, name, next(row for row, text in enumerate(values) if text in stray), text=[name])
+
+
+def check_alone(table: Table, name: str, what: str, inputs: Iterable[str]) -> None:
+    """Refuse inputs beside a column that can't go beside others."""
+    others = [each for each in inputs if each != name]
+    if others:
+        raise ChainruleError(
+            f"{table.name}: column {name!r} holds {what} and can't go beside other inputs: {shortened(others)}. "
+            f"Read it as one value a row",
+            drop=others,
+        )
