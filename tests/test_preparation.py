@@ -20,7 +20,7 @@ columns = st.integers(4, 20).flatmap(
     lambda rows: st.fixed_dictionaries(
         {
             "height": st.lists(finite, min_size=rows, max_size=rows),
-            "kind": st.lists(st.text("abcß", max_size=4), min_size=rows, max_size=rows),
+            "kind": st.lists(st.text("abcß", min_size=1, max_size=4), min_size=rows, max_size=rows),
             "target": st.lists(finite, min_size=rows, max_size=rows),
         }
     )

@@ -167,7 +167,7 @@ class Preparation:
         """A column's inputs."""
         values = raw(table, column)
         blank = blank_rows(values)
-        if self.roles.missing != "median" and blank.any():
+        if self.roles.missing != "median" and blank.any() and not isinstance(column, Tokens):  # a text of none
             raise ChainruleError(
                 f"{table.place(int(blank.argmax()), column.name)}: the cell is blank, and the model knows no value "
                 f"to put there. Fill it",

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.columns import UNITS, Unit, as_number, is_text, numbers, refuse_text, split_text, texts
 from chainrule.dates import Order, are_times, order_of, times
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, cut
 from chainrule.records import require
 from chainrule.table import Table, as_table, blank_rows, blanks, check_column, shortened
 
@@ -193,7 +193,7 @@ class Roles:
         if not counts:
             return table
         if self.missing is None:
-            found = shortened(f"{name} ({count:,})" for name, count in counts.items())
+            found = shortened(f"{name} ({count:,}{_spelt(table, name)})" for name, count in counts.items())
             raise ChainruleError(f"{table.name}: blank cells in {found}. Fill them", missing="median")
         needed = [*self.targets, *(self.inputs if self.missing == "drop" else ())]
         whole = ~np.logical_or.reduce([blank[name] for name in needed])
@@ -202,6 +202,12 @@ class Roles:
                 f"{table.name}: every row has a blank cell that is needed. Fill them, or drop columns."
             )
         return table if whole.all() else table.take(whole)
+
+
+def _spelt(table: Table, name: str) -> str:
+    """The words that a file's reader took as blank, and how often."""
+    words = table.found.blank.get(name, {})
+    return "".join(f", {count:,} as {cut(word)!r}" for word, count in words.items())
 
 
 def _task(table: Table, targets: tuple[str, ...], said: Task | None) -> Task:

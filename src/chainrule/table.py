@@ -4,18 +4,35 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from typing import Any, Self
 
 import numpy as np
 
 from chainrule.errors import ChainruleError, cut
+from chainrule.memory import check_memory
 from chainrule.notation import nearest
 
 BOOLEANS = {"true", "false"}
 EXACT = 2**53  # below which float64 holds every whole number
 WHOLE = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 SPELT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Found:
+    """How a file was read.
+
+    Attributes:
+        reading: the choices that it was read by, found in it or said; a file that comes after it is read alike.
+        notes: what is said of it, by the name of the choice that would change it.
+        blank: by column, the words that were read as blank, and in how many cells each.
+    """
+
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    blank: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 class Table(Mapping[str, np.ndarray]):
@@ -35,6 +52,7 @@ class Table(Mapping[str, np.ndarray]):
         numbers: each row's number, or name, as people see it; 1, 2, … where not given.
         word: what they call a row: "row", "line" in a text file, "file" in a folder.
         test: rows that the source itself keeps for the test.
+        found: how its file was read.
 
     Raises:
         ChainruleError: for columns of unequal length, or of anything else than numbers and text.
@@ -53,15 +71,18 @@ class Table(Mapping[str, np.ndarray]):
         numbers: np.ndarray | None = None,
         word: str = "row",
         test: "Table | None" = None,
+        found: Found | None = None,
     ):
-        self.name, self.word, self.test = name, word, test
+        self.name, self.word, self.test, self.found = name, word, test, found or Found()
         self._columns = {str(key): _column(values, f"{name}, column {str(key)!r}") for key, values in columns.items()}
         lengths = {key: len(values) for key, values in self._columns.items()}
         if not lengths:
             raise ChainruleError(f"{name}: expected columns of data, got none. Give at least one column.")
         if len(set(lengths.values())) > 1:
-            found = shortened(f"{key} ({length:,})" for key, length in lengths.items())
-            raise ChainruleError(f"{name}: expected columns of one length, got {found}. Give every row all its cells.")
+            unequal = shortened(f"{key} ({length:,})" for key, length in lengths.items())
+            raise ChainruleError(
+                f"{name}: expected columns of one length, got {unequal}. Give every row all its cells."
+            )
         self.rows: int = next(iter(lengths.values()))
         self._numbers = np.arange(1, self.rows + 1) if numbers is None else numbers
 
@@ -80,7 +101,7 @@ class Table(Mapping[str, np.ndarray]):
     def take(self, rows: np.ndarray) -> Self:
         """Some rows, by index or mask; they keep their places."""
         columns = {name: values[rows] for name, values in self.items()}
-        return type(self)(columns, self.name, self._numbers[rows], self.word)
+        return type(self)(columns, self.name, self._numbers[rows], self.word, found=self.found)
 
     def place(self, row: int, column: str) -> str:
         """Where a cell is, for a message: "diamonds.csv, line 12, column 'price'"."""
@@ -120,11 +141,12 @@ def is_records(data: Any) -> bool:
     return isinstance(data, list | tuple) and len(data) > 0 and all(isinstance(row, Mapping) for row in data)
 
 
-def check_distinct(names: Sequence[str], source: str) -> None:
-    """Refuse two columns of one name."""
+def check_distinct(names: Sequence[str], source: str, **choices: Any) -> None:
+    """Refuse two columns of one name; some choices may mend it."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ChainruleError(f"{source}: more than one column is called {twice[0]!r}. Give every column its own name.")
+        mend = "Give every column its own name" + ("" if choices else ".")
+        raise ChainruleError(f"{source}: more than one column is called {twice[0]!r}. {mend}", **choices)
 
 
 def check_column(table: Table, name: str) -> None:
@@ -248,7 +270,9 @@ def _side_by_side(arrays: Sequence[np.ndarray], place: str) -> np.ndarray:
             )
     if len({array.shape for array in arrays}) == 1:
         return np.stack(arrays)
-    padded = np.full((len(arrays), max(map(len, arrays)), *first.shape[1:]), np.nan)
+    shape = (len(arrays), max(map(len, arrays)), *first.shape[1:])
+    check_memory(8 * math.prod(shape), f"{place}, padded to the longest,", "Leave out or cut the longest.")
+    padded = np.full(shape, np.nan)
     for row, array in zip(padded, arrays, strict=True):
         row[: len(array)] = array
     return padded
@@ -257,6 +281,10 @@ def _side_by_side(arrays: Sequence[np.ndarray], place: str) -> np.ndarray:
 def _objects(array: np.ndarray, place: str) -> np.ndarray:
     """Python's own values, as numbers where all are numbers, else as text."""
     kinds = set(map(type, array.flat))
+    if array.ndim == 1 and str in kinds:
+        array = array.copy()
+        array[array == ""] = None  # as in a file of text
+        kinds = set(map(type, array))
     if kinds <= {str, type(None)} and kinds != {type(None)} and array.ndim == 1:
         return _booleans(array)
     if any(issubclass(kind, list | tuple | dict | set | np.ndarray | bytes | complex) for kind in kinds):

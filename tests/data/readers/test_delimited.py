@@ -24,7 +24,7 @@ def refusal(source, **options) -> str:
 def test_csv_keeps_numbers_text_and_blanks(tmp_path):
     table = read(write(tmp_path, "n,t,ok,day,none\n1,x,True,2020-01-01,\n,,FALSE,2021-01-01,\n2.5,NA,,2021-01-01,\n"))
     np.testing.assert_array_equal(table["n"], [1, np.nan, 2.5])
-    assert list(table["t"]) == ["x", None, None]
+    assert list(table["t"]) == ["x", None, "NA"]
     assert list(table["ok"]) == ["true", "false", None]
     assert list(table["day"]) == ["2020-01-01", "2021-01-01", "2021-01-01"]
     assert np.isnan(table["none"]).all()
@@ -81,7 +81,7 @@ def test_parts_keep_their_places(tmp_path):
         ("a,b\n1,2\n3\n", "a.csv, line 3: expected 2 cells, got 1. Mend the line."),
         ('a,b\n"x\ny",2\n\n3,4,5\n', "a.csv, line 5: expected 2 cells, got 3. Mend the line."),
         ("a,b,a\n1,2,3\n", "a.csv: more than one column is called 'a'. Give every column its own name."),
-        (",a\n0,1\n", "a.csv: column 1 has no name. Name it in the first line."),
+        (",\n0,1\n", "a.csv: no column has a name. Name them in the first line, or choose header=False."),
         ("a,b\n1,caf\xe9\n".encode("latin-1"), "a.csv, line 2: is not UTF-8 text. Save the file as UTF-8."),
     ],
 )

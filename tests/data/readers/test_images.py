@@ -114,7 +114,9 @@ def test_sixteen_bits_are_refused(folder):
 @pytest.mark.parametrize("content", [b"", b"junk", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
 def test_a_broken_file_is_named(folder, content):
     (folder / "square" / "b.png").write_bytes(content)
-    assert refusal(folder) == ("shapes/square/b.png: is no whole PNG or JPEG image. Save it again, or remove it.")
+    assert refusal(folder) == (
+        "shapes/square/b.png: is no whole PNG, JPEG, WebP, BMP or TIFF image. Save it again, or remove it."
+    )
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -141,6 +143,6 @@ def test_folders_of_something_else(tmp_path, folder):
     )
     (folder / "empty").mkdir()
     assert refusal(folder) == (
-        "shapes/empty: there is no image (.png, .jpg, .jpeg) in this folder. Give a folder with a subfolder of images "
-        "for each class; here the classes would be circle, empty, square."
+        "shapes/empty: there is no image (.png, .jpg, .jpeg, .webp, .bmp, .tif, .tiff) in this folder. Give a folder "
+        "with a subfolder of images for each class; here the classes would be circle, empty, square."
     )

@@ -65,7 +65,7 @@ def test_npz_of_each_kind(tmp_path):
         ({"x": np.ones((0, 2)), "y": []}, "a.npz: x is empty, of shape (0, 2). Save one row for each example."),
         (
             {"x": np.array([None]), "y": [1]},
-            "a.npz: holds arrays of Python objects, which are never read. Save arrays of numbers or text.",
+            "a.npz: x is an array of Python objects, which are never read. Save arrays of numbers or text.",
         ),
         (
             {"x": np.ones((2, 1), complex), "y": [1, 2]},

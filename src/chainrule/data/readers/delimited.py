@@ -1,94 +1,141 @@
-"""CSV and TSV files as tables, by Arrow."""
+"""Text files of cells in lines as tables: CSV, TSV, and those that are separated by something else."""
 
-import contextlib
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from chainrule.data.readers.arrow import columns, is_date
+from chainrule.data.cells import columns
+from chainrule.data.readers.separator import find_separator
+from chainrule.data.readers.spelling import told
 from chainrule.data.readers.text import check_utf8
-from chainrule.errors import ChainruleError
-from chainrule.table import EXACT, Table, check_distinct, is_rounded
+from chainrule.data.reading import Reading
+from chainrule.errors import ChainruleError, cut
+from chainrule.memory import check_memory
+from chainrule.table import Table, check_distinct, shortened
+
+LARGEST = 2**31 - 1  # bytes that Arrow reads at once
+BLANKS = re.compile(rb"[ \t]+")
+EDGES = re.compile(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)")
+TABS = re.compile(r"\.(tsv|tab)(\.gz)?$", re.IGNORECASE)
+NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
-def read_csv(path: Path, text: Iterable[str] = (), delimiter: str = ",") -> Table:
-    """A CSV file in UTF-8 with a header; `text` names the columns not to be read as numbers.
+def read_delimited(file: BinaryIO, name: str, reading: Reading, text: Iterable[str] = ()) -> Table:
+    """A text file in UTF-8, a row a line; `text` names the columns not to be read as numbers.
+
+    Blanks around cells and names are left out, and so is a column without a name.
 
     Raises:
         ChainruleError: for a file that is empty or broken, with the line.
     """
-    data = path.read_bytes()
-    check_utf8(data, path.name, "Give a header with the columns' names, and rows below it.")
-    try:
-        arrow = _parse(data, delimiter, dict.fromkeys(text, "string"))
-        dates = [field.name for field in arrow.schema if is_date(field.type)]
-        long = [name for name, column in zip(arrow.column_names, arrow.columns, strict=True) if _is_long(column)]
-        if dates or long:
-            spelled = _parse(data, delimiter, dict.fromkeys((*text, *dates, *long), "string"))
-            names = [
-                *dates,
-                *(name for name in long if any(map(is_rounded, spelled.column(name).unique().to_pylist()))),
-            ]
-            arrow = _parse(data, delimiter, dict.fromkeys((*text, *names), "string"))
-    except ValueError as error:
-        raise _broken_csv(data, delimiter, path.name, error) from None
-    _check_header(arrow.column_names, path.name)
-    if not arrow.num_rows:
-        raise ChainruleError(f"{path.name}: has a header but no rows. Put rows of data below it.")
-    return Table(columns(arrow, path.name), path.name, _lines(data, delimiter, arrow.num_rows), "line")
+    data = check_utf8(file.read(), name, "Give a header with the columns' names, and rows below it.")
+    usual = "\t" if TABS.search(name) else ","
+    separator = reading.separator or find_separator(data, reading.likely or usual)
+    if separator == " ":
+        data = BLANKS.sub(b" ", EDGES.sub(b"", data))
+    check_memory(12 * data.count(separator.encode()), name, "Give fewer rows or columns.")
+    lines = _lines(data)
+    cells = _parsed(data, separator, lines, name)
+    expected = separator in (usual, reading.separator, reading.likely)
+    notes = {} if expected else {"separator": f"{name}: cells are separated by {separator!r}."}
+    lines = lines if len(lines) == len(cells[0]) else np.arange(1, len(cells[0]) + 1)
+    return table_of_cells(cells, lines, name, "line", reading, text, notes, comma=separator == ";", separator=separator)
 
 
-def _is_long(column: Any) -> bool:
-    """Whether numbers of a column are so large that float64 may have rounded them."""
-    from pyarrow import types
+def table_of_cells(
+    cells: Sequence[Any],
+    numbers: np.ndarray,
+    name: str,
+    word: str,
+    reading: Reading,
+    text: Iterable[str],
+    notes: dict[str, str],
+    comma: bool = False,
+    **found: Any,
+) -> Table:
+    """A table of columns of cells, as Arrow's text; the first of each is the column's name where there is a header.
 
-    return types.is_float64(column.type) and bool((np.abs(column.to_numpy()) >= EXACT).any())
+    Args:
+        cells: the columns.
+        numbers: each row's number, that of the header too, as people see it.
+        name, word: what people call the data, and a row.
+        reading: how the cells are read.
+        text: the columns that are not numbers.
+        notes: what is said already.
+        comma: whether a comma is likely before a number's fraction.
+        **found: what else was found about the file.
+    """
+    header = reading.header is not False
+    names = [column[0].as_py().strip() if header else str(number) for number, column in enumerate(cells, 1)]
+    cells = [column[1:] for column in cells] if header else cells
+    if not len(cells[0]):
+        raise ChainruleError(f"{name}: has a header but no rows. Put rows of data below it.")
+    digits = [each for each in names if NUMBER.fullmatch(each)] if reading.header is None else []
+    if digits:
+        notes["header"] = f"{name}: the first line is taken for the columns' names, among them {shortened(digits, 3)}."
+    check_distinct([each for each in names if each], name, **({"header": False} if digits else {}))
+    unnamed = [str(number) for number, each in enumerate(names, 1) if not each]
+    if len(unnamed) == len(names):
+        raise ChainruleError(f"{name}: no column has a name. Name them in the first line", header=False)
+    if unnamed:  # as the numbers of rows that programs put first
+        notes["unnamed"] = (
+            f"{name}: column {shortened(unnamed)} has no name and is left out. Name it in the first line to use it."
+        )
+    named = {each: column for each, column in zip(names, cells, strict=True) if each}
+    read, decimal = columns(named, reading, text, comma)
+    how = told(name, read, decimal, reading, notes, header=header, **found)
+    return Table({each: column.values for each, column in read.items()}, name, numbers[header:], word, found=how)
 
 
-def _parse(data: bytes, delimiter: str, kinds: dict[str, str]) -> Any:
+def _parsed(data: bytes, separator: str, lines: np.ndarray, name: str) -> list[Any]:
+    """The columns' cells, as Arrow's text."""
     import pyarrow as pa
-    from pyarrow import csv as arrow_csv
+    from pyarrow import csv
 
-    return arrow_csv.read_csv(
-        pa.BufferReader(data),
-        parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=arrow_csv.ConvertOptions(strings_can_be_null=True, column_types=kinds),
+    broken: list[Any] = []
+
+    def refuse(row: Any) -> str:
+        broken.append(row)
+        return "error"
+
+    def parsed(width: int) -> Any:
+        # Without threads, which outlive a refusal; and in one block, since no row may be longer than one.
+        size = min(max(len(data), 1), LARGEST)
+        kinds = {f"f{number}": pa.string() for number in range(width)}
+        return csv.read_csv(
+            pa.BufferReader(data),
+            csv.ReadOptions(use_threads=False, block_size=size, autogenerate_column_names=True),
+            csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=refuse),
+            csv.ConvertOptions(check_utf8=False, column_types=kinds),
+        )
+
+    try:
+        width = data.split(b"\n", 1)[0].count(separator.encode()) + 1
+        cells = parsed(width)
+        return (cells if cells.num_columns <= width else parsed(cells.num_columns)).columns
+    except (pa.ArrowException, ValueError) as error:
+        raise _broken(broken, lines, name, error) from None
+
+
+def _lines(data: bytes) -> np.ndarray:
+    """The line on which each record begins: what is in quotes may hold more lines, and empty ones are none."""
+    content = np.frombuffer(data.rstrip(b"\r\n") + b"\n", np.uint8)
+    ends = np.flatnonzero(content == ord("\n"))
+    begins = np.concatenate([[0], ends[:-1] + 1])
+    empty = (ends - begins == 0) | ((ends - begins == 1) & (content[begins] == ord("\r")))
+    if b'"' in data:
+        open_quotes = np.searchsorted(np.flatnonzero(content == ord('"')), begins) % 2
+        empty |= open_quotes == 1
+    return np.flatnonzero(~empty) + 1
+
+
+def _broken(rows: list[Any], lines: np.ndarray, name: str, error: Exception) -> ChainruleError:
+    if not rows:
+        return ChainruleError(f"{name}: is no whole text file of cells: {cut(str(error).splitlines()[0], 200)}.")
+    row = rows[0]
+    place = f", line {lines[row.number - 1]}" if row.number and row.number <= len(lines) else ""
+    return ChainruleError(
+        f"{name}{place}: expected {row.expected_columns} cells, got {row.actual_columns}. Mend the line."
     )
-
-
-def _records(data: bytes, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the line on which it begins; for words about places only."""
-    reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""), delimiter=delimiter)
-    line = 1
-    with contextlib.suppress(csv.Error):  # a cell beyond its limit: places after it are not known
-        for cells in reader:
-            if cells:
-                yield line, cells
-            line = reader.line_num + 1
-
-
-def _lines(data: bytes, delimiter: str, rows: int) -> np.ndarray:
-    """The line on which each row begins."""
-    if data.rstrip(b"\r\n").count(b"\n") == rows:
-        return np.arange(2, rows + 2)
-    lines = np.array([line for line, _ in _records(data, delimiter)][1:])
-    return lines if len(lines) == rows else np.arange(2, rows + 2)
-
-
-def _check_header(names: Sequence[str], source: str) -> None:
-    check_distinct([name for name in names if name], source)
-    if "" in names:
-        raise ChainruleError(f"{source}: column {names.index('') + 1} has no name. Name it in the first line.")
-
-
-def _broken_csv(data: bytes, delimiter: str, name: str, error: Exception) -> ChainruleError:
-    columns = 0
-    for line, cells in _records(data, delimiter):
-        columns = columns or len(cells)
-        if len(cells) != columns:
-            return ChainruleError(f"{name}, line {line}: expected {columns} cells, got {len(cells)}. Mend the line.")
-    return ChainruleError(f"{name}: is no whole CSV file: {str(error).splitlines()[0]}.")

@@ -1,46 +1,61 @@
 """NPZ files of arrays as tables."""
 
+import math
+import warnings
 import zipfile
-import zlib
-from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from chainrule.data.reading import Reading
 from chainrule.errors import ChainruleError
+from chainrule.memory import check_memory
 from chainrule.notation import nearest
 from chainrule.table import Table, shortened
 
+ARRAYS = ("x", "y", "x_test", "y_test")
+TEXT = 64  # bytes that a text takes in memory beside its letters
 
-def read_npz(path: Path) -> Table:
+
+def read_npz(file: BinaryIO, name: str, reading: Reading, text: Any = ()) -> Table:
     """An NPZ file of arrays `x`, (rows, …), and `y`, (rows,); `x_test` and `y_test` become the table's `test`.
 
     What `x` holds is told from its axes: (rows, features); (rows, time, channels), series; (rows, height, width,
     channels), images. Bytes (uint8) of three axes are grey images: (rows, height, width).
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files if name in ("x", "y", "x_test", "y_test")}
-            found = archive.files
-    except ValueError as error:
-        if "Object arrays" in str(error):
+        with zipfile.ZipFile(file) as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            found = [each.removesuffix(".npy") for each in archive.namelist()]
+            arrays = {each: _array(archive, f"{each}.npy", f"{name}: {each}") for each in found if each in ARRAYS}
+    except ChainruleError:
+        raise
+    except Exception:  # zipfile, its compressions and NumPy raise errors of many kinds on damaged files
+        raise ChainruleError(f"{name}: is no whole NPZ file. Write it again by numpy.savez(file, x=…, y=…).") from None
+    for each in ("x", "y", *(("x_test", "y_test") if {"x_test", "y_test"} & set(found) else ())):
+        if each not in arrays:
             raise ChainruleError(
-                f"{path.name}: holds arrays of Python objects, which are never read. Save arrays of numbers or text."
-            ) from None
-        raise _broken_npz(path) from None
-    except (OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error):
-        raise _broken_npz(path) from None
-    for name in ("x", "y", *(("x_test", "y_test") if {"x_test", "y_test"} & set(found) else ())):
-        if name not in arrays:
-            raise ChainruleError(
-                f"{path.name}: there is no array {name!r}.{nearest(name, found)} The arrays are "
+                f"{name}: there is no array {each!r}.{nearest(each, found)} The arrays are "
                 f"{shortened(found) or 'none'}. Save it by numpy.savez(file, x=…, y=…)."
             )
-    test = _examples(arrays["x_test"], arrays["y_test"], path.name, "_test") if "x_test" in arrays else None
-    return _examples(arrays["x"], arrays["y"], path.name, test=test)
+    test = _examples(arrays["x_test"], arrays["y_test"], name, "_test") if "x_test" in arrays else None
+    return _examples(arrays["x"], arrays["y"], name, test=test)
 
 
-def _broken_npz(path: Path) -> ChainruleError:
-    return ChainruleError(f"{path.name}: is no whole NPZ file. Write it again by numpy.savez(file, x=…, y=…).")
+def _array(archive: zipfile.ZipFile, member: str, place: str) -> np.ndarray:
+    """An array, whose size is checked before it is read."""
+    with archive.open(member) as stored:
+        version = np.lib.format.read_magic(stored)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = header(stored)
+    if kind.hasobject:
+        raise ChainruleError(
+            f"{place} is an array of Python objects, which are never read. Save arrays of numbers or text."
+        )
+    cell = kind.itemsize + TEXT if kind.kind in "US" else max(kind.itemsize, 1)
+    check_memory(math.prod(shape) * cell, place, "Save fewer rows, or smaller ones.")
+    with archive.open(member) as stored:
+        return np.lib.format.read_array(stored, allow_pickle=False)
 
 
 def _examples(x: np.ndarray, y: np.ndarray, name: str, suffix: str = "", test: Table | None = None) -> Table:

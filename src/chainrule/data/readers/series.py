@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from chainrule.data.readers.text import check_utf8
+from chainrule.data.reading import Reading
 from chainrule.errors import ChainruleError
 from chainrule.notation import nearest
 from chainrule.table import Table, shortened
@@ -15,22 +17,47 @@ FLAGS = ("timestamps", "missing", "univariate", "equallength", "classlabel", "ta
 TAGS = ("problemname", *FLAGS, "dimensions", "dimension", "serieslength", "data")
 
 
-def read_ts(path: Path, name: str = "") -> Table:
+def read_ts(file: BinaryIO, name: str, reading: Reading, text: Any = ()) -> Table:
     """A `.ts` file: the column "series", (rows, time, channels), and "target", a class or a value.
 
-    Of series of unequal length, the shorter are padded with NaN. Beside NAME_TRAIN.ts, NAME_TEST.ts becomes the table's
-    `test`.
-
-    Args:
-        path: the file. Its lines hold a series each: values separated by commas, channels and the label by colons.
-        name: what people call the data; the file's name where not given.
+    Its lines hold a series each: values separated by commas, channels and the label by colons. Of series of unequal
+    length, the shorter are padded with NaN.
 
     Raises:
         ChainruleError: for a file that is empty or broken, with the line.
     """
+    data = check_utf8(file.read(), name, "Give a header, @data, and a series a line.")
+    header, series, targets, lines = _Header(), [], [], []
+    in_header = True
+    for number, line in enumerate(data.decode().split("\n"), 1):
+        line, place = line.strip(), f"{name}, line {number}"
+        if not line or line[0] in "#%":
+            continue
+        if in_header:
+            if line[0] != "@":
+                raise ChainruleError(f"{place}: expected a tag such as @data before the data. Put @data above.")
+            in_header = header.read(line, place)
+            continue
+        *channels, target = line.split(":") if header.labelled else (*line.split(":"), "")
+        series.append(_series(channels, header, place))
+        targets.append(_target(target.strip(), header, place))
+        lines.append(number)
+        header.dimensions = header.dimensions or len(channels)
+        if header.flags.get("equallength"):
+            header.length = header.length or len(series[0])
+    if not series:
+        raise ChainruleError(f"{name}: has no series. Put a series a line below @data.")
+    columns = {"series": series, **({"target": targets} if header.labelled else {})}
+    return Table(columns, name, np.array(lines), "line")
+
+
+def read_test_beside(path: Path, name: str = "") -> Table | None:
+    """The test part of NAME_TRAIN.ts, which is NAME_TEST.ts where that lies beside it."""
     test = path.with_name(path.name.removesuffix(TRAIN) + TEST)
-    beside = path.name.endswith(TRAIN) and test.exists()
-    return _read(path, name or path.name, _read(test, f"{name} (test)" if name else test.name) if beside else None)
+    if not (path.name.endswith(TRAIN) and test.is_file()):
+        return None
+    with test.open("rb") as file:
+        return read_ts(file, name or test.name, Reading())
 
 
 @dataclass
@@ -54,7 +81,7 @@ class _Header:
             self.flags[tag] = words[0].lower() == "true"
             self.labels = tuple(words[1:]) if tag == "classlabel" else self.labels
         if tag in ("dimensions", "dimension", "serieslength"):
-            if len(words) != 1 or not words[0].isdecimal() or not int(words[0]):
+            if len(words) != 1 or not words[0].isdecimal() or len(words[0]) > 9 or not int(words[0]):
                 raise ChainruleError(f"{place}: expected a whole number of 1 or more after @{tag}. Mend the line.")
             if tag == "serieslength":
                 self.length = int(words[0])
@@ -70,33 +97,6 @@ class _Header:
     def labelled(self) -> bool:
         """Whether each line ends in a class or a value to predict."""
         return self.flags.get("classlabel", False) or self.flags.get("targetlabel", False)
-
-
-def _read(path: Path, name: str, test: Table | None = None) -> Table:
-    data = path.read_bytes()
-    check_utf8(data, path.name, "Give a header, @data, and a series a line.")
-    header, series, targets, lines = _Header(), [], [], []
-    in_header = True
-    for number, line in enumerate(data.decode("utf-8-sig").split("\n"), 1):
-        line, place = line.strip(), f"{path.name}, line {number}"
-        if not line or line[0] in "#%":
-            continue
-        if in_header:
-            if line[0] != "@":
-                raise ChainruleError(f"{place}: expected a tag such as @data before the data. Put @data above.")
-            in_header = header.read(line, place)
-            continue
-        *channels, target = line.split(":") if header.labelled else (*line.split(":"), "")
-        series.append(_series(channels, header, place))
-        targets.append(_target(target.strip(), header, place))
-        lines.append(number)
-        header.dimensions = header.dimensions or len(channels)
-        if header.flags.get("equallength"):
-            header.length = header.length or len(series[0])
-    if not series:
-        raise ChainruleError(f"{path.name}: has no series. Put a series a line below @data.")
-    columns = {"series": series, **({"target": targets} if header.labelled else {})}
-    return Table(columns, name, np.array(lines), "line", test)
 
 
 def _series(channels: list[str], header: _Header, place: str) -> np.ndarray:

@@ -2,13 +2,16 @@
 
 from chainrule.errors import ChainruleError
 
+MARK = b"\xef\xbb\xbf"  # the byte order mark with which some programs begin UTF-8
 
-def check_utf8(data: bytes, name: str, content: str) -> None:
-    """Refuse a text file that is empty, with what belongs in it, or is not UTF-8."""
-    if not data or data.isspace():
+
+def check_utf8(data: bytes, name: str, content: str) -> bytes:
+    """A file's text without its byte order mark; refused where it is not UTF-8, or empty, with what belongs in it."""
+    if not data.removeprefix(MARK).strip():
         raise ChainruleError(f"{name}: the file is empty. {content}")
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ChainruleError(f"{name}, line {line}: is not UTF-8 text. Save the file as UTF-8.") from None
+    return data.removeprefix(MARK)

@@ -1,0 +1,245 @@
+"""What the cells of a text file say: a column is one of numbers if every cell of it that is not blank spells one."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.data.reading import DECIMALS, MISSING, Reading
+from chainrule.table import EXACT, is_rounded
+
+GROUPS = " \u00a0\u202f\u2009'’"  # marks between thousands, beside the point or comma that is not the decimal
+
+
+class Cells(NamedTuple):
+    """A column's cells without blanks around them, as Arrow's text, and which of them are blank."""
+
+    texts: Any
+    blank: Any
+    words: Counter
+
+    def known(self) -> Any:
+        """The texts, null where they are blank."""
+        return _nulled(self.blank, self.texts)
+
+
+class Column(NamedTuple):
+    """A column's values: numbers with NaN, or objects, `str` and None; and how they were spelt.
+
+    Attributes:
+        values: of shape (rows,).
+        words: how often each word stands for no value.
+        sample: a cell, and the number it is read as, where numbers are not written plainly.
+    """
+
+    values: np.ndarray
+    words: Mapping[str, int] = {}
+    sample: tuple[str, float] | None = None
+
+
+def columns(
+    texts: Mapping[str, Any], reading: Reading, as_text: Iterable[str], comma: bool = False
+) -> tuple[dict[str, Column], str]:
+    """The columns of a file by name, from their cells as Arrow's text; and the decimal mark of its numbers.
+
+    Args:
+        texts: the cells of each column.
+        reading: how they are read.
+        as_text: the columns that are not numbers, whatever they look like.
+        comma: whether the mark is more likely a comma, should the cells leave it open.
+    """
+    as_text = set(as_text)
+    cells = {name: _trimmed(column, reading.blank, name in as_text) for name, column in texts.items()}
+    plain = {name: None if name in as_text else _plain(column) for name, column in cells.items()}
+    odd = [name for name in cells if plain[name] is None and name not in as_text]
+    decimal = reading.decimal or _decimal(cells, plain, odd, comma)
+    found = {}
+    for name, column in cells.items():
+        numbers = plain[name]
+        if numbers is not None and decimal == "," and _any_with(column.texts, "."):
+            numbers, odd = None, [*odd, name]  # 1.234 is a thousand and more
+        if numbers is not None:
+            found[name] = Column(_exact(numbers, column), column.words)
+        else:
+            found[name] = (_spelt(column, decimal) if name in odd else None) or _text(texts[name], reading.blank)
+    return found, decimal
+
+
+def blanked(values: np.ndarray, words: Iterable[str] | None) -> tuple[np.ndarray, Counter]:
+    """A column of typed values without the cells that say one of some words; and how many say each.
+
+    >>> blanked(np.array([1.0, -999.0]), ["-999"])
+    (array([ 1., nan]), Counter({'-999': 1}))
+    """
+    counts: Counter = Counter()
+    for word in words or ():
+        if values.dtype.kind == "O":
+            hit = values == word
+        else:
+            number = _float(word)
+            hit = np.zeros(len(values), bool) if number is None or values.ndim > 1 else values == number
+        if hit.any():
+            counts[word] += int(hit.sum())
+            values = values.astype(np.result_type(values, np.float32))  # objects stay so
+            values[hit] = np.nan if values.dtype.kind == "f" else None
+    return values, counts
+
+
+def objects(texts: Any) -> np.ndarray:
+    """Arrow's text as objects, `str` and None; equal cells are one object."""
+    import pyarrow as pa
+
+    coded = texts.dictionary_encode()
+    coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
+    values = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
+    return values[coded.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)]
+
+
+def compute() -> Any:
+    """Arrow's functions on columns, which it makes when it is imported."""
+    import pyarrow.compute
+
+    return pyarrow.compute
+
+
+def _trimmed(texts: Any, blank: tuple[str, ...] | None, text: bool) -> Cells:
+    import pyarrow as pa
+
+    pc = compute()
+
+    texts = pc.utf8_trim_whitespace(texts)
+    lower = pc.utf8_lower(texts) if blank is None else texts
+    words = ["", *(MISSING if blank is None else blank)]
+    gone = pc.equal(texts, "") if text and blank is None else pc.is_in(lower, value_set=pa.array(words, pa.string()))
+    counts: Counter = Counter()
+    if pc.any(gone).as_py():
+        counted = pc.value_counts(texts.filter(gone))
+        counts = Counter({each["values"].as_py(): each["counts"].as_py() for each in counted})
+        del counts[""]
+    return Cells(texts, gone, counts)
+
+
+def _plain(cells: Cells) -> Any:
+    """Arrow's numbers, null where blank; None where a cell is not written as programs write numbers."""
+    import pyarrow as pa
+
+    try:
+        return cells.known().cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+
+
+def _exact(numbers: Any, cells: Cells) -> np.ndarray:
+    """Numbers as float64 with NaN; as integers, or as text where those don't do, lest whole ones be rounded."""
+    import pyarrow as pa
+
+    values = numbers.to_numpy()
+    if not (np.abs(values) >= EXACT).any():
+        return values
+    known = cells.known()
+    if not any(map(is_rounded, known.unique().to_pylist())):
+        return values
+    for kind in () if known.null_count else (pa.int64(), pa.uint64()):
+        try:
+            return known.cast(kind).to_numpy()
+        except pa.ArrowInvalid:
+            continue
+    return objects(known)
+
+
+def _text(texts: Any, blank: tuple[str, ...] | None) -> Column:
+    cells = _trimmed(texts, blank, text=True)
+    return Column(objects(cells.known()), cells.words)
+
+
+# Numbers as people write them
+
+
+def _pattern(decimal: str) -> str:
+    """Numbers with a sign, a currency's sign, marks between thousands, a fraction, an exponent or a percent sign."""
+    marks = [*GROUPS, *(mark for mark in DECIMALS if mark != decimal)]
+    whole = "|".join(rf"[0-9]{{1,3}}(?:{_literal(mark)}[0-9]{{3}})+" for mark in marks)
+    number = rf"(?:(?:{whole}|[0-9]+)(?:{_literal(decimal)}[0-9]*)?|{_literal(decimal)}[0-9]+)"
+    return rf"^[+\-−]?\s*(?:\p{{Sc}}\s*)?[+\-−]?{number}(?:[eE][+-]?[0-9]+|\s*%|\s*\p{{Sc}})?$"
+
+
+def _literal(mark: str) -> str:
+    return rf"\{mark}" if mark in "." else mark
+
+
+def _decimal(cells: Mapping[str, Cells], plain: Mapping[str, Any], odd: list[str], comma: bool) -> str:
+    """The mark before fractions that more columns need than the other; what is likely, where they don't decide it."""
+    pc = compute()
+
+    votes: Counter = Counter()
+    for name in odd:
+        known = cells[name].known().drop_null()
+        fits = [mark for mark in DECIMALS if _all_match(known, _pattern(mark))]
+        if len(fits) == 1:
+            votes[fits[0]] += 1
+        elif fits and pc.any(pc.match_substring_regex(known, r",[0-9]{3}$")).as_py():
+            votes["either"] += 1
+    if not votes:
+        return "."
+    for name, numbers in plain.items():
+        if numbers is not None and _any_with(cells[name].texts, "."):
+            known = cells[name].known().drop_null()
+            votes["."] += not _all_match(known, _pattern(","))
+    if votes["."] == votes[","]:
+        return "," if comma else "."
+    return max(DECIMALS, key=votes.__getitem__)
+
+
+def _spelt(cells: Cells, decimal: str) -> Column | None:
+    """A column of numbers as people write them; None where a cell is something else, or they have several units."""
+    import pyarrow as pa
+
+    pc = compute()
+
+    known = cells.known().drop_null()
+    if not _all_match(known, _pattern(decimal)):
+        return None
+    percent = pc.match_substring(known, "%")
+    units = pc.replace_substring_regex(known, r"[^\p{Sc}]", "").unique().to_pylist()
+    if len({*units, ""}) > 2 or len(percent.unique()) > 1:
+        return None
+    marks = "".join(mark for mark in DECIMALS if mark != decimal)
+    plain = pc.replace_substring_regex(cells.texts, rf"[\p{{Sc}}\s+{GROUPS}{marks}]", "")
+    plain = pc.replace_substring(pc.replace_substring(plain, decimal, "."), "−", "-")
+    if pc.all(percent).as_py():
+        plain = pc.replace_substring(plain, "%", "e-2")  # 57e-2 is the nearest number, 57 / 100 need not be
+    try:
+        values = _nulled(cells.blank, plain).cast(pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    row = int(np.flatnonzero(~np.isnan(values))[0])
+    cell, number = cells.texts[row].as_py(), float(values[row])
+    return Column(values, cells.words, None if _float(cell) == number else (cell, number))
+
+
+def _nulled(blank: Any, texts: Any) -> Any:
+    import pyarrow as pa
+
+    pc = compute()
+
+    return pc.if_else(blank, pa.scalar(None, pa.string()), texts)
+
+
+def _all_match(known: Any, pattern: str) -> bool:
+    pc = compute()
+
+    return len(known) > 0 and bool(pc.all(pc.match_substring_regex(known, pattern)).as_py())
+
+
+def _any_with(texts: Any, mark: str) -> bool:
+    pc = compute()
+
+    return bool(pc.any(pc.match_substring(texts, mark)).as_py())
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

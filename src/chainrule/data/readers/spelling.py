@@ -1,0 +1,60 @@
+"""What is said of how a file was read, where people may have meant something else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.cells import Column, blanked
+from chainrule.data.reading import Reading
+from chainrule.errors import cut
+from chainrule.table import Found, Table
+
+MOST = 3  # columns that are named one by one
+
+
+def told(
+    name: str,
+    columns: Mapping[str, Column],
+    decimal: str,
+    reading: Reading,
+    notes: Mapping[str, str],
+    **found: Any,
+) -> Found:
+    """How a file was read, with notes on numbers that are not written plainly and on words taken as blank."""
+    notes = dict(notes)
+    samples = {column: each.sample for column, each in columns.items() if each.sample}
+    if samples and reading.decimal is None:
+        said = [f"{cut(cell)!r} in column {column!r} as {number:.15g}" for column, (cell, number) in samples.items()]
+        more = f", and so in {len(said) - MOST:,} more columns" if len(said) > MOST else ""
+        notes["decimal"] = (
+            f"{name}: numbers are read with the decimal mark {decimal!r}: {', '.join(said[:MOST])}{more}."
+        )
+    words = {column: dict(each.words) for column, each in columns.items() if each.words}
+    return Found(reading.found(decimal=decimal, **found), notes | blank_note(name, words), words)
+
+
+def blank_note(name: str, words: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
+    """A note on the words that were taken as blank, and in how many cells of which columns."""
+    if not words:
+        return {}
+    said = [
+        f"{', '.join(f'{cut(word)!r} ({count:,})' for word, count in counts.items())} in column {column!r}"
+        for column, counts in words.items()
+    ]
+    more = f", and such in {len(said) - MOST:,} more columns" if len(said) > MOST else ""
+    return {"blank": f"{name}: read as blank: {', '.join(said[:MOST])}{more}."}
+
+
+def typed(
+    columns: Mapping[str, Any],
+    name: str,
+    reading: Reading,
+    numbers: np.ndarray | None = None,
+    word: str = "row",
+) -> Table:
+    """A table of columns that have types of their own; in numbers and texts alike the words chosen for it are blank."""
+    found = {column: blanked(values, reading.blank) for column, values in Table(columns, name).items()}
+    words = {column: dict(counts) for column, (_, counts) in found.items() if counts}
+    values = {column: each for column, (each, _) in found.items()}
+    return Table(values, name, numbers, word, found=Found(reading.found(), blank_note(name, words), words))

@@ -1,0 +1,64 @@
+"""How a file is read: what is chosen, and what was found in a file and holds for those that come after it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from chainrule.errors import ChainruleError, cut
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
+WORDS = {"tab": "\t", "\\t": "\t", "blank": " ", "space": " "}  # for separators that are hard to write
+DECIMALS = (".", ",")
+MISSING = frozenset(
+    ["na", "n/a", "#n/a", "#na", "nan", "-nan", "null", "none", "<na>", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"]
+)  # words for no value, in any letters, that people's and programs' columns of numbers hold
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file's cells are read; what is None is found in the file.
+
+    Attributes:
+        separator: what stands between the cells of a line; " " is any number of blanks.
+        decimal: what stands before a number's fraction, "." or ",".
+        header: whether the first line names the columns; True where None.
+        blank: the words that stand for no value, in every column; where None, `MISSING` in columns of numbers. An
+            empty cell always does.
+        likely: the separator of a file that could have several.
+    """
+
+    separator: str | None = None
+    decimal: str | None = None
+    header: bool | None = None
+    blank: tuple[str, ...] | None = None
+    likely: str | None = None
+
+    @classmethod
+    def of(cls, like: Mapping[str, Any], separator: Any, decimal: Any, header: Any, blank: Any) -> Self:
+        """What is chosen, and beside it what another file was read by, as `found` says it.
+
+        >>> Reading.of({"separator": ";", "decimal": ","}, None, ".", None, "NA")
+        Reading(separator=None, decimal='.', header=None, blank=('NA',), likely=';')
+        """
+        separator = WORDS.get(separator, separator)
+        if separator is not None and separator not in SEPARATORS:
+            known = ", ".join(map(repr, SEPARATORS))
+            raise ChainruleError(f"separator must be one of {known}, got {cut(repr(separator))}.")
+        if decimal is not None and decimal not in DECIMALS:
+            raise ChainruleError(f"decimal must be '.' or ',', got {cut(repr(decimal))}.")
+        words = (blank,) if isinstance(blank, str) else None if blank is None else tuple(blank)
+        if words is not None and not all(isinstance(word, str) for word in words):
+            raise ChainruleError(f"blank must be words such as 'NA', got {cut(repr(blank))}.")
+        known_words = None if like.get("blank") is None else tuple(like["blank"])
+        return cls(
+            separator,
+            decimal or like.get("decimal"),
+            like.get("header") if header is None else header,
+            known_words if words is None else words,
+            like.get("separator"),
+        )
+
+    def found(self, **found: Any) -> dict[str, Any]:
+        """With what was found in a file, as plain values that travel with a model."""
+        values = asdict(replace(self, **found))
+        return {name: value for name, value in values.items() if value is not None and name != "likely"}
