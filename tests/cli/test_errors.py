@@ -18,7 +18,7 @@ TABLES = {
     "twice.csv": "a,a,b\n1,2,3\n",
     "alone.csv": "kind\nx\ny\n",
     "single.csv": "length,kind\n" + "1,rose\n" * 9,
-    "junk.xyz": "a",
+    "junk.xyz": "a\0b",
     "damaged.parquet": "zzz",
     "damaged.npz": "zzz",
     "text.safetensors": "hello",
@@ -113,7 +113,7 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
         ),
         (
             "train blank.csv",
-            "blank.csv: blank cells in length (2), colour (1). "
+            "blank.csv: blank cells in length (2, 1 as 'NaN'), colour (1). "
             "Fill them, or run: chainrule train blank.csv --missing median",
         ),
         *[
@@ -273,7 +273,7 @@ def test_one_line(run, line, message):
     [
         ("nowhere/data.csv", "There is no file 'nowhere/data.csv'. Named sets are digits, iris, wine, "),
         ("folder", "'folder' is a folder"),
-        ("junk.xyz", "'junk.xyz': can't read files of this kind. Give one of .csv, .tsv, .parquet, .npz"),
+        ("junk.xyz", "'junk.xyz': can't read files of this kind. Give one of .csv, .tsv, .parquet, .feather"),
     ],
 )
 def test_sources_of_no_kind(run, source, beginning):

@@ -30,6 +30,7 @@ def divide(
     words: list[str],
     characters: list[str],
     group: str | None,
+    reading: dict[str, Any],
     **choices: Any,
 ) -> Divided:
     """Read a source and divide its rows.
@@ -42,17 +43,21 @@ def divide(
         text: columns of text, though they look like numbers.
         words, characters: the column of text that is read word by word, or letter by letter.
         group: the column whose values are not divided.
+        reading: how files are read, as far as it is said: separator, decimal, header and blank, as in `read`. A part
+            of its own is read as the source was.
         **choices: the others of `Roles.of`.
     """
     said = {"test": test, "validation": validation}
     fractions = {name: _fraction(name, value) for name, value in said.items()}
     as_text = [*text, *words, *characters, *([] if group is None else [group])]
-    whole = read(source, as_text)
+    whole = read(source, as_text, **reading)
+    reading = reading | {"like": whole.found.reading}
     roles = Roles.of(whole, text=text, words=words, characters=characters, group=group, **choices)
-    given = {name: read(value, roles.text) for name, value in said.items() if value and _number(value) is None}
+    files = {name: value for name, value in said.items() if value and _number(value) is None}
+    given = {name: read(value, roles.text, **reading) for name, value in files.items()}
     if test is None and whole.test is not None:
         given["test"], fractions["test"] = whole.test, 0.0
-    chosen = {"data": whole.name, "rows": whole.rows, **fractions, "seed": seed}
+    chosen = {"data": whole.name, "rows": whole.rows, **fractions, "seed": seed, "reading": dict(whole.found.reading)}
     parts = redivide(whole, roles, chosen)
     parts |= {name: roles.complete(table) for name, table in given.items()}
     return Divided(roles, parts, chosen)

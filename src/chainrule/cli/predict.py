@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from chainrule.cli.reading import Blank, Decimal, Header, Separator
+
 
 def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, or its model.safetensors.")],
@@ -16,22 +18,25 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="A column for each class's probability too.")
     ] = False,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    header: Header = None,
+    blank: Blank = None,
 ) -> None:
     """Predict the target of each row of a file, as CSV: one line for each row, in the file's order.
 
     Example: `chainrule predict runs/diamonds new.csv --out prices.csv`
     """
-    from chainrule.cli import output
+    from chainrule.cli import output, reading
     from chainrule.cli.folder import written
-    from chainrule.cli.raw import answerable, load_for_rows
-    from chainrule.data import read
+    from chainrule.cli.raw import answerable, load_for_rows, read_rows
     from chainrule.files import check_output, write_whole
 
     inputs = [data, *written(model)]
     if out is not None:
         check_output(out, inputs)
     trained, preparation = load_for_rows(model)
-    table = read(data, preparation.text)
+    table = read_rows(data, trained, reading.said(separator, decimal, header, blank))
     whole = answerable(table, preparation)
     known = table if whole.all() else table.take(whole)
     answers = trained.predict(known).reshape(known.rows, len(preparation.predicted))
@@ -45,6 +50,7 @@ def predict(
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(next(answers) if row else [""] * len(columns) for row in whole)
+    reading.say(table)
     if not whole.all():
         output.note(f"{(~whole).sum():,} rows have blank cells, which training left out: their lines are empty.")
     if out is None:

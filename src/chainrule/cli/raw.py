@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.cli import folder, output
+from chainrule.data import read
 from chainrule.errors import ChainruleError
 from chainrule.model import Model
 from chainrule.preparation import Preparation
@@ -25,6 +26,12 @@ def load_for_rows(path: str) -> tuple[Model, Preparation]:
     if model.preparation is None:
         raise ChainruleError(f"{path}: this model takes arrays, not rows of a table. Use it in Python: chainrule.load.")
     return model, model.preparation
+
+
+def read_rows(source: str, model: Model, reading: dict[str, Any]) -> Table:
+    """Raw rows for a model, read as its training file was where nothing else is said."""
+    assert model.preparation is not None
+    return read(source, model.preparation.text, **reading, like=model.training.get("reading"))
 
 
 def answerable(table: Table, preparation: Preparation) -> Any:

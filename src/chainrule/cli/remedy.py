@@ -6,6 +6,8 @@ from typing import Any
 
 from chainrule.errors import ChainruleError
 
+READING = {"separator", "decimal", "header", "blank"}  # choices that every command of data takes
+
 
 def mended(error: ChainruleError, arguments: list[str]) -> str:
     """An error's sentence: where choices mend it, with the whole command that makes them, to be copied into a shell.
@@ -19,7 +21,7 @@ def mended(error: ChainruleError, arguments: list[str]) -> str:
     if not error.choices:
         return str(error)
     options = [word for name, value in error.choices.items() for word in options_of(name, value)]
-    if arguments[:1] != ["train"]:
+    if arguments[:1] != ["train"] and not READING.issuperset(error.choices):
         return f"{error.message}, or train with {shlex.join(options)}."
     once = [f"--{name}" for name, value in error.choices.items() if not isinstance(value, list)]
     return f"{error.message}, or run: {shlex.join(['chainrule', *_without(once, arguments), *options])}"
@@ -28,9 +30,11 @@ def mended(error: ChainruleError, arguments: list[str]) -> str:
 def options_of(name: str, value: Any) -> list[str]:
     """An argument of the library as options: the same name, once for each of several values.
 
-    >>> options_of("batch_size", 32), options_of("drop", ["a", "b"])
-    (['--batch-size', '32'], ['--drop', 'a', '--drop', 'b'])
+    >>> options_of("batch_size", 32), options_of("drop", ["a", "b"]), options_of("header", False)
+    (['--batch-size', '32'], ['--drop', 'a', '--drop', 'b'], ['--no-header'])
     """
+    if isinstance(value, bool):
+        return [f"--{'' if value else 'no-'}{name.replace('_', '-')}"]
     values = value if isinstance(value, list) else [value]
     return [word for each in values for word in (f"--{name.replace('_', '-')}", str(each))]
 

@@ -17,6 +17,7 @@ from chainrule import pictures
 from chainrule.cli.folder import Folder, claim
 from chainrule.cli.output import note
 from chainrule.cli.parts import Divided
+from chainrule.cli.remedy import options_of
 from chainrule.errors import ChainruleError
 from chainrule.files import reason
 from chainrule.metrics import ConfusionMatrix
@@ -134,8 +135,7 @@ def _record(model: Model, source: str, choices: dict[str, Any]) -> str:
     data = choices | {part: _fraction(choices[part], training.get(part)) for part in ("test", "validation")}
     words = ["chainrule", "train", source, *(["--balanced"] if training["balanced"] else [])]
     for name, value in {**formulas, **data, **run}.items():
-        for each in value if isinstance(value, list) else [value]:
-            words += [] if each is None else [f"--{name.replace('_', '-')}", str(each)]
+        words += [] if value is None else options_of(name, value)
     sections = {
         "formulas": formulas,
         "data": {"source": source, "rows": training["rows"], **data, "balanced": training["balanced"]},

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.cli.interrupt import CTRL_C, INTERRUPTED
+from chainrule.cli.reading import Blank, Decimal, Header, Separator
 from chainrule.errors import ChainruleError
 
 FORMULAS, DATA, RUN = "Formulas", "Data", "Run"
@@ -28,7 +29,8 @@ def train(
         str,
         typer.Argument(
             metavar="DATA",
-            help="A named set (digits, iris, …), a CSV, TSV, Parquet, NPZ or .ts file, or a folder of images.",
+            help="A named set (digits, iris, …), a file (CSV, TSV, Parquet, Feather, JSONL, XLSX, NPZ, .ts), or a "
+            "folder of images.",
         ),
     ],
     network: Annotated[
@@ -56,6 +58,10 @@ def train(
     ] = False,
     order_by: Annotated[Text, _option(DATA, "COLUMN", "Train on the earliest rows by it, test on the last.")] = None,
     group: Annotated[Text, _option(DATA, "COLUMN", "Keep rows that share its value in one part.")] = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    header: Header = None,
+    blank: Blank = None,
     test: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.2], or a file.")] = None,
     validation: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.1], or a file.")] = None,
     epochs: Annotated[
@@ -76,7 +82,7 @@ def train(
     Example: `chainrule train diamonds.csv --target price --network "Dense(64) >> ReLU() >> Dense(1)"
     --optimizer "Adam(0.003)" --regularizer "L2(1e-4)" --epochs 20 --batch-size 256 --seed 1`
     """
-    from chainrule.cli import choices, output
+    from chainrule.cli import choices, output, reading
     from chainrule.cli.folder import claim
     from chainrule.cli.parts import divide
     from chainrule.cli.run import check_room, run_files, save_run
@@ -120,11 +126,12 @@ def train(
         "test": test,
         "validation": validation,
     }
+    how = reading.said(separator, decimal, header, blank)
     wanted = Path(out or f"runs/{_name(data)}")
     choose = partial(claim, wanted, counted=not out and not overwrite, overwrite=overwrite)
     choose().release()  # a place where no run can be written is refused before anything is read
 
-    divided = divide(data, seed=number, **columns)
+    divided = divide(data, seed=number, reading=how, **columns)
     preparation = Preparation.fit(divided.parts["train"], divided.roles)
     if balanced and not preparation.classes:
         raise ChainruleError(
@@ -145,6 +152,7 @@ def train(
         raise ChainruleError("--early-stopping watches the validation cost: choose --validation too, such as 0.1.")
     reached = summary(chain, preparation.input_shape)
     output.data(divided, preparation)
+    reading.say(*divided.parts.values())
     CTRL_C.finish("finishing: what was trained is saved first")
     with choose() as folder:
         output.say("run: ", (str(folder.name), "bold"))
@@ -175,7 +183,7 @@ def train(
         model.training |= divided.chosen | {"balanced": balanced}
         metrics = list(dict.fromkeys([*model.metrics, *metrics]))
         measure = cache(lambda: {name: model.evaluate(x, y, metrics=metrics) for name, (x, y) in prepared.items()})
-        kept = save_run(folder, run_files(model, divided, measure, data, columns))
+        kept = save_run(folder, run_files(model, divided, measure, data, columns | how))
     if diverged:
         raise ChainruleError(f"{diverged} What was good before is in {kept}.")
     output.figures(measure())

@@ -1,0 +1,51 @@
+"""How a file is read: the options that `train`, `evaluate` and `predict` share, and what is said of it."""
+
+from typing import Annotated, Any
+
+import typer
+
+from chainrule.table import Table
+
+PANEL = "Reading"
+
+Separator = Annotated[
+    str | None,
+    typer.Option(metavar="MARK", help="Between cells: , ; | tab or blank [found in the file].", rich_help_panel=PANEL),
+]
+Decimal = Annotated[
+    str | None, typer.Option(metavar="MARK", help="In numbers: . or , [found in the file].", rich_help_panel=PANEL)
+]
+Header = Annotated[
+    bool | None,
+    typer.Option("--header/--no-header", help="Whether the first line names the columns [yes].", rich_help_panel=PANEL),
+]
+Blank = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WORD",
+        help="A word for no value, in every column; may be repeated [NA, null, … in numbers].",
+        rich_help_panel=PANEL,
+    ),
+]
+
+REMEDIES = {
+    "separator": "Choose another by --separator.",
+    "decimal": "Choose another mark by --decimal, or keep a column as text by --text.",
+    "header": "If it is a row of data, add --no-header.",
+    "blank": "Choose the words by --blank.",
+}
+
+
+def said(separator: Any, decimal: Any, header: Any, blank: Any) -> dict[str, Any]:
+    """What a user says of reading, as arguments of `chainrule.data.read`; what is not said is left out."""
+    values = {"separator": separator, "decimal": decimal, "header": header, "blank": blank or None}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def say(*tables: Table) -> None:
+    """A note on each thing that was found in a file and may have been meant otherwise."""
+    from chainrule.cli.output import note
+
+    notes = {sentence: REMEDIES.get(name, "") for table in tables for name, sentence in table.found.notes.items()}
+    for sentence, remedy in notes.items():
+        note(f"{sentence} {remedy}".rstrip())
