@@ -1,10 +1,11 @@
 """How a file is read: the options that `train`, `evaluate` and `predict` share, and what is said of it."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chainrule.table import Table
+if TYPE_CHECKING:
+    from chainrule.table import Table
 
 PANEL = "Reading"
 
@@ -42,7 +43,7 @@ def said(separator: Any, decimal: Any, header: Any, blank: Any) -> dict[str, Any
     return {name: value for name, value in values.items() if value is not None}
 
 
-def say(*tables: Table) -> None:
+def say(*tables: "Table") -> None:
     """A note on each thing that was found in a file and may have been meant otherwise."""
     from chainrule.cli.output import note
 
