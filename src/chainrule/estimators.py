@@ -314,8 +314,8 @@ class NetworkClassifier(ClassifierMixin, Network):
         epochs: how often every example is seen.
         batch_size: examples a step, at most; "all" for all at once.
         validation: what to measure on after each epoch: (X, y), (X, y, weights) or a fraction of the rows.
-        early_stopping: a rule, its patience in epochs, or True; keeps the best epoch. Without `validation`, it sets a
-            tenth of the rows apart.
+        early_stopping: a rule, its patience in epochs, or True; keeps the best epoch, by the cost or by any metric:
+            "EarlyStopping(10, monitor=F1())". Without `validation`, it sets a tenth of the rows apart.
         class_weight: "balanced", or how much each class counts, {class: weight}.
         metrics: measured beside the cost in each epoch.
         random_state: a whole number, which gives the same bits every time; a RandomState or None.

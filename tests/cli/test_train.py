@@ -471,3 +471,19 @@ def test_ctrl_c_in_a_process_of_its_own(here, flowers):
     assert (process.returncode, said) == (130, "")
     assert ", interrupted. All of it is in runs/flowers.\n" in rest
     assert load(here / "runs" / "flowers").history.stopped == "interrupted"
+
+
+def test_early_stopping_watches_what_is_said(run, here, flowers):
+    said = run(f"train flowers.csv {QUICK} --early-stopping 2 --monitor f1 --metric recall --validation 0.3")
+    assert "until 2 in a row bring no higher validation f1" in said.out
+    found = record(here / "runs" / "flowers")["formulas"]
+    assert found["early_stopping"] == "EarlyStopping(patience=2, monitor=F1(average='macro'))"
+    assert found["metric"] == ["Recall(average='macro')", "F1(average='macro')"]
+    lines = (here / "runs" / "flowers" / "history.csv").read_text().splitlines()
+    assert lines[0].endswith("validation_cost,validation_recall,validation_f1")
+    refused = [run(f"train flowers.csv {QUICK} --monitor {what}").err for what in ("f1", "confusion_matrix", "G1")]
+    assert refused[0] == (
+        "chainrule: --monitor says what early stopping watches, but nothing stops early. Choose --early-stopping too.\n"
+    )
+    assert refused[1].startswith("chainrule: --monitor: ConfusionMatrix() is a table, not a figure.")
+    assert refused[2].startswith("chainrule: --monitor: Unknown formula 'G1'")

@@ -588,6 +588,22 @@ def test_validation_of_another_shape():
     refused("validation: expected 40 targets, one for each example, got shape (3,).", validation=(X, Y[:3]))
 
 
+@pytest.mark.parametrize("metrics", [None, ["F1"], []])
+def test_early_stopping_may_watch_a_metric(metrics):
+    model = train(
+        y=NOISE,
+        optimizer="Adam(0.3)",
+        validation=0.5,
+        early_stopping="EarlyStopping(3, monitor=F1())",
+        epochs=100,
+        metrics=metrics,
+    )
+    watched = model.history["validation_f1"]
+    assert model.history.stopped == "early stopping"
+    assert model.history.best_epoch == int(np.argmax(watched)) + 1 == len(watched) - 3
+    assert model.training["early_stopping"] == "EarlyStopping(patience=3, monitor=F1(average='macro'))"
+
+
 def test_early_stopping_needs_validation():
     refused("fit: early_stopping watches the validation cost: give validation too, such as 0.1.", early_stopping=3)
     refused(

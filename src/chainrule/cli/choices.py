@@ -1,6 +1,7 @@
 """What a user says in options, as values; refused before anything is read, by the name of the option."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 from chainrule.errors import ChainruleError
@@ -19,8 +20,9 @@ def formula(option: str, text: str | None, family: type[Formula]) -> Any:
 
 
 def figures(option: str, texts: Iterable[str]) -> list[Metric]:
-    """Metrics in notation, each a single figure."""
-    metrics = [formula(option, text, Metric) for text in texts]
+    """Metrics in notation, or by their labels (f1), each a single figure."""
+    labelled = {kind().label(): kind.__name__ for kind in Metric.family()}
+    metrics = [formula(option, labelled.get(text, text), Metric) for text in texts]
     for metric in metrics:
         if not metric.is_figure:
             raise ChainruleError(f"{option}: {metric!r} is a table, not a figure. A run keeps it as confusion.png.")
@@ -56,6 +58,18 @@ def early_stopping(option: str, text: str | None) -> EarlyStopping | None:
     if number is None or number < 1:
         raise ChainruleError(f"{option} must be a number of epochs, never, or EarlyStopping(…), got {text}.")
     return EarlyStopping(number)
+
+
+def monitored(stopping: EarlyStopping | None, option: str, text: str | None) -> EarlyStopping | None:
+    """A rule of early stopping that watches what is said: the cost, or a metric."""
+    if text is None:
+        return stopping
+    metric = None if text == "cost" else figures(option, [text])[0]
+    if stopping is None:
+        raise ChainruleError(
+            f"{option} says what early stopping watches, but nothing stops early. Choose --early-stopping too."
+        )
+    return replace(stopping, monitor=metric)
 
 
 def one_of(option: str, text: str | None, known: Iterable[str]) -> Any:

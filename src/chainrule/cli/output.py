@@ -108,7 +108,7 @@ def plan(formulas: dict[str, Any], epochs: int, stopping: EarlyStopping | None) 
     """What training minimises, by what, and for how long, in two lines."""
     terms = " + ".join(repr(formulas[name]) for name in ("cost", "regularizer") if formulas[name])
     say(f"cost: {terms}, by {formulas['optimizer']!r}")
-    until = f" at most, until {stopping.patience} in a row bring no lower validation cost" if stopping else ""
+    until = f" at most, until {stopping.patience} in a row bring no {stopping.gain}" if stopping else ""
     say(f"epochs: {epochs:,}{until}")
     say("")
 

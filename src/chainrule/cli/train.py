@@ -71,6 +71,7 @@ def train(
     early_stopping: Annotated[
         Text, _option(RUN, "NUMBER", f"Stop after so many epochs without a lower validation cost, or never [{RULE}].")
     ] = None,
+    monitor: Annotated[Text, _option(RUN, "FORMULA", 'What early stopping watches: cost, "F1()", … [cost].')] = None,
     seed: Annotated[Text, _option(RUN, "NUMBER", "Of the first values, the shuffles and the parts [0].")] = None,
     out: Annotated[Text, _option(RUN, "FOLDER", "The folder to write [runs/NAME].")] = None,
     overwrite: Annotated[
@@ -150,6 +151,7 @@ def train(
             patience = EarlyStopping(default_patience(planned))
     if patience and "validation" not in prepared:
         raise ChainruleError("--early-stopping watches the validation cost: choose --validation too, such as 0.1.")
+    patience = choices.monitored(patience, "--monitor", monitor)
     reached = summary(chain, preparation.input_shape)
     output.data(divided, preparation)
     reading.say(*divided.parts.values())

@@ -88,7 +88,8 @@ def fit(
         batch_size: examples a step; 1 is stochastic descent, "all" batch gradient descent.
         validation: what to measure on after each epoch: (x, y) or (x, y, weights), or the fraction of the rows to
             set apart.
-        early_stopping: a rule, or its patience in epochs; needs validation, and returns the best epoch's parameters.
+        early_stopping: a rule, or its patience in epochs; needs validation, and returns the best epoch's parameters. It
+            watches the validation cost, or any metric: `EarlyStopping(10, monitor=F1())`.
         sample_weight: how much each example counts, (rows,).
         metrics: measured beside the cost; by default accuracy for classes.
         callbacks: called with an `EpochEnd` after each epoch; training stops when one returns True.
@@ -144,7 +145,9 @@ def fit(
     batch_size = _batch_size(batch_size, rows)
     if metrics is None:
         metrics = () if classes is None else (Accuracy(),)
-    metrics = tuple(as_formula(metric, Metric) for metric in metrics)
+    watched = () if patience is None or patience.monitor is None else (patience.monitor,)
+    named = dict.fromkeys(as_formula(metric, Metric) for metric in (*metrics, *watched))
+    metrics = tuple(named)
     for metric in metrics:
         if not metric.is_figure:
             raise ChainruleError(f"fit: {metric!r} is no single figure to follow. Measure it by model.evaluate.")
