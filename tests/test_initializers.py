@@ -1,5 +1,6 @@
 """Initialisers: the distributions that they promise, for kernels of every shape."""
 
+import dataclasses
 import functools
 import logging
 
@@ -28,6 +29,8 @@ from chainrule.initializers import (
     seeded,
     split,
 )
+from chainrule.layer import initialize
+from chainrule.layers import Conv1D, Conv2D, LocallyConnected1D, LocallyConnected2D
 
 KEY = jax.random.key(0)
 DENSE, CONVOLUTION = (300, 200), (3, 3, 60, 40)
@@ -152,6 +155,54 @@ def test_fans(shape, fans):
     assert (fan_in(shape), fan_out(shape)) == fans
 
 
+SIDE_BY_SIDE = [
+    (Conv2D(512, 3, groups=512), (8, 8, 512), 9, 9),  # depthwise
+    (Conv2D(512, 3, groups=256), (8, 8, 512), 18, 18),
+    (Conv2D(96, 3, groups=4), (8, 8, 64), 144, 216),
+    (Conv1D(600, 5, groups=2), (9, 300), 750, 1500),
+    (LocallyConnected2D(8, 3), (18, 18, 3), 27, 72),
+    (LocallyConnected1D(64, 4), (100, 6), 24, 256),
+]
+"""Layers of kernels that see nothing of each other, and the fans of each."""
+
+side_by_side = pytest.mark.parametrize(("layer", "shape", "inputs", "outputs"), SIDE_BY_SIDE, ids=str)
+
+
+@side_by_side
+@pytest.mark.parametrize("initializer", [GlorotUniform(), GlorotNormal(), HeNormal(), LeCunUniform()], ids=repr)
+def test_kernels_side_by_side_are_drawn_by_their_own_fans(layer, shape, inputs, outputs, initializer):
+    layer = dataclasses.replace(layer, kernel_initializer=initializer)
+    kernel = np.asarray(initialize(layer, shape, KEY)["kernel"])
+    truth = {GlorotUniform: 2 / (inputs + outputs), GlorotNormal: 2 / (inputs + outputs), HeNormal: 2 / inputs}
+    assert kernel.var() == pytest.approx(truth.get(type(initializer), 1 / inputs), rel=0.05)
+    assert abs(kernel.mean()) < 4 * kernel.std() / kernel.size**0.5
+    np.testing.assert_array_equal(kernel, jax.jit(lambda: initialize(layer, shape, KEY))()["kernel"])
+
+
+def test_orthogonal_kernels_side_by_side_are_each_orthogonal():
+    conv = Conv2D(12, 3, groups=4, kernel_initializer=Orthogonal())
+    kernel = np.asarray(initialize(conv, (8, 8, 8), KEY)["kernel"])
+    for group in np.split(kernel, 4, axis=-1):
+        q = group.reshape(18, 3)
+        np.testing.assert_allclose(q.T @ q, np.eye(3), atol=1e-6)
+    assert len({group.tobytes() for group in np.split(kernel, 4, axis=-1)}) == 4
+
+
+def test_kernels_side_by_side_are_drawn_without_a_compilation(caplog):
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        for layer, shape, *_ in SIDE_BY_SIDE:
+            initialize(layer, shape, KEY)
+    assert not [record.message for record in caplog.records if record.message.startswith("Compiling")]
+
+
+@side_by_side
+def test_pretrained_values_are_those_of_all_kernels(layer, shape, inputs, outputs, tmp_path):
+    kernel = np.asarray(initialize(layer, shape, KEY)["kernel"])
+    np.save(tmp_path / "kernel.npy", kernel)
+    layer = dataclasses.replace(layer, kernel_initializer=Pretrained(str(tmp_path / "kernel.npy")))
+    np.testing.assert_array_equal(initialize(layer, shape, KEY)["kernel"], kernel)
+
+
 def test_a_range_upside_down_is_refused():
     with pytest.raises(ChainruleError) as caught:
         Uniform(1, 0)
@@ -166,8 +217,9 @@ def test_pretrained_values_are_those_of_the_file(tmp_path):
     np.testing.assert_array_equal(drawn, table)
 
 
-def test_pretrained_values_that_do_not_fit(tmp_path):
-    file = str(tmp_path / "table.npy")
+def test_pretrained_values_that_do_not_fit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = "table.npy"
     with pytest.raises(
         ChainruleError, match=r"expected a .npy file of numbers: .*No such file.* Write it by numpy.save."
     ):

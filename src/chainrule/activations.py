@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from chainrule import functions
+from chainrule.dtypes import of_axes, real_type
 from chainrule.formula import non_negative, positive
 from chainrule.initializers import Constant
 from chainrule.kernels.elementwise import elu, leaky_relu, relu, sigmoid, softplus, tanh
@@ -105,7 +106,7 @@ class NoisyReLU(NoisyLayer, Activation):
 
     def noisy(self, p, x, key):
         deviation = jnp.exp(-softplus(-x) / 2)  # √σ(x), without √'s infinite slope at 0
-        return functions.relu(x + deviation * jax.random.normal(key, x.shape, x.dtype))
+        return functions.relu(x + deviation * jax.random.normal(key, x.shape, real_type(x)))
 
 
 class LeakyReLU(Activation):
@@ -148,7 +149,7 @@ class PReLU(Activation):
         return {"slope": Parameter(() if self.shared else shape[-1:], Constant(self.initial))}
 
     def forward(self, p, x):
-        return self(x, p["slope"])
+        return self(x, of_axes(p["slope"], x))
 
     def __call__(self, x, slope: Any = None):
         return functions.leaky_relu(x, self.initial if slope is None else slope)

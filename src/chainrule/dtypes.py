@@ -11,6 +11,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from chainrule.errors import ChainruleError
 
@@ -25,11 +27,14 @@ def real_type(*arrays: Any) -> Any:
     ('bfloat16', 'float32')
     """
     dtype = jnp.result_type(*arrays)
-    if jnp.issubdtype(dtype, jnp.floating):
-        return dtype
-    if jnp.issubdtype(dtype, jnp.integer) or jnp.issubdtype(dtype, jnp.bool_):
-        return jnp.dtype(jnp.float32)
-    raise ChainruleError(f"Expected real numbers, got {dtype}. Make of a complex number two real ones.")
+    if not is_real(dtype):
+        raise ChainruleError(f"Expected real numbers, got {dtype}. Make of a complex number two real ones.")
+    return dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.dtype(jnp.float32)
+
+
+def is_real(dtype: Any) -> bool:
+    """Whether it is a type of floats, whole numbers or truth values."""
+    return any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
 
 
 def wide_type(*arrays: Any) -> Any:
@@ -49,10 +54,15 @@ def widely(method: Callable[..., Any]) -> Callable[..., Any]:
     return computed
 
 
-def promoted(*arrays: Any) -> tuple[jax.Array, ...]:
-    """Arrays in the type that they have together, as operators make it; for functions that ask for one type."""
-    dtype = jnp.result_type(*arrays)
-    return tuple(jnp.asarray(array).astype(dtype) for array in arrays)
+def widened(array: Any) -> jax.Array:
+    """An array in its `wide_type`."""
+    return jnp.asarray(array, wide_type(array))
+
+
+def promoted(*trees: Any) -> tuple[Any, ...]:
+    """Trees of arrays in the type that all have together, as operators make it; for functions that ask for one type."""
+    dtype = jnp.result_type(*jax.tree.leaves(trees))
+    return jax.tree.map(lambda array: jnp.asarray(array, dtype), trees)
 
 
 def lowest(dtype: Any) -> Any:
@@ -66,6 +76,18 @@ def lowest(dtype: Any) -> Any:
     return False if jnp.issubdtype(dtype, jnp.bool_) else -math.inf
 
 
-def of_axes(array: jax.Array, x: jax.Array) -> jax.Array:
-    """An array for the last axes of x, in as many axes as x has."""
-    return array.reshape((1,) * (x.ndim - array.ndim) + array.shape)
+def check_within(name: str, array: Any, least: float, most: float, expected: str) -> None:
+    """Refuse the first number that is less or more than it may be, but for rounding; tracers, not yet known, pass."""
+    if isinstance(array, Tracer):
+        return
+    values = np.asarray(array)
+    slack = 8 * float(jnp.finfo(values.dtype).eps) if jnp.issubdtype(values.dtype, jnp.floating) else 0
+    wrong = np.argwhere((values < least - slack) | (values > most + slack))
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
+        raise ChainruleError(f"{name}[{', '.join(map(str, place))}] is {values[place]}, expected {expected}.")
+
+
+def of_axes(array: Any, x: jax.Array) -> Any:
+    """An array for the last axes of x, in as many axes as x has; a number as it is."""
+    return array.reshape((1,) * (x.ndim - array.ndim) + array.shape) if jnp.ndim(array) else array

@@ -1,14 +1,15 @@
 """Initialisers: the parameters' first values, drawn from a key.
 
 A kernel's shape is (…, inputs, outputs). Its fan_in is the number of values that one output sums over, its
-fan_out the number of outputs that one input reaches.
+fan_out the number of outputs that one input reaches. Kernels side by side in one array, which see nothing of each
+other, are drawn one by one (`each_group`, `each_place`).
 """
 
 import dataclasses
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -20,6 +21,9 @@ from chainrule.formula import Formula, constrained, non_negative, number, positi
 
 class Initializer(Formula):
     """The distribution that a parameter's first values are drawn from."""
+
+    draws: ClassVar[bool] = True
+    """Whether values are drawn for a kernel, rather than known for a whole array."""
 
     @abstractmethod
     def __call__(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
@@ -49,13 +53,17 @@ def drawn(
 
 def split(key: jax.Array, count: int) -> list[jax.Array]:
     """As many keys of their own; nothing is compiled, as in `drawn`."""
-    draw = lambda generator: generator.integers(2**32, size=(count, 2), dtype=np.uint32)  # noqa: E731
-    return [_key(words) for words in drawn(draw, key, (count, 2), np.uint32)]
+    return [_key(words) for words in _words(key, count)]
 
 
 def seeded(seed: int) -> jax.Array:
     """`jax.random.key(seed)` for a seed of 32 bits, of which nothing is compiled."""
     return _key(np.array([0, seed], np.uint32))
+
+
+def _words(key: jax.Array, count: int) -> Any:
+    draw = lambda generator: generator.integers(2**32, size=(count, 2), dtype=np.uint32)  # noqa: E731
+    return drawn(draw, key, (count, 2), np.uint32)
 
 
 def _key(words: Any) -> jax.Array:
@@ -259,6 +267,7 @@ class Pretrained(Initializer):
     file: str = constrained(
         dataclasses.MISSING, "the file, as numpy.save writes it", "a file's name", lambda v: type(v) is str, (3, None)
     )
+    draws = False
     textbook = "load(file)"
 
     def __call__(self, key, shape):
@@ -272,6 +281,32 @@ class Pretrained(Initializer):
             found = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else "several arrays"
             raise ChainruleError(f"{self!r}: expected numbers of shape {shape}, got {found}. Cut or fill the table.")
         return jax.device_put(values.astype(np.float32))
+
+
+def each_place(initializer: Initializer, rank: int) -> Callable:
+    """An initialiser for kernels that the first axes of an array count."""
+
+    def draw(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        return jax.device_put(_one_by_one(initializer, key, math.prod(shape[:rank]), shape[rank:]).reshape(shape))
+
+    return draw if initializer.draws else initializer
+
+
+def each_group(initializer: Initializer, groups: int) -> Callable:
+    """An initialiser for kernels that stand side by side on an array's last axis."""
+
+    def draw(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        kernels = _one_by_one(initializer, key, groups, (*shape[:-1], shape[-1] // groups))
+        return jax.device_put(kernels.transpose(*range(1, len(shape)), 0, len(shape)).reshape(shape))
+
+    return draw if initializer.draws and groups > 1 else initializer
+
+
+def _one_by_one(initializer: Initializer, key: jax.Array, count: int, shape: tuple[int, ...]) -> Any:
+    """So many kernels of this shape, each from a key of its own."""
+    draw = lambda words: initializer(_key(words), shape)  # noqa: E731
+    words = _words(key, count)
+    return jax.vmap(draw)(words) if isinstance(words, Tracer) else np.stack([*map(draw, words)])
 
 
 def fan_in(shape: tuple[int, ...]) -> int:

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from chainrule.dtypes import of_axes
 from chainrule.kernels import native
 from chainrule.kernels.window import Window
 
@@ -41,7 +42,7 @@ def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int, window: Window
         feature_group_count=groups,
         dimension_numbers=AXES[len(window.size)],
     )
-    return product + bias
+    return product + of_axes(bias, product)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4))

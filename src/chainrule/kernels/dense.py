@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from chainrule.dtypes import of_axes
 from chainrule.kernels import native
 from chainrule.kernels.bilinear import bilinear
 
@@ -15,7 +16,8 @@ MOST = 1 << 26  # multiplications, beyond which XLA's product is as fast or fast
 
 def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int) -> jax.Array:
     """The definition."""
-    return x @ kernel + bias
+    y = x @ kernel
+    return y + of_axes(bias, y)
 
 
 @jax.custom_batching.custom_vmap
@@ -48,7 +50,7 @@ def dense(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
     if len(rows) <= FEW:
         y = _few(rows, kernel, jnp.zeros(kernel.shape[1], x.dtype) if bias is None else bias)
     else:
-        y = product(rows, kernel) + (0 if bias is None else bias)
+        y = product(rows, kernel) + (0 if bias is None else bias[None])
     return y.reshape(*x.shape[:-1], kernel.shape[1])
 
 

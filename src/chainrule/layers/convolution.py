@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
+from chainrule.dtypes import promoted
 from chainrule.errors import ChainruleError
 from chainrule.formula import positive_int
-from chainrule.initializers import GlorotUniform, Initializer, Zeros
+from chainrule.initializers import GlorotUniform, Initializer, Zeros, each_group
 from chainrule.kernels.convolution import convolution
 from chainrule.kernels.pooled import pooled_convolution
 from chainrule.kernels.window import Window
@@ -19,7 +20,8 @@ class Convolution(Layer):
     """A window that moves over the input; the same weighted sums at each place.
 
     The kernel is (*window, channels / groups, filters), Keras' order; PyTorch's weight is
-    (filters, channels / groups, *window): `weight.permute(2, 3, 1, 0)` carries it over.
+    (filters, channels / groups, *window): `weight.permute(2, 3, 1, 0)` carries it over. Each group's kernel is drawn
+    as one of its own; Keras and PyTorch take the outputs of all groups for its fan_out.
     """
 
     filters: int = positive_int(meaning="the number of output channels")
@@ -51,13 +53,14 @@ class Convolution(Layer):
 
     def parameters(self, shape):
         kernel_shape = (*self.window(shape).size, shape[-1] // self.groups, self.filters)
-        kernel = Parameter(kernel_shape, self.kernel_initializer, regularized=True)
+        kernel = Parameter(kernel_shape, each_group(self.kernel_initializer, self.groups), regularized=True)
         return {"kernel": kernel} | ({"bias": Parameter((self.filters,), self.bias_initializer)} if self.bias else {})
 
     def forward(self, p, x: Any) -> Any:
         if isinstance(x, Masked):
             live = live_places(self, x.mask, self.window(x.values.shape[1:]), self.padding)
             return Masked(self.forward(p, filled(x)), live)
+        x, p = promoted(x, p)
         return convolution(x, p["kernel"], self._bias(p), self.window(x.shape[1:]), self.groups)
 
     def forward_through(self, p, x, behind):
@@ -66,6 +69,7 @@ class Convolution(Layer):
         if self.groups > 1 or not all(pool.side_by_side for pool in pools) or math.prod(size) > 255:
             return super().forward_through(p, x, behind)
         rectified = any(layer.rectifies for layer in behind)
+        x, p = promoted(x, p)
         return pooled_convolution(x, p["kernel"], self._bias(p), self.window(x.shape[1:]), size, rectified)
 
     def _bias(self, p):

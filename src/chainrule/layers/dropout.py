@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from chainrule.dtypes import real_type
 from chainrule.formula import fraction
 from chainrule.layer import NoisyLayer
 
@@ -24,5 +25,5 @@ class Dropout(NoisyLayer):
         return x
 
     def noisy(self, p, x, key):
-        kept = jax.random.bernoulli(key, 1 - self.rate, x.shape)
-        return jnp.where(kept, x / (1 - self.rate), 0)
+        kept = jax.random.bernoulli(key, jnp.asarray(1 - self.rate, jnp.float32), x.shape)
+        return jnp.where(kept, x.astype(real_type(x)) / (1 - self.rate), 0)

@@ -1,13 +1,10 @@
 """Locally connected layers: convolution with unshared weights."""
 
-import math
-from collections.abc import Callable
 from typing import ClassVar
 
-import jax
-
+from chainrule.dtypes import of_axes, promoted
 from chainrule.formula import positive_int
-from chainrule.initializers import GlorotUniform, Initializer, Zeros
+from chainrule.initializers import GlorotUniform, Initializer, Zeros, each_place
 from chainrule.kernels.local import local
 from chainrule.kernels.window import Window
 from chainrule.layer import Layer, Parameter
@@ -47,17 +44,9 @@ class LocallyConnected(Layer):
         )
 
     def forward(self, p, x):
-        return local(x, p["kernel"], self.window(x.shape[1:])) + p.get("bias", 0)
-
-
-def each_place(initializer: Initializer, rank: int) -> Callable:
-    """An initialiser that draws each place's weights as those of a layer of their own."""
-
-    def draw(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        keys = jax.random.split(key, math.prod(shape[:rank]))
-        return jax.vmap(lambda own: initializer(own, shape[rank:]))(keys).reshape(shape)
-
-    return draw
+        x, p = promoted(x, p)
+        y = local(x, p["kernel"], self.window(x.shape[1:]))
+        return y + of_axes(p["bias"], y) if self.bias else y
 
 
 class LocallyConnected1D(LocallyConnected):

@@ -2,8 +2,10 @@
 
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 
+from chainrule.dtypes import lowest, real_type, wide_type, widened
 from chainrule.errors import ChainruleError
 from chainrule.formula import optional
 from chainrule.kernels.pooling import max_pool, mean_pool
@@ -43,7 +45,7 @@ class _MaxPool(Pooling):
         if isinstance(x, Masked):
             window = self.window(x.values.shape[1:])
             live = live_places(self, x.mask, window, self.padding)
-            return Masked(jnp.where(live[..., None], max_pool(filled(x, -jnp.inf), window), 0), live)
+            return Masked(jnp.where(live[..., None], max_pool(filled(x, lowest(x.values.dtype)), window), 0), live)
         return max_pool(x, self.window(x.shape[1:]))
 
 
@@ -52,10 +54,11 @@ class _AveragePool(Pooling):
         if isinstance(x, Masked):
             window = self.window(x.values.shape[1:])
             live = live_places(self, x.mask, window, self.padding)
-            share = mean_pool(x.mask[..., None].astype(x.values.dtype), window)
-            mean = mean_pool(filled(x), window) / jnp.where(share > 0, share, 1)  # type: ignore[operator]
-            return Masked(jnp.where(live[..., None], mean, 0), live)
-        return mean_pool(x, self.window(x.shape[1:]))
+            wide = wide_type(x.values)
+            share = mean_pool(x.mask[..., None].astype(wide), window)
+            mean = mean_pool(filled(x).astype(wide), window) / jnp.where(share > 0, share, 1)  # type: ignore[operator]
+            return Masked(jnp.where(live[..., None], mean, 0).astype(real_type(x.values)), live)
+        return mean_pool(widened(x), self.window(x.shape[1:])).astype(real_type(x))  # type: ignore[union-attr]
 
 
 class MaxPool1D(_MaxPool):
@@ -140,7 +143,7 @@ class GlobalMaxPool1D(_Global):
 
     def forward(self, p, x: Any) -> Any:
         if isinstance(x, Masked):
-            return jnp.where(x.mask.any(axis=1)[:, None], filled(x, -jnp.inf).max(axis=1), 0)  # nothing to see: 0
+            return jnp.where(x.mask.any(axis=1)[:, None], filled(x, lowest(x.values.dtype)).max(axis=1), 0)
         return x.max(axis=1)
 
 
@@ -175,8 +178,11 @@ class GlobalAveragePool1D(_Global):
 
     def forward(self, p, x: Any) -> Any:
         if isinstance(x, Masked):
-            return filled(x).sum(axis=1) / jnp.maximum(x.mask.sum(axis=1), 1)[:, None]
-        return x.mean(axis=1)
+            wide = wide_type(x.values)
+            steps = x.mask.sum(axis=1, keepdims=True, dtype=wide)
+            mean = filled(x).sum(axis=1, dtype=wide) / jnp.maximum(steps, 1)  # of no step at all 0
+            return mean.astype(real_type(x.values))
+        return _mean(x, axis=1)
 
 
 class GlobalAveragePool2D(_Global):
@@ -192,7 +198,11 @@ class GlobalAveragePool2D(_Global):
     textbook = "y[c] = mean(x[:, :, c])"
 
     def forward(self, p, x):
-        return x.mean(axis=(1, 2))
+        return _mean(x, axis=(1, 2))
+
+
+def _mean(x: jax.Array, axis: int | tuple[int, ...]) -> jax.Array:
+    return x.mean(axis=axis, dtype=wide_type(x)).astype(real_type(x))
 
 
 class _Stride(Layer):

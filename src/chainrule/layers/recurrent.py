@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.activations import Activation, Tanh
+from chainrule.dtypes import of_axes, promoted
 from chainrule.errors import ChainruleError
 from chainrule.formula import fraction, number, one_of, optional, positive_int
 from chainrule.functions import sigmoid, tanh
@@ -75,11 +76,13 @@ class Recurrent(NoisyLayer):
         if self.recurrent_dropout is None:
             return self.forward(p, x)
         batch = jax.tree.leaves(x)[0].shape[0]
-        kept = jax.random.bernoulli(key, 1 - self.recurrent_dropout, (batch, self.units))
-        return self._run(p, x, kept / (1 - self.recurrent_dropout))
+        likely = jnp.asarray(1 - self.recurrent_dropout, jnp.float32)
+        kept = jax.random.bernoulli(key, likely, (batch, self.units))
+        return self._run(p, x, jnp.where(kept, 1 / (1 - self.recurrent_dropout), 0))
 
     def _run(self, p: Any, x: Any, keep: jax.Array | None) -> Any:
         values, mask = (filled(x), x.mask) if isinstance(x, Masked) else (x, None)
+        values, p, keep = promoted(values, p, keep)
         values, live = jnp.swapaxes(values, 0, 1), None if mask is None else mask.T
         if self.reverse:
             values, live = values[::-1], None if live is None else live[::-1]
@@ -149,7 +152,7 @@ class LSTM(Recurrent):
 
     def parameters(self, shape):
         def bias(key: jax.Array, shape: Shape) -> jax.Array:
-            return jnp.zeros(shape).at[self.units : 2 * self.units].set(self.forget_bias)
+            return jnp.zeros(shape, jnp.float32).at[self.units : 2 * self.units].set(self.forget_bias)
 
         return super().parameters(shape) | {"bias": Parameter((4 * self.units,), bias)}
 
@@ -191,7 +194,7 @@ class GRU(Recurrent):
 
 
 def _sum(a: jax.Array, seen: jax.Array, weights: Weights) -> jax.Array:
-    return a + seen @ weights.recurrent + weights.bias
+    return a + seen @ weights.recurrent + of_axes(weights.bias, a)
 
 
 def _rnn_carry(activation: Activation, gates: jax.Array, last: Carry) -> Carry:
@@ -208,7 +211,7 @@ def _gru_gates(a: jax.Array, seen: jax.Array, weights: Weights) -> jax.Array:
     """Those of r and z added up; those of n side by side, since r comes between them."""
     apart, part = 2 * seen.shape[-1], seen @ weights.recurrent
     sums = a[..., :apart] + part[..., :apart], a[..., apart:], part[..., apart:]
-    return jnp.concatenate(sums, axis=-1) + weights.bias
+    return jnp.concatenate(sums, axis=-1) + of_axes(weights.bias, a)
 
 
 def _gru_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
@@ -219,7 +222,7 @@ def _gru_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
 
 def _published_gates(a: jax.Array, seen: jax.Array, weights: Weights) -> jax.Array:
     """Those of r and z, and that of n, which sees what r leaves of h."""
-    units, a = seen.shape[-1], a + weights.bias
+    units, a = seen.shape[-1], a + of_axes(weights.bias, a)
     apart = 2 * units
     both = a[..., :apart] + seen @ weights.recurrent[:, :apart]
     n = a[..., apart:] + (sigmoid(both[..., :units]) * seen) @ weights.recurrent[:, apart:]
