@@ -91,6 +91,77 @@ def test_a_constant_target_is_explained_exactly_or_not_at_all():
     E = np.full((3, 1), 2.0)
     assert R2()(E, E) == theirs.r2_score(E, E) == 1
     assert R2()(E + 1, E) == theirs.r2_score(E, E + 1) == 0
+    for value in (0.1, np.float32(0.1), 1e-300, 3e20):  # whose mean is rounded to another number
+        E = np.full((7, 2), value)
+        assert R2()(E, E) == 1
+        assert R2()(E * 1.5, E) == R2()(E * 1.5, E, np.arange(7)) == 0
+    E = np.array([[0.1], [0.1], [5.0]])
+    assert R2()(E + 1, E, np.array([1, 1, 0])) == 0
+
+
+@pytest.mark.parametrize("metric", [Accuracy(), TopK(1), TopK(3), Precision(), Recall(), F1()], ids=repr)
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_an_output_that_is_no_number_is_never_right(metric, outputs):
+    a, E = np.full((4, outputs), np.nan), np.array([0, 0, 1, 0])
+    assert metric(a, E) == 0
+    a[0] = [0.4] if outputs == 1 else [0.6, 0.3, 0.1]
+    right = F1("micro")(a, E) if isinstance(metric, F1) else metric(a, E)
+    assert right == pytest.approx(
+        {Accuracy: 1 / 4, TopK: 1 / 4, Precision: 1 / 2, Recall: 1 / 6, F1: 2 / 5}[type(metric)]
+    )
+    if isinstance(metric, MeanMetric):
+        assert metric.each(jnp.asarray(a, jnp.float32), jnp.asarray(E)).tolist() == [1, 0, 0, 0]
+
+
+def test_an_output_that_is_no_number_is_given_no_class():
+    a = np.array([[0.2, 0.8], [np.nan, np.nan], [0.9, np.nan]])
+    assert ConfusionMatrix()(a, np.array([1, 0, 1])).tolist() == [[0, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("metric", [Accuracy(), TopK(1), ConfusionMatrix(), Precision(), Recall(), F1()], ids=repr)
+@pytest.mark.parametrize("wrong", [-1, 7, 3])
+def test_classes_that_there_are_not_are_refused_with_their_place(metric, wrong):
+    with pytest.raises(ChainruleError) as caught:
+        metric(np.ones((4, 3)), np.array([0, 2, wrong, wrong]))
+    assert str(caught.value) == f"{metric!r}: E[2] is {wrong}, expected a class number from 0 to 2."
+    with pytest.raises(ChainruleError, match="expected a class number from 0 to 1"):
+        metric(np.ones((4, 1)), np.array([[0], [1], [wrong], [0]]))
+
+
+ALL = [one() for one in Metric.family() if one.__module__.startswith("chainrule.")]
+
+
+@pytest.mark.parametrize("metric", ALL, ids=repr)
+def test_other_shapes_and_types_are_refused(metric):
+    a, E = np.ones((4, 3)), np.zeros(4, int)
+    shapes = "expected outputs (rows, …, outputs), and targets of the same shape or class numbers (rows, …)"
+    weights = "expected weights of shape (4,), none negative and not all 0, got shape"
+    for args, said in {
+        ((4, 3), (5,)): f"{shapes}, got outputs of shape (4, 3) and targets of shape (5,).",
+        ((4, 3), (4, 2)): f"{shapes}, got outputs of shape (4, 3) and targets of shape (4, 2).",
+        ((4,), (4,)): f"{shapes}, got outputs of shape (4,) and targets of shape (4,).",
+        ((0, 3), (0,)): f"{shapes}, got outputs of shape (0, 3) and targets of shape (0,).",
+    }.items():
+        with pytest.raises(ChainruleError) as caught:
+            metric(*map(np.ones, args))
+        assert str(caught.value) == f"{metric!r}: {said}"
+    for wrong in (np.ones(3), -np.ones(4), np.zeros(4), np.full(4, np.nan)):
+        with pytest.raises(ChainruleError) as caught:
+            metric(a, E, wrong)
+        assert str(caught.value) == f"{metric!r}: {weights} {wrong.shape}."
+    real = "expected outputs and targets that are real numbers, got"
+    for args, said in [((a + 1j, E), "complex128 and int64"), ((a, E.astype(str)), "float64 and <U21")]:
+        with pytest.raises(ChainruleError) as caught:
+            metric(*args)
+        assert str(caught.value) == f"{metric!r}: {real} {said}. Number the classes from 0."
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_in_half_precision_sums_are_those_of_single(dtype):
+    a, E = jnp.full((2, 1000), 300, dtype), jnp.zeros((2, 1000), dtype)
+    assert RMSE().each(a, E).tolist() == pytest.approx([90_000, 90_000], rel=1e-6)
+    assert MAE().each(a, E).tolist() == [300, 300]
+    assert RMSE()(a, E) == MAE()(a, E) == 300
 
 
 @pytest.mark.parametrize("metric", [Accuracy(), Precision(), Recall(), F1(), ConfusionMatrix(), TopK(1)], ids=repr)

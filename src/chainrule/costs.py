@@ -4,6 +4,7 @@ A cost adds up over an example's outputs and is averaged over the examples, by w
 The class axis is the last.
 """
 
+import math
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.activations import Activation, Sigmoid, Softmax
+from chainrule.dtypes import check_within, real_type, widened
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula
 from chainrule.kernels.elementwise import softplus
@@ -27,29 +29,49 @@ class Cost(Formula):
     partner: ClassVar[type[Activation] | None] = None
     """The activation that, ending a network, is computed together with the cost (`behind`)."""
 
+    outputs: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    """The least and the most that an expected output can be."""
+
     def __call__(self, a: jax.Array, E: jax.Array, weights: jax.Array | None = None) -> jax.Array:
-        """The (weighted) mean over the batch of the cost of each example."""
+        """The (weighted) mean over the batch of the cost of each example, computed in 32 bits at least."""
         a, E = jnp.asarray(a), jnp.asarray(E)
-        each = self.each(a, self.expected(a, E))
+        each = self.each(widened(a), widened(self.expected(a, E)))
         if weights is not None and jnp.shape(weights) != each.shape:
             raise ChainruleError(
                 f"{self!r}: expected weights of shape {each.shape}, one an example, got {jnp.shape(weights)}."
             )
-        return jnp.mean(each) if weights is None else jnp.sum(weights * each) / jnp.sum(weights)
+        if weights is None:
+            return jnp.mean(each).astype(real_type(a))
+        weights = widened(weights)
+        return (jnp.sum(weights * each) / jnp.sum(weights)).astype(real_type(a))
 
     def expected(self, a: jax.Array, E: jax.Array) -> jax.Array:
-        """E in the shape of the outputs a, class numbers made one-hot. Raises `ChainruleError` where it can't be."""
+        """E in the shape of the outputs a, class numbers made one-hot.
+
+        Raises:
+            ChainruleError: for another shape, and for outputs or classes that can't be. Within a compiled program,
+                where values are not known, the cost of a class that can't be is NaN.
+        """
+        if a.shape[-1:] == (1,) and E.shape == a.shape[:-1]:
+            E = E[..., None]
         if E.shape == a.shape:
+            self.check(E, f"{self!r}: E")
             return E
-        if E.shape == a.shape[:-1]:
-            if a.shape[-1] == 1:
-                return E[..., None]
-            if jnp.issubdtype(E.dtype, jnp.integer):
-                return jax.nn.one_hot(E, a.shape[-1], dtype=a.dtype)
+        if E.shape == a.shape[:-1] and jnp.issubdtype(E.dtype, jnp.integer):
+            last = a.shape[-1] - 1
+            check_within(f"{self!r}: E", E, 0, last, f"a class number from 0 to {last}")
+            known = (E >= 0) & (last >= E)
+            return jnp.where(known[..., None], jax.nn.one_hot(E, last + 1, dtype=real_type(a)), jnp.nan)
         raise ChainruleError(
             f"{self!r}: expected targets of shape {a.shape} or class numbers of shape {a.shape[:-1]}, "
             f"got {E.dtype} of shape {E.shape}. Reshape the targets."
         )
+
+    def check(self, E: Any, name: str) -> None:
+        """Refuse the first expected output that can't be, by the name of the array and its place."""
+        least, most = self.outputs
+        expected = f"a number from {least:g} to {most:g}" if math.isfinite(most) else f"a number >= {least:g}"
+        check_within(name, E, least, most, expected)
 
     @abstractmethod
     def each(self, a: jax.Array, E: jax.Array) -> jax.Array:
@@ -67,9 +89,9 @@ class Cost(Formula):
         *body, last = network.layers
         if type(last) is not self.partner:
             a, state = network.apply(p, state, x, key)
-            return a, self.each(a, self.expected(a, E)), state
+            return a, self.each(widened(a), widened(self.expected(a, E))), state
         z, kept = Chain(tuple(body)).apply(p[:-1], state[:-1], x, key) if body else (x, ())
-        return last.forward(p[-1], z), self.behind(z, self.expected(z, E)), (*kept, state[-1])
+        return last.forward(p[-1], z), self.behind(widened(z), widened(self.expected(z, E))), (*kept, state[-1])
 
 
 class Quadratic(Cost):
@@ -102,6 +124,7 @@ class CrossEntropy(Cost):
     """
 
     partner = Sigmoid
+    outputs = (0, 1)
     textbook = "-sum(E * ln(a) + (1 - E) * ln(1 - a))"
 
     def each(self, a, E):
@@ -123,6 +146,7 @@ class CategoricalCrossEntropy(Cost):
     """
 
     partner = Softmax
+    outputs = (0, math.inf)
     textbook = "-sum(E * ln(a))"
 
     def each(self, a, E):

@@ -6,6 +6,7 @@ examples have weights, a metric is the weighted one.
 """
 
 import dataclasses
+import math
 import re
 from abc import abstractmethod
 from typing import Any, ClassVar
@@ -14,6 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.dtypes import check_within, is_real, of_axes, widened
+from chainrule.errors import ChainruleError
 from chainrule.formula import Formula, one_of, positive_int
 
 Array = Any  # NumPy's on the host, JAX's in training
@@ -50,7 +53,7 @@ class MeanMetric(Metric):
         return mean
 
     def __call__(self, a, E, weights=None):
-        a, E = _on_host(a, E)
+        a, E, weights = _on_host(self, a, E, weights)
         return float(self.from_mean(np.average(self.each(a, E), weights=weights)))
 
 
@@ -64,7 +67,7 @@ class Accuracy(MeanMetric):
     textbook = "mean(argmax(a) == E)"
 
     def each(self, a, E):
-        return _over_axes(predicted_classes(a) == _classes(a, E))
+        return _over_axes((predicted_classes(a) == _classes(self, a, E)) & _is_ordered(a))
 
 
 class TopK(MeanMetric):
@@ -79,12 +82,12 @@ class TopK(MeanMetric):
 
     def each(self, a, E):
         xp = _namespace(a)
-        expected = _classes(a, E)[..., None]
+        expected = _classes(self, a, E)[..., None]
         if a.shape[-1] == 1:
             a = xp.concatenate([1 - a, a], axis=-1)
         own = xp.take_along_axis(a, expected, axis=-1)
-        ahead = (a > own) | ((a == own) & (xp.arange(a.shape[-1]) < expected))
-        return _over_axes(ahead.sum(axis=-1) < self.k)
+        ahead = (a > own) | ((a == own) & (of_axes(xp.arange(a.shape[-1], dtype=expected.dtype), a) < expected))
+        return _over_axes((ahead.sum(axis=-1) < self.k) & _is_ordered(a))
 
 
 class MAE(MeanMetric):
@@ -98,7 +101,7 @@ class MAE(MeanMetric):
     textbook = "mean(abs(a - E))"
 
     def each(self, a, E):
-        return _over_axes(_namespace(a).abs(a - _values(a, E)))
+        return _over_axes(abs(_wide(a) - _values(a, E)))
 
 
 class RMSE(MeanMetric):
@@ -112,7 +115,7 @@ class RMSE(MeanMetric):
     textbook = "sqrt(mean((a - E)**2))"
 
     def each(self, a, E):
-        return _over_axes((a - _values(a, E)) ** 2)
+        return _over_axes((_wide(a) - _values(a, E)) ** 2)
 
     def from_mean(self, mean):
         return mean**0.5
@@ -130,11 +133,13 @@ class R2(Metric):
     textbook = "1 - sum((a - E)**2) / sum((E - mean(E))**2)"
 
     def __call__(self, a, E, weights=None):
-        a, E = _on_host(a, E)
+        a, E, weights = _on_host(self, a, E, weights)
         E = _values(a, E)
+        missed = np.average(a != E, axis=0, weights=weights)
         residual = np.average((a - E) ** 2, axis=0, weights=weights)
         total = np.average((E - np.average(E, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
-        return float(np.mean(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), residual == 0)))
+        total = np.where(np.ptp(E if weights is None else E[weights > 0], axis=0) > 0, total, 0)  # a mean is rounded
+        return float(np.mean(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), missed == 0)))
 
 
 class ConfusionMatrix(Metric):
@@ -148,10 +153,11 @@ class ConfusionMatrix(Metric):
     textbook = "C[i, j] = sum((E == i) * (argmax(a) == j))"
 
     def __call__(self, a, E, weights=None):
-        a, E = _on_host(a, E)
-        classes = max(a.shape[-1], 2)
-        cells = _classes(a, E).ravel() * classes + predicted_classes(a).ravel()
-        return np.bincount(cells, weights=weights, minlength=classes**2).reshape(classes, classes).astype(float)
+        a, E, weights = _on_host(self, a, E, weights)
+        given = _is_ordered(a).ravel()
+        cells = (_classes(self, a, E) * _count(a) + predicted_classes(a)).ravel()[given]
+        weights = None if weights is None else _of_outputs(weights, a)[given]
+        return np.bincount(cells, weights=weights, minlength=_count(a) ** 2).reshape(_count(a), -1).astype(float)
 
 
 class _ClassRate(Metric):
@@ -164,8 +170,11 @@ class _ClassRate(Metric):
         """The rate from the numbers of right, predicted and expected examples; 0/0 is 0."""
 
     def __call__(self, a, E, weights=None):
+        a, E, weights = _on_host(self, a, E, weights)
+        of_each = None if weights is None else _of_outputs(weights, a)
+        expected = np.bincount(_classes(self, a, E).ravel(), of_each, _count(a)).astype(float)
         confusion = ConfusionMatrix()(a, E, weights)
-        hits, predicted, expected = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+        hits, predicted = np.diag(confusion), confusion.sum(axis=0)
         if self.average == "micro":
             return float(self.rate(hits.sum(), predicted.sum(), expected.sum()))
         shown = (predicted + expected) > 0  # a class that stands nowhere says nothing
@@ -217,27 +226,72 @@ def predicted_classes(a: Array) -> Array:
     return (a[..., 0] > 0.5).astype("int32") if a.shape[-1] == 1 else a.argmax(axis=-1)
 
 
-def _classes(a: Array, E: Array) -> Array:
+def _is_ordered(a: Array) -> Array:
+    """Whether each output has a most probable class: NaN is none, and never right."""
+    return (a == a).all(axis=-1)
+
+
+def _count(a: Array) -> int:
+    """How many classes there are."""
+    return max(a.shape[-1], 2)
+
+
+def _classes(metric: Metric, a: Array, E: Array) -> Array:
     """The expected class numbers, also from one-hot targets or a column of them."""
-    if E.ndim < a.ndim:
-        return E.astype("int32")
-    return E[..., 0].astype("int32") if E.shape[-1] == 1 else E.argmax(axis=-1)
+    if E.ndim == a.ndim and E.shape[-1] > 1:
+        return E.argmax(axis=-1)
+    E = E if E.ndim < a.ndim else E[..., 0]
+    check_within(f"{metric!r}: E", E, 0, _count(a) - 1, f"a class number from 0 to {_count(a) - 1}")
+    return E.astype("int32")
 
 
 def _values(a: Array, E: Array) -> Array:
     """The expected values in the outputs' shape: a column, or one-hot for class numbers."""
-    if E.ndim == a.ndim:
-        return E
-    return E[..., None] if a.shape[-1] == 1 else (E[..., None] == _namespace(a).arange(a.shape[-1]))
+    if E.ndim < a.ndim:
+        E = E[..., None]
+        if a.shape[-1] > 1:
+            E = of_axes(_namespace(a).arange(a.shape[-1], dtype=E.dtype), a) == E
+    return E.astype(_wide(a).dtype)
 
 
 def _over_axes(values: Array) -> Array:
     """The mean of each example's values, shape (n,)."""
-    return values.reshape(values.shape[0], -1).mean(axis=1) if values.ndim > 1 else values * 1.0
+    if values.dtype == bool:
+        values = values.astype("float32" if isinstance(values, jax.Array) else "float64")
+    return values.reshape(values.shape[0], -1).mean(axis=1) if values.ndim > 1 else values
 
 
-def _on_host(a: Array, E: Array) -> tuple[np.ndarray, np.ndarray]:
-    return np.asarray(a, np.float64), np.asarray(E)
+def _on_host(metric: Metric, a: Any, E: Any, weights: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Outputs, expected values and weights, checked, the first and the last in float64."""
+    a, E = np.asarray(a), np.asarray(E)
+    if not (is_real(a.dtype) and is_real(E.dtype)):
+        raise ChainruleError(
+            f"{metric!r}: expected outputs and targets that are real numbers, got {a.dtype} and {E.dtype}. "
+            f"Number the classes from 0."
+        )
+    if a.ndim < 2 or len(a) == 0 or E.shape not in (a.shape, a.shape[:-1], (*a.shape[:-1], 1)):
+        raise ChainruleError(
+            f"{metric!r}: expected outputs (rows, …, outputs), and targets of the same shape or class numbers "
+            f"(rows, …), got outputs of shape {a.shape} and targets of shape {E.shape}."
+        )
+    if weights is not None:
+        weights = np.asarray(weights, np.float64)
+        if weights.shape != a.shape[:1] or not (weights >= 0).all() or not weights.any():
+            raise ChainruleError(
+                f"{metric!r}: expected weights of shape {a.shape[:1]}, none negative and not all 0, "
+                f"got shape {weights.shape}."
+            )
+    return a.astype(np.float64), E, weights
+
+
+def _of_outputs(weights: np.ndarray, a: np.ndarray) -> np.ndarray:
+    """The weight of each example for each of its outputs."""
+    return np.repeat(weights, math.prod(a.shape[1:-1]))
+
+
+def _wide(a: Array) -> Array:
+    """The outputs as numbers whose sums are exact enough: on the host they are already."""
+    return widened(a) if isinstance(a, jax.Array) else a
 
 
 def _namespace(a: Array) -> Any:

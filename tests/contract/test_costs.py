@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from chainrule.costs import CategoricalCrossEntropy, CrossEntropy
+from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError
 
 
@@ -108,6 +108,45 @@ def test_the_check_works_inside_a_compilation(cost):
     a, _ = outputs()
     with pytest.raises(ChainruleError, match="Reshape the targets"):
         jax.jit(cost)(a, jnp.zeros((5, 1)))
+
+
+@pytest.mark.parametrize("wrong", [-1, 7])
+def test_classes_that_there_are_not_are_refused_with_their_place(cost, wrong):
+    a, _ = outputs()
+    classes = jnp.array([0, 3, wrong, 1, wrong])
+    with pytest.raises(ChainruleError) as caught:
+        cost(a, classes)
+    assert str(caught.value) == f"{cost!r}: E[2] is {wrong}, expected a class number from 0 to 3."
+    each = jax.jit(lambda E: cost.each(a, cost.expected(a, E)))(classes)  # where nobody can look
+    assert jnp.isnan(each).tolist() == [False, False, True, False, True]
+
+
+def test_numbers_that_can_t_be_expected_are_refused_with_their_place(cost):
+    least, most = cost.outputs
+    a, E = outputs()
+    for wrong, bound in ((least - 1, f">= {least}"), (most + 1, f"from {least} to {most}")):
+        if np.isfinite(wrong):
+            with pytest.raises(ChainruleError) as caught:
+                cost(a, E.at[3, 1].set(wrong))
+            expected = f"from {least} to {most}" if np.isfinite(most) else bound
+            assert str(caught.value) == f"{cost!r}: E[3, 1] is {float(wrong)}, expected a number {expected}."
+    cost(a, E.at[0].set(jnp.array([1 + 1e-7, 0, 0, 0])))  # rounded
+
+
+def test_complex_outputs_are_refused(cost):
+    a, E = outputs()
+    with pytest.raises(ChainruleError) as caught:
+        cost(a + 0j, E)
+    assert str(caught.value) == "Expected real numbers, got complex64. Make of a complex number two real ones."
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_is_added_up_in_single(cost, dtype):
+    E = jnp.full((40, 4), 0.25, dtype).at[0].set(1)
+    a, weights = E / 2, jnp.full(40, 3000, dtype)  # which add up to infinity
+    truth = cost(*(of.astype(jnp.float32) for of in (a, E, weights)))
+    assert cost(a, E, weights) == truth.astype(dtype)
+    assert Quadratic()(jnp.full((2, 1), 300, dtype), jnp.zeros((2, 1), dtype)) == jnp.asarray(45_000, dtype)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
