@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax
 import numpy as np
 
 from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy
@@ -79,6 +80,11 @@ def targets(
     classes = classes or tuple(range(outputs[-1]))
     _check_classes(y.argmax(axis=-1), classes, network, outputs, who)
     return y, classes
+
+
+def take(examples: Any, rows: np.ndarray) -> Any:
+    """Some rows, by index or mask, of arrays that belong together."""
+    return jax.tree.map(lambda array: array[rows], examples)
 
 
 def sample_weights(weights: Any, rows: int, who: str = "fit") -> np.ndarray | None:

@@ -136,8 +136,7 @@ class Model:
         if y is None:
             if self.preparation is None:
                 raise ChainruleError("evaluate: this model takes arrays, not raw rows: give the targets y too.")
-            table = self.preparation.complete(x)
-            x, y = self.preparation.inputs(table), self.preparation.targets(table)
+            x, y = self.preparation.examples(x)
         x = inputs(x, self.input_shape, "evaluate", self.network.tokens)
         outputs = self.network.output_shape(self.input_shape)
         y, _ = targets(y, rows_of(x), self.network, outputs, self.cost, self.classes, "evaluate")

@@ -184,6 +184,11 @@ class Preparation:
         table = as_table(data)
         return _beside([column.expected(table, values) for column, values in self._known_targets(table)])
 
+    def examples(self, data: Any) -> tuple[np.ndarray | Masked, np.ndarray]:
+        """The inputs and the targets of the rows that can be trained on or scored."""
+        table = self.complete(data)
+        return self.inputs(table), self.targets(table)
+
     def raw_targets(self, data: Any) -> np.ndarray:
         """The targets in their own units, for metrics: class numbers (rows,), or float64 (rows, targets)."""
         if self.classes:

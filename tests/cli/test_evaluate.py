@@ -1,8 +1,15 @@
+import csv
 import json
 import re
+import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
+
+from chainrule.cli.seen import digests
+from chainrule.layer import Masked
 
 TRAIN = 'train flowers.csv --network "Dense(2) >> Softmax()" --epochs 3 --out run'
 
@@ -21,15 +28,100 @@ def test_the_data_of_training_are_measured_on_their_test_part(run, trained, here
     assert figures(said.out) == (["cost", "accuracy"], "flowers.csv, 8 rows to test", expected)
 
 
+def named(run, file: str, model: str = "run", options: str = "") -> str:
+    """What an evaluation calls the rows that it measured."""
+    said = run(f"evaluate {model} {file} {options}")
+    assert (said.code, said.err) == (0, "")
+    return figures(said.out)[1]
+
+
+@pytest.fixture
+def lines(trained, here) -> list[str]:
+    return (here / "flowers.csv").read_text().splitlines()
+
+
 def test_all_of_them_if_asked(run, trained):
-    name = "flowers.csv, 40 rows, the training part among them"
-    assert figures(run("evaluate run flowers.csv --all").out)[1] == name
+    assert named(run, "flowers.csv", options="--all") == "flowers.csv, 40 rows, 32 of them seen in training"
 
 
-def test_other_data(run, trained, here):
-    lines = (here / "flowers.csv").read_text().splitlines()
-    (here / "other.csv").write_text("\n".join(lines[:11]))
-    assert figures(run("evaluate run other.csv").out)[1] == "other.csv, 10 rows"
+def test_the_data_of_training_are_known_by_their_rows(run, here, lines):
+    """Under another name, with their rows or columns in another order, in another format."""
+    expected = figures(run("evaluate run flowers.csv").out)[2]
+    shuffled = [lines[0], *np.random.default_rng(0).permutation(lines[1:])]
+    (here / "shuffled.csv").write_text("\n".join(shuffled))
+    cells = [list(column) for column in zip(*csv.reader(lines), strict=True)]
+    (here / "turned.tsv").write_text("\n".join("\t".join(row) for row in zip(*reversed(cells), strict=True)))
+    columns = {name: [float(c) for c in column] if name in ("length", "width") else column for name, *column in cells}
+    parquet.write_table(pa.table(columns), here / "table.parquet")
+    for file in ("shuffled.csv", "turned.tsv", "table.parquet"):
+        _, name, values = figures(run(f"evaluate run {file}").out)
+        assert (name, values) == (f"{file}, 8 rows to test", expected)
+
+
+def test_equal_rows_are_counted(run, here):
+    rows = [f"{n % 3},{n % 2},{'ab'[n % 2]}" for n in range(60)]
+    for name, order in (("few", rows), ("turned", rows[::-1])):
+        (here / f"{name}.csv").write_text("\n".join(["length,width,kind", *order]))
+    assert run('train few.csv --network "Dense(2) >> Softmax()" --epochs 1 --out run').code == 0
+    expected = json.loads((here / "run" / "metrics.json").read_text())["test"]
+    _, name, values = figures(run("evaluate run turned.csv").out)
+    assert name == "turned.csv, 12 rows to test"
+    assert values == [round(expected[name], 4) for name in ("cost", "accuracy")]
+
+
+def test_rows_of_training_among_others_are_counted(run, here, lines):
+    others = ["9,9,red,rose", "8,9,red,iris"]
+    for name, rows in {
+        "more": [*lines[1:], others[0]],
+        "fewer": lines[2:],
+        "part": lines[1:11],
+        "flowers": [*others, *lines[3:]],
+        "other": others,
+    }.items():
+        (here / "new").mkdir(exist_ok=True)
+        (here / "new" / f"{name}.csv").write_text("\n".join([lines[0], *rows]))
+    found = {name: named(run, f"new/{name}.csv") for name in ("more", "fewer", "part", "flowers", "other")}
+    assert found["more"] == "more.csv, 41 rows, 32 of them seen in training"
+    assert found["other"] == "other.csv, 2 rows"
+    for name, rows in (("fewer", 39), ("part", 10), ("flowers", 40)):  # the same name and number of rows, even
+        seen = re.fullmatch(rf"{name}\.csv, {rows} rows, (\d+) of them seen in training", found[name])
+        assert rows - 10 <= int(seen[1]) < rows
+
+
+def test_files_as_parts_are_known_too(run, here, lines):
+    (here / "later.csv").write_text("\n".join([lines[0], "9,9,red,rose", "8,9,red,iris"]))
+    run(f"{TRAIN}2 --test later.csv")
+    assert named(run, "later.csv", "run2") == "later.csv, 2 rows"
+    assert named(run, "flowers.csv", "run2") == "flowers.csv, 40 rows, 40 of them seen in training"
+    run(f"{TRAIN}3 --validation later.csv")
+    assert named(run, "later.csv", "run3") == "later.csv, 2 rows, 2 of them seen in training"
+    assert named(run, "flowers.csv", "run3") == "flowers.csv, 8 rows to test"
+
+
+def test_without_the_run_it_is_not_known(run, here, trained):
+    shutil.copy(here / "run" / "model.safetensors", here / "alone.safetensors")
+    said = run("evaluate alone.safetensors flowers.csv")
+    assert figures(said.out)[1] == "flowers.csv, 40 rows"
+    note = "note: no rows.safetensors is beside alone.safetensors: which rows training has seen is not known.\n"
+    assert said.err == note
+    assert named(run, "flowers.csv", "run/model.safetensors") == "flowers.csv, 8 rows to test"
+
+
+def test_a_damaged_record_of_rows_is_refused(run, here, trained):
+    (here / "run" / "rows.safetensors").write_bytes(b"x" * 20)
+    said = run("evaluate run/model.safetensors flowers.csv")
+    assert said.code == 2
+    assert "rows.safetensors: can't be read" in said.err
+    assert said.err.endswith("Use an intact copy, or remove it.\n")
+
+
+def test_series_of_unequal_length_do_not_depend_on_the_longest():
+    steps = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+    mask = np.array([[True, True, False], [True, False, False]])
+    longer = Masked(np.pad(steps, [(0, 0), (0, 4), (0, 0)]), np.pad(mask, [(0, 0), (0, 4)]))
+    y = np.array([0, 1])
+    np.testing.assert_array_equal(digests(Masked(steps, mask), y), digests(longer, y))
+    assert len({*digests(longer, y), *digests(longer, y[::-1])}) == 4
 
 
 def test_more_metrics(run, trained):
@@ -60,7 +152,7 @@ def test_blank_cells_are_treated_as_in_training(run, flowers, here):
     lines = flowers.read_text().splitlines()
     run(f"{TRAIN} --missing drop")
     (here / "new.csv").write_text("\n".join([*lines[:11], ",1,red,rose", "1,1,red,"]))
-    assert figures(run("evaluate run new.csv").out)[1] == "new.csv, 10 rows"
+    assert figures(run("evaluate run new.csv").out)[1] == "new.csv, 10 rows, 7 of them seen in training"
 
 
 @pytest.mark.parametrize(

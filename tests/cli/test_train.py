@@ -61,6 +61,7 @@ def test_what_is_shown_and_what_is_kept(run, here, flowers, pictures):
         "curves.png",
         "confusion.png",
         "run.toml",
+        "rows.safetensors",
         "manifest.json",
     }
     assert {file.name for file in folder.iterdir()} == kept
@@ -432,7 +433,7 @@ def test_ctrl_c_within_the_first_epoch(run, here, flowers, monkeypatch):
     said = run(f"train flowers.csv {QUICK}")
     assert said.code == 130
     assert "0 epochs in " in said.out
-    kept = {"model.safetensors", "history.csv", "metrics.json", "run.toml", "manifest.json"}
+    kept = {"model.safetensors", "history.csv", "metrics.json", "run.toml", "rows.safetensors", "manifest.json"}
     assert {file.name for file in (here / "runs" / "flowers").iterdir()} == kept
 
 

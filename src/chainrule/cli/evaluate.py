@@ -24,19 +24,25 @@ def evaluate(
     Example: `chainrule evaluate runs/digits digits`
     """
     from chainrule.cli import choices, output, reading
-    from chainrule.cli.parts import redivide
     from chainrule.cli.raw import load_for_rows, read_rows
+    from chainrule.cli.seen import Seen, digests
+    from chainrule.examples import take
 
     metrics = choices.figures("--metric", metric or [])
     trained, preparation = load_for_rows(model)
-    how = reading.said(separator, decimal, header, blank)
-    table, chosen = read_rows(data, trained, how), trained.training
-    same = (table.name, table.rows) == (chosen.get("data"), chosen.get("rows"))
-    which = ", the training part among them" if same else ""
-    if same and not every_row and (chosen["test"] or table.test):
-        table = redivide(table, preparation.roles, chosen)["test"] if chosen["test"] else table.test
-        which = " to test"
-    table = preparation.complete(table)
-    name = f"{table.name}, {table.rows:,} rows{which}"
+    table = read_rows(data, trained, reading.said(separator, decimal, header, blank))
+    seen = Seen.beside(model)
+    name, examples, which = table.name, preparation.examples(table), ""
+    found = digests(*examples)
+    if seen is None:
+        output.note(f"no rows.safetensors is beside {model}: which rows training has seen is not known.")
+    elif not every_row and (rows := seen.test_rows(found)) is not None:
+        examples, which = take(examples, rows), " to test"
+    elif not every_row and table.test is not None and seen.is_trained_on(found):
+        name, examples, which = table.test.name, preparation.examples(table.test), " to test"
+    elif count := seen.count(found):
+        which = f", {count:,} of them seen in training"
     reading.say(table)
-    output.figures({name: trained.evaluate(table, metrics=list(dict.fromkeys([*trained.metrics, *metrics])))})
+    x, y = examples
+    figures = trained.evaluate(x, y, metrics=list(dict.fromkeys([*trained.metrics, *metrics])))
+    output.figures({f"{name}, {len(y):,} rows{which}": figures})

@@ -12,13 +12,14 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from chainrule.cli.seen import FILE as ROWS
 from chainrule.errors import ChainruleError
 from chainrule.files import PREFIX, as_bytes, lock, reason, sync
 from chainrule.storage import FILE
 
 MANIFEST = "manifest.json"
 ATTEMPTS = 50  # while other runs come and go
-FILES = (FILE, "history.csv", "metrics.json", "run.toml", "curves.png", "confusion.png", "predictions.png")
+FILES = (FILE, ROWS, "history.csv", "metrics.json", "run.toml", "curves.png", "confusion.png", "predictions.png")
 
 
 class Folder:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule import pictures
+from chainrule.cli import seen
 from chainrule.cli.folder import Folder, claim
 from chainrule.cli.output import note
 from chainrule.cli.parts import Divided
@@ -32,6 +33,7 @@ ESCAPED = r"\\"  # a backslash in a text of TOML
 def run_files(
     model: Model,
     divided: Divided,
+    prepared: dict[str, tuple[Any, Any]],
     measure: Callable[[], dict[str, dict[str, float]]],
     source: str,
     choices: dict[str, Any],
@@ -41,6 +43,7 @@ def run_files(
     Args:
         model: what was trained.
         divided: the parts of the data.
+        prepared: the same as inputs and targets.
         measure: called, gives the cost and metrics of each part.
         source: where the data came from, as the user named it.
         choices: what the user said of the data, by the names of the options.
@@ -51,6 +54,7 @@ def run_files(
     return {
         FILE: lambda: to_bytes(model),
         "run.toml": lambda: _record(model, source, choices),
+        seen.FILE: lambda: seen.record(prepared),
         "history.csv": lambda: model.history.to_csv(),
         "metrics.json": lambda: json.dumps(figures(), indent=2) + "\n",
         **_pictures(model, shown),

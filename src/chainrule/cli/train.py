@@ -185,7 +185,7 @@ def train(
         model.training |= divided.chosen | {"balanced": balanced}
         metrics = list(dict.fromkeys([*model.metrics, *metrics]))
         measure = cache(lambda: {name: model.evaluate(x, y, metrics=metrics) for name, (x, y) in prepared.items()})
-        kept = save_run(folder, run_files(model, divided, measure, data, columns | how))
+        kept = save_run(folder, run_files(model, divided, prepared, measure, data, columns | how))
     if diverged:
         raise ChainruleError(f"{diverged} What was good before is in {kept}.")
     output.figures(measure())

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule import schedules
 from chainrule.costs import Cost
 from chainrule.errors import ChainruleError, DivergedError
-from chainrule.examples import check_categories, inputs, sample_weights, targets
+from chainrule.examples import check_categories, inputs, sample_weights, take, targets
 from chainrule.history import History, Row
 from chainrule.layer import Layer, rows_of, shape_of
 from chainrule.metrics import Accuracy, MeanMetric, Metric
@@ -251,13 +251,12 @@ def _set_apart(fraction: Any, x: Any, E: np.ndarray, weights: np.ndarray | None,
     if not 0 < count < rows:
         raise ChainruleError(f"fit: validation={fraction} of {rows} rows leaves a part empty. Choose another fraction.")
     order = np.random.default_rng(seed).permutation(rows)
-    take = lambda rows: jax.tree.map(lambda array: array[rows], (x, E, weights))  # noqa: E731
-    parts = take(np.sort(order[count:])), take(np.sort(order[:count]))
+    parts = [take((x, E, weights), np.sort(part)) for part in (order[count:], order[:count])]
     if weights is not None and not all(part[2].any() for part in parts):
         raise ChainruleError(
             f"fit: validation={fraction} leaves a part where sample_weight is zero everywhere. Choose another fraction."
         )
-    return parts
+    return tuple(parts)
 
 
 def _not_finite(row: Row, state: State) -> str:
