@@ -233,6 +233,7 @@ def test_a_number_means_what_its_text_does(number):
 LARGE = [2**53, 2**53 + 1, 2**53 + 3]
 
 
+@pytest.mark.filterwarnings("ignore:.*rows with a blank target")
 @pytest.mark.parametrize(
     "values",
     [
@@ -328,6 +329,7 @@ def test_several_targets_are_numbers(choices, message):
     assert refusal(Preparation.fit, people(), **choices) == message
 
 
+@pytest.mark.filterwarnings("ignore:.*rows with a blank target")
 def test_a_row_is_trained_on_where_all_its_targets_are_known():
     table = {"a": [1, 2, 3, 4], "b": [1, None, 3, 4], "c": [1, 2, None, 4]}
     preparation = Preparation.fit(table, target=("b", "c"), missing="median")
@@ -338,13 +340,16 @@ BLANKS = {"age": [20, None, 40, 40], "city": ["Rome", "Oslo", None, "Rome"], "ta
 
 
 def test_missing_median():
-    preparation = Preparation.fit(BLANKS, missing="median")
-    kept = preparation.complete(BLANKS)
+    with pytest.warns(match=r"^the data: rows with a blank target are left out: target \(1\)\.$"):
+        preparation = Preparation.fit(BLANKS, missing="median")
+    with pytest.warns(match="rows with a blank target"):
+        kept = preparation.complete(BLANKS)
     assert kept.rows == len(preparation.targets(kept)) == 3
     filled = {"age": [30], "city": ["Oslo"]}
     np.testing.assert_array_equal(preparation.inputs({"age": [None], "city": [None]}), preparation.inputs(filled))
 
 
+@pytest.mark.filterwarnings("ignore:.*rows with a blank target")
 def test_missing_drop():
     preparation = Preparation.fit(BLANKS, missing="drop")
     assert preparation.complete(BLANKS).rows == 1
@@ -383,12 +388,14 @@ def test_missing_drop():
         (
             people(age=[1, 2, np.inf, 4]),
             {},
-            "people, row 3, column 'age': expected a finite number, at most 1e+100, got infinity. Mend the cell.",
+            "people, row 3, column 'age': expected a finite number, at most 1e+100, got infinity. "
+            "Mend the cell, or choose drop=['age'].",
         ),
         (
             people(age=[1, -1e300, 3, 4]),
             {},
-            "people, row 2, column 'age': expected a finite number, at most 1e+100, got -1e+300. Mend the cell.",
+            "people, row 2, column 'age': expected a finite number, at most 1e+100, got -1e+300. "
+            "Mend the cell, or choose drop=['age'].",
         ),
         (
             people(age=["1", "2", "n.a.?", "4"]),
@@ -407,6 +414,11 @@ def test_missing_drop():
         ),
         (
             people(pay=[None] * 4),
+            {"missing": "drop"},
+            "people: column 'pay' is blank throughout. Fill it.",
+        ),
+        (
+            people(pay=[None, 1.5, None, None], age=[1, None, 3, 4]),
             {"missing": "drop"},
             "people: every row has a blank cell that is needed. Fill them, or drop columns.",
         ),

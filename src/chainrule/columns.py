@@ -289,25 +289,31 @@ def fitted(table: Table, name: str, text: bool, unit: Unit | None = None, order:
     Raises:
         ChainruleError: for a column blank throughout, infinity, text among numbers, or too many categories.
     """
+    values = cells(table, name, text, unit, order)
     if order:
-        values = times(table, name, order, text=[name])
-        _check_known(table, name, values)
         return Date.of(name, values, order)
-    values = texts(table, name) if text else numbers(table, name)
-    steps = values[live(values)] if values.ndim == 3 else values
-    _check_known(table, name, steps)
     if unit:
         return Tokens.of(name, values, unit)
-    if not text:
-        return Number.of(name, values) if steps.size == values.size else Series.of(name, values)
-    category = Category.of(name, values)
-    if len(category.values) > MOST_VALUES:
+    if text:
+        return Category.of(name, values)
+    return Number.of(name, values) if values.ndim != 3 or live(values).all() else Series.of(name, values)
+
+
+def cells(table: Table, name: str, text: bool, unit: Unit | None = None, order: Order | None = None) -> np.ndarray:
+    """A table's column as the times, texts or numbers that its fitted form is learned from; see `fitted`."""
+    if order:
+        values = times(table, name, order, text=[name])
+    else:
+        values = texts(table, name) if text else numbers(table, name, drop=[name])
+    _check_known(table, name, values[live(values)] if values.ndim == 3 else values)
+    distinct = len({*values} - {None}) if text and not unit else 0
+    if distinct > MOST_VALUES:
         raise ChainruleError(
-            f"{table.name}: column {name!r} is text with {len(category.values):,} distinct values, more than "
-            f"{MOST_VALUES:,}. Join the rare ones",
+            f"{table.name}: column {name!r} is text with {distinct:,} distinct values, more than {MOST_VALUES:,}. "
+            f"Join the rare ones",
             drop=[name],
         )
-    return category
+    return values
 
 
 def raw(table: Table, column: Column) -> np.ndarray:
@@ -337,10 +343,10 @@ def is_text(values: np.ndarray) -> bool:
     return values.dtype.kind == "O"
 
 
-def numbers(table: Table, name: str) -> np.ndarray:
+def numbers(table: Table, name: str, **choices: Any) -> np.ndarray:
     """A table's column as float64, or as images and series are; NaN where a cell is blank.
 
-    Refuses text, infinity, and whole numbers that float64 does not hold.
+    Refuses text, whole numbers that float64 does not hold, and infinity, which some choices may leave out.
     """
     values = table[name]
     if is_text(values):
@@ -357,7 +363,7 @@ def numbers(table: Table, name: str) -> np.ndarray:
             rounded = (exact.astype(values.dtype) != values) | (exact >= float(np.iinfo(values.dtype).max))
         if rounded.any():
             _refuse_rounded(table, name, int(np.argwhere(rounded)[0][0]))
-    _check_finite(table, name, values)
+    _check_finite(table, name, values, **choices)
     return values.astype(np.float64, copy=False) if values.ndim == 1 else values
 
 
@@ -436,13 +442,13 @@ def _check_known(table: Table, name: str, values: np.ndarray) -> None:
         raise ChainruleError(f"{table.name}: column {name!r} is blank throughout. Fill it", drop=[name])
 
 
-def _check_finite(table: Table, name: str, values: np.ndarray) -> None:
-    endless = np.abs(values) > LARGEST
-    if endless.any():
+def _check_finite(table: Table, name: str, values: np.ndarray, **choices: Any) -> None:
+    if values.dtype.kind == "f" and (endless := np.abs(values) > LARGEST).any():
         cell = tuple(np.argwhere(endless)[0])
         found = "infinity" if math.isinf(values[cell]) else f"{values[cell]:g}"
         place = table.place(int(cell[0]), name)
-        raise ChainruleError(f"{place}: expected a finite number, at most {LARGEST:g}, got {found}. Mend the cell.")
+        mend = "Mend the cell" if choices else "Mend the cell."
+        raise ChainruleError(f"{place}: expected a finite number, at most {LARGEST:g}, got {found}. {mend}", **choices)
 
 
 def _check_told_apart(table: Table, name: str, values: np.ndarray) -> None:

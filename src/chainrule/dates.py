@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import islice
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ ORDERS: tuple[Order, ...] = ("year", "day", "month")  # which comes first
 MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october")
 MONTHS += ("november", "december")
 EPOCH = date(1970, 1, 1).toordinal()
+ENOUGH = 1000  # distinct texts, to tell what a column holds
 CENTURY = 69  # years of two digits from here on are of the 20th century, as in POSIX
 
 _MONTH, _DAY, _YEAR = r"(?P<name>[A-Za-z]{3,9})\.?", r"(?P<day>\d\d?)(?:st|nd|rd|th)?", r"(?P<year>\d{4})"
@@ -94,10 +96,10 @@ def read_times(texts: np.ndarray, order: Order) -> np.ndarray:
 
 
 def are_times(texts: np.ndarray) -> bool:
-    """Whether most of a column's known cells spell times."""
+    """Whether most of a column's known cells spell times, as far as its first distinct ones tell."""
     counts = Counter(texts[~blanks(texts)])
-    order = order_of(counts) or "day"
-    return 2 * sum(count for text, count in counts.items() if parse_time(text, order)) > counts.total()
+    order, first = order_of(counts) or "day", dict(islice(counts.items(), ENOUGH))
+    return 2 * sum(count for text, count in first.items() if parse_time(text, order)) > sum(first.values())
 
 
 def times(table: Table, name: str, order: Order, **choices: Any) -> np.ndarray:

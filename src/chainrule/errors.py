@@ -31,6 +31,11 @@ class ChainruleError(ValueError):
         said = ", ".join(f"{name}={value!r}" for name, value in choices.items())
         super().__init__(f"{self.message}, or choose {said}." if choices else self.message)
 
+    @property
+    def problem(self) -> str:
+        """What is wrong, without its last sentence, which says what mends it."""
+        return self.message.rpartition(". ")[0] or self.message
+
 
 class DivergedError(ChainruleError):
     """The cost stopped being finite; `model` holds the last good parameters.

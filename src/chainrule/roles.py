@@ -2,14 +2,26 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Literal, Self
 
 import numpy as np
 
-from chainrule.columns import UNITS, Unit, as_number, is_text, numbers, refuse_text, split_text, texts
+from chainrule.columns import (
+    MOST_VALUES,
+    UNITS,
+    Unit,
+    as_number,
+    cells,
+    is_text,
+    numbers,
+    refuse_text,
+    split_text,
+    texts,
+)
 from chainrule.dates import Order, are_times, order_of, times
-from chainrule.errors import ChainruleError, cut
+from chainrule.errors import ChainruleError, cut, warn
+from chainrule.problems import Problems
 from chainrule.records import require
 from chainrule.table import Table, as_table, blank_rows, blanks, check_column, shortened
 
@@ -95,8 +107,9 @@ class Roles:
             group: the column whose values are not divided; it is no input, since those to test were never seen.
 
         Raises:
-            ChainruleError: for a column that is not there, a column neither of numbers nor of text, dates that may be
-                day/month or month/day, or no inputs.
+            ChainruleError: for a column that is not there, and no inputs; or for all that is wrong with cells at once:
+                numbers mixed with text, infinity, dates that may be day/month or month/day, blank cells where none is
+                allowed, a column blank throughout or with too many values.
 
         >>> roles = Roles.of({"width": [1.5, 2.5], "kind": ["a", "b"]})
         >>> roles.targets, roles.task, roles.inputs, roles.text
@@ -112,7 +125,7 @@ class Roles:
         for name in (*said, *single, *drop, *text, *words, *characters, *day_first, *month_first):
             check_column(table, name)
         kept = [name for name in table if name not in drop and name != group]
-        targets = said or ("target" if "target" in kept else kept[-1] if kept else "",)
+        targets = said or (_guess(table, kept),)
         for name in targets:
             if targets.count(name) > 1:
                 raise ChainruleError(f"{table.name}: the target {name!r} is named twice. Name it once.")
@@ -129,20 +142,37 @@ class Roles:
         tokens = _said_tokens(table, inputs, words, characters)
         text = (*text, *words, *characters)
         order = dict.fromkeys(day_first, "day") | dict.fromkeys(month_first, "month")
+        said_kinds = {*text, *order}
         for name in (*inputs, *([] if order_by is None else [order_by])):
-            if name not in (*order, *text) and _is_time(table, name):
-                order[name] = _order(table, name)
+            if name not in said_kinds and _is_time(table, name):
+                order[name] = order_of(_known(table[name])) or "day"
         task = _task(table, targets, task)
-        for name in (*inputs, *(targets if task == "classification" else ())):
-            if name not in (*text, *order):
-                _check_unmixed(table, name)
         if len(inputs) == 1 and inputs[0] not in (*text, *order) and is_text(table[inputs[0]]):
             tokens = _found_tokens(table[inputs[0]])
         worded = tuple(name for name in inputs if name in text or (is_text(table[name]) and name not in order))
         worded = (*worded, *(targets if task == "classification" else ()), *([] if group is None else [group]))
         dates = tuple(name for name in table if name in order)
         days, months = (tuple(name for name in dates if order[name] == first) for first in ("day", "month"))
-        return cls(targets, task, inputs, worded, tokens, missing, not said, dates, days, months, order_by, group)
+        roles = cls(targets, task, inputs, worded, tokens, missing, not said, dates, days, months, order_by, group)
+        roles._check(table, said_kinds)
+        return roles
+
+    def _check(self, table: Table, said: Collection[str]) -> None:
+        """Refuse all that is wrong with cells, at once; columns whose kind was said are not doubted."""
+        problems = Problems(table.name)
+        for name in dict.fromkeys((*self.inputs, *self.targets, *self.dates)):
+            with problems.gathered(without="drop" if name in self.targets else None):
+                if name not in said and name in self.dates:
+                    _check_order(table, name)
+                if name not in said and name in self.text:
+                    _check_unmixed(table, name)
+                if name in (*self.inputs, *self.targets):
+                    unit = None if name in self.targets else self.tokens
+                    cells(table, name, name in self.text, unit, self.order(name))
+        if self.missing is None:
+            with problems.gathered():
+                self._whole(table)
+        problems.refuse()
 
     @property
     def target(self) -> str:
@@ -186,12 +216,20 @@ class Roles:
             ChainruleError: for blank cells where none is allowed, counted by column.
         """
         table = as_table(data)
+        whole = self._whole(table)
+        blank = {name: int(blank_rows(table[name]).sum()) for name in self.targets}
+        if unknown := shortened(f"{name} ({count:,})" for name, count in blank.items() if count):
+            warn(f"{table.name}: rows with a blank target are left out: {unknown}.")
+        return table if whole.all() else table.take(whole)
+
+    def _whole(self, table: Table) -> np.ndarray:
+        """Which rows are complete, as a mask."""
         for name in (*self.inputs, *self.targets):
             check_column(table, name)
         blank = {name: blank_rows(table[name]) for name in (*self.inputs, *self.targets)}
         counts = {name: int(rows.sum()) for name, rows in blank.items() if rows.any()}
         if not counts:
-            return table
+            return np.ones(table.rows, bool)
         if self.missing is None:
             found = shortened(f"{name} ({count:,}{_spelt(table, name)})" for name, count in counts.items())
             raise ChainruleError(f"{table.name}: blank cells in {found}. Fill them", missing="median")
@@ -201,7 +239,7 @@ class Roles:
             raise ChainruleError(
                 f"{table.name}: every row has a blank cell that is needed. Fill them, or drop columns."
             )
-        return table if whole.all() else table.take(whole)
+        return whole
 
 
 def _spelt(table: Table, name: str) -> str:
@@ -233,21 +271,37 @@ def _task_of(values: np.ndarray) -> Task:
     return "classification" if whole and repeated and len(distinct) <= MOST_CLASSES else "regression"
 
 
+def _guess(table: Table, kept: list[str]) -> str:
+    """The target where none is said: the column of that name, else the last; refused where that can be none."""
+    if not kept or "target" in kept:
+        return "target" if kept else ""
+    last, *others = reversed(kept)
+    better = next((name for name in others if not _is_free(table[name])), None)
+    if better is None or not _is_free(table[last]):
+        return last
+    distinct = len(set(table[last]) - {None})
+    held = "times" if _is_time(table, last) else f"text with {distinct:,} distinct values"
+    raise ChainruleError(
+        f"{table.name}: the last column, {last!r}, holds {held}, which is no class to predict. Name the target",
+        target=better,
+    )
+
+
+def _is_free(values: np.ndarray) -> bool:
+    """Whether cells are text that is no class: times, or mostly of a value of their own."""
+    if not is_text(values):
+        return False
+    known = _known(values)
+    return len(set(known)) > max(MOST_CLASSES, len(known) / 2) or are_times(values)
+
+
+def _known(texts: np.ndarray) -> np.ndarray:
+    """A column's texts without the blank cells."""
+    return texts[~blanks(texts)]
+
+
 def _is_time(table: Table, name: str) -> bool:
     return is_text(table[name]) and are_times(table[name])
-
-
-def _order(table: Table, name: str) -> Order:
-    """What comes first in a column of dates, by all its cells."""
-    values = table[name]
-    known = values[~blanks(values)]
-    if order := order_of(known):
-        return order
-    raise ChainruleError(
-        f"{table.name}: column {name!r} holds dates such as {known[0]!r}, each of which may be day/month or month/day. "
-        f"Write the year first, choose month_first",
-        day_first=[name],
-    )
 
 
 def _said_tokens(table: Table, inputs: tuple[str, ...], words: tuple, characters: tuple) -> Unit | None:
@@ -262,7 +316,7 @@ def _said_tokens(table: Table, inputs: tuple[str, ...], words: tuple, characters
 
 def _found_tokens(texts: np.ndarray) -> Unit | None:
     """What a lone column of text is read as; None where it holds categories."""
-    known = texts[~blanks(texts)]
+    known = _known(texts)
     if len(set(known)) <= max(MOST_CATEGORIES, len(known) / 2):
         return None
     return "words" if sum(len(split_text(text, "words")) for text in known) >= 3 * len(known) else "characters"
@@ -299,16 +353,28 @@ def _check_read_once(table: Table, **ways: tuple[str, ...]) -> None:
             )
 
 
+def _check_order(table: Table, name: str) -> None:
+    """Refuse a column of dates all of which leave open what comes first."""
+    known = _known(table[name])
+    if order_of(known) is None:
+        raise ChainruleError(
+            f"{table.name}: column {name!r} holds dates such as {known[0]!r}, each of which may be day/month or "
+            f"month/day. Write the year first, choose month_first",
+            day_first=[name],
+        )
+
+
 def _check_unmixed(table: Table, name: str) -> None:
     """Refuse stray text in a column whose other cells are mostly numbers."""
     values = table[name]
     if not is_text(values):
         return
-    counts = Counter(values[~blanks(values)])
+    counts = Counter(_known(values))
     stray = {text for text in counts if as_number(text) is None}
     numbers = counts.total() - sum(counts[text] for text in stray)
     if stray and 2 * numbers > counts.total():
-        refuse_text(table, name, next(row for row, text in enumerate(values) if text in stray), text=[name])
+        choices = {"text" if len(counts) <= MOST_VALUES else "drop": [name]}
+        refuse_text(table, name, next(row for row, text in enumerate(values) if text in stray), **choices)
 
 
 def check_alone(table: Table, name: str, what: str, inputs: Iterable[str]) -> None:

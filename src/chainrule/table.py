@@ -207,6 +207,8 @@ def blanks(values: np.ndarray) -> np.ndarray:
     """Which cells of a table's column are blank, cell by cell; the padding of series is not."""
     if values.dtype.kind == "O":
         return np.asarray(values == np.array(None), dtype=bool)
+    if values.dtype.kind in "iu":
+        return np.zeros(values.shape, bool)
     return np.isnan(values) & live(values)[..., None] if values.ndim == 3 else np.isnan(values)
 
 

@@ -104,7 +104,7 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
         (
             "train infinite.csv",
             "infinite.csv, line 6, column 'length': expected a finite number, at most 1e+100, got infinity. "
-            "Mend the cell.",
+            "Mend the cell, or run: chainrule train infinite.csv --drop length",
         ),
         (
             "train stray.csv",

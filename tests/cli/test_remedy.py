@@ -27,3 +27,25 @@ def test_the_command_that_is_named_mends(run, here: Path, name):
     words = shlex.split(said.err.split("or run: ")[1])
     assert words == ["chainrule", *shlex.split(command), "--drop", name]
     assert run(shlex.join(words[1:])).code == 0
+
+
+def test_all_problems_of_a_file_are_said_at_once_with_the_command_that_mends_them(run, here: Path):
+    import csv
+    import shlex
+
+    with open("d.csv", "w", newline="") as file:
+        rows = [
+            [n % 7, f"p{n}", "inf" if n == 8 else 1.5, "" if n == 9 else "x", f"I saw {n}", "ab"[n % 2]]
+            for n in range(1010)
+        ]
+        csv.writer(file).writerows([["size", "the id", "$rate", "colour", "note", "kind"], *rows])
+    said = run('train d.csv --network "Dense(2) >> Softmax()" --epochs 1 --out run')
+    assert said.err == (
+        "chainrule: d.csv: 4 problems: column 'the id' is text with 1,010 distinct values, more than 1,000; line 10, "
+        "column '$rate': expected a finite number, at most 1e+100, got infinity; column 'note' is text with 1,010 "
+        "distinct values, more than 1,000; blank cells in colour (1). Mend them, or run: chainrule train d.csv "
+        "--network 'Dense(2) >> Softmax()' --epochs 1 --out run --drop 'the id' --drop '$rate' --drop note "
+        "--missing median\n"
+    )
+    words = shlex.split(said.err.split("or run: ")[1])
+    assert run(shlex.join(words[1:])).code == 0
