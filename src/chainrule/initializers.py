@@ -53,12 +53,12 @@ def drawn(
 
 def split(key: jax.Array, count: int) -> list[jax.Array]:
     """As many keys of their own; nothing is compiled, as in `drawn`."""
-    return [_key(words) for words in _words(key, count)]
+    return [keyed(words) for words in _words(key, count)]
 
 
 def seeded(seed: int) -> jax.Array:
     """`jax.random.key(seed)` for a seed of 32 bits, of which nothing is compiled."""
-    return _key(np.array([0, seed], np.uint32))
+    return keyed(np.array([0, seed], np.uint32))
 
 
 def _words(key: jax.Array, count: int) -> Any:
@@ -66,7 +66,8 @@ def _words(key: jax.Array, count: int) -> Any:
     return drawn(draw, key, (count, 2), np.uint32)
 
 
-def _key(words: Any) -> jax.Array:
+def keyed(words: Any) -> jax.Array:
+    """The key of two words, of JAX's default kind."""
     return jax.random.wrap_key_data(words, impl="threefry2x32")
 
 
@@ -304,7 +305,7 @@ def each_group(initializer: Initializer, groups: int) -> Callable:
 
 def _one_by_one(initializer: Initializer, key: jax.Array, count: int, shape: tuple[int, ...]) -> Any:
     """So many kernels of this shape, each from a key of its own."""
-    draw = lambda words: initializer(_key(words), shape)  # noqa: E731
+    draw = lambda words: initializer(keyed(words), shape)  # noqa: E731
     words = _words(key, count)
     return jax.vmap(draw)(words) if isinstance(words, Tracer) else np.stack([*map(draw, words)])
 

@@ -21,7 +21,7 @@ from chainrule.layer import Chain, Layer, Shape, count, regularized, rows_of
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, predicted_classes
 from chainrule.notation import as_formula
 from chainrule.preparation import Preparation
-from chainrule.programs import KEPT, compiled, side_by_side
+from chainrule.programs import KEPT, compiled, on_device, refuse_fork, side_by_side
 from chainrule.regularizers import Regularizer
 
 ROWS = 1024  # the most rows that go through the network at once,
@@ -96,6 +96,7 @@ class Model:
 
     def outputs(self, x: Any) -> np.ndarray:
         """The network's outputs for prepared examples, any number of rows, compiled for a few sizes only."""
+        refuse_fork()
         x = inputs(x, self.input_shape, self.network, self.network.tokens)
         network = self._flat()
         many = rows_of(x) > MANY * network.rows and not self.network.tokens  # YNNPACK sums tokens faster
@@ -117,7 +118,12 @@ class Model:
         return known
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_known"}  # structures can't be pickled
+        """Without what is known, as structures can't be pickled, and with NumPy's arrays, which need no JAX."""
+        state = {name: value for name, value in vars(self).items() if name != "_known"}
+        return state | {name: jax.tree.map(np.asarray, state[name]) for name in ("parameters", "state")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, parameters=on_device(state["parameters"]), state=on_device(state["state"]))
 
     def evaluate(
         self, x: Any, y: Any = None, sample_weight: Any = None, metrics: Sequence[Metric | str] | None = None

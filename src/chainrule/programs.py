@@ -1,10 +1,13 @@
-"""Compiled programs, of which only the last few are kept."""
+"""Compiled programs, of which only the last few are kept, and the processes that they run in."""
 
+import os
 from collections.abc import Callable
 from functools import cache, lru_cache, wraps
 from typing import Any
 
 import jax
+
+from chainrule.errors import ChainruleError
 
 KEPT = 10  # programs of a function; each has some megabytes
 
@@ -30,6 +33,7 @@ def compiled(**options: Any) -> Callable[[Callable], Callable]:
 
         @wraps(function)
         def call(*args: Any, **static: Any) -> Any:
+            refuse_fork()
             leaves, structure = jax.tree.flatten(args)
             shapes = tuple(getattr(leaf, "shape", ()) for leaf in leaves)
             return program(structure, shapes, *static.items())(*args, **static)
@@ -51,3 +55,40 @@ def side_by_side() -> dict[str, Any] | None:
     except jax.errors.JaxRuntimeError:  # of another version, or for another device
         return None
     return options
+
+
+_lost = False  # whether this process was forked from one that had used JAX, whose threads it has not
+
+
+def computes() -> bool:
+    """Whether this process can compute: not in the fork of one that has used JAX, where JAX would wait for ever."""
+    return not _lost
+
+
+def refuse_fork() -> None:
+    """Refuse to compute where that can't be.
+
+    Raises:
+        ChainruleError: it names what does work.
+    """
+    if _lost:
+        raise ChainruleError(
+            "This process was forked from one that had used JAX, whose threads no fork has. Start processes by spawn: "
+            'multiprocessing.get_context("spawn"), or joblib\'s loky.'
+        )
+
+
+def on_device(tree: Any) -> Any:
+    """A tree's arrays where JAX computes, so that they are brought there once; else they stay as they are."""
+    return jax.device_put(tree) if computes() else tree
+
+
+def _forked() -> None:
+    global _lost
+    from jax._src import xla_bridge  # JAX says nowhere else whether it has begun
+
+    _lost = getattr(xla_bridge, "backends_are_initialized", lambda: True)()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -24,6 +24,7 @@ from chainrule.layer import Parameter, Shape
 from chainrule.model import Model, as_chain
 from chainrule.notation import parse
 from chainrule.preparation import Preparation
+from chainrule.programs import on_device
 from chainrule.records import read, require
 from chainrule.regularizers import Regularizer
 
@@ -115,7 +116,7 @@ def load(path: str | os.PathLike) -> Model:
         header = read(Header, about)
         if digest == _digest(about, arrays):
             model = _model(header, arrays)
-            model.parameters, model.state = jax.device_put((model.parameters, model.state))  # once, not at each call
+            model.parameters, model.state = on_device((model.parameters, model.state))  # once, not at each call
             return model
     except ChainruleError as error:
         raise ChainruleError(f"{file} is damaged or was altered: {error} Use an intact copy.") from None

@@ -22,6 +22,7 @@ from chainrule.model import Model, as_chain
 from chainrule.notation import as_formula
 from chainrule.optimizers import FromOptax, as_optimizer
 from chainrule.preparation import Preparation
+from chainrule.programs import refuse_fork
 from chainrule.regularizers import Regularizer
 from chainrule.training.batches import bucket, on_device
 from chainrule.training.ending import default_cost, ended
@@ -112,6 +113,7 @@ def fit(
     >>> bool(abs(model.predict([[3.0]]) - 7) < 0.01)
     True
     """
+    refuse_fork()
     began = time.perf_counter()
     callbacks = tuple(callbacks)
     network = as_chain(network)

@@ -8,11 +8,11 @@ import numpy as np
 
 from chainrule.costs import Cost
 from chainrule.history import History
-from chainrule.initializers import split
+from chainrule.initializers import keyed, split
 from chainrule.layer import Chain, initialize, regularized, shape_of
 from chainrule.metrics import MeanMetric
 from chainrule.model import penalty
-from chainrule.programs import compiled
+from chainrule.programs import compiled, computes, on_device
 from chainrule.regularizers import Regularizer
 from chainrule.training.batches import Examples, batch
 
@@ -36,6 +36,11 @@ class State(NamedTuple):
     key: jax.Array
     step: jax.Array
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """With NumPy's arrays, which need no JAX to be read again."""
+        words = jax.random.key_data(self.key)
+        return _state, tuple(jax.tree.map(np.asarray, (*self[:3], words, self.step)))
+
 
 class Checkpoint(NamedTuple):
     """Where a training stands after an epoch, all of it: `fit(…, after=checkpoint)` goes on to the same bits."""
@@ -44,6 +49,12 @@ class Checkpoint(NamedTuple):
     best: State
     """The state after the best epoch, where early stopping looks for it."""
     history: History
+
+
+def _state(parameters: Any, kept: Any, slots: Any, words: Any, step: Any) -> State:
+    """A state that was pickled; in a process that can't compute, its key stays the words of it."""
+    parameters, kept, slots, step = on_device((parameters, kept, slots, step))
+    return State(parameters, kept, slots, keyed(words) if computes() else words, step)
 
 
 def first(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
