@@ -1,5 +1,6 @@
 """What Ctrl-C does while a command runs."""
 
+import atexit
 import os
 import signal
 from contextlib import suppress
@@ -27,10 +28,11 @@ class CtrlC:
         if signal.getsignal(SIGINT) in (signal.default_int_handler, self):
             with suppress(ValueError):  # in another thread than the main one, which never sees Ctrl-C
                 signal.signal(SIGINT, self)
+                atexit.register(signal.signal, SIGINT, signal.SIG_IGN)  # when all is done, and Python only ends
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.finishing = ""  # the handler stays: Python's own end is no place for exceptions either
+        self.finishing = ""  # the handler stays: an exception from here on would be said as a traceback
 
     def finish(self, saying: str) -> None:
         """From now on there is work to lose: Ctrl-C says this on standard error, and the command ends by itself."""

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from chainrule.cli.parts import Divided
 from chainrule.cli.remedy import options_of
 from chainrule.errors import ChainruleError
 from chainrule.files import reason
+from chainrule.history import History
 from chainrule.metrics import ConfusionMatrix
 from chainrule.model import Model
 from chainrule.storage import FILE, to_bytes
@@ -52,7 +54,7 @@ def run_files(
     seconds = round(model.history.seconds, 3)
     figures = lambda: measure() | {"epochs": len(model.history), "seconds": seconds}  # noqa: E731
     return {
-        FILE: lambda: to_bytes(model),
+        FILE: lambda: _model(model),
         "run.toml": lambda: _record(model, source, choices),
         seen.FILE: lambda: seen.record(prepared),
         "history.csv": lambda: model.history.to_csv(),
@@ -93,6 +95,14 @@ def save_run(folder: Folder, files: Files) -> Path:
     else:
         raise ChainruleError(f"{why} Nothing was written.")
     raise ChainruleError(f"{why} All of it is in {found} instead.")
+
+
+def _model(model: Model) -> bytes:
+    try:
+        return to_bytes(model)
+    except ChainruleError as error:  # such as one of more epochs than a model's file can list
+        note(f"{FILE} is without the history. {error}")
+        return to_bytes(replace(model, history=History(stopped=model.history.stopped)))
 
 
 def _written(folder: Folder, content: dict[str, bytes | str]) -> Path:
