@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from chainrule.dtypes import of_axes
 from chainrule.kernels import native
 from chainrule.kernels.bilinear import bilinear
+from chainrule.kernels.derivatives import differentiable, with_zeros
 
 FEW = 4  # rows, up to which the kernel's numbers are each read for little work
 MOST = 1 << 26  # multiplications, beyond which XLA's product is as fast or faster
@@ -31,15 +32,13 @@ def _(networks: int, batched: list[bool], *arrays: jax.Array) -> tuple[jax.Array
     return jax.vmap(form, in_axes=[0 if it_is else None for it_is in batched])(*arrays), True
 
 
-@jax.custom_jvp
 def _few(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-    return native.either(_by_rows, plain, x, kernel, bias)
+    return differentiable(partial(native.either, _by_rows, plain), _few_change, x, kernel, bias)
 
 
-@_few.defjvp
-def _(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
-    (x, kernel, _), (dx, d_kernel, d_bias) = primals, tangents
-    return _few(*primals), product(dx, kernel) + product(x, d_kernel) + d_bias
+def _few_change(arrays: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    (x, kernel, _), (dx, d_kernel, d_bias) = arrays, with_zeros(tangents, arrays)
+    return _few(*arrays), product(dx, kernel) + product(x, d_kernel) + d_bias
 
 
 def dense(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:

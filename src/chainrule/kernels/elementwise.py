@@ -9,10 +9,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.custom_derivatives import SymbolicZero, zero_from_primal
 
 from chainrule import functions
 from chainrule.kernels import native
+from chainrule.kernels.derivatives import differentiable, differentiated_as, with_zeros
 
 Function = Callable[..., Any]
 
@@ -37,28 +37,15 @@ def elementwise(name: str, plain: Function, slope: Function) -> Function:
     def native_pair(x: jax.Array, *numbers: jax.Array) -> tuple[jax.Array, jax.Array]:
         return tuple(native.call(name, (x.shape, x.shape), x, *numbers, vmap_method="broadcast_all"))
 
-    @jax.custom_jvp
     def function(x: Any, *numbers: Any) -> jax.Array:
-        return _either(native_value, plain, x, *numbers)
+        return differentiable(partial(_either, native_value, plain), change, *map(jnp.asarray, (x, *numbers)))
 
-    @jax.custom_jvp
-    def pair(x: Any, *numbers: Any) -> tuple[jax.Array, jax.Array]:
-        return _either(native_pair, plain_pair, x, *numbers)
-
-    @partial(function.defjvp, symbolic_zeros=True)
-    def _(primals, tangents):
+    def change(arguments: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
         dx, *others = tangents
-        if all(isinstance(other, SymbolicZero) for other in others):
-            y, d = pair(*primals)
-            return y, d * dx
-        dense = [
-            zero_from_primal(x) if isinstance(dx, SymbolicZero) else dx for x, dx in zip(primals, tangents, strict=True)
-        ]
-        return function(*primals), jax.jvp(plain, primals, tuple(dense))[1]
-
-    @pair.defjvp
-    def _(primals, tangents):
-        return pair(*primals), jax.jvp(plain_pair, primals, tangents)[1]
+        if all(d is None for d in others):
+            y, slope = differentiated_as(plain_pair, partial(_either, native_pair, plain_pair), *arguments)
+            return y, slope * dx
+        return function(*arguments), jax.jvp(plain, arguments, with_zeros(tangents, arguments))[1]
 
     return function
 
@@ -69,8 +56,7 @@ def where_large(name: str, plain: Function, slope: Function) -> Function:
     return lambda x, *numbers: (function if jnp.size(x) >= LARGE else plain)(x, *numbers)
 
 
-def _either(native_form: Function, plain: Function, *args: Any) -> Any:
-    x, *numbers = map(jnp.asarray, args)
+def _either(native_form: Function, plain: Function, x: jax.Array, *numbers: jax.Array) -> Any:
     if x.dtype != jnp.float32 or any(number.ndim for number in numbers):
         return plain(x, *numbers)
     return native.either(native_form, plain, x, *numbers)

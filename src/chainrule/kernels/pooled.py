@@ -22,49 +22,25 @@ from chainrule.kernels.convolution import (
     input_gradient,
     input_gradient_by_phases,
     kernel_gradient,
+    no_bias,
     sum_of_products,
 )
-from chainrule.kernels.pooling import given_back, largest_of_taps
+from chainrule.kernels.derivatives import differentiable, differentiated_as, linear, with_zeros
+from chainrule.kernels.pooling import given_back, held, largest
 from chainrule.kernels.window import Window
 
 Size = tuple[int, ...]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
 def pooled_convolution(
     x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, size: Size, rectified: bool
 ) -> jax.Array:
     """The largest of each `size` places of `convolution`, side by side, and its ReLU where it is rectified."""
-    return _with_cell(x, kernel, bias, window, size, rectified)[0]
-
-
-def _forward(
-    x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, size: Size, rectified: bool
-) -> tuple[jax.Array, Any]:
-    y, cell = _with_cell(x, kernel, bias, window, size, rectified)
-    return y, (x, kernel, cell)
-
-
-def _backward(window: Window, size: Size, rectified: bool, saved: Any, dy: jax.Array) -> Any:
-    x, kernel, cell = saved
-    lengths = x.shape[1:-1]
-    whole = lambda dy, cell: given_back(dy, cell, window.places(lengths), _beside(size))  # noqa: E731
-    by_input = lambda dy, cell, kernel: input_gradient(whole(dy, cell), kernel, lengths, window, 1)  # noqa: E731
-    if has_phases(window):
-        by_phases = lambda dy, cell, k: input_gradient_by_phases(Kept(dy, cell, size), k, lengths, window)  # noqa: E731
-        by_input = _either(by_phases, by_input)
-    by_kernel = _either(
-        lambda dy, cell, x: sum_of_products(x, Kept(dy, cell, size), window),
-        lambda dy, cell, x: kernel_gradient(x, whole(dy, cell), window, 1),
-    )
-    return by_input(dy, cell, kernel), *by_kernel(dy, cell, x)
-
-
-pooled_convolution.defvjp(_forward, _backward)
+    return _with_cell(window, size, rectified, x, kernel, bias)[0]
 
 
 def _with_cell(
-    x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, size: Size, rectified: bool
+    window: Window, size: Size, rectified: bool, x: jax.Array, kernel: jax.Array, bias: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """The value, and the number of the cell that has its gradient."""
 
@@ -72,19 +48,41 @@ def _with_cell(
         return convolve(x, kernel, bias, window, window.places(x.shape[1:-1]), keep=size, rectified=rectified)[:2]
 
     def one_by_one(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> tuple[jax.Array, jax.Array]:
-        y, cell = largest_of_taps(convolution(x, kernel, bias, window), _beside(size))
+        y, cell = largest(convolution(x, kernel, bias, window), _beside(size))
         cell = cell.astype(jnp.uint8)
         return (relu(y), jnp.where(y > 0, cell, jnp.uint8(math.prod(size)))) if rectified else (y, cell)
 
-    return _either(natively, one_by_one)(x, kernel, bias)
+    form = partial(native.either, natively, one_by_one)
+    return differentiable(form, partial(_change, window, size, rectified), x, kernel, bias)
+
+
+def _change(window: Window, size: Size, rectified: bool, arrays: Any, tangents: Any) -> tuple[tuple, tuple]:
+    y, cell = _with_cell(window, size, rectified, *arrays)
+
+    def change(of: tuple, d: tuple) -> jax.Array:
+        (x, kernel, cell), (dx, d_kernel, d_bias) = of, d
+        by_input = convolution(dx, kernel, no_bias(kernel), window)
+        return held(cell, by_input + convolution(x, d_kernel, d_bias, window), _beside(size))
+
+    def gradient(of: tuple, dy: jax.Array) -> tuple:
+        x, kernel, cell = of
+        lengths = x.shape[1:-1]
+        whole = lambda dy, cell: given_back(dy, cell, window.places(lengths), _beside(size))  # noqa: E731
+        by_input = lambda dy, cell, kernel: input_gradient(whole(dy, cell), kernel, lengths, window, 1)  # noqa: E731
+        by_weights = lambda dy, cell, x: kernel_gradient(x, whole(dy, cell), window, 1)  # noqa: E731
+        by_phases = lambda dy, cell, k: input_gradient_by_phases(Kept(dy, cell, size), k, lengths, window)  # noqa: E731
+        of_products = lambda dy, cell, x: sum_of_products(x, Kept(dy, cell, size), window)  # noqa: E731
+        dx = _either(by_phases if has_phases(window) else by_input, by_input, dy, cell, kernel)
+        return dx, *_either(of_products, by_weights, dy, cell, x)
+
+    dy = linear(change, gradient, (*arrays[:2], cell), with_zeros(tangents, arrays), like=y)
+    return (y, cell), (dy, None)
 
 
 def _beside(size: Size) -> Window:
     return Window(size, size, (1,) * len(size), ((0, 0),) * len(size))
 
 
-def _either(natively: Callable, plainly: Callable) -> Callable:
-    """Either form, with the gradient of the plain one."""
-    chosen = jax.custom_vjp(partial(native.either, natively, plainly, also=jnp.uint8))
-    chosen.defvjp(lambda *arrays: (chosen(*arrays), arrays), lambda arrays, slope: jax.vjp(plainly, *arrays)[1](slope))
-    return chosen
+def _either(natively: Callable, plain: Callable, *arrays: jax.Array) -> Any:
+    """Either form, with the derivatives of the plain one."""
+    return differentiated_as(plain, partial(native.either, natively, plain, also=jnp.uint8), *arrays)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from chainrule.kernels import native
+from chainrule.kernels.derivatives import differentiable, differentiated_as, linear, with_zeros
 
 Carry = Any  # what goes from step to step: a tuple of arrays (batch, units), the output h first
 
@@ -78,28 +79,49 @@ def plain(
     return h if whole else last[0]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def recurrence(
     cell: Cell, whole: bool, formulas: Any, x: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
 ) -> jax.Array:
     """`plain`, with the weights' gradients gathered after the backward loop."""
-    return _forward(cell, whole, formulas, x, weights, start, mask)[0]
+    numbers = jax.tree.map(lambda of: jnp.asarray(of, x.dtype), formulas)
+    return _run(cell, whole, (numbers, x, weights._replace(keep=None), start), (weights.keep, mask))[0]
 
 
-def _forward(cell: Cell, whole: bool, formulas: Any, x: jax.Array, weights: Weights, start: Carry, mask: Any) -> tuple:
-    states, gates = _either(cell, _native_loop, _loop, formulas, x, weights, start, mask)
-    h = states[0] if whole else states[0, -1]
-    return h, (formulas, x, weights, start, mask, states, gates)
+def _run(cell: Cell, whole: bool, learned: tuple, given: tuple) -> tuple[jax.Array, tuple]:
+    """h, and what its gradient needs: the states and the gates' pre-activations."""
+
+    def form(learned: tuple, given: tuple) -> tuple[jax.Array, tuple]:
+        states, gates = _either(cell, _native_loop, _loop, *_as_defined(learned, given))
+        return states[0] if whole else states[0, -1], (states, gates)
+
+    return differentiable(form, partial(_change, cell, whole), learned, given)
 
 
-def _backward(cell: Cell, whole: bool, saved: tuple, d_h: jax.Array) -> tuple:
-    d_h = d_h if whole else d_h[None]
-    d_formulas, d_x, d_weights, d_start = _either(cell, _native_loop_back, _loop_back, *saved, d_h)
-    keep = saved[2].keep
-    return d_formulas, d_x, d_weights._replace(keep=None if keep is None else jnp.zeros_like(keep)), d_start, None
+def _change(cell: Cell, whole: bool, arguments: Any, tangents: Any) -> tuple[tuple, tuple]:
+    def h(learned: tuple, given: tuple) -> jax.Array:
+        return plain(cell, whole, *_as_defined(learned, given))
+
+    def change(of: tuple, d_learned: tuple) -> jax.Array:
+        learned, given, _ = of
+        return jax.jvp(lambda learned: h(learned, given), (learned,), (d_learned,))[1]
+
+    def by_definition(learned: tuple, given: tuple, kept: tuple, d_h: jax.Array) -> tuple:
+        return jax.vjp(lambda learned: h(learned, given), learned)[1](d_h)[0]
+
+    def by_hand(learned: tuple, given: tuple, kept: tuple, d_h: jax.Array) -> tuple:
+        d_h = d_h if whole else d_h[None]
+        return _either(cell, _native_loop_back, _loop_back, *_as_defined(learned, given), *kept, d_h)
+
+    gradient = lambda of, d_h: differentiated_as(by_definition, by_hand, *of, d_h)  # noqa: E731
+    y, kept = _run(cell, whole, *arguments)
+    d_y = linear(change, gradient, (*arguments, kept), with_zeros(tangents[0], arguments[0]), like=y)
+    return (y, kept), (d_y, (None, None))
 
 
-recurrence.defvjp(_forward, _backward)
+def _as_defined(learned: tuple, given: tuple) -> tuple:
+    """The arguments of `plain`, from those that have a gradient and those that have none."""
+    (formulas, x, weights, start), (keep, mask) = learned, given
+    return formulas, x, weights._replace(keep=keep), start, mask
 
 
 def _either(cell: Cell, native_loop: Callable, loop: Callable, *arrays: Any) -> Any:

@@ -1,6 +1,7 @@
 """Softmax of rows, and its surprisal: natively in one pass over the rows, which XLA makes many of."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,39 +9,36 @@ import jax.numpy as jnp
 
 from chainrule import functions
 from chainrule.kernels import native
+from chainrule.kernels.derivatives import differentiable
 
 
-@jax.custom_jvp
 def softmax(z: jax.Array) -> jax.Array:
     """exp z / Σ exp z over the last axis."""
     by_rows = lambda z: native.call("softmax", z.shape, z, vmap_method="broadcast_all")  # noqa: E731
-    return _either(by_rows, functions.softmax, z)
-
-
-@softmax.defjvp
-def _(primals, tangents):
-    p = softmax(*primals)
-    return p, functions.softmax_tangent(p, *tangents)
+    return differentiable(partial(_either, by_rows, functions.softmax), _softmax_change, jnp.asarray(z))
 
 
 def surprisal(z: jax.Array) -> jax.Array:
     """−ln softmax z."""
-    return _with_softmax(z)[0]
+    return _with_softmax(jnp.asarray(z))[0]
 
 
-@jax.custom_jvp
 def _with_softmax(z: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The surprisal, and the softmax that its derivative needs."""
     by_rows = lambda z: tuple(native.call("surprisal", [z.shape] * 2, z, vmap_method="broadcast_all"))  # noqa: E731
-    return _either(by_rows, lambda z: (functions.surprisal(z), functions.softmax(z)), z)
+    plain = lambda z: (functions.surprisal(z), functions.softmax(z))  # noqa: E731
+    return differentiable(partial(_either, by_rows, plain), _with_softmax_change, z)
 
 
-@_with_softmax.defjvp
-def _(primals, tangents):
-    s, p = _with_softmax(*primals)
+def _softmax_change(arguments: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    p = softmax(*arguments)
+    return p, functions.softmax_tangent(p, *tangents)
+
+
+def _with_softmax_change(arguments: tuple, tangents: tuple) -> tuple[tuple, tuple]:
+    s, p = _with_softmax(*arguments)
     return (s, p), (functions.surprisal_tangent(p, *tangents), functions.softmax_tangent(p, *tangents))
 
 
-def _either(by_rows: Callable, plain: Callable, z: Any) -> Any:
-    z = jnp.asarray(z)
+def _either(by_rows: Callable, plain: Callable, z: jax.Array) -> Any:
     return native.either(by_rows, plain, z) if z.ndim and z.size else plain(z)

@@ -1,0 +1,144 @@
+"""What holds for every layer: forward and reverse mode agree, with each other and with differences, and second
+derivatives are those of the plain forms.
+"""
+
+import contextlib
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from chainrule.activations import Tanh
+from chainrule.errors import ChainruleError
+from chainrule.kernels import native
+from chainrule.layer import initialize
+from chainrule.layers import RNN, Bidirectional, Conv1D, Dense
+from chainrule.layers.recurrent import Recurrent
+from chainrule.notation import parse
+
+SHAPES = [(6,), (3, 6), (4, 3, 6), (8, 8, 2)]
+OTHERS = [  # what the examples of each class leave out: other cells, kernels for many rows, layers computed together
+    *(("LSTM(3, return_sequences=True, learn_start=True)", (4, 2)), ("GRU(3, reset_after=True)", (4, 2))),
+    *(("RNN(3, activation=ELU(0.5))", (4, 2)), ("GRU(3) >> Dense(2) >> Softmax()", (3, 2))),
+    *(('Conv2D(3, 3, padding="same") >> ReLU() >> MaxPool2D(2)', (6, 6, 2)), ("Conv1D(4, 3, groups=2)", (7, 4))),
+    *(("Conv2D(3, 2, stride=2) >> MaxPool2D((1, 3))", (7, 9, 2)), ("Conv1D(3, 3, stride=2, dilation=2)", (9, 2))),
+    *(("Dense(40) >> Tanh() >> Dense(7)", (30,)), ('MaxPool2D(3, stride=2, padding="same")', (5, 6, 2))),
+    *(("AveragePool2D(3, stride=1)", (5, 6, 2)), ("MaxPool1D(40, stride=3)", (50, 2)), ("Embedding(9, 300)", (6,))),
+]
+
+
+def pytest_generate_tests(metafunc):
+    if "network" in metafunc.fixturenames:
+        metafunc.parametrize("network", OTHERS, ids=lambda network: network[0], indirect=True)
+
+
+@pytest.fixture
+def network(request):
+    text, shape = request.param
+    return parse(text), shape
+
+
+def problem(layer, shape):
+    """A smooth number of what the layer learns and sees, these, and a direction."""
+    p = jax.tree.map(lambda w: w + 0.1, initialize(layer, shape, jax.random.key(0)))
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(12, *shape)).astype(np.float32)
+    tokens = rng.integers(0, layer.tokens, (12, *shape)) if layer.tokens else None
+
+    def cost(arguments):
+        p, x = arguments
+        y = jax.tree.leaves(layer.forward(p, x if tokens is None else tokens))[0].ravel()
+        return jnp.vdot(jnp.sin(y), jnp.cos(jnp.arange(y.size)))
+
+    arguments = jax.tree.map(jnp.asarray, (p, x))
+    direction = jax.tree.map(lambda of: jnp.asarray(rng.normal(size=of.shape), jnp.float32), arguments)
+    return cost, arguments, direction
+
+
+def inner(a, b):
+    return sum(jax.tree.leaves(jax.tree.map(jnp.vdot, a, b)))
+
+
+def both_modes_and_differences(cost, at, along):
+    ahead = lambda step: cost(jax.tree.map(lambda of, d: of + step * d, at, along))  # noqa: E731
+    return jax.jvp(cost, (at,), (along,))[1], inner(jax.grad(cost)(at), along), (ahead(1e-3) - ahead(-1e-3)) / 2e-3
+
+
+CURVATURES = {  # the Hessian times a direction
+    "forwards over backwards": lambda cost, at, along: jax.jvp(jax.grad(cost), (at,), (along,))[1],
+    "backwards over forwards": lambda cost, at, along: jax.grad(lambda at: jax.jvp(cost, (at,), (along,))[1])(at),
+    "backwards over backwards": lambda cost, at, along: jax.grad(lambda at: inner(jax.grad(cost)(at), along))(at),
+}
+
+
+def check_first(layer, shape):
+    cost, at, along = problem(layer, shape)
+    forwards, backwards, difference = map(float, jax.jit(partial(both_modes_and_differences, cost))(at, along))
+    size = float(jnp.sqrt(inner(along, along)))
+    assert forwards == pytest.approx(backwards, rel=1e-4, abs=1e-4 * size)
+    assert forwards == pytest.approx(difference, rel=2e-2, abs=2e-2 * size)
+
+
+def check_second(monkeypatch, layer, shape, orders=tuple(CURVATURES)):
+    cost, at, along = problem(layer, shape)
+    ours = [jax.jit(partial(CURVATURES[order], cost))(at, along) for order in orders]
+    monkeypatch.setattr(native, "processor", lambda: None)
+    truth = jax.jit(partial(CURVATURES["forwards over backwards"], cost))(at, along)
+    for found in ours:
+        equal(found, truth)
+
+
+def equal(ours, truth):
+    for mine, true in zip(jax.tree.leaves(ours), jax.tree.leaves(truth), strict=True):
+        np.testing.assert_allclose(mine, true, rtol=1e-3, atol=1e-3 * (1e-3 + float(jnp.abs(true).max(initial=0))))
+
+
+def first_fitting(layer):
+    def fits(shape):
+        with contextlib.suppress(ChainruleError):
+            return layer.output_shape(shape)
+
+    return next(filter(fits, SHAPES))
+
+
+def test_the_first_of_each_layer(layer):
+    check_first(layer, first_fitting(layer))
+
+
+def test_the_first_of_other_networks(network):
+    check_first(*network)
+
+
+def test_the_second_of_each_layer(monkeypatch, layer):
+    if isinstance(layer, (Recurrent, Bidirectional)):
+        pytest.skip("takes long: the slow tests try its kernels")
+    check_second(monkeypatch, layer, first_fitting(layer), ["forwards over backwards"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["GRU(3)", "RNN(3) >> Dense(2) >> Softmax()"])
+def test_the_second_of_recurrences(monkeypatch, text):
+    check_second(monkeypatch, parse(text), (3, 2), ["forwards over backwards"])
+
+
+@pytest.mark.slow
+def test_the_second_of_other_networks_in_every_order(monkeypatch, network):
+    check_second(monkeypatch, *network)
+
+
+@pytest.mark.parametrize(
+    "block", [Tanh(), Dense(3), Conv1D(3, 3, padding="same"), RNN(3, return_sequences=True)], ids=repr
+)
+def test_where_a_loop_is_taken_apart(monkeypatch, block):
+    _, (p, x), along = problem(block, (4, 3))
+
+    def looped(arguments):
+        p, x = arguments
+        return jnp.sum(jax.lax.scan(lambda x, _: (block.forward(p, jnp.sin(x)), None), x, length=3)[0])
+
+    product = lambda at, along: jax.jvp(jax.grad(looped), (at,), (along,))[1]  # noqa: E731
+    ours = jax.jit(lambda *of: product(*of))((p, x), along)
+    monkeypatch.setattr(native, "processor", lambda: None)
+    equal(ours, jax.jit(lambda *of: product(*of))((p, x), along))
