@@ -9,9 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from chainrule.columns import Column, Number
-from chainrule.table import is_records
-
-EXACT = 2**53  # beyond, float64 rounds whole numbers
+from chainrule.table import EXACT, is_records
 
 
 @dataclass(frozen=True, eq=False)

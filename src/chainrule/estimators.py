@@ -58,7 +58,7 @@ Hidden = int | Sequence[int]
 class Part(NamedTuple):
     """Some of the examples, their targets as `fit` takes them, and how much each counts."""
 
-    x: np.ndarray
+    x: Any
     E: np.ndarray
     weights: np.ndarray
 
@@ -292,9 +292,7 @@ class Network(BaseEstimator):
         """A model's outputs for examples as people give them, float64."""
         x = validate_data(self, X, reset=False, accept_sparse=True, allow_nd=True)
         x = _inputs(x, self.model_.network)
-        missing = max(TOGETHER - len(x), 0)
-        outputs = model.outputs(np.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1)))
-        return outputs[: len(x)].astype(np.float64)
+        return model.outputs(_together(x))[: x.shape[0]].astype(np.float64)
 
 
 class NetworkClassifier(ClassifierMixin, Network):
@@ -535,6 +533,7 @@ def merged(part: Part) -> Part:
     Part(x=array([[1.]], dtype=float32), E=array([1], dtype=int32), weights=array([3.], dtype=float32))
     """
     rows = len(part.E)
+    part = part._replace(x=part.x.toarray()) if sparse.issparse(part.x) else part
     columns = [np.ascontiguousarray(array + 0).reshape(rows, -1).view(np.uint8) for array in part[:2]]  # + 0: no -0.0
     table = np.ascontiguousarray(np.concatenate(columns, axis=1))
     _, first, place = np.unique(table.view(f"V{table.shape[1]}").ravel(), return_index=True, return_inverse=True)
@@ -587,6 +586,14 @@ def _seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
+def _together(x: Any) -> Any:
+    """Examples with rows of zeros behind them, where they are few."""
+    missing = (max(TOGETHER - x.shape[0], 0), *x.shape[1:])
+    if sparse.issparse(x):
+        return sparse.vstack([x, sparse.csr_array(missing, dtype=x.dtype)])
+    return np.concatenate([x, np.zeros(missing, x.dtype)])
+
+
 def _are_exact(x: np.ndarray) -> bool:
     """Whether all are whole numbers, and of a type that does not round such."""
     small = x.dtype.kind != "f" or not (np.abs(x) >= 2 / np.finfo(x.dtype).eps).any()
@@ -594,7 +601,9 @@ def _are_exact(x: np.ndarray) -> bool:
 
 
 def _inputs(x: Any, network: Chain) -> np.ndarray:
-    """Examples as the network takes them: dense float32, or tokens, also where an encoder made them floats."""
+    """Examples as the network takes them: float32, also sparse; or tokens, also where an encoder made them floats."""
+    if sparse.issparse(x) and not network.tokens and not network.categories:
+        return x.tocsr().astype(np.float32)
     x = x.toarray() if sparse.issparse(x) else x
     if network.tokens:
         return x.astype(np.int32) if _are_exact(x) else x  # `fit` refuses the others

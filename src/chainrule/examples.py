@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy
 from chainrule.errors import ChainruleError
 from chainrule.layer import Chain, Layer, Masked, Shape
+from chainrule.sparse import Sparse, dense, is_sparse
 
 Classes = tuple[Any, ...] | None
 
@@ -18,12 +19,19 @@ BLANKS = ("None", "nan", "NaT", "<NA>")  # how values that are missing print
 def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | None = None) -> Any:
     """Inputs as an array of finite float32 numbers, or of tokens (int32), of the given shape each.
 
+    Sparse matrices come back as a `Sparse`, or dense where that takes less memory or the network takes tokens.
     Sequences of unequal length (a list of arrays, or a `Masked`) come back as a `Masked`; their time may differ from
     that of the shape.
 
     Raises:
         ChainruleError: naming the first entry that is no finite number or no token, or the shape that does not fit.
     """
+    if is_sparse(x):
+        x = x.toarray() if tokens else _sparse(x, who)
+    if isinstance(x, Sparse):
+        if shape not in (None, (x.features,)):
+            raise _other_shape(who, shape, (len(x.columns), x.features), "")
+        return x
     if _is_ragged(x):
         x = _side_by_side([inputs(row, None, f"{who}: x[{index}]", tokens) for index, row in enumerate(x)], who)
     if isinstance(x, Masked):
@@ -116,7 +124,11 @@ def balanced_weights(y: np.ndarray) -> np.ndarray:
 
 def check_categories(x: Any, categories: int) -> None:
     """Refuse a fraction among the first inputs where they are categories, as standardised columns are."""
-    if categories and (wrong := x[:, :categories] % 1 != 0).any():
+    if not categories:
+        return
+    x = np.asarray(dense(x))
+    wrong = x[:, :categories] % 1 != 0
+    if wrong.any():
         row, column = np.argwhere(wrong)[0].tolist()
         raise ChainruleError(
             f"fit: x[{row}, {column}] is {x[row, column]}, expected a category's number 0, 1, …, or −1 for none. "
@@ -128,15 +140,30 @@ def check_finite(array: np.ndarray, who: str, name: str) -> None:
     """Refuse NaN and infinity, naming the first; the sum of squares, which they spoil, is the faster look."""
     if array.dtype.kind == "f" and not math.isfinite(np.vdot(array, array)) and not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ChainruleError(
-            f"{who}: {name}[{', '.join(map(str, place))}] is {array[place]}, expected finite numbers. "
-            f"Fill the gap or leave the row out."
-        )
+        raise _not_finite(who, f"{name}[{', '.join(map(str, place))}]", array[place])
 
 
 def _other_shape(who: Any, shape: Shape | None, got: Shape, remedy: str) -> ChainruleError:
     expected = f"(rows, {', '.join(map(str, shape))})" if shape else "(rows, …)"
     return ChainruleError(f"{who}: expected examples of shape {expected}, got {got}.{remedy}")
+
+
+def _sparse(matrix: Any, who: Any) -> Any:
+    """The rows of a sparse matrix, dense where that takes less memory; refuses NaN and infinity at their place."""
+    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
+        raise ChainruleError(
+            f"{who}: expected a sparse matrix of numbers, (rows, features), got {matrix.dtype} of shape {matrix.shape}."
+        )
+    matrix = matrix.tocsr().astype(np.float32)
+    if not np.isfinite(matrix.data).all():
+        found = matrix.tocoo()
+        entry = int((~np.isfinite(found.data)).argmax())
+        raise _not_finite(who, f"x[{found.row[entry]}, {found.col[entry]}]", found.data[entry])
+    return Sparse.of(matrix)
+
+
+def _not_finite(who: Any, place: str, value: Any) -> ChainruleError:
+    return ChainruleError(f"{who}: {place} is {value}, expected finite numbers. Fill the gap or leave the row out.")
 
 
 def _tokens(array: np.ndarray, tokens: int, who: str) -> np.ndarray:

@@ -13,6 +13,7 @@ import jax
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula, unchecked
 from chainrule.initializers import split
+from chainrule.sparse import Sparse
 
 Shape = tuple[int, ...]
 
@@ -38,13 +39,13 @@ class Masked(NamedTuple):
 
 
 def rows_of(x: Any) -> int:
-    """The number of examples in a batch, masked or not."""
+    """The number of examples in a batch, masked, sparse or neither."""
     return jax.tree.leaves(x)[0].shape[0]
 
 
 def shape_of(x: Any) -> Shape:
-    """One example's shape in a batch, masked or not."""
-    return jax.tree.leaves(x)[0].shape[1:]
+    """One example's shape in a batch, masked, sparse or neither."""
+    return (x.features,) if isinstance(x, Sparse) else jax.tree.leaves(x)[0].shape[1:]
 
 
 class Layer(Formula):

@@ -23,6 +23,7 @@ from chainrule.notation import as_formula
 from chainrule.preparation import Preparation
 from chainrule.programs import KEPT, compiled, on_device, refuse_fork, side_by_side
 from chainrule.regularizers import Regularizer
+from chainrule.sparse import dense
 
 ROWS = 1024  # the most rows that go through the network at once,
 NUMBERS = 1 << 23  # as long as no layer makes more numbers of them than these
@@ -102,7 +103,7 @@ class Model:
         many = rows_of(x) > MANY * network.rows and not self.network.tokens  # YNNPACK sums tokens faster
 
         def forward(x: Any) -> jax.Array:
-            sizes = x.shape if isinstance(x, np.ndarray) else tuple(array.shape for array in x)
+            sizes = x.shape if isinstance(x, np.ndarray) else jax.tree.map(np.shape, x)
             program = _outputs(network.structure, sizes, many and rows_of(x) == network.rows)
             return program(network.numbers, self.parameters, self.state, x)
 
@@ -298,16 +299,16 @@ def _power_below(number: int) -> int:
 
 
 @functools.lru_cache(KEPT)
-def _outputs(structure: Any, sizes: Shape | tuple[Shape, ...], many: bool) -> Callable:
+def _outputs(structure: Any, sizes: Any, many: bool) -> Callable:
     """The program of a structure, from the network's numbers, its arrays and a batch, for one size of batches."""
 
     def outputs(numbers: list[Any], parameters: Any, state: Any, x: Any) -> jax.Array:
-        return structure.unflatten(numbers).apply(parameters, state, x)[0]
+        return structure.unflatten(numbers).apply(parameters, state, dense(x))[0]
 
     return jax.jit(outputs, compiler_options=side_by_side() if many else None)
 
 
 @compiled()
 def _assess(network: Chain, cost: Cost, parameters: Any, state: Any, x: jax.Array, E: jax.Array) -> tuple:
-    a, each, _ = cost.through(network, parameters, state, x, E)
+    a, each, _ = cost.through(network, parameters, state, dense(x), E)
     return a, each

@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.kernels.rows import take
 from chainrule.layer import rows_of
+from chainrule.sparse import dense
 
 
 class Examples(NamedTuple):
@@ -65,4 +66,4 @@ def batch(examples: Examples, order: jax.Array, index: jax.Array, size: int) -> 
         counts = (places >= index * size) & (places < examples.rows)
         rows = jax.lax.dynamic_slice(order, (begin,), (size,))
         x, E, weights = jax.tree.map(lambda array: take(array, rows), (x, E, weights))
-    return x, E, counts.astype(jnp.float32) if weights is None else jnp.where(counts, weights, 0)
+    return dense(x), E, counts.astype(jnp.float32) if weights is None else jnp.where(counts, weights, 0)
