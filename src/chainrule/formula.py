@@ -41,6 +41,10 @@ class Formula(ABC):  # noqa: B024
     textbook: ClassVar[str] = ""
     """The formula as a book prints it, in Python's expression syntax; an oracle for tests and readers."""
 
+    def in_textbook(self) -> str:
+        """The textbook form of what is computed with these settings, where they change more than numbers."""
+        return self.textbook
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         dataclasses.dataclass(frozen=True, repr=False, eq=False, match_args=False)(cls)

@@ -165,6 +165,12 @@ class _ClassRate(Metric):
 
     average: str = one_of("macro", "weighted", "micro", default="macro", meaning="how the classes are averaged")
 
+    def in_textbook(self):
+        rate = self.textbook.removeprefix("mean(").removesuffix(")")
+        if self.average == "micro":
+            return re.sub(r"hits|predicted|expected", r"sum(\g<0>)", rate)
+        return f"sum(expected * {rate}) / sum(expected)" if self.average == "weighted" else self.textbook
+
     @abstractmethod
     def rate(self, hits: Array, predicted: Array, expected: Array) -> Array:
         """The rate from the numbers of right, predicted and expected examples; 0/0 is 0."""
@@ -189,7 +195,7 @@ class Precision(_ClassRate):
     0.25
     """
 
-    textbook = "hits / predicted"
+    textbook = "mean(hits / predicted)"
 
     def rate(self, hits, predicted, expected):
         return _ratio(hits, predicted)
@@ -202,7 +208,7 @@ class Recall(_ClassRate):
     0.5
     """
 
-    textbook = "hits / expected"
+    textbook = "mean(hits / expected)"
 
     def rate(self, hits, predicted, expected):
         return _ratio(hits, expected)
@@ -215,7 +221,7 @@ class F1(_ClassRate):
     0.3333
     """
 
-    textbook = "2 * hits / (predicted + expected)"
+    textbook = "mean(2 * hits / (predicted + expected))"
 
     def rate(self, hits, predicted, expected):
         return _ratio(2 * hits, predicted + expected)

@@ -7,7 +7,7 @@ from chainrule.activations import ELU, LeakyReLU, Sigmoid, Softmax
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.families import FAMILIES, members
 from chainrule.initializers import HeNormal, Orthogonal
-from chainrule.layers import GRU, LSTM, Conv2D
+from chainrule.layers import GRU, LSTM, RNN, Conv2D, Dense
 from chainrule.metrics import RMSE, Accuracy
 from chainrule.optimizers import Adam, ClipNorm
 from chainrule.regularizers import L1, L2
@@ -77,6 +77,30 @@ v̂ ← ───────
          η m̂
 θ ← θ − ──────
         √v̂ + ε""",
+    GRU(3, reset_after=True): """
+r = σ(xₜ Wᵣ + hₜ₋₁ Uᵣ + bᵣ)
+z = σ(xₜ W_z + hₜ₋₁ U_z + b_z)
+n = tanh(xₜ Wₙ + r ⊙ (hₜ₋₁ Uₙ + b_U) + bₙ)
+hₜ = (1 − z) ⊙ n + z ⊙ hₜ₋₁
+y = hₜ,   t = T""",
+    LSTM(3, reverse=True, learn_start=True, return_sequences=True, recurrent_dropout=0.25): """
+hₜ₊₁ = start₀,   t = T
+cₜ₊₁ = start₁,   t = T
+    hₜ₊₁ ⊙ B
+d = ────────,   B ~ Bernoulli(0.75)
+      0.75
+i = σ(xₜ Wᵢ + d Uᵢ + bᵢ)
+f = σ(xₜ W_f + d U_f + b_f)
+g = tanh(xₜ W_g + d U_g + b_g)
+o = σ(xₜ Wₒ + d Uₒ + bₒ)
+cₜ = f ⊙ cₜ₊₁ + i ⊙ g
+hₜ = o ⊙ tanh(cₜ)
+yₜ = hₜ""",
+    RNN(3, activation=Sigmoid()): """
+hₜ = σ(xₜ W + hₜ₋₁ U + b)
+y = hₜ,   t = T""",
+    Dense(3, bias=False): """
+y = x W""",
     ClipNorm: """
 g ← g min(1, max_norm/√(Σⱼ gⱼ²))""",
     LSTM: """

@@ -1,6 +1,7 @@
 """Convolution over one axis and two."""
 
 import math
+import re
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from chainrule.kernels.convolution import convolution
 from chainrule.kernels.pooled import pooled_convolution
 from chainrule.kernels.window import Window
 from chainrule.layer import Layer, Masked, Parameter
-from chainrule.layers.windows import Axes, Padding, abstract, filled, live_places, padding, per_axis, window
+from chainrule.layers.windows import Axes, Padding, abstract, filled, in_axes, live_places, padding, per_axis, window
 
 
 class Convolution(Layer):
@@ -47,6 +48,14 @@ class Convolution(Layer):
                 f"got {shape[-1]} channels and {self.filters} filters. Choose groups that divide both."
             )
         return found
+
+    def in_textbook(self):
+        text = in_axes(self, self.rank, self.kernel_size, self.stride, self.padding, self.dilation)
+        if self.groups == 1:
+            return text
+        each = self.filters // self.groups  # n channels make so many filters
+        group = f"floor(f / {each})" if each > 1 else "f"
+        return re.sub(r"x\[(.*), c\]", rf"x[\1, n * {group} + c]", text)
 
     def output_shape(self, shape):
         return (*self.window(shape).places(shape[:-1]), self.filters)

@@ -36,6 +36,9 @@ class Embedding(Layer):
     initializer: Initializer = Uniform()
     textbook = "y[t] = table[x[t]]"
 
+    def in_textbook(self):
+        return self.textbook if self.padding_id is None else f"{self.textbook} if x[t] != padding_id else 0"
+
     def __post_init__(self):
         super().__post_init__()
         if self.padding_id is not None and self.padding_id >= self.vocabulary:

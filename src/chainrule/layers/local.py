@@ -8,7 +8,7 @@ from chainrule.initializers import GlorotUniform, Initializer, Zeros, each_place
 from chainrule.kernels.local import local
 from chainrule.kernels.window import Window
 from chainrule.layer import Layer, Parameter
-from chainrule.layers.windows import Axes, Padding, abstract, padding, per_axis, window
+from chainrule.layers.windows import Axes, Padding, abstract, in_axes, padding, per_axis, window
 
 
 class LocallyConnected(Layer):
@@ -31,6 +31,9 @@ class LocallyConnected(Layer):
     def window(self, shape: tuple[int, ...]) -> Window:
         """The window over examples of this shape; refused where it does not fit."""
         return window(self, shape, self.rank, self.kernel_size, self.stride, self.padding)
+
+    def in_textbook(self):
+        return in_axes(self, self.rank, self.kernel_size, self.stride, self.padding)
 
     def output_shape(self, shape):
         return (*self.window(shape).places(shape[:-1]), self.filters)

@@ -11,7 +11,18 @@ from chainrule.formula import optional
 from chainrule.kernels.pooling import max_pool, mean_pool
 from chainrule.kernels.window import Window
 from chainrule.layer import Layer, Masked
-from chainrule.layers.windows import KINDS, Axes, Padding, abstract, filled, live_places, padding, per_axis, window
+from chainrule.layers.windows import (
+    KINDS,
+    Axes,
+    Padding,
+    abstract,
+    filled,
+    in_axes,
+    live_places,
+    padding,
+    per_axis,
+    window,
+)
 
 
 class Pooling(Layer):
@@ -33,6 +44,9 @@ class Pooling(Layer):
                 f'some windows would see nothing else. Choose "same".'
             )
         return found
+
+    def in_textbook(self):
+        return in_axes(self, self.rank, self.size, self.stride or self.size, self.padding)
 
     def output_shape(self, shape):
         return (*self.window(shape).places(shape[:-1]), shape[-1])
@@ -216,6 +230,9 @@ class _Stride(Layer):
     def window(self, shape: tuple[int, ...]) -> Window:
         """A window of one cell."""
         return window(self, shape, self.rank, 1, self.stride)
+
+    def in_textbook(self):
+        return in_axes(self, self.rank, 1, self.stride)
 
     def output_shape(self, shape):
         return (*self.window(shape).places(shape[:-1]), shape[-1])

@@ -1,6 +1,8 @@
 """Recurrent layers: (time, features) → (units,), or (time, units) with `return_sequences=True`."""
 
 import dataclasses
+import re
+import textwrap
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -51,6 +53,22 @@ class Recurrent(NoisyLayer):
     def bias(self, p: Any) -> jax.Array:
         """What is added to the sums of the gates."""
         return p["bias"]
+
+    def in_textbook(self):
+        lines = textwrap.dedent(self.step()).strip().splitlines()
+        if self.recurrent_dropout is not None:
+            lines = [re.sub(r"h\[t-1\](?=\)? @)", "d", line) for line in lines]
+            lines.insert(0, "d = h[t-1] * B / (1 - recurrent_dropout), B ~ Bernoulli(1 - recurrent_dropout)")
+        before, first, last = ("t+1", "T", "1") if self.reverse else ("t-1", "1", "T")
+        if self.learn_start:
+            states = enumerate("hc"[: self.states])
+            lines[:0] = [f"{state}[{before}] = start[{row}], t == {first}" for row, state in states]
+        lines.append("y[t] = h[t]" if self.return_sequences else f"y = h[t], t == {last}")
+        return "\n".join(lines).replace("t-1", before)
+
+    def step(self) -> str:
+        """The textbook form of a step."""
+        return self.textbook
 
     def output_shape(self, shape):
         if len(shape) != 2:
@@ -182,6 +200,12 @@ class GRU(Recurrent):
         n = tanh(x[t] @ kernel_n + (r * h[t-1]) @ recurrent_kernel_n + bias_n)
         h[t] = (1 - z) * n + z * h[t-1]"""
 
+    def step(self):
+        if not self.reset_after:
+            return self.textbook
+        after = "r * (h[t-1] @ recurrent_kernel_n + recurrent_bias)"
+        return self.textbook.replace("(r * h[t-1]) @ recurrent_kernel_n", after)
+
     def parameters(self, shape):
         own = {"recurrent_bias": Parameter((self.units,), Zeros())} if self.reset_after else {}
         return super().parameters(shape) | own
@@ -256,6 +280,10 @@ class Bidirectional(NoisyLayer):
     layer: Recurrent
     merge: str = one_of("concat", "sum", "mean", default="concat", meaning="how the two outputs become one")
     textbook = "concat(layer(x), mirrored(layer)(x))"
+
+    def in_textbook(self):
+        added = "layer(x) + mirrored(layer)(x)"
+        return {"concat": self.textbook, "sum": added, "mean": f"({added}) / 2"}[self.merge]
 
     def _mirrored(self) -> Recurrent:
         return dataclasses.replace(self.layer, reverse=not self.layer.reverse)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from typing import Any
 
 import jax
@@ -59,6 +60,25 @@ def window(
             expected = f"at least {' × '.join(map(str, reach))} values for its window"
             raise layer.refuse(expected, shape, 'Make the window smaller, or pad: padding="same".')
     return found
+
+
+def in_axes(layer: Layer, rank: int, size: Axes, stride: Axes, padding: Padding = "valid", dilation: Axes = 1) -> str:
+    """A layer's textbook form with the numbers of each axis: a word's nth place there is that of the nth axis.
+
+    Where padding depends on the input's length, it is a letter with the axis' index.
+
+    >>> from chainrule.layers import Stride2D
+    >>> in_axes(Stride2D((2, 3)), 2, 1, (2, 3))
+    'y[i, j, c] = x[2 * i, 3 * j, c]'
+    """
+    sizes, strides, dilations = (_spread(layer, axes, rank) for axes in (size, stride, dilation))
+    reach = [(n - 1) * d + 1 for n, d in zip(sizes, dilations, strict=True)]
+    pads = [str(before) for before, _ in _pads(layer, padding, (1,) * rank, reach, (1,) * rank)]
+    if padding == "same":
+        letters = "t" if rank == 1 else "ij"
+        pads = [pad if s == 1 else f"p_{i}" for pad, s, i in zip(pads, strides, letters, strict=True)]
+    numbers = {"stride": iter(strides), "dilation": iter(dilations), "pad": iter(pads)}
+    return re.sub(r"\b(stride|dilation|pad)\b", lambda word: str(next(numbers[word[0]])), layer.textbook)
 
 
 def _reshape_remedy(shape: Shape, rank: int) -> str:

@@ -95,7 +95,14 @@ FUNCTIONS: dict[str, Any] = {
 } | {"ln": sp.log, "log": sp.log, "abs": sp.Abs, "ceil": sp.ceiling, "max": sp.Max, "min": sp.Min}
 """What textbooks may call by SymPy's meaning; every other name is carried along as `Apply`."""
 
-WORDS = {"sigmoid": "sigma", "gradient": "∇J", "recurrent_kernel": "U", "kernel": "W", "bias": "b"}
+WORDS = {
+    "sigmoid": "sigma",
+    "gradient": "∇J",
+    "recurrent_kernel": "U",
+    "recurrent_bias": "b_U",
+    "kernel": "W",
+    "bias": "b",
+}
 """Names whose sign in books is another; also with a subscript, as in kernel_i."""
 
 COMPARISONS: dict[type, Any] = {
@@ -154,12 +161,17 @@ def lines(formula: type[Formula] | Formula, values: bool = False) -> tuple[Line,
     return _lines(formula, values and not isinstance(formula, type))
 
 
+def textbook_of(formula: type[Formula] | Formula) -> str:
+    """The text of a textbook: of a class as its defaults have it, of a formula as its settings do."""
+    text = formula.textbook if isinstance(formula, type) else formula.in_textbook()
+    return textwrap.dedent(text).strip()
+
+
 @functools.lru_cache(maxsize=512)
 def _lines(formula: type[Formula] | Formula, values: bool) -> tuple[Line, ...]:
     reader = _Reader(formula, values)
-    text = textwrap.dedent(formula.textbook).strip()
     try:
-        return tuple(reader.line(node) for node in ast.parse(_python(text)).body)
+        return tuple(reader.line(node) for node in ast.parse(_python(reader.text)).body)
     except SyntaxError as error:
         raise ChainruleError(
             f"{_name(formula)}: can't read its textbook form: {error.msg} in {error.text!r}."
@@ -271,13 +283,13 @@ class _Reader:
     """Reads one textbook: what its names mean, and which index is at hand."""
 
     def __init__(self, formula: type[Formula] | Formula, values: bool) -> None:
-        self.formula, self.values = formula, values
+        self.formula, self.values, self.text = formula, values, textbook_of(formula)
         self.fields, self.letters = fields_of(formula), symbols_of(formula)
-        self.matrices = "@" in formula.textbook
+        self.matrices = "@" in self.text
         self.indices: list[Math] = []  # of the bare sums around, innermost last
         self.colons: list[Math] = []  # the indices in the places of colons
         self.bound: set[str] = set()  # names that are indices
-        names = re.findall(r"[^\W\d]\w*", formula.textbook)
+        names = re.findall(r"[^\W\d]\w*", self.text)
         self.fresh = [letter for letter in "jkilpq" if letter not in names]
 
     def line(self, node: ast.stmt) -> Line:
@@ -285,12 +297,15 @@ class _Reader:
             case ast.Assign(targets=[target], value=value):
                 if isinstance(target, ast.Subscript):
                     self.bound |= {each.id for each in ast.walk(target.slice) if isinstance(each, ast.Name)}
-                return Line(self.read(value), self.read(target))
-            case ast.Expr(value=ast.Tuple(elts=[value, *where])):
-                return Line(self.read(value), None, tuple(map(self.read, where)))
+                return self.said(value)._replace(target=self.read(target))
             case ast.Expr(value=value):
-                return Line(self.read(value))
+                return self.said(value)
         raise self.refuse(node)
+
+    def said(self, node: ast.expr) -> Line:
+        """A value, and behind commas what is said of its letters."""
+        value, *where = node.elts if isinstance(node, ast.Tuple) else [node]
+        return Line(self.read(value), None, tuple(map(self.read, where)))
 
     def read(self, node: ast.expr) -> Math:
         match node:
@@ -327,6 +342,8 @@ class _Reader:
 
     def name(self, name: str) -> Math:
         if name in self.fields:
+            if self.is_off(name):
+                return sp.S.Zero
             value: Any = getattr(self.formula, name, None) if self.values else None
             return number(value) if type(value) in (int, float) else self.letters[name]
         if name == "pi":
@@ -334,6 +351,10 @@ class _Reader:
         if self.indices and name not in self.bound:
             return array(name)[self.indices[-1]]
         return index(name) if name in self.bound else symbol(name)
+
+    def is_off(self, name: str) -> bool:
+        """Whether it stands for what a setting leaves out, such as a bias."""
+        return self.values and name in self.fields and getattr(self.formula, name) is False
 
     def operation(self, op: ast.operator, left: Math, right: Math) -> Math:
         match op:
@@ -364,6 +385,8 @@ class _Reader:
     def entry(self, array: ast.expr, where: ast.expr) -> Math:
         """An entry of an array, in a bare sum of the row at hand."""
         places = where.elts if isinstance(where, ast.Tuple) else [where]
+        if isinstance(array, ast.Name) and self.is_off(array.id):
+            return sp.S.Zero
         base = sp.IndexedBase(symbol(array.id) if isinstance(array, ast.Name) else self.read(array))
         outer = self.indices[-1:] if isinstance(array, ast.Name) else []
         if not outer:
@@ -391,6 +414,10 @@ class _Reader:
         if name in FUNCTIONS:
             return FUNCTIONS[name](*values, evaluate=False)
         inner = getattr(self.formula, name, None) if self.values and name in self.fields else None
+        if (spelt := type(inner).__name__.lower()) in FUNCTIONS:
+            return FUNCTIONS[spelt](*values, evaluate=False)
+        if spelt in WORDS:
+            return Apply(symbol(spelt), *values)
         if isinstance(inner, float):
             return number(inner)  # a rate that does not change
         if isinstance(inner, Formula) and (letter := _variable(inner)):

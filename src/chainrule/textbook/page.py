@@ -12,7 +12,7 @@ from chainrule.formula import Formula, constraint_of, notation, written
 from chainrule.layer import Chain, Layer, Parameter
 from chainrule.textbook.curves import braille, curves
 from chainrule.textbook.equations import Equation, derivatives, equations
-from chainrule.textbook.expression import symbol, symbols_of
+from chainrule.textbook.expression import symbol, symbols_of, textbook_of
 from chainrule.textbook.text import text
 
 
@@ -131,7 +131,8 @@ def _parameters(kind: type[Formula], made: Formula | None) -> list[ParameterRow]
         with contextlib.suppress(Exception):  # of another rank, or of a shape that only numbers make
             declared = _symbolic(kind, made).parameters(tuple(map(_axis, axes)))  # type: ignore[attr-defined]
             found = [(name, each) for name, each in declared.items() if isinstance(each, Parameter)]
-            return [ParameterRow(name, _letter(kind, name), _shape(each.shape)) for name, each in found]
+            book = textbook_of(made or kind)
+            return [ParameterRow(name, _letter(book, name), _shape(each.shape)) for name, each in found]
     return []
 
 
@@ -149,8 +150,8 @@ def _axis(name: str) -> sp.Symbol:
     return sp.Symbol(name, integer=True, positive=True)
 
 
-def _letter(kind: type[Formula], name: str) -> str:
-    letter = text(symbol(name)) if re.search(rf"\b{name}(_|\b)", kind.textbook) else ""
+def _letter(book: str, name: str) -> str:
+    letter = text(symbol(name)) if re.search(rf"\b{name}(_|\b)", book) else ""
     return letter if letter != name else ""
 
 

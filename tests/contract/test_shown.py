@@ -1,0 +1,288 @@
+"""What is shown is what is computed: the equations of each setting of each formula, evaluated number by number."""
+
+import dataclasses
+import itertools
+import math
+from collections import defaultdict
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import sympy as sp
+
+from chainrule.errors import ChainruleError
+from chainrule.layer import Layer, Masked, Parameter
+from chainrule.layers.pooling import Pooling
+from chainrule.layers.recurrent import Bidirectional, Recurrent
+from chainrule.metrics import ConfusionMatrix
+from chainrule.notation import formulas, parse
+from chainrule.textbook.expression import lines, symbol
+
+KEY = jax.random.key(1)
+RANDOM = np.random.default_rng(0)
+FUNCTIONS = {"exp": np.exp, "tanh": np.tanh, "floor": np.floor, "sigma": lambda x: 1 / (1 + np.exp(-x))}
+
+
+class OutsideError(IndexError):
+    """An entry of an array that has none there."""
+
+
+class Evaluation:
+    """The numbers of a textbook's lines, from those of its letters."""
+
+    def __init__(self, letters: dict[str, Any], ranges: dict[str, int]) -> None:
+        self.letters = {symbol(name).name: value for name, value in letters.items()} | FUNCTIONS
+        self.ranges = ranges
+
+    def number(self, node: Any) -> Any:
+        match node:
+            case sp.Number():
+                return float(node)
+            case sp.Symbol():
+                return self.letters[node.name]
+            case sp.Indexed():
+                return self.entry(self.number(node.base.label), tuple(int(self.number(each)) for each in node.indices))
+            case sp.Sum():
+                return sum(self.inside(node.function, [limit[0].name for limit in node.limits]))
+            case sp.Piecewise():
+                *cases, (found, _) = [tuple(map(self.number, case.args)) for case in node.args]
+                for value, condition in reversed(cases):
+                    found = np.where(condition, value, found)
+                return found
+        kind, parts = type(node).__name__, node.args
+        if kind == "Over":
+            return max(self.inside(parts[1], [each.name for each in parts[2:]]))
+        if kind == "Mul":  # a sum before what counts its terms
+            parts = sorted(parts, key=lambda part: not part.has(sp.Sum))
+        numbers = [self.number(part) for part in parts]
+        match kind:
+            case "Add":
+                return sum(numbers[1:], start=numbers[0])
+            case "Mul" | "Entrywise":
+                return math.prod(numbers[1:], start=numbers[0])
+            case "Pow":
+                return numbers[0] ** numbers[1]
+            case "Product":
+                return numbers[0] @ numbers[1]
+            case "Apply":
+                return numbers[0](*numbers[1:])
+            case "Unequality":
+                return numbers[0] != numbers[1]
+            case "StrictGreaterThan":
+                return numbers[0] > numbers[1]
+            case "BooleanTrue":
+                return True
+        return FUNCTIONS[kind](*numbers)
+
+    @staticmethod
+    def entry(array: Any, place: tuple[int, ...]) -> Any:
+        if isinstance(array, dict):
+            return array[place[0]]
+        if any(not 0 <= index < length for index, length in zip(place, array.shape, strict=False)):
+            raise OutsideError
+        return array[place]
+
+    def inside(self, body: Any, indices: list[str]) -> list[Any]:
+        """A body for all of its indices, but for those that reach beyond an array; n is how many there are."""
+        found = []
+        for places in itertools.product(*(range(self.ranges[name]) for name in indices)):
+            self.letters |= dict(zip(indices, places, strict=True))
+            try:
+                found.append(self.number(body))
+            except OutsideError:
+                continue
+        first, *others = ["n"] if len(indices) == 1 else [f"n_{name}" for name in indices]
+        self.letters |= {first: len(found)} | dict.fromkeys(others, 1)
+        return found
+
+
+def shown(layer: Layer, letters: dict[str, Any], shape: tuple[int, ...], ranges: dict[str, int]) -> np.ndarray:
+    """A layer's output of a shape, entry by entry, by its only equation."""
+    [line] = lines(layer, values=True)
+    evaluation = Evaluation(letters, ranges)
+    if not isinstance(line.target, sp.Indexed):
+        return evaluation.number(line.value)
+    indices = [index.name for index in line.target.indices]
+    y = np.zeros(shape)
+    for place in itertools.product(*map(range, shape[: len(indices)])):
+        evaluation.letters |= dict(zip(indices, place, strict=True))
+        y[place] = evaluation.number(line.value)
+    return y
+
+
+def through_time(layer: Recurrent, p: Any, x: np.ndarray, noise: Any) -> np.ndarray:
+    """A recurrent layer's output for one series, step by step, by its equations."""
+    steps = len(x)
+    parts = {"x": dict(enumerate(x, 1)), "T": steps, "B": noise} | {name: p[name] for name in p if name != "bias"}
+    gates = {"RNN": [""], "LSTM": ["_i", "_f", "_g", "_o"], "GRU": ["_r", "_z", "_n"]}[type(layer).__name__]
+    for name in ("kernel", "recurrent_kernel", "bias"):
+        parts |= zip([name + gate for gate in gates], np.split(p[name], len(gates), axis=-1), strict=True)
+    states = {letter: defaultdict(lambda: np.zeros(layer.units)) for letter in "hc"}
+    evaluation = Evaluation(parts | states, {})
+    letters = evaluation.letters
+
+    def take(line: Any) -> None:
+        if isinstance(line.target, sp.Indexed):
+            place = int(evaluation.number(line.target.indices[0]))
+            letters.setdefault(line.target.base.label.name, {})[place] = evaluation.number(line.value)
+        else:
+            letters[line.target.name] = evaluation.number(line.value)
+
+    written = lines(layer, values=True)
+    at = {line: [each.rhs for each in line.where if isinstance(each, sp.Eq)] for line in written}
+    first = [line for line in written if at[line] and line.target != symbol("y")]
+    for line in first:
+        letters["t"] = int(evaluation.number(at[line][0]))
+        take(line)
+    each = [line for line in written if not at[line]]
+    for step in range(steps, 0, -1) if layer.reverse else range(1, steps + 1):
+        letters["t"] = step
+        for line in each:
+            take(line)
+    for line in written:
+        if line.target == symbol("y"):
+            letters["t"] = int(evaluation.number(at[line][0]))
+            take(line)
+    y = letters["y"]
+    return np.stack([y[step] for step in range(1, steps + 1)]) if isinstance(y, dict) else y
+
+
+def drawn(layer: Layer, shape: tuple[int, ...]) -> Any:
+    """Parameters, none of them 0."""
+    is_parameter = lambda node: isinstance(node, Parameter)  # noqa: E731
+    declared = layer.parameters(shape)
+    return jax.tree.map(lambda each: RANDOM.normal(size=each.shape).astype(np.float32), declared, is_leaf=is_parameter)
+
+
+SHAPES = [(7, 4), (6, 5, 4), (5,)]
+"""Of examples: whichever a layer takes."""
+
+
+RECURRENT = [
+    *("{}(3)", "{}(3, return_sequences=True)", "{}(3, reverse=True)", "{}(3, learn_start=True)"),
+    *("{}(3, reverse=True, return_sequences=True, learn_start=True)", "{}(3, reverse=True, learn_start=True)"),
+    *("{}(3, recurrent_dropout=0.5)", "{}(3, recurrent_dropout=0.25, learn_start=True, return_sequences=True)"),
+]
+CONVOLUTIONS = [
+    *("{}(4, 3)", "{}(4, 3, bias=False)", "{}(4, 3, stride=2)", "{}(4, 3, padding='same')", "{}(4, 2, padding=1)"),
+    *("{}(4, 3, stride=2, padding='same')", "{}(4, 2, stride=3, padding='same')"),
+]
+DILATED = [
+    "{}(4, 2, dilation=2)",
+    "{}(4, 3, groups=2)",
+    "{}(8, 2, groups=4, bias=False)",
+    "{}(4, 2, groups=4, padding=1)",
+]
+POOLS = [
+    "{}(2)",
+    "{}(3, stride=1)",
+    "{}(3, stride=2, padding='same')",
+    "{}(3, stride=2, padding=1)",
+    "{}(2, padding='same')",
+]
+WHOLE = ["{}()"]
+IN_TIME = ["{}(4, 3, padding=(2, 0))", "{}(4, 3, padding='causal')"]
+IN_IMAGES = ["{}(4, (2, 3), stride=(2, 1), padding=((1, 0), (0, 2)))", "{}(4, (3, 2), (1, 2), 'same')"]
+SETTINGS = {
+    "RNN": [*RECURRENT, "{}(3, activation=Sigmoid())", "{}(3, activation=LeakyReLU(0.5), reverse=True)"],
+    "LSTM": RECURRENT,
+    "GRU": [*RECURRENT, *(text.replace("(3", "(3, reset_after=True") for text in RECURRENT)],
+    "Bidirectional": [
+        *("{}(GRU(3))", "{}(RNN(3, return_sequences=True), merge='sum')", "{}(LSTM(3), merge='mean')"),
+        *("{}(GRU(3, reset_after=True, learn_start=True))", "{}(LSTM(3, reverse=True, return_sequences=True))"),
+    ],
+    "Conv1D": [*CONVOLUTIONS, *DILATED, *IN_TIME, "{}(4, 3, padding='causal', dilation=2)"],
+    "Conv2D": [*CONVOLUTIONS, *DILATED, *IN_IMAGES],
+    "LocallyConnected1D": [*CONVOLUTIONS, *IN_TIME],
+    "LocallyConnected2D": [*CONVOLUTIONS, *IN_IMAGES],
+    "MaxPool1D": [*POOLS, "{}(3, 2, (2, 0))"],
+    "MaxPool2D": [*POOLS, "{}((2, 3), (1, 2), ((1, 0), (0, 2)))", "{}((2, 3))"],
+    "AveragePool1D": [*POOLS, "{}(3, 2, (2, 0))"],
+    "AveragePool2D": [*POOLS, "{}((2, 3), (1, 2), ((1, 0), (0, 2)))", "{}((2, 3))"],
+    "Stride1D": ["{}(2)", "{}(3)"],
+    "Stride2D": ["{}(2)", "{}((1, 3))"],
+    "Dense": ["{}(3)", "{}(3, bias=False)"],
+    "Embedding": ["{}(5, 3)", "{}(5, 3, padding_id=0)", "{}(5, 3, padding_id=2)"],
+    "PReLU": ["{}()", "{}(shared=True)"],
+}
+LAYERS = [text.format(name) for name, texts in SETTINGS.items() for text in texts]
+RATES = ("Precision", "Recall", "F1")
+
+
+@pytest.mark.parametrize("text", LAYERS)
+def test_a_layer_computes_what_is_shown(text):
+    layer = parse(text, Layer)
+    for shape in SHAPES if layer.tokens is None else SHAPES[-1:]:
+        try:
+            output_shape = layer.output_shape(shape)
+        except ChainruleError:
+            continue
+        p, x = drawn(layer, shape), RANDOM.normal(size=(1, *shape)).astype(np.float32)
+        x = RANDOM.integers(layer.tokens, size=(1, *shape)) if layer.tokens else x
+        computed, expected = both(layer, p, x, output_shape)
+        np.testing.assert_allclose(computed, expected, rtol=1e-4, atol=1e-5)
+        return
+    pytest.fail("no shape fits")
+
+
+def both(layer: Layer, p: Any, x: np.ndarray, output_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """A layer's output for an example, as it is computed and as it is shown."""
+    y = layer.apply(jax.device_put(p), layer.state(x.shape[1:]), jax.device_put(x), KEY)[0]
+    computed = np.asarray(y.values if isinstance(y, Masked) else y)[0]
+    if isinstance(layer, Recurrent):
+        kept = jax.random.bernoulli(KEY, 1 - (layer.recurrent_dropout or 0.0), (1, layer.units))
+        return computed, through_time(layer, p, x[0], np.asarray(kept)[0])
+    if isinstance(layer, Bidirectional):
+        inner = layer.layer
+        other = dataclasses.replace(inner, reverse=not inner.reverse)
+        forward, backward = (lambda x, each=each, p=p[way]: through_time(each, p, x, 1) for each, way in
+                             ((inner, "forward"), (other, "backward")))  # fmt: skip
+        letters = {
+            "x": x[0],
+            "layer": forward,
+            "mirrored": lambda layer: backward,
+            "concat": lambda *parts: np.concatenate(parts, axis=-1),
+        }
+        return computed, shown(layer, letters, output_shape, {})
+    ranges = {"c": x.shape[-1] // getattr(layer, "groups", 1)}
+    letters: dict[str, Any] = {"x": x[0]} | p
+    if hasattr(layer, "window"):
+        window = layer.window(x.shape[1:])
+        ranges |= zip("kl", window.size, strict=False)
+        letters |= {
+            f"p_{index}": low
+            for index, (low, _) in zip("t" if len(window.size) == 1 else "ij", window.pads, strict=True)
+        }
+        if not isinstance(layer, Pooling):
+            letters["n"] = ranges["c"]
+    if type(layer).__name__ == "PReLU":
+        return computed, np.vectorize(lambda x, slope: shown(layer, {"x": x, "slope": slope}, (), {}))(x[0], p["slope"])
+    return computed, shown(layer, letters, output_shape, ranges)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("average", ["macro", "weighted", "micro"])
+def test_a_rate_computes_what_is_shown(rate, average):
+    metric = formulas()[rate](average)
+    a, E = RANDOM.normal(size=(50, 3)), RANDOM.integers(3, size=50)
+    confusion = ConfusionMatrix()(a, E)
+    letters = {"hits": np.diag(confusion), "predicted": confusion.sum(axis=0), "expected": confusion.sum(axis=1)}
+    [line] = lines(metric, values=True)
+    evaluation = Evaluation(letters, dict.fromkeys("jkilpq", 3))
+    assert metric(a, E) == pytest.approx(evaluation.number(line.value))
+
+
+UNSHOWN = {
+    "ExponentialDecay", "CosineDecay", "OneCycle",  # None: as many steps as the training has
+    "EntityEmbedding", "Reshape",  # shapes
+    "EarlyStopping", "Pretrained",  # the name of a figure, and of a file
+}  # fmt: skip
+
+
+def test_every_formula_with_a_setting_is_shown_above():
+    def is_setting(field: dataclasses.Field) -> bool:
+        return field.type in (bool, str) or ("None" in str(field.type)) or "int |" in str(field.type)
+
+    found = {name for name, each in formulas().items() if any(map(is_setting, dataclasses.fields(each)))}
+    assert found - UNSHOWN <= {*SETTINGS, *RATES}
