@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
+from PIL import Image
 
 from chainrule import load
 
@@ -351,6 +352,31 @@ def test_arrays_with_a_test_part_of_their_own(run, here):
         "rows: 36 to train, 4 to validate, 10 to test",
     ]
     assert (here / "runs" / "images" / "confusion.png").exists()
+
+
+def test_photos_of_other_sizes_are_resized_and_the_size_travels(run, here):
+    rng = np.random.default_rng(0)
+    for row in range(20):
+        shape = (9, 7) if row == 7 else (6, 8)
+        place = here / "shapes" / "ab"[row % 2] / f"{row:02}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(place)
+    words = 'train shapes --network "Flatten() >> Dense(2) >> Softmax()" --epochs 1'
+    said = run(words)
+    assert said.code == 2
+    assert said.err.endswith(f"Resize all images to one size, or run: chainrule {words} --size 8x6\n".replace('"', "'"))
+    said = run(f"{words} --size 5x4")
+    assert said.out.startswith("shapes: 4 × 5 × 1 inputs → target, 2 classes\n")
+    assert said.err == "note: shapes: 20 of 20 images are resized to 5 × 4 pixels.\n"
+    assert "--size 5x4" in record(here / "runs" / "shapes")["command"]
+
+    Image.fromarray(rng.integers(0, 256, (300, 400), np.uint8)).save(here / "photo.jpg")
+    said = run("predict runs/shapes photo.jpg")
+    assert said.out in ("target\na\n", "target\nb\n")
+    assert said.err == "note: photo.jpg: 1 of 1 images are resized to 5 × 4 pixels.\n"
+    assert len(run("predict runs/shapes shapes/a").out.splitlines()) == 11
+    assert "shapes, 4 rows to test" in run("evaluate runs/shapes shapes").out
+    assert run("train shapes --size big").err.startswith("chainrule: size must be pixels such as 64")
 
 
 def test_files_as_parts(run, here, flowers):

@@ -28,6 +28,12 @@ Blank = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PIXELS", help="Resize images: 64, or 64x48 (width x height) [as they are].", rich_help_panel=PANEL
+    ),
+]
 
 REMEDIES = {
     "separator": "Choose another by --separator.",
@@ -37,9 +43,9 @@ REMEDIES = {
 }
 
 
-def said(separator: Any, decimal: Any, header: Any, blank: Any) -> dict[str, Any]:
+def said(separator: Any, decimal: Any, header: Any, blank: Any, size: Any = None) -> dict[str, Any]:
     """What a user says of reading, as arguments of `chainrule.data.read`; what is not said is left out."""
-    values = {"separator": separator, "decimal": decimal, "header": header, "blank": blank or None}
+    values = {"separator": separator, "decimal": decimal, "header": header, "blank": blank or None, "size": size}
     return {name: value for name, value in values.items() if value is not None}
 
 

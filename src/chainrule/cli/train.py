@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.cli.interrupt import CTRL_C, INTERRUPTED
-from chainrule.cli.reading import Blank, Decimal, Header, Separator
+from chainrule.cli.reading import Blank, Decimal, Header, Separator, Size
 from chainrule.errors import ChainruleError
 
 FORMULAS, DATA, RUN = "Formulas", "Data", "Run"
@@ -62,6 +62,7 @@ def train(
     decimal: Decimal = None,
     header: Header = None,
     blank: Blank = None,
+    size: Size = None,
     test: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.2], or a file.")] = None,
     validation: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.1], or a file.")] = None,
     epochs: Annotated[
@@ -109,7 +110,7 @@ def train(
     }
     metrics = choices.figures("--metric", metric or [])
     planned = choices.whole("--epochs", epochs, 1, 10**9)
-    size = choices.batch_size("--batch-size", batch_size)
+    batch = choices.batch_size("--batch-size", batch_size)
     patience = choices.early_stopping("--early-stopping", early_stopping)
     number = choices.whole("--seed", seed or "0", 0, 2**32 - 1)
     columns = {
@@ -127,7 +128,7 @@ def train(
         "test": test,
         "validation": validation,
     }
-    how = reading.said(separator, decimal, header, blank)
+    how = reading.said(separator, decimal, header, blank, size)
     wanted = Path(out or f"runs/{_name(data)}")
     choose = partial(claim, wanted, counted=not out and not overwrite, overwrite=overwrite)
     choose().release()  # a place where no run can be written is refused before anything is read
@@ -144,9 +145,9 @@ def train(
     chain = ended(chain, preparation.input_shape, prepared["train"][1], formulas["cost"], preparation.classes)
     formulas["cost"] = formulas["cost"] or default_cost(chain)
     rows = divided.parts["train"].rows
-    size = size or default_batch_size(rows)
+    batch = batch or default_batch_size(rows)
     if planned is None:
-        planned = default_epochs(rows, size)
+        planned = default_epochs(rows, batch)
         if early_stopping is None and "validation" in prepared:
             patience = EarlyStopping(default_patience(planned))
     if patience and "validation" not in prepared:
@@ -170,7 +171,7 @@ def train(
                 **formulas,
                 metrics=metrics or [Accuracy() if preparation.classes else R2()],
                 epochs=planned,
-                batch_size=size,
+                batch_size=batch,
                 sample_weight=weights["train"],
                 validation=(*prepared["validation"], weights["validation"]) if "validation" in prepared else None,
                 early_stopping=patience,

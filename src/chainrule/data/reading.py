@@ -1,5 +1,6 @@
 """How a file is read: what is chosen, and what was found in a file and holds for those that come after it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -25,6 +26,8 @@ class Reading:
         blank: the words that stand for no value, in every column; where None, `MISSING` in columns of numbers. An
             empty cell always does.
         likely: the separator of a file that could have several.
+        size: (width, height) in pixels, to which images are resized; where None, all must have that of the first.
+        alone: whether images may come without the folders of their classes, as those do that a model is to name.
     """
 
     separator: str | None = None
@@ -32,9 +35,13 @@ class Reading:
     header: bool | None = None
     blank: tuple[str, ...] | None = None
     likely: str | None = None
+    size: tuple[int, int] | None = None
+    alone: bool = False
 
     @classmethod
-    def of(cls, like: Mapping[str, Any], separator: Any, decimal: Any, header: Any, blank: Any) -> Self:
+    def of(
+        cls, like: Mapping[str, Any], separator: Any, decimal: Any, header: Any, blank: Any, size: Any = None
+    ) -> Self:
         """What is chosen, and beside it what another file was read by, as `found` says it.
 
         >>> Reading.of({"separator": ";", "decimal": ","}, None, ".", None, "NA")
@@ -56,9 +63,22 @@ class Reading:
             like.get("header") if header is None else header,
             known_words if words is None else words,
             like.get("separator"),
+            _pixels(like.get("size") if size is None else size),
+            "size" in like,
         )
 
     def found(self, **found: Any) -> dict[str, Any]:
         """With what was found in a file, as plain values that travel with a model."""
         values = asdict(replace(self, **found))
-        return {name: value for name, value in values.items() if value is not None and name != "likely"}
+        return {name: value for name, value in values.items() if value is not None and name not in ("likely", "alone")}
+
+
+def _pixels(size: Any) -> tuple[int, int] | None:
+    """A size as (width, height): from itself, from one number, or from a text of one or two, such as "64x48"."""
+    if size is None:
+        return None
+    said = "x".join(map(str, size)) if isinstance(size, tuple) else str(size)
+    sides = re.fullmatch(r"\s*([1-9]\d{0,4})(?:\s*[x×,]\s*([1-9]\d{0,4}))?\s*", said, re.ASCII)
+    if sides is None:
+        raise ChainruleError(f"size must be pixels such as 64, or 64x48 (width x height), got {cut(said)}.")
+    return int(sides[1]), int(sides[2] or sides[1])

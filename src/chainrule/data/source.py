@@ -10,7 +10,7 @@ from chainrule.data.named import NAMED, read_named
 from chainrule.data.readers.arrow import read_feather, read_parquet
 from chainrule.data.readers.delimited import read_delimited
 from chainrule.data.readers.excel import read_xlsx
-from chainrule.data.readers.images import read_images
+from chainrule.data.readers.images import is_image, read_images
 from chainrule.data.readers.jsonl import read_jsonl
 from chainrule.data.readers.npz import read_npz
 from chainrule.data.readers.packed import bounded, unpack_gzip, unpack_zip
@@ -46,6 +46,7 @@ def read(
     decimal: str | None = None,
     header: bool | None = None,
     blank: str | Iterable[str] | None = None,
+    size: int | tuple[int, int] | str | None = None,
     like: Mapping[str, Any] | None = None,
 ) -> Table:
     """Read a data set: one of `NAMED`, a file, or a folder of images.
@@ -63,6 +64,7 @@ def read(
         header: whether the first line names the columns; if not, they are called 1, 2, …
         blank: the words that stand for no value, in every column. Where it is not given, NA, NaN, null and their like
             do so in columns of numbers; in a column of text only the empty cell is blank.
+        size: pixels to which images are resized, such as 64, or (width, height).
         like: how another file was read (its table's `found.reading`), for what is not said here.
 
     Raises:
@@ -74,14 +76,16 @@ def read(
     Traceback (most recent call last):
     chainrule.errors.ChainruleError: There is no file 'irs'. Did you mean iris?
     """
-    reading = Reading.of(like or {}, separator, decimal, header, blank)
+    reading = Reading.of(like or {}, separator, decimal, header, blank, size)
+    if size is not None and (source in NAMED or not os.path.isdir(source)):
+        raise ChainruleError(f"{str(source)!r}: size is for folders of images. Leave it out.")
     if source in NAMED:
         return read_named(str(source))
     path, text = known_path(source), (text,) if isinstance(text, str) else tuple(text)
     try:
         _check_there(path, str(source))
-        if path.is_dir():
-            return read_images(path)
+        if path.is_dir() or (reading.alone and is_image(path)):
+            return read_images(path, reading)
         with path.open("rb") as file:
             name = path.name or str(path)
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -22,9 +22,9 @@ def save(folder: Path, name: str, pixels: np.ndarray = GREY, mode: str | None = 
     return path
 
 
-def refusal(source) -> str:
+def refusal(source, **options) -> str:
     with pytest.raises(ChainruleError) as caught:
-        read(source)
+        read(source, **options)
     return str(caught.value)
 
 
@@ -82,7 +82,8 @@ def test_jpeg(tmp_path):
     save(tmp_path / "a", "x/1.jpg", flat, quality=95)
     save(tmp_path / "a", "x/2.JPEG", flat, quality=95, exif=_turned())
     assert refusal(tmp_path / "a") == (
-        "a/x/2.JPEG: is 16 × 8 pixels (width × height), but a/x/1.jpg is 8 × 16. Resize all images to one size."
+        "a/x/2.JPEG: is 16 × 8 pixels (width × height), but a/x/1.jpg is 8 × 16. "
+        "Resize all images to one size, or choose size='8x16'."
     )
     (tmp_path / "a" / "x" / "2.JPEG").unlink()
     np.testing.assert_allclose(read(tmp_path / "a")["image"][0], flat, atol=3)
@@ -98,7 +99,7 @@ def test_sizes_and_colours_must_agree(folder):
     save(folder, "square/c.png", GREY[:, :7])
     assert refusal(folder) == (
         "shapes/square/c.png: is 7 × 6 pixels (width × height), but shapes/circle/1.png is 8 × 6. "
-        "Resize all images to one size."
+        "Resize all images to one size, or choose size='8x6'."
     )
     save(folder, "circle/3.png", COLOUR)
     assert refusal(folder) == (
@@ -146,3 +147,65 @@ def test_folders_of_something_else(tmp_path, folder):
         "shapes/empty: there is no image (.png, .jpg, .jpeg, .webp, .bmp, .tif, .tiff) in this folder. Give a folder "
         "with a subfolder of images for each class; here the classes would be circle, empty, square."
     )
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("size", "pixels"),
+    [(4, (4, 4)), ((4, 3), (4, 3)), ("4", (4, 4)), ("4x3", (4, 3)), (" 4 × 3 ", (4, 3)), (np.int64(5), (5, 5))],
+)
+def test_images_are_resized_where_a_size_is_chosen(folder, size, pixels):
+    save(folder, "square/c.png", np.tile(GREY, (20, 30)))
+    table = read(folder, size=size)
+    width, height = pixels
+    assert table["image"].shape == (5, height, width, 1)
+    assert table.found.reading == {"size": f"{width}x{height}"}
+    assert table.found.notes["resized"] == f"shapes: 5 of 5 images are resized to {width} × {height} pixels."
+    expected = np.asarray(Image.fromarray(GREY).resize(pixels, Image.Resampling.BILINEAR))
+    np.testing.assert_array_equal(table["image"][0, :, :, 0], expected)
+
+
+def test_images_of_the_size_stay_as_they_are(folder):
+    plain, chosen = read(folder), read(folder, size=(8, 6))
+    np.testing.assert_array_equal(chosen["image"], plain["image"])
+    assert "resized" not in chosen.found.notes
+    assert plain.found.reading == chosen.found.reading == {"size": "8x6"}
+
+
+def test_later_images_are_resized_to_those_of_training_and_need_no_classes(folder, tmp_path):
+    like = read(folder).found.reading
+    for name in ("new/photo.png", "new/2.png"):
+        save(tmp_path, name, np.tile(GREY, (20, 30)))
+    save(tmp_path, "new/3.png")
+    (tmp_path / "new" / "notes.txt").write_text("hello")
+    table = read(tmp_path / "new", like=like)
+    assert (list(table), table["image"].shape) == (["image"], (3, 6, 8, 1))
+    assert table.place(0, "image") == "new, file 2.png, column 'image'"
+    assert table.found.notes == {
+        "skipped": "new: 1 entries are no images by their names and passed over: notes.txt.",
+        "resized": "new: 2 of 3 images are resized to 8 × 6 pixels.",
+    }
+    photo = read(tmp_path / "new" / "photo.png", like=like)
+    np.testing.assert_array_equal(photo["image"], table["image"][2:])
+    assert photo.place(0, "image") == "photo.png, file photo.png, column 'image'"
+    assert list(read(folder, like=like)) == ["image", "target"]
+    (tmp_path / "none").mkdir()
+    assert refusal(tmp_path / "none", like=like).startswith("none: there is no image (.png, ")
+
+
+@pytest.mark.parametrize("size", [0, -4, 1.5, "", "4x", "4x3x2", "axb", (4, 3, 1), (), 100_000, True, "٤"])
+def test_sizes_that_are_none(folder, size):
+    said = refusal(folder, size=size)
+    assert said.startswith("size must be pixels such as 64, or 64x48 (width x height), got ")
+
+
+def test_a_size_beyond_the_memory_is_refused_before_it_is_made(folder):
+    said = refusal(folder, size="99999")
+    assert said.startswith("shapes: 4 images of 99,999 × 99,999 pixels would take ")
+    assert said.endswith(" Give a smaller size.")
+
+
+def test_a_size_is_for_images():
+    assert refusal("iris", size=4) == "'iris': size is for folders of images. Leave it out."

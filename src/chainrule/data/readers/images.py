@@ -2,9 +2,11 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from chainrule.data.reading import Reading
 from chainrule.errors import ChainruleError
 from chainrule.memory import check_memory
 from chainrule.table import Found, Table, shortened
@@ -15,52 +17,85 @@ KINDS = "PNG, JPEG, WebP, BMP or TIFF"
 GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")  # Pillow's modes
 
 
-def read_images(folder: Path) -> Table:
+def read_images(place: Path, reading: Reading) -> Table:
     """The images of a folder, uint8 of shape (rows, height, width, channels), and the names of their subfolders.
 
     Grey images have one channel, those in colour three (red, green, blue); transparency is left out. Files that are no
-    images by their names are passed over and counted; names that begin with a point are passed over.
+    images by their names are passed over and counted; names that begin with a point are passed over. Where images are
+    read `alone`, those of a folder without subfolders, and a single file, are rows without a target.
 
     Raises:
         ChainruleError: naming the first file that is broken, or of another size or colour than the first.
     """
-    files, others = _files(folder)
-    first = _pixels(files[0], folder)
-    size = f"{first.shape[1]:,} × {first.shape[0]:,} pixels"
-    check_memory(len(files) * first.size, f"{folder.name}: {len(files):,} images of {size}", "Resize them.")
-    images = np.empty((len(files), *first.shape), np.uint8)
+    classes, others = _files(place, reading.alone)
+    files = [file for found in classes.values() for file in found]
+    root = place if place.is_dir() else place.parent
+    if reading.size:
+        _check_memory(place, len(files), *reading.size, 1)
+    first, _ = _pixels(files[0], root, reading.size)
+    height, width, channels = first.shape
+    _check_memory(place, len(files), width, height, channels)
+    images, resized = np.empty((len(files), *first.shape), np.uint8), 0
     for row, file in enumerate(files):
-        pixels = _pixels(file, folder)
+        pixels, other = _pixels(file, root, reading.size)
         if pixels.shape != first.shape:
-            raise _odd(folder, file, pixels.shape, files[0], first.shape)
-        images[row] = pixels
-    names = np.array([file.relative_to(folder).as_posix() for file in files], dtype=object)
-    passed = f"{folder.name}: {len(others):,} entries are no images by their names and passed over: "
-    notes = {"skipped": f"{passed}{shortened(others, 3)}."} if others else {}
-    columns = {"image": images, "target": [file.parent.name for file in files]}
-    return Table(columns, folder.name, names, "file", found=Found(notes=notes))
+            raise _odd(root, file, pixels.shape, files[0], first.shape)
+        images[row], resized = pixels, resized + other
+    notes = {}
+    if others:
+        passed = f"{place.name}: {len(others):,} entries are no images by their names and passed over: "
+        notes["skipped"] = f"{passed}{shortened(others, 3)}."
+    if resized:
+        notes["resized"] = (
+            f"{place.name}: {resized:,} of {len(files):,} images are resized to {width:,} × {height:,} pixels."
+        )
+    names = np.array([file.relative_to(root).as_posix() for file in files], dtype=object)
+    columns: dict[str, Any] = {"image": images}
+    if None not in classes:
+        columns["target"] = [name for name, found in classes.items() for _ in found]
+    found = Found({"size": f"{width}x{height}"}, notes)
+    return Table(columns, place.name, names, "file", found=found)
 
 
-def _files(folder: Path) -> tuple[list[Path], list[str]]:
-    """The images, class by class, each by name; and what else lies there."""
-    classes = [entry for entry in _visible(folder) if entry.is_dir()]
-    if not classes:
+def _check_memory(place: Path, images: int, width: int, height: int, channels: int) -> None:
+    what = f"{place.name}: {images:,} images of {width:,} × {height:,} pixels"
+    check_memory(images * width * height * channels, what, "Give a smaller size.")
+
+
+def _files(place: Path, alone: bool) -> tuple[dict[str | None, list[Path]], list[str]]:
+    """The images by their class, which is None where they are alone, each by name; and what else lies there."""
+    if not place.is_dir():
+        return {None: [place]}, []
+    folders = [entry for entry in _visible(place) if entry.is_dir()]
+    if not folders and alone:
+        found = _visible(place)
+        images = [file for file in found if is_image(file)]
+        if not images:
+            raise ChainruleError(f"{place.name}: there is no image ({', '.join(IMAGES)}) in this folder.")
+        return {None: images}, [file.name for file in found if not is_image(file)]
+    if not folders:
         raise ChainruleError(
-            f"{str(folder)!r} is a folder without subfolders. Give a file, or a folder of images with a subfolder for "
+            f"{str(place)!r} is a folder without subfolders. Give a file, or a folder of images with a subfolder for "
             f"each class."
         )
-    images, others = [], [entry.name for entry in _visible(folder) if not entry.is_dir()]
-    for each in classes:
-        found = {file: file.suffix.lower() in IMAGES for file in _visible(each)}
-        if not any(found.values()):
+    classes: dict[str | None, list[Path]] = {}
+    others = [entry.name for entry in _visible(place) if not entry.is_dir()]
+    for folder in folders:
+        found = _visible(folder)
+        classes[folder.name] = [file for file in found if is_image(file)]
+        if not classes[folder.name]:
             raise ChainruleError(
-                f"{folder.name}/{each.name}: there is no image ({', '.join(IMAGES)}) in this folder. Give a folder "
+                f"{place.name}/{folder.name}: there is no image ({', '.join(IMAGES)}) in this folder. Give a folder "
                 f"with a subfolder of images for each class; here the classes would be "
-                f"{shortened(entry.name for entry in classes)}."
+                f"{shortened(entry.name for entry in folders)}."
             )
-        images += [file for file, image in found.items() if image]
-        others += [f"{each.name}/{file.name}" for file, image in found.items() if not image]
-    return images, others
+        others += [f"{folder.name}/{file.name}" for file in found if not is_image(file)]
+    return classes, others
+
+
+def is_image(file: Path) -> bool:
+    """Whether a file is an image by its name."""
+    return file.suffix.lower() in IMAGES
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -70,8 +105,8 @@ def _visible(folder: Path) -> list[Path]:
         raise ChainruleError(f"{folder.name}: can't be read: {error.strerror or error}.") from None
 
 
-def _pixels(file: Path, folder: Path) -> np.ndarray:
-    """An image upright, uint8 of shape (height, width, 1 or 3)."""
+def _pixels(file: Path, folder: Path, size: tuple[int, int] | None) -> tuple[np.ndarray, bool]:
+    """An image upright, uint8 of shape (height, width, 1 or 3), and whether it had to be resized."""
     from PIL import Image, ImageOps
 
     place = f"{folder.name}/{file.relative_to(folder).as_posix()}"
@@ -86,8 +121,12 @@ def _pixels(file: Path, folder: Path) -> np.ndarray:
                     raise ChainruleError(f"{place}: holds several images. Save each in a file of its own.")
                 image = ImageOps.exif_transpose(stored)
                 if image.mode in (*GREY, *COLOUR):
-                    pixels = np.asarray(image.convert("L" if image.mode in GREY else "RGB"))
-                    return pixels.reshape(image.height, image.width, -1)
+                    image = image.convert("L" if image.mode in GREY else "RGB")
+                    wanted = size or image.size
+                    pixels = np.asarray(
+                        image if image.size == wanted else image.resize(wanted, Image.Resampling.BILINEAR)
+                    )
+                    return pixels.reshape(wanted[1], wanted[0], -1), image.size != wanted
     except ChainruleError:
         raise
     except PermissionError:
@@ -105,7 +144,8 @@ def _odd(folder: Path, file: Path, shape: tuple, first: Path, usual: tuple) -> C
     if shape[:2] != usual[:2]:
         return ChainruleError(
             f"{place}: is {shape[1]} × {shape[0]} pixels (width × height), but {other} is {usual[1]} × {usual[0]}. "
-            f"Resize all images to one size."
+            f"Resize all images to one size",
+            size=f"{usual[1]}x{usual[0]}",
         )
     kind = {1: "grey", 3: "in colour"}
     return ChainruleError(
