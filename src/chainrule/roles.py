@@ -116,6 +116,7 @@ class Roles:
         (('kind',), 'classification', ('width',), ('kind',))
         """
         table = as_table(data)
+        _check_rows(table)
         drop, text, words, characters = map(_names, (drop, text, words, characters))
         day_first, month_first = map(_names, (day_first, month_first))
         _check_choice("task", task, (None, *TASKS))
@@ -216,6 +217,7 @@ class Roles:
             ChainruleError: for blank cells where none is allowed, counted by column.
         """
         table = as_table(data)
+        _check_rows(table)
         whole = self._whole(table)
         blank = {name: int(blank_rows(table[name]).sum()) for name in self.targets}
         if unknown := shortened(f"{name} ({count:,})" for name, count in blank.items() if count):
@@ -327,6 +329,11 @@ def _found_tokens(texts: np.ndarray) -> Unit | None:
 
 def _names(given: Iterable[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _check_rows(table: Table) -> None:
+    if not table.rows:
+        raise ChainruleError(f"{table.name}: has no rows. Give rows of data.")
 
 
 def _check_target(table: Table, name: str, drop: Iterable[str], group: str | None) -> None:

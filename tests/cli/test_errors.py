@@ -61,7 +61,7 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
         ("train flower.csv", "There is no file 'flower.csv'. Did you mean flowers.csv?"),
         ("train digit", "There is no file 'digit'. Did you mean digits?"),
         ("train empty.csv", "empty.csv: the file is empty. Give a header with the columns' names, and rows below it."),
-        ("train header.csv", "header.csv: has a header but no rows. Put rows of data below it."),
+        ("train header.csv", "header.csv: has no rows. Give rows of data."),
         ("train short.csv", "short.csv, line 3: expected 3 cells, got 2. Mend the line."),
         ("train long.csv", "long.csv, line 3: expected 3 cells, got 4. Mend the line."),
         ("train twice.csv", "twice.csv: more than one column is called 'a'. Give every column its own name."),

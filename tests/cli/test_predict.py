@@ -1,8 +1,10 @@
 import csv
+import json
 import tomllib
 
 import numpy as np
 import pytest
+from pyarrow import parquet as pq
 
 TRAIN = 'train flowers.csv --network "Dense(2) >> Softmax()" --epochs 3 --seed 1 --out run'
 
@@ -55,6 +57,69 @@ def test_to_a_file(run, trained, here):
     said = run("predict run flowers.csv")
     assert run("predict run/model.safetensors flowers.csv --out kinds.csv").out == "40 predictions in kinds.csv.\n"
     assert (here / "kinds.csv").read_text() == said.out
+
+
+def read_back(path):
+    if path.suffix == ".parquet":
+        return pq.read_table(path).to_pylist()
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t" if path.suffix == ".tsv" else ","))
+
+
+@pytest.mark.parametrize("ending", ["csv", "TSV", "parquet", "jsonl"])
+def test_the_ending_says_the_format_and_columns_are_carried_along(run, trained, here, ending):
+    rows = [f"{n:03},{n},{n % 5},{n % 3},red,{n}.50" for n in range(9)]
+    (here / "new.csv").write_text("id,number,length,width,colour,note\n" + "\n".join(rows))
+    keep = "--keep id --keep number --keep note --keep width"
+    said = run(f"predict run new.csv {keep} --probabilities --out to.{ending}")
+    assert (said.code, said.err, said.out) == (0, "", f"9 predictions in to.{ending}.\n")
+    written = read_back((here / f"to.{ending}").rename(here / f"to.{ending.lower()}"))
+    assert [*written[0]] == ["id", "number", "note", "width", "kind", "p(iris)", "p(rose)"]
+    table = {"length": np.arange(9) % 5, "width": np.arange(9) % 3, "colour": ["red"] * 9}
+    expected = trained.predict_proba(table)
+    kind = float if ending in ("parquet", "jsonl") else str
+    for n, row in enumerate(written):
+        assert (row["id"], row["note"], row["kind"]) == (f"{n:03}", f"{n}.50", trained.predict(table)[n])
+        assert (row["number"], row["width"]) == ((n, n % 3) if kind is float else (str(n), str(n % 3)))
+        assert type(row["p(rose)"]) is kind
+        assert [float(row[name]) for name in ("p(iris)", "p(rose)")] == pytest.approx(expected[n].tolist(), rel=1e-8)
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "npz", "cvs", "csv.gz"])
+def test_another_ending_is_refused_before_anything_is_read(run, ending):
+    said = run(f"predict nothing nowhere.csv --out to.{ending}")
+    assert (said.code, said.err) == (
+        2,
+        f"chainrule: to.{ending}: can't write files of this kind. "
+        "Let the name end in one of .csv, .tsv, .parquet, .jsonl.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        (
+            "--keep number",
+            "new.csv: there is no column 'number'. The columns are length, width, colour, kind.",
+        ),
+        ("--keep kind", "--keep kind: a column of the answers has that name. Rename it in new.csv."),
+    ],
+)
+def test_columns_that_can_not_be_kept(run, trained, here, choice, message):
+    (here / "new.csv").write_text("length,width,colour,kind\n1,2,red,x\n")
+    assert run(f"predict run new.csv {choice} --out to.csv") == (2, "", f"chainrule: {message}\n")
+    assert not (here / "to.csv").exists()
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_a_file_with_only_a_header_gives_only_a_header(run, trained, here, ending):
+    (here / "new.csv").write_text("id,length,width,colour\n")
+    said = run("predict run new.csv --keep id --probabilities")
+    assert said == (0, "id,kind,p(iris),p(rose)\n", "")
+    assert run(f"predict run new.csv --out to.{ending}") == (0, f"0 predictions in to.{ending}.\n", "")
+    assert read_back(here / f"to.{ending}") == []
+    assert run("evaluate run new.csv").code == 2
 
 
 def test_to_a_place_that_is_none(run, trained, here):
@@ -117,7 +182,7 @@ def test_rows_with_blank_cells_have_no_answer_where_training_left_them_out(run, 
     rows = table(said.out)
     assert (said.code, said.err) == (
         0,
-        "note: 2 rows have blank cells, which training left out: their lines are empty.\n",
+        "note: 2 rows have blank cells, which training left out: their answers are blank.\n",
     )
     assert rows[2] == rows[3] == ["", "", ""]
     assert rows[1] == rows[4] != ["", "", ""]

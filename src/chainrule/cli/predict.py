@@ -1,19 +1,28 @@
 """`chainrule predict`: what a trained model says of rows."""
 
-import csv
-import io
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from chainrule.cli.reading import Blank, Decimal, Header, Separator
+from chainrule.errors import ChainruleError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chainrule.model import Model
+    from chainrule.table import Table
 
 
 def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, or its model.safetensors.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="A file of rows, with or without the target's column.")],
     out: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The CSV file to write; else standard output.")
+        str | None,
+        typer.Option(metavar="FILE", help="The .csv, .tsv, .parquet or .jsonl file to write; else standard output."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="A column to carry along; may be repeated.")
     ] = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="A column for each class's probability too.")
@@ -23,43 +32,60 @@ def predict(
     header: Header = None,
     blank: Blank = None,
 ) -> None:
-    """Predict the target of each row of a file, as CSV: one line for each row, in the file's order.
+    """Predict the target of each row of a file: one line for each row, in the file's order.
 
-    Example: `chainrule predict runs/diamonds new.csv --out prices.csv`
+    Example: `chainrule predict runs/diamonds new.csv --keep id --out prices.csv`
     """
     from chainrule.cli import output, reading
     from chainrule.cli.folder import written
     from chainrule.cli.raw import answerable, load_for_rows, read_rows
+    from chainrule.columns import texts
+    from chainrule.data import typed, writer
     from chainrule.files import check_output, write_whole
+    from chainrule.table import check_column
 
     inputs = [data, *written(model)]
+    write = writer(out or "")
     if out is not None:
         check_output(out, inputs)
     trained, preparation = load_for_rows(model)
-    table = read_rows(data, trained, reading.said(separator, decimal, header, blank))
+    keep = keep or []
+    table = read_rows(data, trained, reading.said(separator, decimal, header, blank), keep)
+    for name in keep:
+        check_column(table, name)
+    kept = {name: typed(texts(table, name).tolist()) for name in keep}
     whole = answerable(table, preparation)
-    known = table if whole.all() else table.take(whole)
-    answers = trained.predict(known).reshape(known.rows, len(preparation.predicted))
-    columns = dict(zip(preparation.roles.targets, answers.T.tolist(), strict=True))
-    if probabilities and trained.classes:
-        a = trained(known)
-        a = a if a.shape[1] > 1 else abs([1, 0] - a)  # one output is the probability of the second class
-        columns |= {f"p({name})": a[:, index].tolist() for index, name in enumerate(trained.classes)}
-    answers = zip(*([_written(cell) for cell in cells] for cells in columns.values()), strict=True)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(next(answers) if row else [""] * len(columns) for row in whole)
+    answers = _answers(trained, table if whole.all() else table.take(whole), probabilities)
+    for name in kept.keys() & answers.keys():
+        raise ChainruleError(f"--keep {name}: a column of the answers has that name. Rename it in {data}.")
+    content = write(kept | {name: _in_place(cells, whole) for name, cells in answers.items()})
     reading.say(table)
     if not whole.all():
-        output.note(f"{(~whole).sum():,} rows have blank cells, which training left out: their lines are empty.")
+        output.note(f"{(~whole).sum():,} rows have blank cells, which training left out: their answers are blank.")
     if out is None:
-        print(text.getvalue(), end="")
+        print(content.decode(), end="")
     else:
-        write_whole(out, text.getvalue(), inputs)
+        write_whole(out, content, inputs)
         output.say(f"{whole.sum():,} predictions in ", (out, "bold"), ".")
 
 
-def _written(cell: str | float) -> str:
+def _answers(trained: "Model", rows: "Table", probabilities: bool) -> "dict[str, Sequence[Any]]":
+    """What a model says of rows, by column: the targets, and each class's probability where that is asked for."""
+    assert trained.preparation is not None
+    targets = trained.preparation.roles.targets
+    found = trained.predict(rows).reshape(rows.rows, len(targets)).T
+    if probabilities and trained.classes:
+        targets = (*targets, *(f"p({name})" for name in trained.classes))
+        found = [*found, *trained.predict_proba(rows).T]
+    return {name: [_rounded(cell) for cell in cells.tolist()] for name, cells in zip(targets, found, strict=True)}
+
+
+def _in_place(cells: "Sequence[Any]", rows: Any) -> list[Any]:
+    """Cells at the places of the rows that they belong to; None at the others."""
+    each = iter(cells)
+    return [next(each) if row else None for row in rows]
+
+
+def _rounded(cell: str | float) -> str | float:
     """A number with all the digits that a network computes."""
-    return cell if isinstance(cell, str) else f"{cell:.9g}"
+    return cell if isinstance(cell, str) else float(f"{cell:.9g}")

@@ -1,5 +1,6 @@
 """Models for raw rows, as `train` makes them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,11 @@ def load_for_rows(path: str) -> tuple[Model, Preparation]:
     return model, model.preparation
 
 
-def read_rows(source: str, model: Model, reading: dict[str, Any]) -> Table:
-    """Raw rows for a model, read as its training file was where nothing else is said."""
+def read_rows(source: str, model: Model, reading: dict[str, Any], keep: Iterable[str] = ()) -> Table:
+    """Raw rows for a model, read as its training file was where nothing else is said; columns to keep as they are."""
     assert model.preparation is not None
-    return read(source, model.preparation.text, **reading, like=model.training.get("reading"))
+    text = [*model.preparation.text, *(name for name in keep if name not in model.preparation.roles.inputs)]
+    return read(source, text, **reading, like=model.training.get("reading"))
 
 
 def answerable(table: Table, preparation: Preparation) -> Any:

@@ -3,6 +3,7 @@
 from chainrule.data.named import NAMED
 from chainrule.data.source import read
 from chainrule.data.splitting import Split, split
+from chainrule.data.writing import typed, writer
 from chainrule.table import Table
 
-__all__ = ["NAMED", "Split", "Table", "read", "split"]
+__all__ = ["NAMED", "Split", "Table", "read", "split", "typed", "writer"]

@@ -60,7 +60,9 @@ def test_bad_parquet(tmp_path):
         "a.parquet, column 'a': expected numbers or text, got list<element: int64>. Leave the column out of the file."
     )
     parquet.write_table(pa.table({"a": pa.array([], pa.int64())}), path)
-    assert refusal(path) == "a.parquet: has no rows. Give rows of data."
+    assert read(path).rows == 0
+    parquet.write_table(pa.table({}), path)
+    assert refusal(path) == "a.parquet: has no columns. Give rows of data."
     parquet.write_table(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), path)
     assert refusal(path) == "a.parquet: more than one column is called 'a'. Give every column its own name."
 

@@ -66,8 +66,8 @@ def _table(content: Any, data: Any, name: str, kind: str, reading: Reading, text
         raise ChainruleError(f"{name}: is no whole {kind} file. Write it again, or give a CSV file.") from None
     check_distinct(whole.column_names, name)
     whole = whole.select([column for column in whole.column_names if not column.startswith("__index_level_")])
-    if not (whole.num_rows and whole.num_columns):
-        raise ChainruleError(f"{name}: has no rows. Give rows of data.")
+    if not whole.num_columns:
+        raise ChainruleError(f"{name}: has no columns. Give rows of data.")
     text = set(text)
     columns = {
         column: _values(whole.column(column), f"{name}, column {column!r}", column in text)

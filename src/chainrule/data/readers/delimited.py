@@ -70,8 +70,6 @@ def table_of_cells(
     header = reading.header is not False
     names = [column[0].as_py().strip() if header else str(number) for number, column in enumerate(cells, 1)]
     cells = [column[1:] for column in cells] if header else cells
-    if not len(cells[0]):
-        raise ChainruleError(f"{name}: has a header but no rows. Put rows of data below it.")
     digits = [each for each in names if NUMBER.fullmatch(each)] if reading.header is None else []
     if digits:
         notes["header"] = f"{name}: the first line is taken for the columns' names, among them {shortened(digits, 3)}."

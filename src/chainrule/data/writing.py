@@ -1,0 +1,77 @@
+"""Columns as files: CSV and TSV, Parquet, and lines of JSON, by the ending of the file's name."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from chainrule.errors import ChainruleError
+
+Cell = str | float | int | None
+Columns = Mapping[str, Sequence[Cell]]
+
+
+def writer(path: str | os.PathLike[str]) -> Callable[[Columns], bytes]:
+    """What turns columns into the content of a file, by the ending of its name; without one, it is CSV.
+
+    Raises:
+        ChainruleError: for another ending.
+
+    >>> writer("answers.jsonl")({"kind": ["rose", None], "size": [0.5, 2]}).decode()
+    '{"kind": "rose", "size": 0.5}\\n{"kind": null, "size": 2}\\n'
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in FORMATS:
+        known = ", ".join(filter(None, FORMATS))
+        raise ChainruleError(f"{path}: can't write files of this kind. Let the name end in one of {known}.")
+    return FORMATS[ending]
+
+
+def typed(texts: Sequence[str | None]) -> Sequence[Cell]:
+    """A column of texts as numbers, if all of them are written as Python writes these: nothing is lost.
+
+    >>> typed(["1", "20"]), typed(["1", "020"])
+    ([1, 20], ['1', '020'])
+    """
+    for number in (int, float):
+        try:
+            numbers = [None if text is None else number(text) for text in texts]
+        except ValueError:
+            continue
+        if all(text is None or str(each) == text for text, each in zip(texts, numbers, strict=True)):
+            return numbers
+    return texts
+
+
+def _delimited(delimiter: str, columns: Columns) -> bytes:
+    text = io.StringIO()
+    rows = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    rows.writerow(columns)
+    rows.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue().encode()
+
+
+def _json_lines(columns: Columns) -> bytes:
+    rows = (dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True))
+    return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows).encode()
+
+
+def _parquet(columns: Columns) -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    file = io.BytesIO()
+    parquet.write_table(pa.table({name: list(cells) for name, cells in columns.items()}), file)
+    return file.getvalue()
+
+
+FORMATS: dict[str, Callable[[Columns], bytes]] = {
+    "": partial(_delimited, ","),
+    ".csv": partial(_delimited, ","),
+    ".tsv": partial(_delimited, "\t"),
+    ".parquet": _parquet,
+    ".jsonl": _json_lines,
+}
