@@ -46,6 +46,7 @@ def refusal(action, *arguments, **options) -> ChainruleError:
 def test_the_choices_that_are_named_mend_everything(names):
     table = {name: BAD[name] for name in BAD if name in names} | GOOD
     error = refusal(Roles.of, table)
+    assert str(error).count("blank") == len(names & {"blank", "empty"}) + ("blank" in names)
     assert all(SAID[name] in str(error) for name in names)
     roles = Roles.of(table, **error.choices)
     assert Preparation.fit(table, roles).complete(table).rows == ROWS

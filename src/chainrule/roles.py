@@ -172,7 +172,7 @@ class Roles:
                     cells(table, name, name in self.text, unit, self.order(name))
         if self.missing is None:
             with problems.gathered():
-                self._whole(table)
+                _check_filled(table, {name: rows for name, rows in self._blank(table).items() if not rows.all()})
         problems.refuse()
 
     @property
@@ -218,30 +218,25 @@ class Roles:
         """
         table = as_table(data)
         _check_rows(table)
-        whole = self._whole(table)
-        blank = {name: int(blank_rows(table[name]).sum()) for name in self.targets}
-        if unknown := shortened(f"{name} ({count:,})" for name, count in blank.items() if count):
-            warn(f"{table.name}: rows with a blank target are left out: {unknown}.")
-        return table if whole.all() else table.take(whole)
-
-    def _whole(self, table: Table) -> np.ndarray:
-        """Which rows are complete, as a mask."""
-        for name in (*self.inputs, *self.targets):
-            check_column(table, name)
-        blank = {name: blank_rows(table[name]) for name in (*self.inputs, *self.targets)}
-        counts = {name: int(rows.sum()) for name, rows in blank.items() if rows.any()}
-        if not counts:
-            return np.ones(table.rows, bool)
+        blank = self._blank(table)
         if self.missing is None:
-            found = shortened(f"{name} ({count:,}{_spelt(table, name)})" for name, count in counts.items())
-            raise ChainruleError(f"{table.name}: blank cells in {found}. Fill them", missing="median")
+            _check_filled(table, blank)
         needed = [*self.targets, *(self.inputs if self.missing == "drop" else ())]
-        whole = ~np.logical_or.reduce([blank[name] for name in needed])
-        if not whole.any():
+        out = np.logical_or.reduce([np.zeros(table.rows, bool), *(blank[name] for name in needed if name in blank)])
+        if out.all():
             raise ChainruleError(
                 f"{table.name}: every row has a blank cell that is needed. Fill them, or drop columns."
             )
-        return whole
+        if unknown := shortened(f"{name} ({blank[name].sum():,})" for name in self.targets if name in blank):
+            warn(f"{table.name}: rows with a blank target are left out: {unknown}.")
+        return table.take(~out) if out.any() else table
+
+    def _blank(self, table: Table) -> dict[str, np.ndarray]:
+        """The rows with a blank cell, as a mask, of each column with such cells."""
+        for name in (*self.inputs, *self.targets):
+            check_column(table, name)
+        blank = {name: blank_rows(table[name]) for name in (*self.inputs, *self.targets)}
+        return {name: rows for name, rows in blank.items() if rows.any()}
 
 
 def _spelt(table: Table, name: str) -> str:
@@ -369,6 +364,12 @@ def _check_order(table: Table, name: str) -> None:
             f"month/day. Write the year first, choose month_first",
             day_first=[name],
         )
+
+
+def _check_filled(table: Table, blank: dict[str, np.ndarray]) -> None:
+    if blank:
+        found = shortened(f"{name} ({rows.sum():,}{_spelt(table, name)})" for name, rows in blank.items())
+        raise ChainruleError(f"{table.name}: blank cells in {found}. Fill them", missing="median")
 
 
 def _check_unmixed(table: Table, name: str) -> None:
