@@ -112,6 +112,12 @@ def test_probabilities_have_a_column_for_each_class(classifier, regression):
     refused("predict_proba: this model predicts values, not classes. Call predict.", regression.predict_proba, X[:9])
 
 
+def test_outputs_that_are_no_probabilities_are_not_called_so():
+    raw = model("Dense(3)", cost=Quadratic(), classes=("a", "b", "c"))
+    why = "the outputs of Dense(3) are no probabilities. Call predict, or end the network with Softmax()."
+    refused(f"predict_proba: {why}", raw.predict_proba, X[:9])
+
+
 def test_a_regression_predicts_values(regression):
     assert regression.predict(X[:9]).shape == (9,)
     np.testing.assert_array_equal(regression.predict(X[:9]), regression(X[:9])[:, 0])

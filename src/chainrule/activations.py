@@ -1,7 +1,7 @@
 """Activations: scalar formulas between the layers, and Softmax. At a kink the derivative is that of the left side."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,9 @@ from chainrule.layer import Layer, NoisyLayer, Parameter
 
 class Activation(Layer):
     """A formula applied to each value, without changing the shape."""
+
+    probable: ClassVar[bool] = False
+    """Whether its outputs are probabilities, so that a network of classes may end with it."""
 
     @abstractmethod
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -63,6 +66,7 @@ class Sigmoid(Activation):
     [0.5]
     """
 
+    probable = True
     textbook = "1 / (1 + exp(-x))"
 
     def __call__(self, x):
@@ -199,6 +203,7 @@ class Softmax(Activation):
     [0.5, 0.5]
     """
 
+    probable = True
     textbook = "exp(x[i]) / sum(exp(x))"
 
     def __call__(self, x):

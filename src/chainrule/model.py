@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.activations import Activation
 from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.examples import inputs, sample_weights, targets
@@ -80,10 +81,17 @@ class Model:
         """Each class's probability, (rows, classes), in the order of `classes`; one output is that of the second.
 
         Raises:
-            ChainruleError: for a regression, or where the rows do not fit.
+            ChainruleError: for a regression, a network whose outputs are no probabilities, or where the rows do not
+                fit.
         """
         if self.classes is None:
             raise ChainruleError("predict_proba: this model predicts values, not classes. Call predict.")
+        last = self.network.layers[-1]
+        if not (isinstance(last, Activation) and last.probable):
+            raise ChainruleError(
+                f"predict_proba: the outputs of {last!r} are no probabilities. Call predict, or end the network with "
+                f"Softmax()."
+            )
         a = self(x)
         return a if a.shape[-1] > 1 else np.concatenate([1 - a, a], axis=-1)
 

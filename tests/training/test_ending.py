@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from chainrule.activations import Activation
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError
+from chainrule.layers import Dense
 from chainrule.model import as_chain
 from chainrule.training import fit
 
@@ -88,6 +90,22 @@ def test_outputs_stay_as_they_are_where_the_cost_that_is_said_has_no_partner(net
 )
 def test_an_end_that_fits_stays(network, y):
     assert train(network, y).network == as_chain(network)
+
+
+class Shares(Activation):
+    """Somebody's own activation, which says that it gives probabilities."""
+
+    probable = True
+    textbook = "x"
+
+    def __call__(self, x):
+        return x**2 / (x**2).sum(-1, keepdims=True)
+
+
+def test_an_activation_of_ones_own_may_end_a_network_of_classes():
+    model = train(Dense(3) >> Shares())
+    assert model.network == Dense(3) >> Shares()
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1, rtol=1e-6)
 
 
 def test_images_are_flattened_and_steps_keep_their_own_classes():

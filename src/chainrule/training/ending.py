@@ -7,13 +7,10 @@ import numpy as np
 
 from chainrule.activations import Activation, Sigmoid, Softmax
 from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy, Quadratic
-from chainrule.layer import Chain, Shape
+from chainrule.layer import Chain, Layer, Shape
 from chainrule.layers import Dense, Flatten
 
 End = type[Activation] | None
-
-PROBABLE = (Sigmoid, Softmax)
-"""The activations whose outputs are probabilities of classes."""
 
 
 def completed(network: Chain, shape: Shape, outputs: Shape, end: End = None) -> Chain:
@@ -26,7 +23,7 @@ def completed(network: Chain, shape: Shape, outputs: Shape, end: End = None) -> 
     Dense(8) >> ReLU() >> Dense(3) >> Softmax()
     """
     layers, reached = network.layers, network.output_shape(shape)
-    if end and type(layers[-1]) in (end, *PROBABLE):
+    if end and (type(layers[-1]) is end or _probable(layers[-1])):
         return network
     if reached != outputs or (end and isinstance(layers[-1], Activation)):
         layers = (*layers, *[Flatten()] * (len(reached) > len(outputs)), Dense(outputs[-1]))
@@ -54,7 +51,7 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
         outputs = (*y.shape[1:], 1 if one else max(count, 2))
     else:
         outputs = y.shape[1:] or (1,)
-    if type(last) in PROBABLE or (isinstance(last, Dense) and reached != outputs):
+    if _probable(last) or (isinstance(last, Dense) and reached != outputs):
         return network
     whole = completed(network, shape, outputs, end)
     if added := whole.layers[len(network.layers) :]:
@@ -63,6 +60,10 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
             f"The network ends in {last!r}: {' >> '.join(map(repr, added))} is added, for {aim}.", stacklevel=3
         )
     return whole
+
+
+def _probable(layer: Layer) -> bool:
+    return isinstance(layer, Activation) and layer.probable
 
 
 def default_cost(network: Chain) -> Cost:
