@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.kernels import native
+from chainrule.kernels import native, pooling
 from chainrule.kernels.pooling import max_pool, mean_pool, plain_max, plain_mean
 from chainrule.kernels.window import Window
 
@@ -107,6 +107,65 @@ def test_native_and_jax_are_equal(monkeypatch, rng):
     for ours, truth in zip(*both_forms(monkeypatch, slopes, xs, outers), strict=True):
         np.testing.assert_array_equal(ours[0], truth[0])
         np.testing.assert_allclose(ours[1], truth[1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int32", "uint8"])
+def test_in_loops_it_is_what_it_is_in_one_piece(monkeypatch, rng, dtype):
+    windows = [
+        *(Window((3, 3), (2, 2), (1, 1), ((1, 1), (0, 1))), Window((2, 3), (1, 4), (2, 1), ((0, 0), (2, 1)))),
+        *(
+            Window((3,), (1,), (1,), ((2, 0),)),
+            Window((2,), (3,), (3,), ((0, 1),)),
+            Window((4,), (3,), (1,), ((1, 2),)),
+        ),
+        *(Window((2, 2), (2, 2), (1, 1), ((0, 0), (0, 0))), Window((1, 3), (1, 1), (1, 1), ((0, 0), (2, 2)))),
+    ]
+    values = np.array([0, 1, 1, 3] if "int" in dtype else [-np.inf, -1, 0, 0.5, 2, np.inf, np.nan])
+    xs = [jnp.asarray(rng.choice(values, (2, *(7, 8)[: len(w.size)], 3)), dtype) for w in windows]
+    outers = [rng.normal(size=(2, *w.places(x.shape[1:-1]), 3)) for w, x in zip(windows, xs, strict=True)]
+
+    def everything(xs, outers):
+        for x, window, outer in zip(xs, windows, outers, strict=True):
+            yield max_pool(x, window)
+            if jnp.issubdtype(x.dtype, jnp.floating):
+                finite = jnp.where(jnp.isfinite(x), x, 0)
+                for f in (max_pool, mean_pool):
+                    y, pull = jax.vjp(partial(f, window=window), finite)
+                    yield from (y, pull(outer.astype(y.dtype)), jax.jvp(partial(f, window=window), (x,), (finite,))[1])
+
+    monkeypatch.setattr(native, "processor", lambda: None)
+    forms = []
+    for few in (100, 0):
+        monkeypatch.setattr(pooling, "FEW", few)
+        forms.append(jax.tree.leaves(jax.jit(lambda *of: list(everything(*of)))(xs, outers)))
+    for ours, truth in zip(*forms, strict=True):
+        assert ours.dtype == truth.dtype
+        rtol = 2e-2 if dtype == "bfloat16" else 1e-6
+        np.testing.assert_allclose(np.float64(ours), np.float64(truth), rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("pool", [max_pool, mean_pool])
+def test_its_program_does_not_grow_with_the_window(pool):
+    def lines(size):
+        window = Window((size, size), (1, 1), (1, 1), ((0, 0), (0, 0)))
+        slope = jax.jit(jax.grad(lambda x: pool(x, window).sum()))
+        return len(slope.lower(jax.ShapeDtypeStruct((1, 60, 60, 1), jnp.float32)).as_text().splitlines())
+
+    assert lines(40) == lines(20)
+
+
+def test_a_window_as_large_as_the_image_is_its_maximum_and_its_mean(rng):
+    x, whole = (
+        jnp.asarray(rng.normal(size=(2, 28, 28, 3)), jnp.float32),
+        Window((28, 28), (28, 28), (1, 1), ((0, 0),) * 2),
+    )
+    for pool, truth in ((max_pool, jnp.max), (mean_pool, jnp.mean)):
+        ours, defined = (
+            jax.jit(jax.value_and_grad(lambda x, f=f: jnp.sum(f(x) ** 2)))(x)
+            for f in (partial(pool, window=whole), partial(truth, axis=(1, 2)))
+        )
+        for mine, true in zip(ours, defined, strict=True):
+            np.testing.assert_allclose(mine, true, rtol=1e-5)
 
 
 @built

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from chainrule.dtypes import lowest
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import differentiable, linear
 from chainrule.kernels.window import Window
@@ -25,7 +26,7 @@ BYTE = 256  # cells of a window, up to which a byte tells them apart
 
 def plain_max(x: jax.Array, window: Window) -> jax.Array:
     """The definition: the largest value in each window; padding never counts."""
-    return _reduce(x, -np.inf, lax.max, window)
+    return _reduce(x, lowest(x.dtype), lax.max, window)
 
 
 def plain_mean(x: jax.Array, window: Window) -> jax.Array:
@@ -40,10 +41,8 @@ def max_pool(x: jax.Array, window: Window) -> jax.Array:
 
 def mean_pool(x: jax.Array, window: Window) -> jax.Array:
     """`plain_mean`."""
-    if math.prod(window.size) > FEW:
-        return plain_mean(x, window)
     lengths = x.shape[1:-1]
-    mean = lambda _, x: _sum(window.taps(x)) / _counts(x.dtype, lengths, window)  # noqa: E731
+    mean = lambda _, x: _sums(x, window) / _counts(x.dtype, lengths, window)  # noqa: E731
     spread = lambda _, dy: given_back(dy / _counts(dy.dtype, lengths, window), None, lengths, window)  # noqa: E731
     like = jax.ShapeDtypeStruct((len(x), *window.places(lengths), x.shape[-1]), x.dtype)
     return linear(mean, spread, (), x, like)
@@ -51,13 +50,15 @@ def mean_pool(x: jax.Array, window: Window) -> jax.Array:
 
 def _largest(window: Window, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The largest value of each window, NaN before all, and the number of the first cell that holds it."""
-    return differentiable(_either("max_pool", partial(largest, window=window), window), partial(_change, window), x)
+    form = partial(largest, window=window)
+    return differentiable(_either("max_pool", form, window, jnp.float32), partial(_change, window), x)
 
 
 def _change(window: Window, arguments: Any, tangents: Any) -> tuple[tuple, tuple]:
     (x,), (dx,) = arguments, tangents
     y, cell = _largest(window, x)
-    gradient = _either("max_pool_gradient", partial(given_back, lengths=x.shape[1:-1], window=window), window)
+    form = partial(given_back, lengths=x.shape[1:-1], window=window)
+    gradient = _either("max_pool_gradient", form, window, also=jnp.uint8)
     back = lambda cell, dy: gradient(dy, cell)  # noqa: E731
     return (y, cell), (linear(partial(held, window=window), back, cell, dx, like=y), None)
 
@@ -71,7 +72,7 @@ def largest(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
 def _largest_of_taps(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
     """In one piece."""
     inside = list(window.taps(jnp.ones((1, *x.shape[1:-1], 1), bool), fill=False))
-    first, *rest = window.taps(x, fill=-np.inf)
+    first, *rest = window.taps(x, fill=lowest(x.dtype))
     cell = jnp.argmax(jnp.stack(inside), axis=0)  # the first that is not padding
     value, cell = first, jnp.broadcast_to(cell, first.shape)
     for number, seen in enumerate(rest, start=1):
@@ -90,27 +91,30 @@ def _largest_by_axes(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array
 
 def _largest_along(axis: int, value: jax.Array, cell: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
     """The largest value of a window's cells along an axis, and the number of its cell, from those along the next."""
-    size, stride, dilation = window.size[axis], window.stride[axis], window.dilation[axis]
-    low, high = window.pads[axis]
-    within, axis = math.prod(window.size[axis + 1 :]), axis + 1
-    length = value.shape[axis]
-    places = (length + low + high - (size - 1) * dilation - 1) // stride + 1
-    pads = [(low, high) if own == axis else (0, 0) for own in range(value.ndim)]
-    padded = jnp.pad(value, pads, constant_values=-np.inf), jnp.pad(cell, pads)
-    first = jnp.arange(places).reshape(-1, *(1,) * (value.ndim - axis - 1)) * stride - low
+    along, within = window.along(axis), math.prod(window.size[axis + 1 :])
+    inside = along.inside(value.shape[axis + 1])
+    values, cells = along.seen_by(value, axis + 1, lowest(value.dtype)), along.seen_by(cell, axis + 1)
 
     def see(number: Any, best: tuple) -> tuple:
-        value, cell = best
-        start, reach = number * dilation, (places - 1) * stride + 1
-        seen, own = (
-            lax.slice_in_dim(lax.dynamic_slice_in_dim(of, start, reach, axis), 0, None, stride, axis) for of in padded
-        )
-        inside = (first + start >= 0) & (first + start < length)
-        larger = inside & ((cell < 0) | ~((seen <= value) | jnp.isnan(value)))
-        return jnp.where(larger, seen, value), jnp.where(larger, (number * within + own).astype(jnp.int32), cell)
+        (value, cell), seen, own = best, values(number), number * within + cells(number)
+        counts = jnp.asarray(inside)[number].reshape(-1, *(1,) * (value.ndim - axis - 2))
+        larger = counts & ((cell < 0) | ~((seen <= value) | jnp.isnan(value)))
+        return jnp.where(larger, seen, value), jnp.where(larger, own.astype(cell.dtype), cell)
 
-    shape = (*value.shape[:axis], places, *value.shape[axis + 1 :])
-    return lax.fori_loop(0, size, see, (jnp.full(shape, -np.inf, value.dtype), jnp.full(shape, -1, jnp.int32)))
+    like = jax.eval_shape(values, 0)
+    return lax.fori_loop(
+        0, len(inside), see, (jnp.full_like(like, lowest(like.dtype)), jnp.full(like.shape, -1, cell.dtype))
+    )
+
+
+def _sums(x: jax.Array, window: Window) -> jax.Array:
+    """The sum of each window's values."""
+    if math.prod(window.size) <= FEW:
+        return _sum(window.taps(x))
+    for axis in reversed(range(len(window.size))):
+        seen = window.along(axis).seen_by(x, axis + 1)
+        x = lax.fori_loop(1, window.size[axis], lambda number, total: total + seen(number), seen(0))  # noqa: B023
+    return x
 
 
 def held(cell: jax.Array, x: jax.Array, window: Window) -> jax.Array:
@@ -129,6 +133,9 @@ def given_back(dy: jax.Array, cell: jax.Array | None, lengths: tuple[int, ...], 
         at = jnp.arange(batch)[:, None, None], _in_line(pixels), jnp.arange(channels)
         zeros = jnp.zeros((batch, math.prod(lengths), channels), dy.dtype)
         return zeros.at[at].add(_in_line(own), mode="drop").reshape(batch, *lengths, channels)
+    if math.prod(window.size) > FEW:
+        x = jnp.zeros((len(dy), *lengths, dy.shape[-1]), dy.dtype)
+        return jax.vjp(partial(_sums, window=window), x)[1](dy)[0]
     parts = (dy if cell is None else jnp.where(cell == number, dy, 0) for number in range(math.prod(window.size)))
     return _sum(window.untap(part, at, lengths) for part, at in zip(parts, window.cells(), strict=True))
 
@@ -159,9 +166,10 @@ def _in_line(images: jax.Array) -> jax.Array:
     return images.reshape(len(images), math.prod(images.shape[1:-1]), images.shape[-1])
 
 
-def _counts(dtype: Any, lengths: tuple[int, ...], window: Window) -> jax.Array:
+def _counts(dtype: Any, lengths: tuple[int, ...], window: Window) -> np.ndarray:
     """How many of a window's cells lie on the input rather than on padding, at each place: (*places, 1)."""
-    return _sum(window.taps(jnp.ones((1, *lengths, 1), dtype)))[0]
+    along = [window.along(axis).inside(length).sum(axis=0) for axis, length in enumerate(lengths)]
+    return np.expand_dims(reduce(np.multiply.outer, along), -1).astype(dtype)
 
 
 def _sum(parts: Iterable[jax.Array]) -> jax.Array:
@@ -180,12 +188,12 @@ def _reduce(x: jax.Array, start: float, operation: Any, window: Window) -> jax.A
     )
 
 
-def _either(name: str, form: Callable, window: Window) -> Callable:
+def _either(name: str, form: Callable, window: Window, also: Any) -> Callable:
     """The form, or the native kernel that computes it."""
     if math.prod(window.size) > BYTE:
         return form
     call = lambda *arrays: _call(name, window, jax.eval_shape(form, *arrays), *arrays)  # noqa: E731
-    return lambda *arrays: native.either(call, form, *arrays, also=jnp.uint8)
+    return lambda *arrays: native.either(call, form, *arrays, also=also)
 
 
 def _call(name: str, window: Window, results: Any, *arrays: jax.Array) -> Any:

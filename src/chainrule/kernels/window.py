@@ -1,11 +1,12 @@
 """Windows that move over the axes between the batch and the channels."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 
@@ -19,11 +20,7 @@ class Window(NamedTuple):
 
     def places(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
         """How many places the window has along each axis of these lengths."""
-        reach = [(size - 1) * dilation + 1 for size, dilation in zip(self.size, self.dilation, strict=True)]
-        return tuple(
-            (length + low + high - far) // stride + 1
-            for length, far, stride, (low, high) in zip(lengths, reach, self.stride, self.pads, strict=True)
-        )
+        return tuple(self.along(axis).places(length) for axis, length in enumerate(lengths))
 
     @property
     def side_by_side(self) -> bool:
@@ -41,6 +38,10 @@ class Window(NamedTuple):
     def numbers(self) -> tuple[int, ...]:
         """What the native kernels are told besides the shapes: strides, dilations, and the padding before the input."""
         return (*self.stride, *self.dilation, *(low for low, _ in self.pads))
+
+    def along(self, axis: int) -> "Along":
+        """What it is along one axis."""
+        return Along(self.size[axis], self.stride[axis], self.dilation[axis], *self.pads[axis])
 
     def cells(self) -> Iterator[tuple[int, ...]]:
         """The places within the window, in the order of `taps`."""
@@ -63,3 +64,34 @@ class Window(NamedTuple):
             end = start + (seen.shape[axis + 1] - 1) * self.stride[axis] + 1
             config.append((start, length - end, self.stride[axis] - 1))
         return lax.pad(seen, jnp.zeros((), seen.dtype), [*config, (0, 0, 0)])
+
+
+class Along(NamedTuple):
+    """A window along one axis: its size, stride, dilation and padding before and behind."""
+
+    size: int
+    stride: int
+    dilation: int
+    low: int
+    high: int
+
+    def places(self, length: int) -> int:
+        """How many places it has along an axis of this length."""
+        return (length + self.low + self.high - (self.size - 1) * self.dilation - 1) // self.stride + 1
+
+    def inside(self, length: int) -> np.ndarray:
+        """Whether each cell lies on the axis rather than on padding at each place: (cells, places)."""
+        cell, place = np.ogrid[: self.size, : self.places(length)]
+        at = place * self.stride + cell * self.dilation - self.low
+        return (at >= 0) & (at < length)
+
+    def seen_by(self, x: jax.Array, axis: int, fill: Any = 0) -> Callable[[Any], jax.Array]:
+        """A function from a cell's number, which a loop may count, to what that cell sees of this axis."""
+        pads = [(self.low, self.high) if own == axis else (0, 0) for own in range(x.ndim)]
+        padded, reach = jnp.pad(x, pads, constant_values=fill), (self.places(x.shape[axis]) - 1) * self.stride + 1
+
+        def seen(cell: Any) -> jax.Array:
+            part = lax.dynamic_slice_in_dim(padded, cell * self.dilation, reach, axis)
+            return lax.slice_in_dim(part, 0, None, self.stride, axis)
+
+        return seen
