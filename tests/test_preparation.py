@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from chainrule.errors import ChainruleError
 from chainrule.layer import Masked
 from chainrule.preparation import Preparation
-from chainrule.roles import Roles
 from chainrule.table import Table, is_blank, label, meaning
 
 finite = st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: round(value, 6))
@@ -134,20 +133,9 @@ def test_the_task_is_found(target, task, classes):
     assert (preparation.task, preparation.classes) == (task, classes)
 
 
-def test_whole_numbers_of_many_values_are_regressed():
-    assert Roles.of({"a": range(80), "b": np.arange(80) % 20}).task == "classification"
-    assert Roles.of({"a": range(80), "b": np.arange(80) % 21}).task == "regression"
-
-
 def test_the_task_can_be_said():
     assert Preparation.fit(people(), task="classification").classes == ("1.5", "2", "2.5", "4")
     assert Preparation.fit(people(), target="age", task="regression").restore([[0.0]]).tolist() == [[35.0]]
-
-
-def test_the_target_is_found_or_said():
-    assert (Roles.of(people()).target, Roles.of(people()).guessed) == ("pay", True)
-    assert Roles.of(people(target=[1, 2, 3, 4], last=[1, 2, 3, 4])).target == "target"
-    assert Roles.of(people(), target="age").guessed is False
 
 
 def test_columns_can_be_dropped_or_text():
@@ -625,58 +613,6 @@ def test_blank_texts():
     )
     assert Preparation.fit(blank, words="verse", missing="median").inputs(blank)[0].tolist() == [1, 0, 0, 0]
     assert Preparation.fit(blank, words="verse", missing="drop").complete(blank).rows == 3
-
-
-def free_text(cell: str, rows: int = 101, distinct: int = 101) -> dict:
-    return {"text": [cell.format(row % distinct) for row in range(rows)], "y": np.arange(rows) % 2}
-
-
-@pytest.mark.parametrize(
-    ("table", "choices", "tokens"),
-    [
-        (free_text("take {} steps"), {}, "words"),
-        (free_text("name {}"), {}, "characters"),
-        (free_text("name {}", 100, 100), {}, None),
-        (free_text("name {}", 201), {}, "characters"),
-        (free_text("name {}", 202), {}, None),
-        (free_text("name {}"), {"text": "text"}, None),
-        (free_text("name {}"), {"words": "text"}, "words"),
-        (free_text("take {} steps"), {"characters": "text"}, "characters"),
-        (free_text("{}"), {"characters": "text"}, "characters"),
-        ({**free_text("name {}"), "x": range(101)}, {"target": "y"}, None),
-        ({"x": range(101), **free_text("name {}")}, {"target": "text", "drop": "y"}, None),
-    ],
-)
-def test_free_text_is_found_or_said(table, choices, tokens):
-    assert Roles.of(table, **choices).tokens == tokens
-
-
-@pytest.mark.parametrize(
-    ("choices", "message"),
-    [
-        (
-            {"words": "city"},
-            "people: column 'city' holds words and can't go beside other inputs: age. "
-            "Read it as one value a row, or choose drop=['age'].",
-        ),
-        ({"characters": "pay"}, "people: column 'pay' is no input. Leave it out of characters."),
-        ({"words": "city", "drop": "city"}, "people: column 'city' is no input. Leave it out of words."),
-        (
-            {"words": "city", "characters": "city"},
-            "people: column 'city' can be read in one way only, not by words and characters. Choose one.",
-        ),
-        (
-            {"words": "city", "text": "city"},
-            "people: column 'city' can be read in one way only, not by text and words. Choose one.",
-        ),
-        (
-            {"words": "town"},
-            "people: there is no column 'town'. The columns are age, city, pay.",
-        ),
-    ],
-)
-def test_tokens_refuse(choices, message):
-    assert refusal(Roles.of, people(), **choices) == message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+
+from chainrule.errors import ChainruleError
+from chainrule.roles import Roles
+from chainrule.table import Table
+
+
+def refusal(action, *arguments, **options) -> str:
+    with pytest.raises(ChainruleError) as caught:
+        action(*arguments, **options)
+    return str(caught.value)
+
+
+def people(**columns) -> Table:
+    return Table(
+        {"age": [20, 30, 40, 50], "city": ["Rome", "Oslo", "Rome", "Bonn"], "pay": [1.5, 2, 2.5, 4], **columns},
+        "people",
+    )
+
+
+def test_whole_numbers_of_many_values_are_regressed():
+    assert Roles.of({"a": range(80), "b": np.arange(80) % 20}).task == "classification"
+    assert Roles.of({"a": range(80), "b": np.arange(80) % 21}).task == "regression"
+
+
+def test_the_target_is_found_or_said():
+    assert (Roles.of(people()).target, Roles.of(people()).guessed) == ("pay", True)
+    assert Roles.of(people(target=[1, 2, 3, 4], last=[1, 2, 3, 4])).target == "target"
+    assert Roles.of(people(), target="age").guessed is False
+
+
+def free_text(cell: str, rows: int = 101, distinct: int = 101) -> dict:
+    return {"text": [cell.format(row % distinct) for row in range(rows)], "y": np.arange(rows) % 2}
+
+
+@pytest.mark.parametrize(
+    ("table", "choices", "tokens"),
+    [
+        (free_text("take {} steps"), {}, "words"),
+        (free_text("name {}"), {}, "characters"),
+        (free_text("name {}", 100, 100), {}, None),
+        (free_text("name {}", 201), {}, "characters"),
+        (free_text("name {}", 202), {}, None),
+        (free_text("name {}"), {"text": "text"}, None),
+        (free_text("name {}"), {"words": "text"}, "words"),
+        (free_text("take {} steps"), {"characters": "text"}, "characters"),
+        (free_text("{}"), {"characters": "text"}, "characters"),
+        ({**free_text("name {}"), "x": range(101)}, {"target": "y"}, None),
+        ({"x": range(101), **free_text("name {}")}, {"target": "text", "drop": "y"}, None),
+    ],
+)
+def test_free_text_is_found_or_said(table, choices, tokens):
+    assert Roles.of(table, **choices).tokens == tokens
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        (
+            {"words": "city"},
+            "people: column 'city' holds words and can't go beside other inputs: age. "
+            "Read it as one value a row, or choose drop=['age'].",
+        ),
+        ({"characters": "pay"}, "people: column 'pay' is no input. Leave it out of characters."),
+        ({"words": "city", "drop": "city"}, "people: column 'city' is no input. Leave it out of words."),
+        (
+            {"words": "city", "characters": "city"},
+            "people: column 'city' can be read in one way only, not by words and characters. Choose one.",
+        ),
+        (
+            {"words": "city", "text": "city"},
+            "people: column 'city' can be read in one way only, not by text and words. Choose one.",
+        ),
+        (
+            {"words": "town"},
+            "people: there is no column 'town'. The columns are age, city, pay.",
+        ),
+    ],
+)
+def test_tokens_refuse(choices, message):
+    assert refusal(Roles.of, people(), **choices) == message
+
+
+def test_what_was_said_of_dates_goes_with_them():
+    table = people(born=["1/2/1990", "13/2/1990", "3/4/1991", "5/6/1992"])
+    roles = Roles.of(table, target="pay")
+    assert (roles.dates, roles.day_first, roles.order("born"), roles.order("age")) == (
+        ("born",),
+        ("born",),
+        "day",
+        None,
+    )
+    assert Roles.of(table, target="pay", month_first="born", drop="born").inputs == ("age", "city")
+
+
+def test_an_order_is_an_input_and_a_group_is_none():
+    roles = Roles.of(people(), order_by="age", group="city")
+    assert (roles.inputs, roles.text, roles.order_by, roles.group) == (("age",), ("city",), "age", "city")
+
+
+def test_a_table_without_rows_has_no_roles():
+    assert refusal(Roles.of, {"a": [], "b": []}) == "the data: has no rows. Give rows of data."
+    assert refusal(Roles.of(people()).complete, people().take(np.array([], int))) == (
+        "people: has no rows. Give rows of data."
+    )
