@@ -246,3 +246,26 @@ def test_several_targets(run, here):
     assert float(figures[-1]) > 0.9
     (here / "new.csv").write_text("a,b\n1,2\n")
     assert len(run("predict run new.csv").out.splitlines()) == 2
+
+
+def test_texts_that_a_spreadsheet_would_compute(run, here):
+    rows = [f"{n},{('=1+1', '-3', '@x')[n % 3]},+{n}a\n" for n in range(30)]
+    (here / "odd.csv").write_text("n,kind,tag\n" + "".join(rows))
+    said = run(
+        'train odd.csv --target kind --text kind --drop tag --network "Dense(3) >> Softmax()" --epochs 1 --out run'
+    )
+    assert said.code == 0
+    plain = run("predict run odd.csv --keep tag --probabilities")
+    assert plain.code == 0
+    answers = [line.split(",") for line in plain.out.splitlines()]
+    assert answers[0] == ["tag", "kind", "p(-3)", "p(=1+1)", "p(@x)"]
+    assert {row[1] for row in answers[1:]} <= {"=1+1", "-3", "@x"}
+    computed = 30 + sum(row[1] in ("=1+1", "@x") for row in answers[1:])
+    assert (
+        plain.err == f"note: a spreadsheet would compute {computed} texts such as '+0a'. For one, add --spreadsheet.\n"
+    )
+    guarded = run("predict run odd.csv --keep tag --probabilities --spreadsheet")
+    assert (guarded.code, guarded.err) == (0, "")
+    for row, shown in zip(answers[1:], guarded.out.splitlines()[1:], strict=True):
+        kind = row[1] if row[1] == "-3" else f"'{row[1]}"
+        assert shown.split(",")[:2] == [f"'{row[0]}", kind]

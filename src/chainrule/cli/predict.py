@@ -1,5 +1,6 @@
 """`chainrule predict`: what a trained model says of rows."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,6 +28,9 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="A column for each class's probability too.")
     ] = False,
+    spreadsheet: Annotated[
+        bool, typer.Option("--spreadsheet", help="An apostrophe before texts such as =1+1, which it would compute.")
+    ] = False,
     separator: Separator = None,
     decimal: Decimal = None,
     header: Header = None,
@@ -40,7 +44,8 @@ def predict(
     from chainrule.cli.folder import written
     from chainrule.cli.raw import answerable, load_for_rows, read_rows
     from chainrule.columns import texts
-    from chainrule.data import typed, writer
+    from chainrule.data import computed, for_spreadsheets, typed, writer
+    from chainrule.data.writing import DELIMITED
     from chainrule.files import check_output, write_whole
     from chainrule.table import check_column
 
@@ -58,8 +63,13 @@ def predict(
     answers = _answers(trained, table if whole.all() else table.take(whole), probabilities)
     for name in kept.keys() & answers.keys():
         raise ChainruleError(f"--keep {name}: a column of the answers has that name. Rename it in {data}.")
-    content = write(kept | {name: _in_place(cells, whole) for name, cells in answers.items()})
+    columns = kept | {name: _in_place(cells, whole) for name, cells in answers.items()}
+    content = write(for_spreadsheets(columns) if spreadsheet else columns)
     reading.say(table)
+    if not spreadsheet and Path(out or "").suffix.lower() in DELIMITED and (found := computed(columns)):
+        output.note(
+            f"a spreadsheet would compute {len(found):,} texts such as {found[0]!r}. For one, add --spreadsheet."
+        )
     if not whole.all():
         output.note(f"{(~whole).sum():,} rows have blank cells, which training left out: their answers are blank.")
     if out is None:

@@ -7,8 +7,16 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeGuard
 
+from chainrule.columns import as_number
 from chainrule.errors import ChainruleError
+
+DELIMITED = {"": ",", ".csv": ",", ".tsv": "\t"}
+"""What stands between the cells of a file that spreadsheets open, by its ending."""
+
+COMPUTED = tuple("=+-@\t\r")
+"""What a text begins with that a spreadsheet computes; a number is none."""
 
 Cell = str | float | int | None
 Columns = Mapping[str, Sequence[Cell]]
@@ -46,6 +54,29 @@ def typed(texts: Sequence[str | None]) -> Sequence[Cell]:
     return texts
 
 
+def computed(columns: Columns) -> list[str]:
+    """The texts, names of columns included, that a spreadsheet would compute rather than show.
+
+    >>> computed({"kind": ["=1+1", "1+1", None], "-a": [-1, "@x", "-2.5"]})
+    ['=1+1', '-a', '@x']
+    """
+    return [cell for name, cells in columns.items() for cell in (name, *cells) if _is_computed(cell)]
+
+
+def for_spreadsheets(columns: Columns) -> Columns:
+    """The same columns with an apostrophe before such texts, so that a spreadsheet shows them.
+
+    >>> for_spreadsheets({"kind": ["=1+1", "rose"], "size": [-1, None]})
+    {'kind': ["'=1+1", 'rose'], 'size': [-1, None]}
+    """
+    shown = lambda cell: f"'{cell}" if _is_computed(cell) else cell  # noqa: E731
+    return {shown(name): list(map(shown, cells)) for name, cells in columns.items()}
+
+
+def _is_computed(cell: Cell) -> TypeGuard[str]:
+    return isinstance(cell, str) and cell.startswith(COMPUTED) and as_number(cell) is None
+
+
 def _delimited(delimiter: str, columns: Columns) -> bytes:
     text = io.StringIO()
     rows = csv.writer(text, delimiter=delimiter, lineterminator="\n")
@@ -69,9 +100,7 @@ def _parquet(columns: Columns) -> bytes:
 
 
 FORMATS: dict[str, Callable[[Columns], bytes]] = {
-    "": partial(_delimited, ","),
-    ".csv": partial(_delimited, ","),
-    ".tsv": partial(_delimited, "\t"),
+    **{ending: partial(_delimited, delimiter) for ending, delimiter in DELIMITED.items()},
     ".parquet": _parquet,
     ".jsonl": _json_lines,
 }
