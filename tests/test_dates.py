@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.dates import Date, order_of, parse_time, read_times
+from chainrule.dates import Date, are_times, first_of, parse_time, read_times
 from chainrule.errors import ChainruleError
 from chainrule.preparation import Preparation
 from chainrule.roles import Roles
@@ -79,6 +79,9 @@ def test_zones_move_the_moment_but_not_the_clock(moment, minutes):
         "1/2/2020",
         "2009/10",
         "1.2.10",
+        "18991231",
+        "20200230",
+        "123456789",
         "25:00",
         "13:30 PM",
         "0:30 am",
@@ -98,6 +101,8 @@ def test_more_forms():
     assert parse_time("2020-03") == parse_time("March 2020") == parse_time("1 Mar 2020")
     assert parse_time("12/31/99", "month") == parse_time("1999-12-31")
     assert parse_time("31/12/68", "day") == parse_time("2068-12-31")
+    assert parse_time("20141013T103000") == parse_time("2014-10-13 10:30")
+    assert parse_time("01.02.20 10:30") == parse_time("2020-02-01 10:30")
     assert parse_time("12:30 am") == (1 / 48, 1 / 48)
     assert parse_time(" 2020-01-01 3:30 PM ") == parse_time("2020-01-01T15:30")
 
@@ -113,7 +118,7 @@ def test_more_forms():
     ],
 )
 def test_the_order_is_that_of_the_whole_column(texts, order):
-    assert order_of(texts) == order
+    assert first_of(texts) == order
 
 
 def test_the_features():
@@ -179,6 +184,25 @@ def test_times_of_pandas_numpy_and_python_are_the_same():
     ):
         np.testing.assert_array_equal(preparation.inputs({"when": same}), expected)
     assert Roles.of({"when": [dt.date(2024, 1, 5), dt.date(2024, 1, 6)], "y": [1.5, 2.5]}).dates == ("when",)
+
+
+@given(st.lists(st.dates(dt.date(1900, 1, 1), dt.date(2099, 12, 31)), min_size=2, max_size=9))
+def test_whole_numbers_may_be_dates(dates):
+    numbers = [float(f"{day:%Y%m%d}") for day in dates]
+    data = table(*numbers, None)
+    preparation = Preparation.fit(data, missing="median")
+    assert preparation.roles.dates == ("when",)
+    np.testing.assert_array_equal(
+        preparation.inputs({"when": numbers}), preparation.inputs({"when": [day.isoformat() for day in dates]})
+    )
+    np.testing.assert_array_equal(
+        preparation.inputs({"when": [*map(int, numbers)]}), preparation.inputs({"when": dates})
+    )
+
+
+def test_other_whole_numbers_are_none():
+    for numbers in ([20200101, 20200230], [20200101.5], [20000000.0], [np.nan], [18991231], [2020.0]):
+        assert not are_times(np.array(numbers, float))
 
 
 def test_blank_times():

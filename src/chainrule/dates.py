@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.records import require
-from chainrule.table import Table, blanks
+from chainrule.table import Table, blank_rows, blanks, label
 
 Order = Literal["year", "day", "month"]
 Shape = tuple[int, ...]
@@ -21,6 +21,7 @@ ORDERS: tuple[Order, ...] = ("year", "day", "month")  # which comes first
 MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october")
 MONTHS += ("november", "december")
 EPOCH = date(1970, 1, 1).toordinal()
+FIRST, LAST = 19000101, 20991231  # the dates that whole numbers may be
 ENOUGH = 1000  # distinct texts, to tell what a column holds
 CENTURY = 69  # years of two digits from here on are of the 20th century, as in POSIX
 
@@ -31,8 +32,10 @@ _TIME = (
 )
 _WEEKDAY = r"(?:(?:Mon|Tue|Tues|Wed|Wednes|Thu|Thur|Thurs|Fri|Sat|Satur|Sun)(?:day)?,?\s+)?"
 _NUMBERS = re.compile(
-    r"(?P<first>\d\d?)(?P<mark>[-/.])(?P<other>\d\d?)(?P=mark)(?P<year>\d{4}|(?<=/)\d\d)(?!\d)", re.ASCII
+    r"(?P<first>\d\d?)(?P<mark>[-/.])(?P<other>\d\d?)(?P=mark)(?P<year>\d{4}|(?<=/)\d\d|(?<=\d\d\.\d\d\.)\d\d)(?!\d)",
+    re.ASCII,
 )
+_COMPACT = re.compile(r"(19|20)\d{6}(T\d|$)", re.ASCII)
 _FORMS = [
     re.compile(rf"{_WEEKDAY}{form}(?:[T,\s]\s*{_TIME})?", re.ASCII)
     for form in (
@@ -64,6 +67,8 @@ def parse_time(text: str, order: Order = "year") -> tuple[float, float] | None:
                 return _days(datetime.fromisoformat(text))
             except ValueError:
                 pass
+        if _COMPACT.match(text):
+            return _days(datetime.fromisoformat(text))
         for form in _FORMS:
             if found := form.fullmatch(text):
                 return _moment(found.groupdict(), order)
@@ -72,12 +77,17 @@ def parse_time(text: str, order: Order = "year") -> tuple[float, float] | None:
     return None
 
 
-def order_of(texts: Iterable[str]) -> Order | None:
+def order_of(values: np.ndarray) -> Order | None:
+    """Which comes first in the dates of a table's column; None where that is left open."""
+    return first_of(values[~blanks(values)]) if values.dtype.kind == "O" else "year"
+
+
+def first_of(texts: Iterable[str]) -> Order | None:
     """Which comes first in the dates of a column, by all of it; None where each may be day/month or month/day.
 
     Between points, the day comes first in any case.
 
-    >>> order_of(["3/4/2020", "13/4/2020"]), order_of(["3/4/2020", "4/13/2020"]), order_of(["3/4/2020"])
+    >>> first_of(["3/4/2020", "13/4/2020"]), first_of(["3/4/2020", "4/13/2020"]), first_of(["3/4/2020"])
     ('day', 'month', None)
     """
     days = months = either = 0
@@ -95,10 +105,20 @@ def read_times(texts: np.ndarray, order: Order) -> np.ndarray:
     return np.array([known[text] for text in texts], np.float64).reshape(len(texts), 2)
 
 
-def are_times(texts: np.ndarray) -> bool:
-    """Whether most of a column's known cells spell times, as far as its first distinct ones tell."""
-    counts = Counter(texts[~blanks(texts)])
-    order, first = order_of(counts) or "day", dict(islice(counts.items(), ENOUGH))
+def are_times(values: np.ndarray) -> bool:
+    """Whether most known cells of a table's column spell times, as far as the first distinct ones tell.
+
+    Numbers do where all of them are dates such as 20200131.
+
+    >>> are_times(np.array([20200131.0, 20200201.0])), are_times(np.array([20200131.0, 20200230.0]))
+    (True, False)
+    """
+    known = values[~blanks(values)]
+    if known.dtype.kind != "O":
+        dates = known.ndim == 1 and len(known) > 0 and bool(((known >= FIRST) & (known <= LAST)).all())
+        return dates and all(parse_time(label(number)) for number in np.unique(known)[:ENOUGH])
+    counts = Counter(known)
+    order, first = first_of(counts) or "day", dict(islice(counts.items(), ENOUGH))
     return 2 * sum(count for text, count in first.items() if parse_time(text, order)) > sum(first.values())
 
 
@@ -109,8 +129,8 @@ def times(table: Table, name: str, order: Order, **choices: Any) -> np.ndarray:
         ChainruleError: for a cell that spells no time; some choices may let it stay.
     """
     values = table[name]
-    read = read_times(values, order) if values.dtype.kind == "O" else np.full((table.rows, 2), np.nan)
-    wrong = np.isnan(read[:, 0]) & ~blanks(values).reshape(table.rows, -1).any(axis=1)
+    read = read_times(_spelt(values), order) if values.ndim == 1 else np.full((table.rows, 2), np.nan)
+    wrong = np.isnan(read[:, 0]) & ~blank_rows(values)
     if wrong.any():
         row = int(wrong.argmax())
         form = {"year": "2020-01-31", "day": "31/1/2020", "month": "1/31/2020"}[order]
@@ -120,6 +140,16 @@ def times(table: Table, name: str, order: Order, **choices: Any) -> np.ndarray:
             **choices,
         )
     return read
+
+
+def _spelt(values: np.ndarray) -> np.ndarray:
+    """A column's texts; whole numbers are without a point."""
+    if values.dtype.kind == "O":
+        return values
+    texts = np.array([None] * len(values), dtype=object)
+    known = ~blanks(values)
+    texts[known] = [label(number) for number in values[known]]
+    return texts
 
 
 def _moment(said: dict[str, str | None], order: Order) -> tuple[float, float] | None:

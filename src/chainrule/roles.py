@@ -145,8 +145,8 @@ class Roles:
         order = dict.fromkeys(day_first, "day") | dict.fromkeys(month_first, "month")
         said_kinds = {*text, *order}
         for name in (*inputs, *([] if order_by is None else [order_by])):
-            if name not in said_kinds and _is_time(table, name):
-                order[name] = order_of(_known(table[name])) or "day"
+            if name not in said_kinds and are_times(table[name]):
+                order[name] = order_of(table[name]) or "day"
         task = _task(table, targets, task)
         if len(inputs) == 1 and inputs[0] not in (*text, *order) and is_text(table[inputs[0]]):
             tokens = _found_tokens(table[inputs[0]])
@@ -277,7 +277,7 @@ def _guess(table: Table, kept: list[str]) -> str:
     if better is None or not _is_free(table[last]):
         return last
     distinct = len(set(table[last]) - {None})
-    held = "times" if _is_time(table, last) else f"text with {distinct:,} distinct values"
+    held = "times" if are_times(table[last]) else f"text with {distinct:,} distinct values"
     raise ChainruleError(
         f"{table.name}: the last column, {last!r}, holds {held}, which is no class to predict. Name the target",
         target=better,
@@ -295,10 +295,6 @@ def _is_free(values: np.ndarray) -> bool:
 def _known(texts: np.ndarray) -> np.ndarray:
     """A column's texts without the blank cells."""
     return texts[~blanks(texts)]
-
-
-def _is_time(table: Table, name: str) -> bool:
-    return is_text(table[name]) and are_times(table[name])
 
 
 def _said_tokens(table: Table, inputs: tuple[str, ...], words: tuple, characters: tuple) -> Unit | None:
@@ -357,8 +353,8 @@ def _check_read_once(table: Table, **ways: tuple[str, ...]) -> None:
 
 def _check_order(table: Table, name: str) -> None:
     """Refuse a column of dates all of which leave open what comes first."""
-    known = _known(table[name])
-    if order_of(known) is None:
+    if order_of(table[name]) is None:
+        known = _known(table[name])
         raise ChainruleError(
             f"{table.name}: column {name!r} holds dates such as {known[0]!r}, each of which may be day/month or "
             f"month/day. Write the year first, choose month_first",
