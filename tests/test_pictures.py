@@ -64,3 +64,10 @@ def test_the_same_results_give_the_same_bytes():
     assert pictures.confusion(np.eye(2), ("a", "b")) == pictures.confusion(np.eye(2), ("a", "b"))
     history = History(WAYS["both"])
     assert pictures.curves(history) == pictures.curves(history)
+
+
+def test_a_small_count_is_shaded_and_none_is_not():
+    counts = np.array([[990.0, 10, 0], [1, 999, 0], [0, 0, 0]])
+    shade = pictures.shades(counts)
+    assert ((shade > 0.08) == (counts > 0)).all()
+    assert shade.max() <= 1

@@ -97,11 +97,18 @@ class Formula(ABC):  # noqa: B024
                 words.append(f"{field.name}={notation(value)}")
         return f"{type(self).__name__}({', '.join(words)})"
 
+    def _repr_html_(self) -> str | None:
+        """Its mathematics, for a notebook, as MathML; None where it has none."""
+        try:
+            return import_module("chainrule.textbook.notebook").formula(self)
+        except Exception:  # a notebook then shows the notation
+            return None
+
     def _repr_latex_(self) -> str | None:
-        """Its mathematics, for a notebook; None where it has none."""
+        """The same in LaTeX, for a notebook that becomes a paper."""
         try:
             return import_module("chainrule.textbook.notebook").mathematics(self)
-        except Exception:  # a notebook then shows the notation
+        except Exception:
             return None
 
     @classmethod

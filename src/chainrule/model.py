@@ -233,6 +233,13 @@ class Summary(tuple[SummaryRow, ...]):
         first, second, third = (max(map(len, column)) for column in zip(*cells, strict=True))
         return "\n".join(f"{a:<{first}}  {b:>{second}}  {c:>{third}}" for a, b, c in cells)
 
+    def _repr_html_(self) -> str | None:
+        """The same as a table, for a notebook."""
+        try:
+            return import_module("chainrule.textbook.notebook").summary(self)
+        except Exception:  # a notebook then shows the rows
+            return None
+
 
 def summary(network: Layer, shape: Shape) -> Summary:
     """A row for each layer: its notation, output shape and number of parameters.

@@ -39,8 +39,8 @@ def confusion(matrix: np.ndarray, classes: tuple[Any, ...]) -> bytes:
     """A confusion matrix: a row for each expected class, a column for each predicted one."""
     size = min(max(3.6, 0.55 * len(classes) + 1.8), 14)
     figure, (axis,) = canvas(1, (size, size))
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    shade = shades(matrix)
+    axis.imshow(shade, cmap="Blues", vmin=0, vmax=1)
     places, names = range(len(classes)), [_words(name) for name in classes]
     long = max(map(len, names)) > 3
     axis.set_xticks(places, names, rotation=45 if long else 0, ha="right" if long else "center")
@@ -49,13 +49,22 @@ def confusion(matrix: np.ndarray, classes: tuple[Any, ...]) -> bytes:
         for row in places:
             for column in places:
                 if matrix[row, column]:
-                    colour = "white" if share[row, column] > 0.5 else INK
+                    colour = "white" if shade[row, column] > 0.6 else INK
                     axis.text(
                         column, row, f"{matrix[row, column]:g}", ha="center", va="center", color=colour, fontsize=9
                     )
     axis.set(xlabel="predicted", ylabel="expected", title=f"{np.trace(matrix):g} of {matrix.sum():g} right")
     axis.grid(False)
     return png(figure)
+
+
+def shades(matrix: np.ndarray) -> np.ndarray:
+    """How dark each count is drawn, 0 to 1: by its share of the row, raised so that one in a thousand can be seen.
+
+    >>> shades(np.array([[999, 1], [0, 5]])).round(2).tolist()
+    [[1.0, 0.09], [0.0, 1.0]]
+    """
+    return (matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)) ** 0.35
 
 
 def predictions(predicted: np.ndarray, expected: np.ndarray, targets: Sequence[str]) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 from chainrule import fit
 from chainrule.activations import ELU, ReLU, Softmax
 from chainrule.layers import Dense
-from chainrule.optimizers import Adam, GradientDescent
+from chainrule.optimizers import Adam, ClipNorm, GradientDescent
 from chainrule.textbook import notebook
 from chainrule.textbook.equations import aligned, equations
 
@@ -57,10 +57,42 @@ def test_what_can_t_be_shown_is_left_to_the_notation(model, monkeypatch):
     def fail(*_):
         raise RuntimeError
 
-    for name in ("mathematics", "network", "model"):
+    for name in ("formula", "mathematics", "network", "model", "summary"):
         monkeypatch.setattr(notebook, name, fail)
-    assert ELU()._repr_latex_() is (Dense(3) >> ReLU())._repr_html_() is model._repr_html_() is None
+    assert ELU()._repr_html_() is ELU()._repr_latex_() is (Dense(3) >> ReLU())._repr_html_() is None
+    assert model._repr_html_() is model.summary()._repr_html_() is None
 
 
 def test_a_population_has_letters_for_its_numbers():
     assert ELU(np.array([1.0, 2.0]))._repr_latex_() == rf"$\displaystyle {aligned(equations(ELU))}$"  # type: ignore[arg-type]
+
+
+def equations_in(html: str) -> list[str]:
+    root = ElementTree.fromstring(html)
+    return ["".join(each.itertext()) for each in root.iter() if each.tag.endswith(("math", "code"))]
+
+
+def test_a_formula_is_mathematics_as_on_the_pages():
+    html = ELU(0.5)._repr_html_()
+    assert equations(ELU(0.5), values=True)[0].mathml() in html
+    assert equations_in(html) == ["f(x)={xfor\u00a0x>00.5(ex−1)otherwise"]
+
+
+def test_what_a_formula_is_made_of_stands_below_it():
+    html = (ClipNorm(1.0) >> GradientDescent(0.5))._repr_html_()
+    assert equations_in(html) == [
+        *("g←clipping(g)", "θ←optimizer(θ,g)"),
+        *("ClipNorm(max_norm=1.0)", "g←gmin(1,1∑jgj2)"),
+        *("GradientDescent(learning_rate=0.5)", "θ←θ−0.5g"),
+    ]
+
+
+def test_a_summary_is_a_table(model):
+    assert table(model.summary()._repr_html_()) == [
+        ["layer", "output", "parameters"],
+        ["Dense(3)", "3", "6"],
+        ["ELU(alpha=1.0)", "3", "0"],
+        ["Dense(2)", "2", "8"],
+        ["Softmax()", "2", "0"],
+        ["", "", "14"],
+    ]

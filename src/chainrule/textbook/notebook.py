@@ -5,8 +5,13 @@ from html import escape
 
 from chainrule.formula import Formula
 from chainrule.layer import Chain
-from chainrule.model import Model
+from chainrule.model import Model, Summary
 from chainrule.textbook.equations import aligned, equations
+from chainrule.textbook.page import parts_of
+
+
+ROW = "width: max-content; padding: 0.35em 0"
+"""Of an equation: on the left, apart from the next."""
 
 
 def mathematics(formula: Formula) -> str:
@@ -19,6 +24,11 @@ def mathematics(formula: Formula) -> str:
     return rf"$\displaystyle {aligned(equations(formula, values=True))}$"
 
 
+def formula(shown: Formula) -> str:
+    """A formula with its numbers, as MathML, and those that it is made of below it."""
+    return f"<div>{_equations(shown)}</div>"
+
+
 def network(chain: Chain) -> str:
     """A table with a row for each layer: its notation and its mathematics."""
     return _table(("layer", "formula"), [(_code(layer), _equations(layer)) for layer in chain.layers])
@@ -26,15 +36,29 @@ def network(chain: Chain) -> str:
 
 def model(trained: Model) -> str:
     """A table of the layers with shapes and numbers of parameters, and the learning curves."""
-    rows = trained.summary()
-    cells = [
-        (_code(layer), _equations(layer), " × ".join(map(str, row.output_shape)), f"{row.parameters:,}")
-        for layer, row in zip(trained.network.layers, rows, strict=True)
+    head, *rows, total = _cells(trained.summary())
+    shown = ["formula", *map(_equations, trained.network.layers), ""]
+    head, *cells = [
+        (name, equation, *rest) for (name, *rest), equation in zip((head, *rows, total), shown, strict=True)
     ]
-    cells.append(("", "", "", f"{sum(row.parameters for row in rows):,}"))
     terms = (("cost", trained.cost), ("regularizer", trained.regularizer))
     said = ", ".join(f"{name} <code>{escape(str(term))}</code>" for name, term in terms if term is not None)
-    return _table(("layer", "formula", "output", "parameters"), cells) + f"<p>{said}</p>" + _curves(trained)
+    return _table(head, cells) + f"<p>{said}</p>" + _curves(trained)
+
+
+def summary(rows: Summary) -> str:
+    """A table of the layers with shapes and numbers of parameters."""
+    head, *cells = _cells(rows)
+    return _table(head, cells)
+
+
+def _cells(rows: Summary) -> list[tuple[str, ...]]:
+    """A summary as HTML: names of columns, a row for each layer, and the sum."""
+    cells = [
+        (f"<code>{escape(row.layer)}</code>", " × ".join(map(str, row.output_shape)), f"{row.parameters:,}")
+        for row in rows
+    ]
+    return [("layer", "output", "parameters"), *cells, ("", "", f"{sum(row.parameters for row in rows):,}")]
 
 
 def _curves(trained: Model) -> str:
@@ -51,7 +75,10 @@ def _code(formula: Formula) -> str:
 
 
 def _equations(formula: Formula) -> str:
-    return "".join(equation.mathml() for equation in equations(formula, values=True))
+    """Its equations, and below their notation those of the formulas that it is made of."""
+    parts = "".join(f"<div>{_code(part)}</div>{_equations(part)}" for part in parts_of(formula))
+    rows = [f'<div style="{ROW}">{equation.mathml()}</div>' for equation in equations(formula, values=True)]
+    return "".join(rows) + parts
 
 
 def _table(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -81,7 +81,7 @@ meaning='minus the value that it approaches far below 0')
         equations=equations(formula, values),
         derivatives=derivatives(formula, values),
         plots={name: braille(curve) for name, curve in curves(example).items()} if example else {},
-        parts={repr(part): equations(part, values=True) for part in _parts(formula)},
+        parts={repr(part): equations(part, values=True) for part in parts_of(formula)},
         fields=[] if issubclass(kind, Chain) else _fields(kind, made),
         parameters=_parameters(kind, made),
         remarks=_remarks(kind),
@@ -99,7 +99,7 @@ def _required(kind: type[Formula]) -> list[str]:
     return [field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING]  # type: ignore[arg-type]
 
 
-def _parts(formula: type[Formula] | Formula) -> list[Formula]:
+def parts_of(formula: type[Formula] | Formula) -> list[Formula]:
     """The formulas that another one is made of, each once."""
     if isinstance(formula, type):
         return []
