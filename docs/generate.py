@@ -98,6 +98,7 @@ def section(kind: type[Formula], program: str, plots: str, measured: str) -> str
         f"({kind.__name__})=\n## {kind.__name__}",
         text(title[0]),
         mathematics([*shown.equations, *shown.derivatives]),
+        *(f"With `{setting}`:\n\n{mathematics(changed)}" for setting, changed in shown.settings.items()),
         plots,
         *(text(ours) for ours, _ in told),
         table(["field", "", "default", "allowed", "meaning"], list(map(field_row, shown.fields))),

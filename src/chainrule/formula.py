@@ -190,11 +190,12 @@ def written(formula: type[Formula]) -> str:
 
 
 class Constraint(NamedTuple):
-    """What a field allows: in words, as a test of plain values, and by examples of what it refuses."""
+    """What a field allows: in words, as a test of plain values, by what it refuses, and by its choices, if few."""
 
     expected: str
     holds: Callable[[Any], bool]
     invalid: tuple
+    choices: tuple = ()
 
 
 def constrained(default: Any, meaning: str, expected: str, holds: Callable[[Any], bool], invalid: tuple) -> Any:
@@ -241,7 +242,8 @@ def axes(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
 def one_of(*choices: Any, default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
     """One of the values named."""
     expected = "one of " + ", ".join(map(repr, choices))
-    return constrained(default, meaning, expected, lambda v: v in choices, ("?",))
+    constraint = Constraint(expected, lambda v: v in choices, ("?",), choices)
+    return dataclasses.field(default=default, metadata={"constraint": constraint, "meaning": meaning})
 
 
 def optional(field: Any) -> Any:
@@ -257,7 +259,7 @@ def constraint_of(field: dataclasses.Field) -> Constraint | None:
     if "constraint" in field.metadata:
         return field.metadata["constraint"]
     if field.type is bool:
-        return Constraint("True or False", lambda v: type(v) is bool, (0, "yes", None))
+        return Constraint("True or False", lambda v: type(v) is bool, (0, "yes", None), (True, False))
     if isinstance(field.type, type) and issubclass(field.type, Formula):
         kind = field.type
         return Constraint(f"a formula of the family {kind.__name__}", lambda v: isinstance(v, kind), (0.5, "x", None))

@@ -6,7 +6,7 @@ import pytest
 from chainrule.activations import ELU, Activation, ReLU, Softmax, Tanh
 from chainrule.costs import CrossEntropy
 from chainrule.formula import written
-from chainrule.layers import LSTM, Dense
+from chainrule.layers import GRU, LSTM, Dense
 from chainrule.optimizers import Adam, ClipNorm
 from chainrule.regularizers import L2
 from chainrule.schedules import ConstantRate, CosineDecay, OneCycle, StepDecay, Warmup
@@ -109,3 +109,12 @@ def test_a_constant_is_a_line_in_the_middle():
     assert rows[0].startswith(" 1.5 ")
     assert rows[2].startswith("−0.5 ")
     assert set(rows[1].strip()) in ({"⠒"}, {"⠤"})
+
+
+def test_what_a_setting_changes_stands_on_the_page_of_a_class():
+    found = {name: [each.text() for each in changed] for name, changed in page(GRU).settings.items()}
+    assert found["reset_after=True"] == ["n = tanh(xₜ Wₙ + r ⊙ (hₜ₋₁ Uₙ + b_U) + bₙ)"]
+    assert found["return_sequences=True"] == ["yₜ = hₜ"]
+    assert page(GRU(3, reset_after=True)).settings == {}
+    assert [*page(Dense).settings] == ["bias=False"]
+    assert page(ELU).settings == {}

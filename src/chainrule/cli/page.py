@@ -29,7 +29,7 @@ def show_page(page: Page) -> None:
         out.print(Text.assemble((page.name, "bold"), "   ", page.title))
         out.print()
         _equations(out, [*page.equations, *page.derivatives])
-        for part, equations in page.parts.items():
+        for part, equations in (page.parts | page.settings).items():
             out.print(Text(part, "bold"), soft_wrap=True)
             _equations(out, equations)
         _plots(out, page.plots)

@@ -354,7 +354,7 @@ class _Reader:
 
     def is_off(self, name: str) -> bool:
         """Whether it stands for what a setting leaves out, such as a bias."""
-        return self.values and name in self.fields and getattr(self.formula, name) is False
+        return not isinstance(self.formula, type) and name in self.fields and getattr(self.formula, name) is False
 
     def operation(self, op: ast.operator, left: Math, right: Math) -> Math:
         match op:

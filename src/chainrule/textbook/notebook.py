@@ -9,7 +9,6 @@ from chainrule.model import Model, Summary
 from chainrule.textbook.equations import aligned, equations
 from chainrule.textbook.page import parts_of
 
-
 ROW = "width: max-content; padding: 0.35em 0"
 """Of an equation: on the left, apart from the next."""
 

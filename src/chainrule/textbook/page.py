@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import inspect
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import sympy as sp
@@ -44,6 +45,7 @@ class Page(NamedTuple):
         equations, derivatives: its mathematics.
         plots: by name, rows of text.
         parts: what a formula that is made of others is made of, with the mathematics of each.
+        settings: of a class, what its mathematics becomes with settings that are not its defaults.
         fields: its hyper-parameters.
         parameters: of a layer.
         remarks: the paragraphs of its documentation.
@@ -57,6 +59,7 @@ class Page(NamedTuple):
     derivatives: list[Equation]
     plots: dict[str, list[str]]
     parts: dict[str, list[Equation]]
+    settings: dict[str, list[Equation]]
     fields: list[FieldRow]
     parameters: list[ParameterRow]
     remarks: list[str]
@@ -82,6 +85,7 @@ meaning='minus the value that it approaches far below 0')
         derivatives=derivatives(formula, values),
         plots={name: braille(curve) for name, curve in curves(example).items()} if example else {},
         parts={repr(part): equations(part, values=True) for part in parts_of(formula)},
+        settings=dict(_settings(kind)) if made is None else {},
         fields=[] if issubclass(kind, Chain) else _fields(kind, made),
         parameters=_parameters(kind, made),
         remarks=_remarks(kind),
@@ -106,6 +110,20 @@ def parts_of(formula: type[Formula] | Formula) -> list[Formula]:
     inner = [getattr(formula, name) for name in _required(type(formula))]
     found = [part for value in inner for part in (value if isinstance(value, tuple) else (value,))]
     return list(dict.fromkeys(part for part in found if isinstance(part, Formula)))
+
+
+def _settings(kind: type[Formula]) -> Iterator[tuple[str, list[Equation]]]:
+    """The equations that another value of a flag or a choice brings, where they need no numbers of other fields."""
+    with contextlib.suppress(Exception):
+        usual = equations(_symbolic(kind, None))
+        for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+            constraint = constraint_of(field)
+            for value in constraint.choices if constraint else ():
+                changed = _symbolic(kind, None)
+                object.__setattr__(changed, field.name, value)
+                new = [each for each in equations(changed) if each not in usual]
+                if new and value != field.default:
+                    yield f"{field.name}={value!r}", new
 
 
 def _fields(kind: type[Formula], made: Formula | None) -> list[FieldRow]:
