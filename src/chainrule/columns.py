@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, permutations, repeat
-from typing import Any, Literal, NoReturn, Self
+from typing import Literal, Self
 
 import numpy as np
 
@@ -15,13 +15,13 @@ from chainrule.dates import Date, Order, times
 from chainrule.errors import ChainruleError, cut, warn
 from chainrule.layer import Masked
 from chainrule.records import require
-from chainrule.table import Table, blanks, check_column, is_rounded, label, live, meaning, shortened
+from chainrule.table import Table, blanks, live, meaning, shortened
+from chainrule.values import as_number, numbers, texts
 
 Unit = Literal["words", "characters"]
 Shape = tuple[int, ...]
 
 UNITS: tuple[Unit, Unit] = ("words", "characters")
-LARGEST = np.float64(1e100)  # so that squares stay finite
 MOST_VALUES = 1000  # of a column of text
 MOST_TOKENS = 20_000  # of a vocabulary
 LONGEST = 256  # tokens of a text
@@ -68,6 +68,13 @@ class Number:
     def takes(self, shape: Shape) -> bool:
         """Whether a raw cell may have this shape; a last axis of one entry can be left out."""
         return self.shape in (shape, (*shape, 1))
+
+    def read(self, table: Table) -> np.ndarray:
+        """A table's column as such numbers; refused where it is missing, or not of the kind and shape of training."""
+        values = _in_shape(self, table)
+        if values.ndim == 3:
+            _check_whole(table, self.name, live(values).sum(axis=1))
+        return values
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Standardised float32, (rows, *shape); blank cells by their fill."""
@@ -120,6 +127,10 @@ class Category:
     def takes(self, shape: Shape) -> bool:
         """Whether a raw cell may have this shape."""
         return shape in ((), (1,))
+
+    def read(self, table: Table) -> np.ndarray:
+        """A table's column as texts; refused where it is missing, or has more than one value a row."""
+        return texts(table, self.name)
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -208,6 +219,10 @@ class Series:
         """Whether a raw cell may have this shape, of any length."""
         return len(shape) == 2 and shape[1:] == self.step.shape
 
+    def read(self, table: Table) -> np.ndarray:
+        """A table's column as such series; refused where it is missing, or not of the kind and shape of training."""
+        return _in_shape(self, table)
+
     def encode(self, values: np.ndarray) -> Masked:
         """Standardised float32, (rows, time, channels), 0 in the padding; time is as in training, or longer."""
         mask = live(values)
@@ -259,6 +274,10 @@ class Tokens:
     def takes(self, shape: Shape) -> bool:
         """Whether a raw cell may have this shape."""
         return shape in ((), (1,))
+
+    def read(self, table: Table) -> np.ndarray:
+        """A table's column as texts; refused where it is missing, or has more than one value a row."""
+        return texts(table, self.name)
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -316,76 +335,6 @@ def cells(table: Table, name: str, text: bool, unit: Unit | None = None, order: 
     return values
 
 
-def raw(table: Table, column: Column) -> np.ndarray:
-    """A table's column, as the numbers or texts that its fitted form works on.
-
-    Raises:
-        ChainruleError: for a column that is missing, or of another kind or shape than in training.
-    """
-    check_column(table, column.name)
-    if isinstance(column, Category | Tokens):
-        return texts(table, column.name)
-    if isinstance(column, Date):
-        return times(table, column.name, column.order)
-    values = numbers(table, column.name)
-    if not column.takes(values.shape[1:]):
-        raise ChainruleError(
-            f"{table.name}, column {column.name!r}: expected shape {column.shape} a row, as in training, "
-            f"got {values.shape[1:] or (1,)}."
-        )
-    if isinstance(column, Number) and values.ndim == 3:
-        _check_whole(table, column.name, live(values).sum(axis=1))
-    return values
-
-
-def is_text(values: np.ndarray) -> bool:
-    """Whether a table's column holds text."""
-    return values.dtype.kind == "O"
-
-
-def numbers(table: Table, name: str, **choices: Any) -> np.ndarray:
-    """A table's column as float64, or as images and series are; NaN where a cell is blank.
-
-    Refuses text, whole numbers that float64 does not hold, and infinity, which some choices may leave out.
-    """
-    values = table[name]
-    if is_text(values):
-        known = {text: math.nan if text is None else as_number(text) for text in set(values)}
-        if None in known.values():
-            refuse_text(table, name, next(row for row, text in enumerate(values) if known[text] is None))
-        rounded = set(filter(is_rounded, known))
-        if rounded:
-            _refuse_rounded(table, name, next(row for row, text in enumerate(values) if text in rounded))
-        values = np.fromiter(map(known.__getitem__, values), np.float64, count=len(values))
-    elif values.dtype in (np.int64, np.uint64):
-        exact = values.astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            rounded = (exact.astype(values.dtype) != values) | (exact >= float(np.iinfo(values.dtype).max))
-        if rounded.any():
-            _refuse_rounded(table, name, int(np.argwhere(rounded)[0][0]))
-    _check_finite(table, name, values, **choices)
-    return values.astype(np.float64, copy=False) if values.ndim == 1 else values
-
-
-def texts(table: Table, name: str) -> np.ndarray:
-    """A table's column as text, None where a cell is blank; whole numbers are without a point."""
-    values = table[name]
-    if is_text(values):
-        return values
-    if values.ndim > 1:
-        if values.shape[1:] != (1,):
-            raise ChainruleError(
-                f"{table.name}, column {name!r}: expected one value a row, got shape {values.shape[1:]}."
-            )
-        values = values[:, 0]
-    _check_finite(table, name, values)
-    if values.dtype.kind == "f":
-        _check_told_apart(table, name, values)
-    distinct, places = np.unique(values, return_inverse=True)
-    labels = [None if math.isnan(number) else label(number) for number in distinct]
-    return np.array(labels, dtype=object)[places]
-
-
 def split_text(text: str, unit: Unit) -> list[str]:
     """The tokens of a text.
 
@@ -395,25 +344,15 @@ def split_text(text: str, unit: Unit) -> list[str]:
     return WORD.findall(text.lower()) if unit == "words" else list(text)
 
 
-def as_number(text: str) -> float | None:
-    """The number that a text spells, if it does."""
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def refuse_text(table: Table, name: str, row: int, **choices: Any) -> NoReturn:
-    """Refuse a text where a number belongs; some choices may let it stay."""
-    mend = "Mend the cell" if choices else "Mend the cell."
-    raise ChainruleError(f"{table.place(row, name)}: expected a number, got {table[name][row]!r}. {mend}", **choices)
-
-
-def _refuse_rounded(table: Table, name: str, row: int) -> NoReturn:
-    """Refuse a whole number that would be rounded where it is a number, not a name."""
-    raise ChainruleError(
-        f"{table.place(row, name)}: float64 does not hold {table[name][row]} exactly. Round the numbers", text=[name]
-    )
+def _in_shape(column: Number | Series, table: Table) -> np.ndarray:
+    """A table's column as numbers of the shape that the column had in training."""
+    values = numbers(table, column.name)
+    if not column.takes(values.shape[1:]):
+        raise ChainruleError(
+            f"{table.name}, column {column.name!r}: expected shape {column.shape} a row, as in training, "
+            f"got {values.shape[1:] or (1,)}."
+        )
+    return values
 
 
 def _longest(mask: np.ndarray) -> int:
@@ -440,26 +379,6 @@ def _check_known(table: Table, name: str, values: np.ndarray) -> None:
     blank = blanks(values)
     if blank.reshape(-1, blank.shape[-1] if blank.ndim > 1 else 1).all(axis=0).any():
         raise ChainruleError(f"{table.name}: column {name!r} is blank throughout. Fill it", drop=[name])
-
-
-def _check_finite(table: Table, name: str, values: np.ndarray, **choices: Any) -> None:
-    if values.dtype.kind == "f" and (endless := np.abs(values) > LARGEST).any():
-        cell = tuple(np.argwhere(endless)[0])
-        found = "infinity" if math.isinf(values[cell]) else f"{values[cell]:g}"
-        place = table.place(int(cell[0]), name)
-        mend = "Mend the cell" if choices else "Mend the cell."
-        raise ChainruleError(f"{place}: expected a finite number, at most {LARGEST:g}, got {found}. {mend}", **choices)
-
-
-def _check_told_apart(table: Table, name: str, values: np.ndarray) -> None:
-    """Refuse categories by numbers so large that their type rounds whole numbers, so that several became one."""
-    rounded = np.abs(values) >= 2 / np.finfo(values.dtype).eps
-    if rounded.any():
-        row = int(rounded.argmax())
-        raise ChainruleError(
-            f"{table.place(row, name)}: {values.dtype} rounds whole numbers such as {label(values[row])}, so that "
-            f"categories may have become one. Give whole numbers or text."
-        )
 
 
 def _check_whole(table: Table, name: str, lengths: np.ndarray) -> None:

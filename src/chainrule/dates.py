@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.records import require
-from chainrule.table import Table, blank_rows, blanks, label
+from chainrule.table import Table, blank_rows, blanks, check_column, label
 
 Order = Literal["year", "day", "month"]
 Shape = tuple[int, ...]
@@ -274,6 +274,11 @@ class Date:
         cycles = tuple(cycle for cycle, (_, of) in CYCLES.items() if np.ptp(of(known[:, 1]), axis=0).any())
         mean, fill = going.mean(axis=0).tolist(), float(np.median(known[:, 0]))
         return cls(name, order, cycles, tuple(mean), tuple(scale.tolist()), fill)
+
+    def read(self, table: Table) -> np.ndarray:
+        """A table's column as days; refused where it is missing, or a cell spells no time."""
+        check_column(table, self.name)
+        return times(table, self.name, self.order)
 
     def takes(self, shape: Shape) -> bool:
         """Whether a raw cell may have this shape."""

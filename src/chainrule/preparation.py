@@ -22,7 +22,6 @@ from chainrule.columns import (
     Series,
     Tokens,
     fitted,
-    raw,
 )
 from chainrule.errors import ChainruleError
 from chainrule.layer import Masked
@@ -165,7 +164,7 @@ class Preparation:
 
     def _encoded(self, table: Table, column: Column) -> Any:
         """A column's inputs."""
-        values = raw(table, column)
+        values = column.read(table)
         blank = blank_rows(values)
         if self.roles.missing != "median" and blank.any() and not isinstance(column, Tokens):  # a text of none
             raise ChainruleError(
@@ -208,7 +207,7 @@ class Preparation:
         """
         table = self._table(data, self.roles.inputs)
         columns = [column for column in self.columns if isinstance(column, Category | Tokens)]
-        found = {column.name: dict(column.unseen(raw(table, column))) for column in columns}
+        found = {column.name: dict(column.unseen(column.read(table))) for column in columns}
         return {name: counts for name, counts in found.items() if counts}
 
     def to_json(self) -> str:
@@ -233,7 +232,7 @@ class Preparation:
     def _known_targets(self, table: Table) -> Iterator[tuple[Number | Category, np.ndarray]]:
         """Each target with its cells, none of which may be blank."""
         for column in self.predicted:
-            values = raw(table, column)
+            values = column.read(table)
             blank = blank_rows(values)
             if blank.any():
                 place = table.place(int(blank.argmax()), column.name)

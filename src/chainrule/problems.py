@@ -1,6 +1,6 @@
 """What is wrong with a table, gathered so that all of it is said at once, with the choices that mend all of it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,12 +28,12 @@ class Problems:
         self.found: list[ChainruleError] = []
 
     @contextmanager
-    def gathered(self, without: str | None = None) -> Iterator[None]:
-        """Where an error is met rather than raised; without a choice that would mend it, if that may not be."""
+    def gathered(self, without: Collection[str] = ()) -> Iterator[None]:
+        """Where an error is met rather than raised; without choices that would mend it, where those may not be."""
         try:
             yield
         except ChainruleError as error:
-            choices = {name: value for name, value in error.choices.items() if name != without}
+            choices = {name: value for name, value in error.choices.items() if name not in without}
             end = "" if choices or not error.choices else "."
             self.found.append(ChainruleError(f"{error.message}{end}", **choices))
 

@@ -11,19 +11,15 @@ from chainrule.columns import (
     MOST_VALUES,
     UNITS,
     Unit,
-    as_number,
     cells,
-    is_text,
-    numbers,
-    refuse_text,
     split_text,
-    texts,
 )
 from chainrule.dates import Order, are_times, order_of, times
 from chainrule.errors import ChainruleError, cut, warn
 from chainrule.problems import Problems
 from chainrule.records import require
 from chainrule.table import Table, as_table, blank_rows, blanks, check_column, shortened
+from chainrule.values import as_number, is_text, numbers, refuse_text, texts
 
 Task = Literal["classification", "regression"]
 Missing = Literal["median", "drop"] | None
@@ -162,7 +158,8 @@ class Roles:
         """Refuse all that is wrong with cells, at once; columns whose kind was said are not doubted."""
         problems = Problems(table.name)
         for name in dict.fromkeys((*self.inputs, *self.targets, *self.dates)):
-            with problems.gathered(without="drop" if name in self.targets else None):
+            needed = () if name not in self.targets else ("drop",) if name in self.text else ("drop", "text")
+            with problems.gathered(without=needed):
                 if name not in said and name in self.dates:
                     _check_order(table, name)
                 if name not in said and name in self.text:

@@ -1,0 +1,102 @@
+"""A table's column as numbers or as texts, whichever its use asks for; what can't be either is refused at its place."""
+
+import math
+from typing import Any, NoReturn
+
+import numpy as np
+
+from chainrule.errors import ChainruleError
+from chainrule.table import Table, check_column, is_rounded, label
+
+LARGEST = np.float64(1e100)  # so that squares stay finite
+
+
+def is_text(values: np.ndarray) -> bool:
+    """Whether a table's column holds text."""
+    return values.dtype.kind == "O"
+
+
+def numbers(table: Table, name: str, **choices: Any) -> np.ndarray:
+    """A table's column as float64, or as images and series are; NaN where a cell is blank.
+
+    Refuses text, whole numbers that float64 does not hold, and infinity, which some choices may leave out.
+    """
+    check_column(table, name)
+    values = table[name]
+    if is_text(values):
+        known = {text: math.nan if text is None else as_number(text) for text in set(values)}
+        if None in known.values():
+            refuse_text(table, name, next(row for row, text in enumerate(values) if known[text] is None))
+        rounded = set(filter(is_rounded, known))
+        if rounded:
+            _refuse_rounded(table, name, next(row for row, text in enumerate(values) if text in rounded))
+        values = np.fromiter(map(known.__getitem__, values), np.float64, count=len(values))
+    elif values.dtype in (np.int64, np.uint64):
+        exact = values.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            rounded = (exact.astype(values.dtype) != values) | (exact >= float(np.iinfo(values.dtype).max))
+        if rounded.any():
+            _refuse_rounded(table, name, int(np.argwhere(rounded)[0][0]))
+    _check_finite(table, name, values, **choices)
+    return values.astype(np.float64, copy=False) if values.ndim == 1 else values
+
+
+def texts(table: Table, name: str) -> np.ndarray:
+    """A table's column as text, None where a cell is blank; whole numbers are without a point."""
+    check_column(table, name)
+    values = table[name]
+    if is_text(values):
+        return values
+    if values.ndim > 1:
+        if values.shape[1:] != (1,):
+            raise ChainruleError(
+                f"{table.name}, column {name!r}: expected one value a row, got shape {values.shape[1:]}."
+            )
+        values = values[:, 0]
+    _check_finite(table, name, values)
+    if values.dtype.kind == "f":
+        _check_told_apart(table, name, values)
+    distinct, places = np.unique(values, return_inverse=True)
+    labels = [None if math.isnan(number) else label(number) for number in distinct]
+    return np.array(labels, dtype=object)[places]
+
+
+def as_number(text: str) -> float | None:
+    """The number that a text spells, if it does."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def refuse_text(table: Table, name: str, row: int, **choices: Any) -> NoReturn:
+    """Refuse a text where a number belongs; some choices may let it stay."""
+    mend = "Mend the cell" if choices else "Mend the cell."
+    raise ChainruleError(f"{table.place(row, name)}: expected a number, got {table[name][row]!r}. {mend}", **choices)
+
+
+def _refuse_rounded(table: Table, name: str, row: int) -> NoReturn:
+    """Refuse a whole number that would be rounded where it is a number, not a name."""
+    raise ChainruleError(
+        f"{table.place(row, name)}: float64 does not hold {table[name][row]} exactly. Round the numbers", text=[name]
+    )
+
+
+def _check_finite(table: Table, name: str, values: np.ndarray, **choices: Any) -> None:
+    if values.dtype.kind == "f" and (endless := np.abs(values) > LARGEST).any():
+        cell = tuple(np.argwhere(endless)[0])
+        found = "infinity" if math.isinf(values[cell]) else f"{values[cell]:g}"
+        place = table.place(int(cell[0]), name)
+        mend = "Mend the cell" if choices else "Mend the cell."
+        raise ChainruleError(f"{place}: expected a finite number, at most {LARGEST:g}, got {found}. {mend}", **choices)
+
+
+def _check_told_apart(table: Table, name: str, values: np.ndarray) -> None:
+    """Refuse categories by numbers so large that their type rounds whole numbers, so that several became one."""
+    rounded = np.abs(values) >= 2 / np.finfo(values.dtype).eps
+    if rounded.any():
+        row = int(rounded.argmax())
+        raise ChainruleError(
+            f"{table.place(row, name)}: {values.dtype} rounds whole numbers such as {label(values[row])}, so that "
+            f"categories may have become one. Give whole numbers or text."
+        )
