@@ -355,6 +355,20 @@ def test_classes_of_later_calls_must_be_known():
 # How training ends
 
 
+def test_early_stopping_watches_any_metric():
+    model = classifier(early_stopping="EarlyStopping(3, monitor=F1())", epochs=500, optimizer="Adam(0.1)")
+    model.set_params(early_stopping__monitor="Recall").fit(X, NAMES)
+    watched = model.history_["validation_recall"]
+    assert model.history_.best_epoch == int(np.argmax(watched)) + 1 == len(watched) - 3
+
+
+def test_classes_are_whole_numbers_of_any_size():
+    large = np.array([2**53, 2**53 + 1, 2**53 + 3])
+    model = classifier(epochs=200, optimizer="Adam(0.1)").fit(X, large[Y])
+    assert model.classes_.tolist() == list(model.model_.classes) == large.tolist()
+    assert (model.predict(X) == large[Y]).mean() > 0.9
+
+
 def test_early_stopping_sets_rows_of_each_class_apart():
     model = classifier(early_stopping=True, epochs=500, optimizer="Adam(0.1)").fit(X, NAMES)
     assert model.history_.stopped == "early stopping"

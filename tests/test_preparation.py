@@ -1,6 +1,7 @@
 import contextlib
 import json
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -216,6 +217,18 @@ def test_what_is_spelled_counts_before_what_is_meant():
 @given(st.integers(-(10**30), 10**30) | st.floats(-(2**53), 2**53))
 def test_a_number_means_what_its_text_does(number):
     assert meaning(label(number)) == meaning(repr(number)) == meaning(f" {number!r}")
+
+
+def test_a_value_that_training_never_showed_is_said_once_not_once_a_row():
+    preparation = Preparation.fit(people())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for city in ["Rome", "Paris", "Paris", "Paris", "Lima", "Lima"]:
+            preparation.inputs([{"age": 30, "city": city}])
+    assert [str(warning.message).partition(";")[0] for warning in caught] == [
+        "column 'city': training never showed Paris (1)",
+        "column 'city': training never showed Lima (1)",
+    ]
 
 
 LARGE = [2**53, 2**53 + 1, 2**53 + 3]

@@ -152,7 +152,8 @@ class Network(BaseEstimator):
         """Train the network; with `warm_start`, go on where the last call ended.
 
         Args:
-            X: examples, (rows, features) or of a higher rank: an array, a data frame or a sparse matrix.
+            X: examples, (rows, features) or of a higher rank: an array, a data frame, or a sparse matrix, which is made
+                dense a batch at a time.
             y: what to predict, (rows,) or (rows, outputs).
             sample_weight: how much each example counts, (rows,).
 

@@ -79,7 +79,7 @@ def fit(
     Args:
         network: a composition of layers, or its notation. The end that its targets need is added where it is open,
             with a warning: Softmax for classes, Sigmoid for two of them behind one output, Dense behind an activation.
-        x: examples, (rows, …), finite numbers.
+        x: examples, (rows, …), finite numbers; a sparse matrix of SciPy is made dense a batch at a time.
         y: class numbers or names of classes (rows,), or values (rows,) or (rows, …, outputs).
         cost: by default the partner of the network's end (CategoricalCrossEntropy behind Softmax, CrossEntropy behind
             Sigmoid), else Quadratic.
