@@ -25,7 +25,7 @@ TRAINED = Preparation.fit(
 
 def one_by_one(preparation: Preparation, table) -> np.ndarray:
     data = preparation._table(table, preparation.roles.inputs)
-    return np.concatenate([preparation._encoded(data, column) for column in preparation.columns], axis=-1)
+    return np.concatenate([*preparation._encoded(data, preparation.columns)], axis=-1)
 
 
 @given(rows)

@@ -355,8 +355,9 @@ def test_missing_drop():
     preparation = Preparation.fit(BLANKS, missing="drop")
     assert preparation.complete(BLANKS).rows == 1
     assert refusal(preparation.inputs, Table(BLANKS, "new.csv", np.arange(2, 6), "line")) == (
-        "new.csv, line 3, column 'age': the cell is blank, and the model knows no value to put there. "
-        "Fill it, or choose missing='median'."
+        "new.csv: 2 problems: line 3, column 'age': the cell is blank, and the model knows no value to put there; "
+        "line 4, column 'city': the cell is blank, and the model knows no value to put there. Mend them, or choose "
+        "missing='median'."
     )
 
 

@@ -111,3 +111,23 @@ def test_rows_without_a_target_are_counted():
     table = {"size": [1.5, 2, 3, 4], "kind": ["a", None, "b", None]}
     with pytest.warns(match=r"^the data: rows with a blank target are left out: kind \(2\)\.$"):
         assert Roles.of(table, missing="median").complete(table).rows == 2
+
+
+def test_rows_that_do_not_fit_are_refused_at_once_too():
+    table = {"a": [1, 2], "b": ["x", "y"], "c": [1, 2], "d": [0.5, 1], "y": [0.5, 1.5]}
+    error = refusal(Preparation.fit(table).inputs, {"a": ["one", 2], "b": ["x", None], "c": [1, np.inf]})
+    assert str(error) == (
+        "the data: 4 problems: row 1, column 'a': expected a number, got 'one'; row 2, column 'b': the cell is blank, "
+        "and the model knows no value to put there; row 2, column 'c': expected a finite number, at most 1e+100, got "
+        "infinity; there is no column 'd'. Mend them."
+    )
+
+
+def test_what_has_no_place_is_among_the_problems():
+    table = {"day": ["2020-01-01", None, "2020-01-03"], "size": [1, 2, None], "y": [0.5, 1.5, 2]}
+    error = refusal(Roles.of, table, order_by="day", drop="day")
+    assert str(error) == (
+        "the data: 2 problems: blank cells in size (1); row 2, column 'day': is blank, but rows are divided by it. "
+        "Mend them, or choose missing='drop'."
+    )
+    assert Roles.of(table, order_by="day", drop="day", **error.choices).complete(table).rows == 1

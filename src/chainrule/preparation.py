@@ -8,7 +8,7 @@ travels with the model as JSON.
 import dataclasses
 import functools
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ from chainrule.columns import (
 )
 from chainrule.errors import ChainruleError
 from chainrule.layer import Masked
+from chainrule.problems import Problems
 from chainrule.records import read_json, require
 from chainrule.roles import Roles, Task, check_alone
 from chainrule.table import Table, as_table, blank_rows, is_records, shortened
@@ -146,15 +147,14 @@ class Preparation:
         block = self._block
         numbers = None if block is None else block.take(data, self.roles.missing == "median")
         if block is None or numbers is None:
-            table = self._table(data, self.roles.inputs)
-            encoded = [self._encoded(table, column) for column in self.columns]
-            return _beside(encoded)
+            return _beside(self._encoded(self._table(data, self.roles.inputs), self.columns))
         encoded = np.empty((len(numbers), block.width), np.float32)
         encoded[:, block.places] = block.encode(numbers)
         if block.others:
-            table = self._table(data, [column.name for column, *_ in block.others])
-            for column, start, end in block.others:
-                encoded[:, start:end] = self._encoded(table, column)
+            columns, starts, ends = zip(*block.others, strict=True)
+            table = self._table(data, [column.name for column in columns])
+            for part, start, end in zip(self._encoded(table, columns), starts, ends, strict=True):
+                encoded[:, start:end] = part
         return encoded
 
     @functools.cached_property
@@ -162,17 +162,22 @@ class Preparation:
         """The plan by which rows are prepared, made once."""
         return Block.of(self.columns)
 
-    def _encoded(self, table: Table, column: Column) -> Any:
-        """A column's inputs."""
-        values = column.read(table)
-        blank = blank_rows(values)
-        if self.roles.missing != "median" and blank.any() and not isinstance(column, Tokens):  # a text of none
-            raise ChainruleError(
-                f"{table.place(int(blank.argmax()), column.name)}: the cell is blank, and the model knows no value "
-                f"to put there. Fill it",
-                missing="median",
-            )
-        return column.encode(values)
+    def _encoded(self, table: Table, columns: Iterable[Column]) -> list[Any]:
+        """The inputs that columns become; all that is wrong with them is said at once."""
+        problems, encoded = Problems(table.name), []
+        for column in columns:
+            with problems.gathered():
+                values = column.read(table)
+                blank = blank_rows(values)
+                if self.roles.missing != "median" and blank.any() and not isinstance(column, Tokens):  # a text of none
+                    raise ChainruleError(
+                        f"{table.place(int(blank.argmax()), column.name)}: the cell is blank, and the model knows no "
+                        f"value to put there. Fill it",
+                        missing="median",
+                    )
+                encoded.append(column.encode(values))
+        problems.refuse()
+        return encoded
 
     def targets(self, data: Any) -> np.ndarray:
         """The network's targets: class numbers, int32 (rows,), or standardised numbers, float32 (rows, targets).

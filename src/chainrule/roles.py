@@ -170,6 +170,9 @@ class Roles:
         if self.missing is None:
             with problems.gathered():
                 _check_filled(table, {name: rows for name, rows in self._blank(table).items() if not rows.all()})
+        if self.missing != "drop":
+            with problems.gathered():
+                self.way(table)
         problems.refuse()
 
     @property
@@ -204,7 +207,7 @@ class Roles:
         blank = blank_rows(values)
         if blank.any():
             place = table.place(int(blank.argmax()), name)
-            raise ChainruleError(f"{place}: is blank, but rows are divided by it. Fill it, or leave the row out.")
+            raise ChainruleError(f"{place}: is blank, but rows are divided by it. Fill it", missing="drop")
         return values
 
     def complete(self, data: Any) -> Table:
@@ -218,7 +221,8 @@ class Roles:
         blank = self._blank(table)
         if self.missing is None:
             _check_filled(table, blank)
-        needed = [*self.targets, *(self.inputs if self.missing == "drop" else ())]
+        also = (*self.inputs, self.order_by, self.group) if self.missing == "drop" else ()
+        needed = [*self.targets, *also]
         out = np.logical_or.reduce([np.zeros(table.rows, bool), *(blank[name] for name in needed if name in blank)])
         if out.all():
             raise ChainruleError(
@@ -232,7 +236,8 @@ class Roles:
         """The rows with a blank cell, as a mask, of each column with such cells."""
         for name in (*self.inputs, *self.targets):
             check_column(table, name)
-        blank = {name: blank_rows(table[name]) for name in (*self.inputs, *self.targets)}
+        divide = [name for name in (self.order_by, self.group) if name in table and self.missing == "drop"]
+        blank = {name: blank_rows(table[name]) for name in (*self.inputs, *self.targets, *divide) if name is not None}
         return {name: rows for name, rows in blank.items() if rows.any()}
 
 

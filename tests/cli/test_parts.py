@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -102,9 +103,11 @@ def test_a_blank_cell_has_no_place(run, visits, here):
     said = run(f"train visits.csv --order-by 'on the day' --drop 'on the day' {QUICK}")
     assert said.err == (
         "chainrule: visits.csv, line 52, column 'on the day': is blank, but rows are divided by it. "
-        "Fill it, or leave the row out.\n"
+        "Fill it, or run: chainrule train visits.csv --order-by 'on the day' --drop 'on the day' "
+        f"{shlex.join(shlex.split(QUICK))} --missing drop\n"
     )
-    assert run(f"train visits.csv --order-by 'on the day' --missing drop {QUICK}").code == 0
+    assert run(f"train visits.csv --order-by 'on the day' --drop 'on the day' --missing drop {QUICK}").code == 0
+    assert run("evaluate run visits.csv").code == 0
 
 
 def test_a_column_named_by_digits(run, here):
