@@ -72,6 +72,13 @@ def test_what_is_odd_is_refused_with_its_place(data, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("wrap", [list, np.array])
+def test_columns_of_unequal_length_are_refused(wrap):
+    for kinds in (["x"], ["x", "y", "z"]):
+        with pytest.raises(ChainruleError, match="expected columns of one length"):
+            TRAINED.inputs({"a": wrap([1, 2]), "b": wrap([1, 2]), "kind": kinds, "when": ["2020-01-01"] * len(kinds)})
+
+
 def test_a_model_predicts_records_as_json_has_them():
     table = {"a": [1.0, 2, 3, 4], "kind": ["x", "y", "x", "y"], "y": ["u", "v", "u", "v"]}
     preparation = Preparation.fit(table, missing="median")

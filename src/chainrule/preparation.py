@@ -153,6 +153,8 @@ class Preparation:
         if block.others:
             columns, starts, ends = zip(*block.others, strict=True)
             table = self._table(data, [column.name for column in columns])
+            if table.rows != len(numbers):
+                table = self._table(data, self.roles.inputs)  # which says so
             for part, start, end in zip(self._encoded(table, columns), starts, ends, strict=True):
                 encoded[:, start:end] = part
         return encoded
