@@ -216,5 +216,6 @@ def _is_open(file: os.stat_result) -> bool:
 
 def _stream(path: Path, file: os.stat_result) -> FileIO:
     """Where to write what is no regular file, or is open as standard output: behind what is there."""
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     return open(os.dup(1) if _is_open(file) else path, "wb", buffering=0)  # type: ignore[return-value]
