@@ -23,7 +23,8 @@ def made(wanted: Path, content: str = "1", **options) -> Path:
     with claim(wanted, **options) as folder:
         folder.write("model.safetensors", content)
         folder.write("run.toml", "2")
-        return folder.finish()
+        folder.finish()
+    return folder.name
 
 
 def refused(sentence: str, *arguments, **options) -> None:
@@ -49,7 +50,7 @@ def test_a_run_has_its_folder_from_the_first_moment(here):
         with pytest.raises(ChainruleError, match=r"^runs/digits is unfinished: its training is still running, or was"):
             check("runs/digits")
         folder.write("run.toml", "1")
-        assert folder.finish() == Path("runs/digits")
+        folder.finish()
     assert tree(here) == ["runs", "runs/digits", f"runs/digits/{MANIFEST}", "runs/digits/run.toml"]
     assert check("runs/digits") == ""
 
@@ -148,6 +149,19 @@ def test_an_old_run_stays_until_the_new_one_is_finished(here):
     assert tree(here) == ["x", f"x/{MANIFEST}", "x/model.safetensors"]
 
 
+def test_a_whole_run_gets_more_files_while_nobody_replaces_it(here):
+    with claim(Path("x")) as folder:
+        folder.write("model.safetensors", "1")
+        folder.finish()
+        refused("x is being written by another training. Name another folder by --out.", Path("x"), overwrite=True)
+        for name in ("curves.png", "metrics.json"):
+            assert check("x") == ""
+            folder.write(name, "2")
+        assert check("x") == ""
+    assert set(json.loads((here / "x" / MANIFEST).read_text())["files"]) == set(os.listdir("x")) - {MANIFEST}
+    made(Path("x"), overwrite=True)
+
+
 def test_an_old_run_stays_if_the_new_one_fails(here):
     made(Path("x"), "old")
     before = tree(here)
@@ -197,7 +211,8 @@ sys.stdin.readline()
 for number in range(15):
     with claim(Path("runs/x"), counted=True) as folder:
         folder.write("run.toml", folder.name.name)
-        print(folder.finish(), flush=True)
+        folder.finish()
+    print(folder.name, flush=True)
 """
 
 
@@ -220,7 +235,10 @@ def test_runs_of_many_threads_that_fail_and_finish(here):
     def run(number: int) -> Path | None:
         with claim(Path("runs/x"), counted=True) as folder:
             folder.write("run.toml", str(number))
-            return None if number % 3 == 0 else folder.finish()
+            if number % 3 == 0:
+                return None
+            folder.finish()
+        return folder.name
 
     with ThreadPoolExecutor(60) as pool:
         names = [name for name in pool.map(run, range(180)) if name]
@@ -232,11 +250,30 @@ def test_runs_of_many_threads_that_fail_and_finish(here):
 
 
 def test_the_same_run_replaced_by_many_at_once(here):
+    """One after the other; who comes while another is at it is refused."""
     made(Path("x"), "old")
+
+    def replaced(number: int) -> str:
+        try:
+            return str(made(Path("x"), str(number), overwrite=True))
+        except ChainruleError as error:
+            return str(error)
+
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(lambda number: made(Path("x"), str(number), overwrite=True), range(40)))
+        said = set(pool.map(replaced, range(60)))
+    assert "x" in said <= {"x", "x is being written by another training. Name another folder by --out."}
     assert check("x") == ""
     assert [path.name for path in here.iterdir()] == ["x"]
+
+
+def test_a_run_is_replaced_by_one_at_a_time(here):
+    made(Path("x"), "old")
+    with claim(Path("x"), overwrite=True) as folder:
+        refused("x is being written by another training. Name another folder by --out.", Path("x"), overwrite=True)
+        folder.write("model.safetensors", "new")
+        folder.finish()
+        refused("x is being written by another training. Name another folder by --out.", Path("x"), overwrite=True)
+    made(Path("x"), "newer", overwrite=True)
 
 
 # Killed runs

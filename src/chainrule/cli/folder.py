@@ -18,22 +18,28 @@ from chainrule.files import PREFIX, as_bytes, lock, reason, sync
 from chainrule.storage import FILE
 
 MANIFEST = "manifest.json"
+BUSY = "is being written by another training"
 ATTEMPTS = 50  # while other runs come and go
 FILES = (FILE, ROWS, "history.csv", "metrics.json", "run.toml", "curves.png", "confusion.png", "predictions.png")
 
 
 class Folder:
-    """A folder that a run has claimed. Its manifest is locked while the run lasts, and lists its files in the end.
+    """A folder that a run has claimed. Its manifest is locked while the run lasts, and lists the files of a whole run.
 
     Attributes:
         name: what it is called.
         path: where that is.
-        place: where it is written: there, or, where it shall replace another, beside it.
+        place: where it is written: there, or, where it shall replace another, beside it until it is whole.
+        whole: whether it is a run that stays.
     """
 
-    def __init__(self, name: Path, path: Path, place: Path, manifest: FileIO, made: list[Path]):
+    def __init__(
+        self, name: Path, path: Path, place: Path, manifest: FileIO, made: list[Path], old: FileIO | None = None
+    ):
         self.name, self.path, self.place, self.manifest = name, path, place, manifest
         self.made = made  # for it, the deepest first
+        self.old = old  # the locked manifest of the run that it replaces
+        self.whole = False
         self.digests: dict[str, str] = {}
 
     def __enter__(self) -> "Folder":
@@ -43,30 +49,37 @@ class Folder:
         self.release()
 
     def write(self, name: str, content: bytes | str) -> None:
-        """Write one of its files."""
+        """Write one of its files; a whole run gets one more."""
         data = as_bytes(content)
         with open(self.place / name, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         self.digests[name] = hashlib.sha256(data).hexdigest()
+        if self.whole:
+            self._list()
 
-    def finish(self) -> Path:
-        """Make it a run; gives its name."""
-        sync(self.place)
-        _write(self.manifest, {"files": self.digests})
+    def finish(self) -> None:
+        """Make it a whole run, under its name."""
+        self._list()
         if self.place != self.path:
             _exchange(self.place, self.path)
+            self.place = self.path
         sync(self.path.parent)
-        self.manifest.close()
-        return self.name
+        self.whole = True
 
     def release(self) -> None:
-        """Give it up, unless it is finished, as if nothing had been written."""
-        if not self.manifest.closed:
+        """Let others have it; unless it is whole, as if nothing had been written."""
+        if not (self.whole or self.manifest.closed):
             _empty(self.place)
-            self.manifest.close()
             _forget(self.made)
+        self.manifest.close()
+        if self.old is not None:
+            self.old.close()
+
+    def _list(self) -> None:
+        sync(self.place)
+        _write(self.manifest, {"files": self.digests})
 
 
 def claim(wanted: Path, *, counted: bool = False, overwrite: bool = False) -> Folder:
@@ -105,10 +118,11 @@ def _claim(wanted: Path, counted: bool, overwrite: bool) -> Folder:
             if manifest := _claimed(name):
                 shown = wanted.with_name(name.name) if counted else wanted
                 return _begun(Folder(shown, name, name, manifest, [*mine, *made]))
-        if (taken := _taken(path)) is None and overwrite:
-            beside = path.with_name(f"{PREFIX}{secrets.token_hex(8)}")
-            if manifest := _claimed(beside):
-                return _begun(Folder(wanted, path, beside, manifest, [beside]))
+        taken = _taken(path)
+        if taken is None and overwrite:
+            if folder := _replacement(wanted, path):
+                return folder
+            taken = BUSY
     except OSError:
         _forget(made)
         raise
@@ -158,6 +172,15 @@ def _begun(folder: Folder) -> Folder:
     return folder
 
 
+def _replacement(wanted: Path, path: Path) -> Folder | None:
+    """A folder beside the run that it shall replace; None where that is being written or replaced already."""
+    beside, old = path.with_name(f"{PREFIX}{secrets.token_hex(8)}"), None
+    if (path / MANIFEST).exists() and (old := _locked(FileIO(path / MANIFEST, "r+"))) is None:
+        return None
+    manifest = _claimed(beside)
+    return manifest and _begun(Folder(wanted, path, beside, manifest, [beside], old))
+
+
 def _claimed(path: Path) -> FileIO | None:
     """The locked manifest of a folder that nobody has; None where somebody does."""
     with suppress(FileExistsError):
@@ -171,12 +194,20 @@ def _claimed(path: Path) -> FileIO | None:
             manifest, new = FileIO(path / MANIFEST, "r+"), False
         except PermissionError:
             return None
+    if _read(manifest) is None and _locked(manifest, new) and _read(manifest) is None:  # still
+        return manifest
+    manifest.close()
+    return None
+
+
+def _locked(manifest: FileIO, new: bool = True) -> FileIO | None:
+    """A manifest with its lock; None where another process has it, or, unless it is new, may have it."""
     held = lock(manifest.fileno())
-    if (held or (new and held is None)) and _read(manifest) is None:
+    if held or (new and held is None):
         if os.fstat(manifest.fileno()).st_nlink:
             return manifest
-        manifest.close()  # of a run that was given up meanwhile
-        return _claimed(path)
+        manifest.close()
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))  # its run was given up or replaced meanwhile
     manifest.close()
     return None
 
@@ -189,7 +220,7 @@ def _taken(path: Path) -> str | None:
     if MANIFEST in names:
         with FileIO(path / MANIFEST) as manifest:
             if _read(manifest) is None:
-                return "is being written by another training"
+                return BUSY
     if FILE not in names:
         return "is not empty, and holds no run"
     strange = sorted(names - {*FILES, MANIFEST})
@@ -252,9 +283,10 @@ def _swapped(one: Path, other: Path) -> bool:
 
 
 def _write(manifest: FileIO, content: dict[str, Any]) -> None:
+    """Write what is longer than what is there, at once, so that whoever is killed leaves the one or the other."""
     manifest.seek(0)
-    manifest.truncate()
     manifest.write(as_bytes(json.dumps(content, indent=2) + "\n"))
+    manifest.truncate()
     os.fsync(manifest.fileno())
 
 

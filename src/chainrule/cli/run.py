@@ -29,6 +29,7 @@ from chainrule.storage import FILE, to_bytes
 
 Files = dict[str, Callable[[], bytes | str]]
 
+FIRST = (FILE, "run.toml", "history.csv", seen.FILE)  # without which there is no run
 ESCAPED = r"\\"  # a backslash in a text of TOML
 
 
@@ -74,27 +75,47 @@ def check_room(folder: Folder, parameters: int) -> None:
 
 
 def save_run(folder: Folder, files: Files) -> Path:
-    """Write a run's files into its folder, or, where that fails, to another place, which is named.
+    """Write a run's files into its folder, or, where that fails, elsewhere; what takes time comes once it is whole.
 
     Raises:
         ChainruleError: where the folder can't be written; it names the place where the run is instead.
     """
-    content = dict(_made(files))
+    first = dict(_made({name: make for name, make in files.items() if name in FIRST}))
+    why = ""
     try:
-        return _written(folder, content)
+        _write(folder, first)
     except OSError as error:
+        folder.release()
         why = f"Can't write {folder.name}: {reason(error)}."
-    folder.release()
+        folder = _elsewhere(f"chainrule-{folder.path.name}", first, why)
+    with folder:
+        for name, content in _made({name: make for name, make in files.items() if name not in FIRST}):
+            try:
+                folder.write(name, content)
+            except OSError as error:
+                note(f"{name} can't be written: {reason(error)}")
+    if why:
+        raise ChainruleError(f"{why} All of it is in {folder.name} instead.")
+    return folder.name
+
+
+def _write(folder: Folder, content: dict[str, bytes | str]) -> None:
+    for name, data in content.items():
+        folder.write(name, data)
+    folder.finish()
+
+
+def _elsewhere(name: str, content: dict[str, bytes | str], why: str) -> Folder:
+    """A run in a folder of the user's that is not the one that was wanted."""
     for place in (tempfile.gettempdir(), os.path.expanduser("~")):
-        with (
-            suppress(OSError, ChainruleError),
-            claim(Path(place, f"chainrule-{folder.path.name}"), counted=True) as other,
-        ):
-            found = _written(other, content)
-            break
-    else:
-        raise ChainruleError(f"{why} Nothing was written.")
-    raise ChainruleError(f"{why} All of it is in {found} instead.")
+        with suppress(OSError, ChainruleError):
+            folder = claim(Path(place, name), counted=True)
+            try:
+                _write(folder, content)
+                return folder
+            except OSError:
+                folder.release()
+    raise ChainruleError(f"{why} Nothing was written.")
 
 
 def _model(model: Model) -> bytes:
@@ -103,12 +124,6 @@ def _model(model: Model) -> bytes:
     except ChainruleError as error:  # such as one of more epochs than a model's file can list
         note(f"{FILE} is without the history. {error}")
         return to_bytes(replace(model, history=History(stopped=model.history.stopped)))
-
-
-def _written(folder: Folder, content: dict[str, bytes | str]) -> Path:
-    for name, data in content.items():
-        folder.write(name, data)
-    return folder.finish()
 
 
 def _made(files: Files) -> Iterator[tuple[str, bytes | str]]:
