@@ -1,5 +1,6 @@
 import io
 import json
+import os
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,3 +39,12 @@ def test_blank_cells_and_delimiters():
     table = {"a,b": ["x", None], "c": [0.5, 1e-9]}
     assert writer("a.csv")(table) == writer("a")(table) == b'"a,b",c\nx,0.5\n,1e-09\n'
     assert writer("a.TSV")(table) == b"a,b\tc\nx\t0.5\n\t1e-09\n"
+
+
+def test_bytes_that_are_no_utf_8():
+    """Names of folders can have them: CSV holds them as they are, the others as escapes."""
+    columns = {"kind": [os.fsdecode(b"caf\xe9"), "th\u00e9", None]}
+    assert writer("a.csv")(columns) == b'kind\ncaf\xe9\nth\xc3\xa9\n""\n'
+    assert [json.loads(line)["kind"] for line in writer("a.jsonl")(columns).splitlines()] == columns["kind"]
+    read = parquet.read_table(io.BytesIO(writer("a.parquet")(columns))).to_pydict()
+    assert read == {"kind": [r"caf\udce9", "th\u00e9", None]}

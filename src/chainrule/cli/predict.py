@@ -73,7 +73,7 @@ def predict(
     if not whole.all():
         output.note(f"{(~whole).sum():,} rows have blank cells, which training left out: their answers are blank.")
     if out is None:
-        print(content.decode(), end="")
+        print(content.decode(errors="surrogateescape"), end="")
     else:
         write_whole(out, content, inputs)
         output.say(f"{whole.sum():,} predictions in ", (out, "bold"), ".")

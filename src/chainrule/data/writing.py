@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from chainrule.columns import as_number
 from chainrule.errors import ChainruleError
+from chainrule.files import as_bytes
 
 DELIMITED = {"": ",", ".csv": ",", ".tsv": "\t"}
 """What stands between the cells of a file that spreadsheets open, by its ending."""
@@ -82,12 +83,13 @@ def _delimited(delimiter: str, columns: Columns) -> bytes:
     rows = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     rows.writerow(columns)
     rows.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue().encode()
+    return as_bytes(text.getvalue())
 
 
 def _json_lines(columns: Columns) -> bytes:
     rows = (dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True))
-    return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows).encode()
+    lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    return lines.encode(errors="backslashreplace")  # bytes of a name that are no UTF-8 become escapes of JSON
 
 
 def _parquet(columns: Columns) -> bytes:
@@ -95,8 +97,13 @@ def _parquet(columns: Columns) -> bytes:
     from pyarrow import parquet
 
     file = io.BytesIO()
-    parquet.write_table(pa.table({name: list(cells) for name, cells in columns.items()}), file)
+    parquet.write_table(pa.table({_utf_8(name): list(map(_utf_8, cells)) for name, cells in columns.items()}), file)
     return file.getvalue()
+
+
+def _utf_8(cell: Any) -> Any:
+    """A cell whose text UTF-8 can hold: bytes of a name that are none become escapes."""
+    return cell.encode(errors="backslashreplace").decode() if isinstance(cell, str) else cell
 
 
 FORMATS: dict[str, Callable[[Columns], bytes]] = {
