@@ -50,7 +50,13 @@ def test_no_group_is_in_two_parts(run, visits, here):
     said = run("evaluate run visits.csv")
     assert "10 rows to test" in said.out
     assert f"{expected:.4f}" in said.out
-    assert run("predict run visits.csv").code == 0
+    said = run("predict run visits.csv")
+    assert (said.code, said.err) == (0, "")
+    (here / "new.csv").write_text(
+        "on the day,size,kind\n" + "".join(f"{day},{size},{kind}\n" for day, _, size, kind in visits)
+    )
+    assert run("predict run new.csv") == said
+    assert "50 rows" in run("evaluate run new.csv").out
 
 
 def test_an_order_may_be_numbers_and_no_input(run, visits):
