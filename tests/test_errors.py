@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.errors import FORMULA, LONGEST, PIECE, ChainruleError, one_line
+from chainrule.errors import FORMULA, LONGEST, PIECE, ChainruleError, one_line, warn
 
 LONG = "x" * 5000
 
@@ -37,6 +37,11 @@ def test_values_that_people_copy_stay_whole():
     error = ChainruleError(f"Mend {LONG!r}", drop=["y" * 90])
     assert error.choices == {"drop": ["y" * 90]}
     assert str(error).endswith(f", or choose drop=['{'y' * 90}'].")
+
+
+def test_warnings_are_such_lines_too():
+    with pytest.warns(UserWarning, match=r"^a\\nb: 'x{30}…x{29}'$"):
+        warn(f"a\nb: '{LONG}'")
 
 
 def test_errors_travel_between_processes():

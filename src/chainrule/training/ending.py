@@ -1,12 +1,12 @@
 """The end of a network: as many outputs as its targets need, the activation that makes them so, and its cost."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from chainrule.activations import Activation, Sigmoid, Softmax
 from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy, Quadratic
+from chainrule.errors import warn
 from chainrule.layer import Chain, Layer, Shape
 from chainrule.layers import Dense, Flatten
 
@@ -56,9 +56,7 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
     whole = completed(network, shape, outputs, end)
     if added := whole.layers[len(network.layers) :]:
         aim = f"{count} classes" if count else f"{outputs[-1]} value{'s' * (outputs[-1] > 1)}"
-        warnings.warn(
-            f"The network ends in {last!r}: {' >> '.join(map(repr, added))} is added, for {aim}.", stacklevel=3
-        )
+        warn(f"The network ends in {last!r}: {' >> '.join(map(repr, added))} is added, for {aim}.")
     return whole
 
 

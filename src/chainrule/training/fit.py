@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +12,7 @@ import numpy as np
 
 from chainrule import schedules
 from chainrule.costs import Cost
-from chainrule.errors import ChainruleError, DivergedError
+from chainrule.errors import ChainruleError, DivergedError, warn
 from chainrule.examples import check_categories, inputs, sample_weights, take, targets
 from chainrule.history import History, Row
 from chainrule.layer import Layer, rows_of, shape_of
@@ -239,7 +238,7 @@ def _batch_size(size: Any, rows: int) -> int | Literal["all"]:
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
         raise ChainruleError(f'fit: batch_size must be a whole number >= 1 or "all", got {size!r}.')
     if size > rows:
-        warnings.warn(f'batch_size {size} is more than the {rows} training rows: it becomes "all".', stacklevel=3)
+        warn(f'batch_size {size} is more than the {rows} training rows: it becomes "all".')
     return int(size) if size < rows else "all"
 
 
