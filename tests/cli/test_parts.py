@@ -56,7 +56,7 @@ def test_no_group_is_in_two_parts(run, visits, here):
         "on the day,size,kind\n" + "".join(f"{day},{size},{kind}\n" for day, _, size, kind in visits)
     )
     assert run("predict run new.csv") == said
-    assert "50 rows" in run("evaluate run new.csv").out
+    assert "10 rows to test" in run("evaluate run new.csv").out
 
 
 def test_an_order_may_be_numbers_and_no_input(run, visits):
