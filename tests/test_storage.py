@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save as to_bytes
 
+from chainrule import storage
 from chainrule.activations import ELU, Softmax
 from chainrule.errors import ChainruleError
 from chainrule.layer import Chain
@@ -150,8 +151,26 @@ def test_altered_numbers_are_named_as_such(content, tmp_path):
 
 def test_a_later_version(content, tmp_path):
     path = tmp_path / "model"
-    path.write_bytes(content.replace(rb"\"format\": 1", rb"\"format\": 2"))
+    path.write_bytes(content.replace(rb"\"format\": 2", rb"\"format\": 3"))
     refused(rf"{path} was written by a later version of Chainrule\. Update: pip install -U chainrule\.", path)
+
+
+def rewritten(content: bytes, **changes) -> bytes:
+    """A model's file with another description, digest and all."""
+    from safetensors.numpy import load as arrays_of
+
+    length, arrays = int.from_bytes(content[:8], "little"), arrays_of(content)
+    about = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["chainrule"]) | changes
+    del about["digest"]
+    return to_bytes(arrays, {"chainrule": json.dumps(about | {"digest": storage._digest(about, arrays)})})
+
+
+def test_an_earlier_version_is_read_as_far_as_it_says_the_same(saved, content, tmp_path):
+    path = tmp_path / "model"
+    path.write_bytes(rewritten(content, format=1))
+    np.testing.assert_array_equal(load(path)(saved[2]), saved[0](saved[2]))
+    path.write_bytes(rewritten(content, format=1, preparation='{"roles": {"target": "kind"}}'))
+    refused(rf"{path} was written by an earlier version of Chainrule\. Train it again\.", path)
 
 
 @pytest.mark.parametrize(

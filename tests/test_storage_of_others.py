@@ -23,6 +23,7 @@ from chainrule.preparation import Preparation
 from chainrule.storage import _about, _digest, load, to_bytes
 
 TABLE = {"width": [1.5, 2.5, 0.5, 3.5], "cut": ["a", "b", "a", "c"], "kind": ["no", "yes", "no", "yes"]}
+DAYS = {"day": ["2020-01-31", "2021-02-28", "2022-03-31", "2023-04-30"], "high": [0.5, 1, 2, 4], "low": [1, 2, 3.5, 4]}
 VERSES = {"verse": ["the rose", "is red"] * 2, "size": [0.5, 1.5, 2.5, 3.5]}
 SOUNDS = {"sound": np.array([[[1], [2]], [[3], [np.nan]]] * 2), "kind": ["a", "b", "a", "b"]}
 
@@ -42,6 +43,7 @@ MODELS = {
         "Dense(1)", np.ones((4, 2)), np.ones(4), batch_size="all", regularizer="L1(0.1)", epochs=1, progress=False
     ),
     "table": lambda: of_table("Dense(2) >> Softmax()", TABLE),
+    "days": lambda: of_table("Dense(2)", DAYS, target=["high", "low"]),
     "tokens": lambda: of_table("Embedding(6, 2) >> GRU(1)", VERSES, words="verse"),
     "series": lambda: of_table("LSTM(2, learn_start=True) >> Softmax()", SOUNDS),
 }
@@ -96,6 +98,7 @@ def together(about: Any) -> Any:
 def says(one: Any, other: Any) -> bool:
     """Whether one header says all that another does; what an older version did not know has a default."""
     if isinstance(one, dict) and isinstance(other, dict):
+        one = one | {"format": 1} if other.get("format") == 1 and one.get("format") == 2 else one
         return one.keys() >= other.keys() and all(says(one[key], other[key]) for key in other)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(says, one, other))

@@ -254,7 +254,8 @@ class Date:
         require(
             len(self.mean) in (1, 2) and len(self.scale) == len(self.mean), "a mean and a scale of elapsed and year"
         )
-        require(min(self.scale) > 0, "positive scales")
+        finite = np.isfinite([*self.mean, *self.scale, self.fill]).all()
+        require(bool(finite) and min(self.scale) > 0, "finite numbers and scales above 0")
         require(
             list(self.cycles) == [cycle for cycle in CYCLES if cycle in self.cycles], f"some of {', '.join(CYCLES)}"
         )

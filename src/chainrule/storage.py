@@ -30,7 +30,7 @@ from chainrule.regularizers import Regularizer
 
 Plain = bool | int | float | str | None
 
-FORMAT = 1  # raised when older versions can't read what newer ones write
+FORMAT = 2  # raised where versions differ in what they write
 FILE = "model.safetensors"
 MOST_BYTES = 100_000_000  # of a header, as safetensors has it
 MOST_ARRAYS = 20_000  # more than the longest notation declares
@@ -55,7 +55,7 @@ class Epochs:
 class Header:
     """A model without its arrays: formulas in notation, all else as it is."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     network: str
     input_shape: Shape
     cost: str
@@ -119,6 +119,8 @@ def load(path: str | os.PathLike) -> Model:
             model.parameters, model.state = on_device((model.parameters, model.state))  # once, not at each call
             return model
     except ChainruleError as error:
+        if type(version) is int and version < FORMAT:
+            raise ChainruleError(f"{file} was written by an earlier version of Chainrule. Train it again.") from None
         raise ChainruleError(f"{file} is damaged or was altered: {error} Use an intact copy.") from None
     raise ChainruleError(f"{file} was altered after it was saved: its digest does not match. Use an intact copy.")
 
