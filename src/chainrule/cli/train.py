@@ -34,7 +34,8 @@ def train(
         ),
     ],
     network: Annotated[
-        Text, _option(FORMULAS, "FORMULA", 'Layers: "Dense(64) >> ReLU() >> Dense(1)" [by the kind of data].')
+        Text,
+        _option(FORMULAS, "FORMULA", 'Layers: "Dense(64) >> ReLU()"; an open end is completed [by the kind of data].'),
     ] = None,
     cost: Annotated[Text, _option(FORMULAS, "FORMULA", '"Quadratic()" [the partner of the network\'s end].')] = None,
     optimizer: Annotated[Text, _option(FORMULAS, "FORMULA", '"Nesterov(0.01)" [Adam(0.001)].')] = None,
@@ -66,7 +67,7 @@ def train(
     test: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.2], or a file.")] = None,
     validation: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.1], or a file.")] = None,
     epochs: Annotated[
-        Text, _option(RUN, "NUMBER", "How often every example is seen [by the size of the data].")
+        Text, _option(RUN, "NUMBER", "How often every example is seen [2,000 steps in all, 20 to 300 times].")
     ] = None,
     batch_size: Annotated[Text, _option(RUN, "NUMBER", "Examples a step; 1, 32, … or all [32].")] = None,
     early_stopping: Annotated[
