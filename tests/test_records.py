@@ -70,13 +70,13 @@ def test_whatever_stands_in_a_field_is_refused_or_read_as_it_is(path, field, val
         ("{", "expected JSON, got something else or too deep a nesting."),
         ("[" * 100_000 + "]" * 100_000, "expected JSON, got something else or too deep a nesting."),
         ("9" * 10_000, "expected JSON, got something else or too deep a nesting."),
-        ("[]", "it: expected an object with x, y, got a list of 0."),
-        ("{}", "it: expected an object with x, y, got an object with nothing."),
-        ('{"x": 1, "y": 2, "z": 3}', "it: expected an object with x, y, got an object with x, y, z."),
+        ("[]", "expected an object with x, y, got a list of 0."),
+        ("{}", "expected an object with x, y, got an object with nothing."),
+        ('{"x": 1, "y": 2, "z": 3}', "expected an object with x, y, got an object with x, y, z."),
         ('{"x": 1, "y": "2"}', 'y: expected a number, got "2".'),
         ('{"x": true, "y": 2}', "x: expected a number, got true."),
         ('{"x": 1, "y": ' + "9" * 50 + "}", f"y: expected a number, got {'9' * 37}…."),
-        ('{"x": 2, "y": 1}', "it: expected x up to y."),
+        ('{"x": 2, "y": 1}', "expected x up to y."),
     ],
 )  # fmt: skip
 def test_what_is_refused(text, message):
@@ -91,8 +91,8 @@ def test_what_is_refused(text, message):
         (tuple[int, ...], "[1, 2.5]", "[1]: expected a whole number, got 2.5."),
         (tuple[Point, ...], '[{"x": 2, "y": 1}]', "[0]: expected x up to y."),
         (dict[str, tuple[bool, ...]], '{"a": [0]}', "a[0]: expected true or false, got 0."),
-        (Literal["red", 1], "true", 'it: expected one of "red", 1, got true.'),
-        (int | None, "1.0", "it: expected a whole number or null, got 1.0."),
+        (Literal["red", 1], "true", 'expected one of "red", 1, got true.'),
+        (int | None, "1.0", "expected a whole number or null, got 1.0."),
     ],
 )
 def test_its_place_is_said(kind, text, message):

@@ -275,8 +275,8 @@ SPOILT = ({"kernel": np.full((2, 3), np.nan, np.float32), "bias": np.ones(3, np.
         ({"parameters": SPOILT}, "expected finite numbers in parameters.0.kernel, got NaN or infinity."),
         ({"parameters": jax.tree.map(np.float64, PLAIN)}, "expected parameters.0.bias in float32, got float64."),
         ({"parameters": PLAIN[:2]}, "expected an array parameters.2.bias of shape (2,), which the network declares."),
-        ({"input_shape": (2, 0)}, "it: expected an input_shape of sizes of 1 or more."),
-        ({"classes": ("a",)}, "it: expected two distinct classes or more."),
+        ({"input_shape": (2, 0)}, "expected an input_shape of sizes of 1 or more."),
+        ({"classes": ("a",)}, "expected two distinct classes or more."),
         ({"classes": ("a", "b", "c")}, "expected 2 classes, one an output."),
         ({"classes": (1j, 2)}, "expected numbers and texts to describe it, got something else: "
          "'complex' object has no attribute 'item'."),

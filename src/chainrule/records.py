@@ -52,7 +52,7 @@ def read(kind: Any, raw: Any, place: str = "") -> Any:
     """A value of a type from plain lists, dictionaries, texts and numbers; see `read_json`."""
     found = next((each for each in _alternatives(kind) if _is_of(each, raw)), None)
     if found is None:
-        raise ChainruleError(f"{place or 'it'}: expected {_words(kind)}, got {_shown(raw)}.")
+        raise ChainruleError(f"{_at(place)}expected {_words(kind)}, got {_shown(raw)}.")
     if dataclasses.is_dataclass(found):
         fields = _fields(found)
         parts = {name: read(fields[name], each, f"{place}.{name}".lstrip(".")) for name, each in raw.items()}
@@ -76,7 +76,11 @@ def _made(record: Any, parts: dict[str, Any], place: str) -> Any:
     try:
         return record(**parts)
     except ChainruleError as error:
-        raise ChainruleError(f"{place or 'it'}: {error}") from None
+        raise ChainruleError(f"{_at(place)}{error}") from None
+
+
+def _at(place: str) -> str:
+    return f"{place}: " if place else ""
 
 
 @functools.cache
