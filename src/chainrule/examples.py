@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy
 from chainrule.errors import ChainruleError
@@ -26,6 +27,12 @@ def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | N
     Raises:
         ChainruleError: naming the first entry that is no finite number or no token, or the shape that does not fit.
     """
+    if isinstance(x, Tracer):
+        raise ChainruleError(
+            f"{who}: a model runs compiled programs of its own, on arrays, and got a tracer. Within jax.jit, vmap or "
+            f"grad call model.network.forward(model.parameters, x)."
+        )
+    _check_real(x, who, "x")
     if is_sparse(x):
         x = x.toarray() if tokens else _sparse(x, who)
     if isinstance(x, Sparse):
@@ -35,7 +42,7 @@ def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | N
     if _is_ragged(x):
         x = _side_by_side([inputs(row, None, f"{who}: x[{index}]", tokens) for index, row in enumerate(x)], who)
     if isinstance(x, Masked):
-        mask = np.asarray(x.mask, bool)
+        mask = np.asarray(x.checked().mask, bool)
         values = inputs(np.where(_over(mask, x.values), x.values, 0), None, who, tokens)
         if shape is not None and (values.ndim != len(shape) + 1 or values.shape[2:] != shape[1:]):
             raise _other_shape(who, shape, values.shape, "")
@@ -62,6 +69,7 @@ def targets(
         ChainruleError: for another number of rows, classes or values than the network has.
     """
     y = np.asarray(y)
+    _check_real(y, who, "y")
     if y.ndim == 0 or len(y) != rows:
         raise ChainruleError(f"{who}: expected {rows} targets, one for each example, got shape {y.shape}.")
     if rows == 0:
@@ -83,6 +91,7 @@ def targets(
     y = y.astype(np.float32)
     check_finite(y, who, "y")
     y = y.reshape(rows, *outputs)
+    cost.check(y, f"{who}: y")
     if not isinstance(cost, CategoricalCrossEntropy):
         return y, None
     classes = classes or tuple(range(outputs[-1]))
@@ -99,6 +108,7 @@ def sample_weights(weights: Any, rows: int, who: str = "fit") -> np.ndarray | No
     """A weight for each example, float32 (rows,), none negative and some not zero; None where all count alike."""
     if weights is None:
         return None
+    _check_real(weights, who, "sample_weight")
     try:
         weights = np.asarray(weights, np.float32)
     except (TypeError, ValueError):
@@ -141,6 +151,13 @@ def check_finite(array: np.ndarray, who: str, name: str) -> None:
     if array.dtype.kind == "f" and not math.isfinite(np.vdot(array, array)) and not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise _not_finite(who, f"{name}[{', '.join(map(str, place))}]", array[place])
+
+
+def _check_real(array: Any, who: Any, name: str) -> None:
+    if getattr(getattr(array, "dtype", None), "kind", "") == "c":  # which NumPy would cut down with a mere warning
+        raise ChainruleError(
+            f"{who}: expected {name} of real numbers, got {array.dtype}. Make of a complex number two real ones."
+        )
 
 
 def _other_shape(who: Any, shape: Shape | None, got: Shape, remedy: str) -> ChainruleError:

@@ -68,7 +68,7 @@ def _words(key: jax.Array, count: int) -> Any:
 
 def keyed(words: Any) -> jax.Array:
     """The key of two words, of JAX's default kind."""
-    return jax.random.wrap_key_data(words, impl="threefry2x32")
+    return jax.random.wrap_key_data(jax.device_put(words), impl="threefry2x32")
 
 
 class Zeros(Initializer):

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula, unchecked
@@ -36,6 +37,16 @@ class Masked(NamedTuple):
 
     values: Any
     mask: Any
+
+    def checked(self) -> "Masked":
+        """Itself. Raises `ChainruleError` where the mask is that of other steps."""
+        steps, own = jnp.shape(self.values)[:2], jnp.shape(self.mask)
+        if len(steps) < 2 or steps != own:
+            raise ChainruleError(
+                f"Masked: expected values (rows, time, …) and a mask (rows, time), got shapes {jnp.shape(self.values)} "
+                f"and {own}. Give a True or False for each step."
+            )
+        return self
 
 
 def rows_of(x: Any) -> int:
@@ -184,6 +195,7 @@ class Chain(Layer):
 
     def apply(self, p: Any, state: Any, x: Any, key: jax.Array | None = None) -> tuple[Any, Any]:
         states = list(state)
+        x = x.checked() if isinstance(x, Masked) else x
         for group in self._together():
             if len(group) > 1 and not isinstance(x, Masked):
                 first, *behind = (self.layers[index] for index in group)

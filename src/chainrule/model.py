@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from chainrule.activations import Activation
@@ -22,7 +21,7 @@ from chainrule.layer import Chain, Layer, Shape, count, regularized, rows_of
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, predicted_classes
 from chainrule.notation import as_formula
 from chainrule.preparation import Preparation
-from chainrule.programs import KEPT, compiled, on_device, refuse_fork, side_by_side
+from chainrule.programs import KEPT, compiled, on_device, refuse_fork, side_by_side, taking_any
 from chainrule.regularizers import Regularizer
 from chainrule.sparse import dense
 
@@ -268,7 +267,7 @@ def penalty(regularizer: Regularizer | None, network: Chain, shape: Shape, param
         return 0.0
     term = regularizer if part == "whole" else regularizer.smooth
     terms = jax.tree.map(lambda w, it_is: term(w) if it_is else 0.0, parameters, regularized(network, shape))
-    return sum(jax.tree.leaves(terms), start=jnp.zeros(()))
+    return sum(jax.tree.leaves(terms))
 
 
 _penalty = compiled(static_argnames="shape")(penalty)
@@ -320,7 +319,7 @@ def _outputs(structure: Any, sizes: Any, many: bool) -> Callable:
     def outputs(numbers: list[Any], parameters: Any, state: Any, x: Any) -> jax.Array:
         return structure.unflatten(numbers).apply(parameters, state, dense(x))[0]
 
-    return jax.jit(outputs, compiler_options=side_by_side() if many else None)
+    return taking_any(jax.jit(outputs, compiler_options=side_by_side() if many else None))
 
 
 @compiled()

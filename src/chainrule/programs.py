@@ -29,7 +29,7 @@ def compiled(**options: Any) -> Callable[[Callable], Callable]:
             def own(*args: Any, **static: Any) -> Any:  # of its own, since JAX's caches go by the function
                 return function(*args, **static)
 
-            return jax.jit(own, **options)
+            return taking_any(jax.jit(own, **options))
 
         @wraps(function)
         def call(*args: Any, **static: Any) -> Any:
@@ -41,6 +41,17 @@ def compiled(**options: Any) -> Callable[[Callable], Callable]:
         return call
 
     return decorate
+
+
+def taking_any(program: Callable) -> Callable:
+    """A program whose arrays may come from the host: that they go to the device is meant, whatever guards transfers."""
+
+    @wraps(program)
+    def call(*args: Any, **static: Any) -> Any:
+        with jax.transfer_guard_host_to_device("allow"):
+            return program(*args, **static)
+
+    return call
 
 
 @cache

@@ -84,7 +84,7 @@ def test_outputs_stay_as_they_are_where_the_cost_that_is_said_has_no_partner(net
         ("Dense(1)", VALUES),
         ("Dense(1)", CLASSES),
         ("Dense(1) >> ReLU()", VALUES),
-        ("Dense(1) >> Sigmoid()", VALUES),
+        ("Dense(1) >> Sigmoid()", (VALUES > 0).astype(np.float32)),
         ("Dense(2)", X[:, :2]),
     ],
 )

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from chainrule.dtypes import of_axes
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import differentiable, differentiated_as, linear, with_zeros
 
@@ -36,7 +37,7 @@ class Weights(NamedTuple):
 
     def seen(self, h: jax.Array) -> jax.Array:
         """What the gates see of h."""
-        return h if self.keep is None else h * self.keep
+        return h if self.keep is None else h * of_axes(self.keep, h)
 
 
 class Cell(NamedTuple):
@@ -219,7 +220,7 @@ def _native_loop_back(
 
 def _around(weights: Weights, start: Carry, mask: jax.Array | None) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Dropout's factors, the first states and the mask, as the native kernels take them: empty where there are none."""
-    none = jnp.zeros((0, 0))
+    none = jnp.zeros((0, 0), jnp.float32)
     keep = none if weights.keep is None else weights.keep
     return keep, jnp.stack(start), none if mask is None else mask.astype(jnp.float32)
 

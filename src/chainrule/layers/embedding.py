@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.formula import constrained, optional, positive_int
@@ -62,7 +63,10 @@ class Embedding(Layer):
     def _with_zero_row(self, initializer: Initializer) -> Callable:
         def draw(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
             table = initializer(key, shape)
-            return table if self.padding_id is None else table.at[self.padding_id].set(0)
+            if self.padding_id is None:
+                return table
+            padding, zero = jax.device_put((np.arange(shape[0])[:, None] == self.padding_id, np.float32(0)))
+            return jnp.where(padding, zero, table)
 
         return draw
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from chainrule.activations import Activation, Tanh
 from chainrule.dtypes import of_axes, promoted
@@ -170,7 +171,8 @@ class LSTM(Recurrent):
 
     def parameters(self, shape):
         def bias(key: jax.Array, shape: Shape) -> jax.Array:
-            return jnp.zeros(shape, jnp.float32).at[self.units : 2 * self.units].set(self.forget_bias)
+            forgets = (np.arange(shape[0]) // self.units == 1).astype(np.float32)
+            return jax.device_put(self.forget_bias * forgets)
 
         return super().parameters(shape) | {"bias": Parameter((4 * self.units,), bias)}
 

@@ -152,11 +152,12 @@ def live_places(layer: Layer, mask: jax.Array, window: Window, padding: Padding)
         )
     [places] = window.places(mask.shape[1:])
     reach = (window.size[0] - 1) * window.dilation[0] + 1
-    lengths = jnp.where(mask, jnp.arange(1, mask.shape[1] + 1), 0).max(axis=1, keepdims=True)
+    lengths = jnp.where(mask, jnp.arange(1, mask.shape[1] + 1)[None], 0).max(axis=1, keepdims=True)
     own = (lengths + low + high - reach) // stride + 1
-    return (jnp.arange(places) < own) & (lengths > 0)
+    return (jnp.arange(places)[None] < own) & (lengths > 0)
 
 
 def filled(x: Masked, fill: float = 0.0) -> jax.Array:
     """The values of sequences of unequal length, padding replaced by one value."""
+    x = x.checked()
     return jnp.where(x.mask[..., None], x.values, fill)

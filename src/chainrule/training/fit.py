@@ -152,6 +152,8 @@ def fit(
     for metric in metrics:
         if not metric.is_figure:
             raise ChainruleError(f"fit: {metric!r} is no single figure to follow. Measure it by model.evaluate.")
+        if classes is None:
+            metric(np.zeros((rows, *outputs)), E, weights)  # refuses values where it asks for classes
 
     choices = {
         "optimizer": repr(optimizer),
@@ -164,6 +166,8 @@ def fit(
     steps = 1 if batch_size == "all" else math.ceil(rows / batch_size)
     in_own_units = classes is not None or preparation is None  # a table's values are trained on standardised
     followed = tuple(metric for metric in metrics if isinstance(metric, MeanMetric) and in_own_units)
+    if held_out is None and (unseen := [metric for metric in metrics if metric not in followed]):
+        raise ChainruleError(f"fit: {unseen[0]!r} is measured on validation data. Give it (x, y)", validation=0.1)
     done = len(after.history) if after else 0
     epochs += done
     problem = Problem(network, cost, schedules.over(optimizer, float(epochs * steps)), regularizer, followed)
