@@ -229,7 +229,7 @@ class F1(_ClassRate):
 
 def predicted_classes(a: Array) -> Array:
     """The most probable class of each output; of equals, the first."""
-    return (a[..., 0] > 0.5).astype("int32") if a.shape[-1] == 1 else a.argmax(axis=-1)
+    return (a[..., 0] > 0.5 if a.shape[-1] == 1 else a.argmax(axis=-1)).astype("int32")
 
 
 def _is_ordered(a: Array) -> Array:
@@ -245,7 +245,7 @@ def _count(a: Array) -> int:
 def _classes(metric: Metric, a: Array, E: Array) -> Array:
     """The expected class numbers, also from one-hot targets or a column of them."""
     if E.ndim == a.ndim and E.shape[-1] > 1:
-        return E.argmax(axis=-1)
+        return E.argmax(axis=-1).astype("int32")
     E = E if E.ndim < a.ndim else E[..., 0]
     check_within(f"{metric!r}: E", E, 0, _count(a) - 1, f"a class number from 0 to {_count(a) - 1}")
     return E.astype("int32")

@@ -28,7 +28,7 @@ def _by_rows(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
 
 @_by_rows.def_vmap
 def _(networks: int, batched: list[bool], *arrays: jax.Array) -> tuple[jax.Array, bool]:
-    form = lambda x, kernel, bias: product(x, kernel) + bias  # noqa: E731
+    form = lambda x, kernel, bias: product(x, kernel) + bias[None]  # noqa: E731
     return jax.vmap(form, in_axes=[0 if it_is else None for it_is in batched])(*arrays), True
 
 
@@ -38,7 +38,7 @@ def _few(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
 
 def _few_change(arrays: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
     (x, kernel, _), (dx, d_kernel, d_bias) = arrays, with_zeros(tangents, arrays)
-    return _few(*arrays), product(dx, kernel) + product(x, d_kernel) + d_bias
+    return _few(*arrays), product(dx, kernel) + product(x, d_kernel) + d_bias[None]
 
 
 def dense(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:

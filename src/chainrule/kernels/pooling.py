@@ -96,10 +96,11 @@ def _largest_along(axis: int, value: jax.Array, cell: jax.Array, window: Window)
     values, cells = along.seen_by(value, axis + 1, lowest(value.dtype)), along.seen_by(cell, axis + 1)
 
     def see(number: Any, best: tuple) -> tuple:
-        (value, cell), seen, own = best, values(number), number * within + cells(number)
-        counts = jnp.asarray(inside)[number].reshape(-1, *(1,) * (value.ndim - axis - 2))
+        (value, cell), seen = best, values(number)
+        own = jnp.asarray(number * within, cell.dtype) + cells(number)
+        counts = jnp.expand_dims(jnp.asarray(inside)[number], [of for of in range(value.ndim) if of != axis + 1])
         larger = counts & ((cell < 0) | ~((seen <= value) | jnp.isnan(value)))
-        return jnp.where(larger, seen, value), jnp.where(larger, own.astype(cell.dtype), cell)
+        return jnp.where(larger, seen, value), jnp.where(larger, own, cell)
 
     like = jax.eval_shape(values, 0)
     return lax.fori_loop(
@@ -130,7 +131,7 @@ def given_back(dy: jax.Array, cell: jax.Array | None, lengths: tuple[int, ...], 
     if cell is not None and math.prod(window.size) > FEW:
         batch, channels = len(dy), dy.shape[-1]
         own, pixels = jnp.where(cell < math.prod(window.size), dy, 0), _pixels(cell, lengths, window)
-        at = jnp.arange(batch)[:, None, None], _in_line(pixels), jnp.arange(channels)
+        at = jnp.arange(batch)[:, None, None], _in_line(pixels), jnp.arange(channels)[None, None]
         zeros = jnp.zeros((batch, math.prod(lengths), channels), dy.dtype)
         return zeros.at[at].add(_in_line(own), mode="drop").reshape(batch, *lengths, channels)
     if math.prod(window.size) > FEW:
@@ -143,7 +144,8 @@ def given_back(dy: jax.Array, cell: jax.Array | None, lengths: tuple[int, ...], 
 def _given_back_beside(dy: jax.Array, cell: jax.Array | None, lengths: tuple[int, ...], window: Window) -> jax.Array:
     """The same where the windows tile the input."""
     behind = tuple(range(2, 2 * len(window.size) + 1, 2))  # behind the axis of places one of cells: (n, h, 2, w, 2, c)
-    cells = np.arange(math.prod(window.size)).reshape(1, *(n for size in window.size for n in (1, size)), 1)
+    cells = np.arange(math.prod(window.size), dtype=None if cell is None else cell.dtype)
+    cells = cells.reshape(1, *(n for size in window.size for n in (1, size)), 1)
     own = np.ones_like(cells, bool) if cell is None else jnp.expand_dims(cell, behind) == cells
     blocks = jnp.where(own, jnp.expand_dims(dy, behind), 0)
     covered = [places * size for places, size in zip(dy.shape[1:-1], window.size, strict=True)]
@@ -167,9 +169,9 @@ def _in_line(images: jax.Array) -> jax.Array:
 
 
 def _counts(dtype: Any, lengths: tuple[int, ...], window: Window) -> np.ndarray:
-    """How many of a window's cells lie on the input rather than on padding, at each place: (*places, 1)."""
+    """How many of a window's cells lie on the input rather than on padding, at each place: (1, *places, 1)."""
     along = [window.along(axis).inside(length).sum(axis=0) for axis, length in enumerate(lengths)]
-    return np.expand_dims(reduce(np.multiply.outer, along), -1).astype(dtype)
+    return np.expand_dims(reduce(np.multiply.outer, along), (0, -1)).astype(dtype)
 
 
 def _sum(parts: Iterable[jax.Array]) -> jax.Array:
