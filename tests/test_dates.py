@@ -50,6 +50,13 @@ def test_every_common_form_is_read(moment, form):
     assert utc == wall == pytest.approx(days(expected), abs=1e-9, rel=0)
 
 
+@given(st.text(max_size=20) | st.text("0123456789-/.: TZ+,aApPmM", max_size=24))
+def test_any_text_is_a_time_or_none(text):
+    for order in ("year", "day", "month"):
+        assert all(map(math.isfinite, parse_time(text, order) or ()))
+    assert first_of([text]) in ("year", "day", "month", None)
+
+
 @given(moments, st.sampled_from(["day", "month"]))
 def test_numbers_are_read_in_their_order(moment, order):
     form = "%d/%m/%Y" if order == "day" else "%m/%d/%Y"
@@ -90,6 +97,8 @@ def test_zones_move_the_moment_but_not_the_clock(moment, minutes):
         "192.168.1.10",
         "+49 30 1234",
         "2020-01-01 and later",
+        "2020-01-01 10:00 +99:00",
+        "1/2/2020 10:00+0260",
         "0000-01-01",
     ],
 )

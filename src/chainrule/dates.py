@@ -176,7 +176,8 @@ def _offset(zone: str | None) -> float:
     if not zone or zone[0] not in "+-":
         return 0.0
     digits = zone[1:].replace(":", "")
-    return float(f"{zone[0]}1") * (int(digits[:2]) + int(digits[2:] or 0) / 60)
+    time = datetime(1970, 1, 1, int(digits[:2]), int(digits[2:] or 0))  # which refuses what is no time
+    return float(f"{zone[0]}1") * (time.hour + time.minute / 60)
 
 
 def _days(moment: datetime, fraction: float = 0.0, ahead: float = 0.0) -> tuple[float, float]:
