@@ -140,7 +140,7 @@ def test_balanced_is_for_classes(run, here):
     said = run("train values.csv --balanced")
     assert (said.code, said.err) == (
         2,
-        "chainrule: --balanced is for classes, but the target b is a value. Leave it out.\n",
+        "chainrule: --balanced is for classes, but what is predicted (b) is no class. Leave it out.\n",
     )
 
 

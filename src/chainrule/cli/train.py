@@ -138,7 +138,7 @@ def train(
     preparation = Preparation.fit(divided.parts["train"], divided.roles)
     if balanced and not preparation.classes:
         raise ChainruleError(
-            f"--balanced is for classes, but the target {divided.roles.target} is a value. Leave it out."
+            f"--balanced is for classes, but what is predicted ({divided.roles.target}) is no class. Leave it out."
         )
     prepared = {name: (preparation.inputs(part), preparation.targets(part)) for name, part in divided.parts.items()}
     weights = {name: balanced_weights(y) if balanced else None for name, (_, y) in prepared.items()}
