@@ -112,6 +112,18 @@ def test_columns_that_can_not_be_kept(run, trained, here, choice, message):
     assert not (here / "to.csv").exists()
 
 
+def test_a_column_that_the_model_takes_as_numbers_is_kept_as_it_is_written(run, trained, here):
+    (here / "new.csv").write_text("length,width,colour\n007,1.50,red\n08,NA,red\n")
+    said = run("predict run new.csv --keep length --blank NA")
+    assert (said.code, said.err.split(": ")[1]) == (2, "new.csv, line 3, column 'width'")
+    (here / "new.csv").write_text("length,width,colour\n007,1.50,red\n08,2,red\n")
+    rows = table(run("predict run new.csv --keep length --keep width").out)
+    assert [row[:2] for row in rows] == [["length", "width"], ["007", "1.50"], ["08", "2"]]
+    assert [row[2] for row in rows[1:]] == trained.predict(
+        {"length": [7, 8], "width": [1.5, 2], "colour": ["red"] * 2}
+    ).tolist()
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
 def test_a_file_with_only_a_header_gives_only_a_header(run, trained, here, ending):
     (here / "new.csv").write_text("id,length,width,colour\n")

@@ -42,23 +42,21 @@ def predict(
     """
     from chainrule.cli import output, reading
     from chainrule.cli.folder import written
-    from chainrule.cli.raw import answerable, load_for_rows, read_rows
+    from chainrule.cli.raw import answerable, as_written, load_for_rows, read_rows
     from chainrule.columns import texts
     from chainrule.data import computed, for_spreadsheets, typed, writer
     from chainrule.data.writing import DELIMITED
     from chainrule.files import check_output, write_whole
-    from chainrule.table import check_column
 
     inputs = [data, *written(model)]
     write = writer(out or "")
     if out is not None:
         check_output(out, inputs)
     trained, preparation = load_for_rows(model)
-    keep = keep or []
-    table = read_rows(data, trained, reading.said(separator, decimal, header, blank), keep)
-    for name in keep:
-        check_column(table, name)
-    kept = {name: typed(texts(table, name).tolist()) for name in keep}
+    keep, said = keep or [], reading.said(separator, decimal, header, blank)
+    table = read_rows(data, trained, said, keep)
+    found = as_written(data, table, keep, trained, said)
+    kept = {name: typed(texts(found, name).tolist()) for name in keep}
     whole = answerable(table, preparation)
     answers = _answers(trained, table if whole.all() else table.take(whole), probabilities)
     for name in kept.keys() & answers.keys():

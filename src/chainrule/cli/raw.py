@@ -1,6 +1,7 @@
 """Models for raw rows, as `train` makes them."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from chainrule.errors import ChainruleError
 from chainrule.model import Model
 from chainrule.preparation import Preparation
 from chainrule.storage import load
-from chainrule.table import Table, blanks
+from chainrule.table import Table, blanks, check_column
+from chainrule.values import is_text
 
 
 def load_whole(path: str) -> Model:
@@ -34,6 +36,15 @@ def read_rows(source: str, model: Model, reading: dict[str, Any], keep: Iterable
     assert model.preparation is not None
     text = [*model.preparation.text, *(name for name in keep if name not in model.preparation.roles.inputs)]
     return read(source, text, **reading, like=model.training.get("reading"))
+
+
+def as_written(source: str, table: Table, names: list[str], model: Model, reading: dict[str, Any]) -> Table:
+    """Columns as their file has them: those that a model takes as numbers are read again, from what is no pipe."""
+    for name in names:
+        check_column(table, name)
+    if all(is_text(table[name]) for name in names) or not Path(source).is_file():
+        return table
+    return read(source, names, **reading, like=model.training.get("reading"))
 
 
 def answerable(table: Table, preparation: Preparation) -> Any:
