@@ -495,7 +495,7 @@ def test_ctrl_c_in_a_process_of_its_own(here, flowers):
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         rest, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (130, "")
+    assert (process.returncode, said) == (130, "\nfinishing: what was trained is saved first\n")
     assert ", interrupted. All of it is in runs/flowers.\n" in rest
     assert load(here / "runs" / "flowers").history.stopped == "interrupted"
 

@@ -94,6 +94,17 @@ def test_the_bar_and_its_figures_fit_the_terminal_and_none_is_cut(monkeypatch, w
     assert said == "cost 0.06123, validation 0.053 accuracy 0.9765, validation 0.98"
 
 
+def test_the_bar_says_that_it_ends_early(monkeypatch):
+    stream = terminal(monkeypatch)
+    asked = []
+    with Progress(True, 9, steps=4, rows=10, ending=lambda: bool(asked)) as shown:
+        shown.step(1, 4)
+        shown.epoch({"epoch": 1, "cost": 0.5})
+        assert "finishing" not in stream.getvalue()
+        asked.append(True)
+    assert "finishing: what was trained is kept" in stream.getvalue()
+
+
 def test_speed_leaves_compilation_out(monkeypatch, capsys):
     times = iter([0.0, 50.0, 90.0, 99.0, 100.0, 101.0])  # made, first step, first row, end of epoch 1, second row
     monkeypatch.setattr("time.perf_counter", lambda: next(times))

@@ -43,7 +43,7 @@ class CtrlC:
             if os.isatty(1):
                 os.write(1, SHOW_CURSOR)
             os._exit(INTERRUPTED)  # at once: an exception, or Python's own end, meets libraries that are half loaded
-        if not self.wanted:
+        if not (self.wanted or os.isatty(1)):  # in a terminal the progress bar says it
             _write(f"\n{self.finishing}\n")
         self.wanted = True
 

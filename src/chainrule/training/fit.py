@@ -187,7 +187,7 @@ def fit(
 
     history = replace(after.history, rows=list(after.history.rows), stopped="epochs") if after else History()
     good, best = loop.state, after.best if after else loop.state
-    with ctrl_c, Progress(progress, epochs, steps, rows) as shown:
+    with ctrl_c, Progress(progress, epochs, steps, rows, lambda: ctrl_c.came) as shown:
 
         def on_chunk(step: int, epoch: int) -> None:
             shown.step(epoch, step)

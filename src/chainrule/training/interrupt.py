@@ -29,9 +29,14 @@ class Interrupt:
         if self.mine:
             signal.signal(signal.SIGINT, self.before)
 
+    @property
+    def came(self) -> bool:
+        """Whether Ctrl-C came, to this handler or to the one that stays in charge."""
+        return self.wanted or getattr(self.before, "wanted", False)
+
     def check(self) -> None:
         """Raise if Ctrl-C came."""
-        if self.wanted or getattr(self.before, "wanted", False):
+        if self.came:
             self.noticed = True
             raise KeyboardInterrupt
 

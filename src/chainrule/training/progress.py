@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from chainrule.history import Row
@@ -10,15 +11,15 @@ LINES = 10  # about as many plain lines a training
 
 
 class Progress:
-    """Shows epoch, cost, metrics, speed and time left; shows nothing if it is not wanted."""
+    """Shows epoch, cost, metrics, speed and time left, and that it ends early; shows nothing if it is not wanted."""
 
-    def __init__(self, wanted: bool, epochs: int, steps: int, rows: int):
+    def __init__(self, wanted: bool, epochs: int, steps: int, rows: int, ending: Callable[[], bool] = lambda: False):
         self.epochs, self.steps, self.rows = epochs, steps, rows
         self.first, self.began = 0, time.perf_counter()
         self.bar: Any = None
         self.lines = wanted and not sys.stdout.isatty()
         if wanted and sys.stdout.isatty():
-            self.bar, self.task = _bar(epochs * steps)
+            self.bar, self.task = _bar(epochs * steps, ending)
 
     def __enter__(self) -> "Progress":
         if self.bar:
@@ -67,7 +68,7 @@ def _paired(row: Row) -> str:
     return "   ".join(pairs)
 
 
-def _bar(total: int) -> tuple[Any, Any]:
+def _bar(total: int, ending: Callable[[], bool]) -> tuple[Any, Any]:
     """A bar, and below it the figures, which a narrow terminal folds rather than cuts."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -77,6 +78,8 @@ def _bar(total: int) -> tuple[Any, Any]:
         def get_renderables(self) -> Any:
             yield self.make_tasks_table(self.tasks)
             yield from (Text(task.fields["figures"]) for task in self.tasks if task.fields["figures"])
+            if ending():
+                yield Text("finishing: what was trained is kept", "yellow")
 
     bar = Bar(
         TextColumn("epoch {task.fields[epoch]}"),
