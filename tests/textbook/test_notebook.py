@@ -7,6 +7,7 @@ import pytest
 
 from chainrule import fit
 from chainrule.activations import ELU, ReLU, Softmax
+from chainrule.costs import CategoricalCrossEntropy
 from chainrule.layers import Dense
 from chainrule.optimizers import Adam, ClipNorm, GradientDescent
 from chainrule.textbook import notebook
@@ -75,7 +76,8 @@ def equations_in(html: str) -> list[str]:
 def test_a_formula_is_mathematics_as_on_the_pages():
     html = ELU(0.5)._repr_html_()
     assert equations(ELU(0.5), values=True)[0].mathml() in html
-    assert equations_in(html) == ["f(x)={xfor\u00a0x>00.5(ex−1)otherwise"]
+    assert equations_in(html) == ["f(x)={xfor\u00a0x>00.5(ex−1)otherwise", "f′(x)={1for\u00a0x>00.5exotherwise"]
+    assert "<span>behind Softmax</span>" in (CategoricalCrossEntropy()._repr_html_() or "")
 
 
 def test_what_a_formula_is_made_of_stands_below_it():

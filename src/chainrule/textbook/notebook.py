@@ -6,10 +6,10 @@ from html import escape
 from chainrule.formula import Formula
 from chainrule.layer import Chain
 from chainrule.model import Model, Summary
-from chainrule.textbook.equations import aligned, equations
+from chainrule.textbook.equations import Equation, aligned, derivatives, equations
 from chainrule.textbook.page import parts_of
 
-ROW = "width: max-content; padding: 0.35em 0"
+ROW = "display: flex; align-items: center; gap: 2em; width: max-content; padding: 0.35em 0"
 """Of an equation: on the left, apart from the next."""
 
 
@@ -24,8 +24,8 @@ def mathematics(formula: Formula) -> str:
 
 
 def formula(shown: Formula) -> str:
-    """A formula with its numbers, as MathML, and those that it is made of below it."""
-    return f"<div>{_equations(shown)}</div>"
+    """A formula with its numbers and its derivative, as MathML, and those that it is made of below it."""
+    return f"<div>{_rows(equations(shown, values=True))}{_rows(derivatives(shown, values=True))}{_parts(shown)}</div>"
 
 
 def network(chain: Chain) -> str:
@@ -74,10 +74,19 @@ def _code(formula: Formula) -> str:
 
 
 def _equations(formula: Formula) -> str:
-    """Its equations, and below their notation those of the formulas that it is made of."""
-    parts = "".join(f"<div>{_code(part)}</div>{_equations(part)}" for part in parts_of(formula))
-    rows = [f'<div style="{ROW}">{equation.mathml()}</div>' for equation in equations(formula, values=True)]
-    return "".join(rows) + parts
+    return _rows(equations(formula, values=True)) + _parts(formula)
+
+
+def _parts(formula: Formula) -> str:
+    """The formulas that one is made of: below their notation their equations."""
+    return "".join(f"<div>{_code(part)}</div>{_equations(part)}" for part in parts_of(formula))
+
+
+def _rows(shown: list[Equation]) -> str:
+    """Equations one below the other, with their remarks."""
+    remarks = [f"<span>{escape(each.remark)}</span>" * bool(each.remark) for each in shown]
+    rows = [f'<div style="{ROW}">{each.mathml()}{remark}</div>' for each, remark in zip(shown, remarks, strict=True)]
+    return "".join(rows)
 
 
 def _table(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
