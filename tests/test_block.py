@@ -44,6 +44,9 @@ def test_a_single_array_of_numbers():
     preparation = Preparation.fit({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": x[:, 0]})
     for data in (x, x.astype(np.float32), x.tolist(), pd.DataFrame(x, columns=list("abc"))):
         np.testing.assert_array_equal(preparation.inputs(data), one_by_one(preparation, data))
+    scalars = dict(zip("abc", map(list, x.T), strict=True))
+    assert Block.of(preparation.columns).take(scalars, fill=False) is not None
+    np.testing.assert_array_equal(preparation.inputs(scalars), preparation.inputs(x))
     assert Block.of(preparation.columns).take(x, fill=False) is not None
     named = pd.DataFrame(x, columns=[0, 1, 2]).assign(y=0.5 * x[:, 0])
     np.testing.assert_array_equal(Preparation.fit(named).inputs(named[[2, 1, 0]]), preparation.inputs(x))

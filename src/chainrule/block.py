@@ -11,6 +11,8 @@ import numpy as np
 from chainrule.columns import Column, Number
 from chainrule.table import EXACT, is_records
 
+SCALARS = {int, float, NoneType, np.float64, np.float32, np.int64, np.int32}
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -97,12 +99,8 @@ def _is_plain(column: Column) -> bool:
 
 
 def _plain(rows: list[Any]) -> np.ndarray | None:
-    """Rows of Python's numbers and None as an array; None for anything else."""
-    if (
-        not rows
-        or len(set(map(len, rows))) > 1
-        or not set(map(type, chain.from_iterable(rows))) <= {int, float, NoneType}
-    ):
+    """Rows of scalars and None as an array; None for anything else."""
+    if not rows or len(set(map(len, rows))) > 1 or not set(map(type, chain.from_iterable(rows))) <= SCALARS:
         return None
     try:
         return np.array(rows, np.float64)

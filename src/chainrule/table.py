@@ -312,7 +312,9 @@ def _numbers(array: np.ndarray, blank: np.ndarray) -> np.ndarray | None:
     except (TypeError, ValueError, OverflowError):
         return None
     numbers = np.array(cells, dtype=np.float64)
-    large = np.flatnonzero((np.abs(numbers) >= EXACT) & np.isfinite(numbers))
+    if (size := np.abs(numbers)).max(initial=0) < EXACT:
+        return numbers.reshape(array.shape)
+    large = np.flatnonzero((size >= EXACT) & np.isfinite(numbers))
     if all(int(array.flat[cell]) == int(numbers[cell]) for cell in large):
         return numbers.reshape(array.shape)
     if all(isinstance(cell, int | np.integer) for cell in array.flat):

@@ -31,7 +31,7 @@ def numbers(table: Table, name: str, **choices: Any) -> np.ndarray:
         if rounded:
             _refuse_rounded(table, name, next(row for row, text in enumerate(values) if text in rounded))
         values = np.fromiter(map(known.__getitem__, values), np.float64, count=len(values))
-    elif values.dtype in (np.int64, np.uint64):
+    elif values.dtype.kind in "iu" and values.dtype.itemsize == 8:
         exact = values.astype(np.float64)
         with np.errstate(invalid="ignore"):
             rounded = (exact.astype(values.dtype) != values) | (exact >= float(np.iinfo(values.dtype).max))
