@@ -89,3 +89,8 @@ def test_rows_can_have_names():
 )
 def test_arrays_that_are_no_column(values, message):
     assert refusal({"x": values}) == message
+
+
+@pytest.mark.parametrize("values", [np.array([b"caf\xe9"]), np.array([0x7FFFFFFF], np.uint32).view("U1")])
+def test_bytes_that_are_no_text_are_refused(values):
+    assert refusal({"a": values}) == "the data, column 'a': expected text, got bytes that are none. Decode them first."

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from chainrule.errors import ChainruleError
 
+CELL = 24  # bytes of a table's cell on its way: as it is read, as it is kept, and standardised
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container, in Linux
 UNKNOWN = 16 * 2**30  # where a system does not say what it has
 

@@ -256,8 +256,16 @@ def _column(values: Any, place: str) -> np.ndarray:
         times[np.isnat(array)] = None
         return times
     if array.ndim == 1 and array.dtype.kind in "bUST":
-        return _objects(array.astype(str).astype(object), place)
+        return _objects(_decoded(array, place), place)
     raise ChainruleError(f"{place}: expected numbers or text, got {array.dtype} of shape {array.shape}.")
+
+
+def _decoded(array: np.ndarray, place: str) -> np.ndarray:
+    """An array of NumPy's own text, of bytes or of booleans as one of `str`."""
+    try:
+        return array.astype(str).astype(object)
+    except (UnicodeError, SystemError):  # bytes beyond ASCII; numbers that are no characters
+        raise ChainruleError(f"{place}: expected text, got bytes that are none. Decode them first.") from None
 
 
 def _side_by_side(arrays: Sequence[np.ndarray], place: str) -> np.ndarray:

@@ -13,7 +13,7 @@ GROUPS = " \u00a0\u202f\u2009'’"  # marks between thousands, beside the point 
 
 
 class Cells(NamedTuple):
-    """A column's cells without blanks around them, as Arrow's text, and which of them are blank."""
+    """A column's cells without blanks around them, as Arrow's text, and which of them are blank; None for none."""
 
     texts: Any
     blank: Any
@@ -50,8 +50,13 @@ def columns(
         comma: whether the mark is more likely a comma, should the cells leave it open.
     """
     as_text = set(as_text)
-    cells = {name: _trimmed(column, reading.blank, name in as_text) for name, column in texts.items()}
-    plain = {name: None if name in as_text else _plain(column) for name, column in cells.items()}
+    cells, plain = {}, {}
+    for name, column in texts.items():
+        cells[name] = Cells(column, None, Counter())
+        plain[name] = None if name in as_text or reading.blank else _plain(cells[name])
+        if plain[name] is None or np.isnan(plain[name].to_numpy()).any():  # nan is a word for no number
+            cells[name] = _trimmed(column, reading.blank, name in as_text)
+            plain[name] = None if name in as_text else _plain(cells[name])
     odd = [name for name in cells if plain[name] is None and name not in as_text]
     decimal = reading.decimal or _decimal(cells, plain, odd, comma)
     found = {}
@@ -221,9 +226,7 @@ def _spelt(cells: Cells, decimal: str) -> Column | None:
 def _nulled(blank: Any, texts: Any) -> Any:
     import pyarrow as pa
 
-    pc = compute()
-
-    return pc.if_else(blank, pa.scalar(None, pa.string()), texts)
+    return texts if blank is None else compute().if_else(blank, pa.scalar(None, pa.string()), texts)
 
 
 def _all_match(known: Any, pattern: str) -> bool:

@@ -1,5 +1,6 @@
 """Files of Arrow's own typed columns as tables: Parquet, and Feather or Arrow IPC."""
 
+import struct
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
@@ -9,10 +10,10 @@ from chainrule.data.cells import objects
 from chainrule.data.readers.spelling import typed
 from chainrule.data.reading import Reading
 from chainrule.errors import ChainruleError
-from chainrule.memory import check_memory
+from chainrule.memory import CELL, check_memory
 from chainrule.table import EXACT, Table, check_distinct
 
-CELL = 8  # bytes: a number, or a reference to a text
+MAGIC = b"ARROW1"
 
 
 def read_parquet(file: BinaryIO, name: str, reading: Reading, text: Iterable[str] = ()) -> Table:
@@ -24,7 +25,9 @@ def read_parquet(file: BinaryIO, name: str, reading: Reading, text: Iterable[str
         # Without threads, which outlive a refusal; text as codes, so that a text that repeats is held once.
         stored = parquet.ParquetFile(data, pre_buffer=False)
         about = stored.metadata
-        check_memory(CELL * about.num_rows * about.num_columns, name, "Give fewer rows or columns.")
+        said = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
+        size = max(CELL * about.num_rows * about.num_columns, said)
+        check_memory(size, name, "Give fewer rows or columns.")
         texts = [field.name for field in stored.schema_arrow if _is_text(field.type)]
         return parquet.ParquetFile(data, pre_buffer=False, read_dictionary=texts).read(use_threads=False)
 
@@ -36,24 +39,53 @@ def read_feather(file: BinaryIO, name: str, reading: Reading, text: Iterable[str
     import pyarrow as pa
 
     def content(data: Any) -> Any:
-        serial = pa.ipc.IpcReadOptions(use_threads=False)
-        with (pa.ipc.open_file if data[:6].to_pybytes() == b"ARROW1" else pa.ipc.open_stream)(
-            data, options=serial
-        ) as stored:
-            batches = []
-            for batch in _batches(stored):
-                batches.append(batch)
-                size = sum(max(each.nbytes, CELL * each.num_rows * each.num_columns) for each in batches)
-                check_memory(size, name, "Give fewer rows or columns.")
-            return pa.Table.from_batches(batches, stored.schema)
+        is_file = data[:6].to_pybytes() == MAGIC
+        _check_declared(data[8:] if is_file else data, name)
+        opened = pa.ipc.open_file if is_file else pa.ipc.open_stream
+        with opened(data, options=pa.ipc.IpcReadOptions(use_threads=False)) as stored:
+            return stored.read_all()
 
     return _table(content, pa.py_buffer(file.read()), name, "Feather or Arrow", reading, text)
 
 
-def _batches(stored: Any) -> Iterable[Any]:
-    if hasattr(stored, "num_record_batches"):
-        return (stored.get_batch(number) for number in range(stored.num_record_batches))
-    return stored
+def _check_declared(stream: Any, name: str) -> None:
+    """Refuse Arrow's messages that say of more rows or bytes than there is room for, before they are unpacked."""
+    import pyarrow as pa
+
+    size = columns = 0
+    for message in pa.ipc.MessageReader.open_stream(stream):
+        if message.type == "schema":
+            columns = len(pa.ipc.read_schema(message))
+            continue
+        rows, unpacked = _declared(message.metadata, message.body, message.type == "dictionary")
+        size += max(CELL * rows * columns, unpacked)
+        check_memory(size, name, "Give fewer rows or columns.")
+
+
+def _declared(metadata: Any, body: Any, dictionary: bool) -> tuple[int, int]:
+    """The rows of a batch, and the bytes of its buffers once unpacked: fields of its message, a flatbuffer."""
+
+    def field(table: int, number: int) -> int:
+        """Where a field of a table lies; 0 where it is left out."""
+        (back,) = struct.unpack_from("<i", metadata, table)
+        (length,) = struct.unpack_from("<H", metadata, table - back)
+        slot = 4 + 2 * number
+        (offset,) = struct.unpack_from("<H", metadata, table - back + slot) if slot < length else (0,)
+        return table + offset if offset else 0
+
+    def follow(place: int) -> int:
+        return place + struct.unpack_from("<I", metadata, place)[0]
+
+    batch = follow(field(follow(0), 2))
+    batch = follow(field(batch, 1)) if dictionary else batch
+    (rows,) = struct.unpack_from("<q", metadata, at) if (at := field(batch, 0)) else (0,)
+    buffers = follow(field(batch, 2))
+    (count,) = struct.unpack_from("<I", metadata, buffers)
+    unpacked = 0
+    for offset, length in struct.iter_unpack("<qq", metadata[buffers + 4 : buffers + 4 + 16 * count]):
+        packed = field(batch, 3) and length >= 8  # its length stands before it, or -1 where it is not
+        unpacked += max(struct.unpack_from("<q", body, offset)[0], length) if packed else length
+    return rows, unpacked
 
 
 def _table(content: Any, data: Any, name: str, kind: str, reading: Reading, text: Iterable[str]) -> Table:

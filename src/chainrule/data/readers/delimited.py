@@ -12,7 +12,7 @@ from chainrule.data.readers.spelling import told
 from chainrule.data.readers.text import check_utf8
 from chainrule.data.reading import Reading
 from chainrule.errors import ChainruleError, cut
-from chainrule.memory import check_memory
+from chainrule.memory import CELL, check_memory
 from chainrule.table import Table, check_distinct, shortened
 
 LARGEST = 2**31 - 1  # bytes that Arrow reads at once
@@ -35,7 +35,7 @@ def read_delimited(file: BinaryIO, name: str, reading: Reading, text: Iterable[s
     separator = reading.separator or find_separator(data, reading.likely or usual)
     if separator == " ":
         data = BLANKS.sub(b" ", EDGES.sub(b"", data))
-    check_memory(12 * data.count(separator.encode()), name, "Give fewer rows or columns.")
+    check_memory(CELL * (data.count(separator.encode()) + data.count(b"\n")), name, "Give fewer rows or columns.")
     lines = _lines(data)
     cells = _parsed(data, separator, lines, name)
     expected = separator in (usual, reading.separator, reading.likely)
