@@ -14,9 +14,12 @@ import jax.numpy as jnp
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula, unchecked
 from chainrule.initializers import split
+from chainrule.memory import check_memory
 from chainrule.sparse import Sparse
 
 Shape = tuple[int, ...]
+
+FLOAT = 4  # bytes of a number in training
 
 
 class Parameter(NamedTuple):
@@ -266,6 +269,16 @@ def initialize(layer: Layer, shape: Shape, key: jax.Array) -> Any:
 def count(layer: Layer, shape: Shape) -> int:
     """How many numbers training can change."""
     return sum(math.prod(p.shape) for p in jax.tree.leaves(layer.parameters(shape), is_leaf=_is_parameter))
+
+
+def check_sizes(network: Chain, shape: Shape, examples: int, who: str) -> None:
+    """Refuse a layer whose parameters, or outputs for so many examples at once, take more memory than there is."""
+    for layer, reached in network.walk(shape):
+        parameters, outputs = count(layer, reached), examples * math.prod(layer.output_shape(reached))
+        check_memory(FLOAT * parameters, f"{who}: {layer!r}: its {parameters:,} parameters", "Use fewer units.")
+        check_memory(
+            FLOAT * outputs, f"{who}: {layer!r}: its outputs for {examples:,} examples", "Use fewer units or examples."
+        )
 
 
 def regularized(layer: Layer, shape: Shape) -> Any:

@@ -611,3 +611,20 @@ def test_early_stopping_needs_validation():
         early_stopping=0,
         validation=0.5,
     )
+
+
+@pytest.mark.parametrize(
+    ("network", "what"),
+    [
+        ("Dense(10000000000) >> Dense(1)", "Dense(10000000000): its 20,000,000,000 parameters would take 80 GB"),
+        (
+            "Reshape((1, 1)) >> Conv1D(8, 1) >> Reshape((8,)) >> Dense(10000000) >> Dense(1)",
+            "Dense(10000000): its outputs for 100,000 examples would take 4e+03 GB",
+        ),
+    ],
+)
+def test_networks_larger_than_memory(network, what):
+    x = np.zeros((100_000, 1))
+    with pytest.raises(ChainruleError) as caught:
+        fit(network, x, x[:, 0], batch_size="all", epochs=1, progress=False)
+    assert str(caught.value).startswith(f"fit: {what}, more than a quarter of this machine's memory (")

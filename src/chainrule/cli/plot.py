@@ -9,6 +9,8 @@ import typer
 
 from chainrule.errors import ChainruleError
 
+STEPS = 10**6  # of an optimizer at most
+
 
 def plot(
     names: Annotated[
@@ -21,7 +23,7 @@ def plot(
     ] = None,
     low: Annotated[float, typer.Option("--from", metavar="X", help="Where activations begin.")] = -4.0,
     high: Annotated[float, typer.Option("--to", metavar="X", help="Where activations end.")] = 4.0,
-    steps: Annotated[int | None, typer.Option(min=1, help="How many steps the optimizers take.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, max=STEPS, help="How many steps the optimizers take.")] = None,
     published: Annotated[
         bool,
         typer.Option("--published", help="Optimizers keep their published rates; else each takes its fastest one."),

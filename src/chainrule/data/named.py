@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.data.readers.delimited import apart
 from chainrule.data.readers.series import TRAIN, read_test_beside, read_ts
 from chainrule.data.reading import Reading
 from chainrule.errors import ChainruleError
@@ -71,7 +72,7 @@ def _images(path: Path, side: int, name: str) -> Table:
     """The rows of a CSV file without a header: a grey image's pixels, and its label."""
     from pyarrow import csv
 
-    arrow = csv.read_csv(path, read_options=csv.ReadOptions(use_threads=False, autogenerate_column_names=True))
+    arrow = apart(csv.read_csv, path, csv.ReadOptions(use_threads=False, autogenerate_column_names=True))
     pixels = np.stack([column.to_numpy() for column in arrow.columns[:-1]], axis=-1)
     return Table(
         {

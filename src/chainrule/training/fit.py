@@ -15,7 +15,7 @@ from chainrule.costs import Cost
 from chainrule.errors import ChainruleError, DivergedError, warn
 from chainrule.examples import check_categories, inputs, sample_weights, take, targets
 from chainrule.history import History, Row
-from chainrule.layer import Layer, rows_of, shape_of
+from chainrule.layer import Layer, check_sizes, rows_of, shape_of
 from chainrule.metrics import Accuracy, MeanMetric, Metric
 from chainrule.model import Model, as_chain
 from chainrule.notation import as_formula
@@ -144,6 +144,7 @@ def fit(
         (x, E, weights), held_out = _set_apart(validation, x, E, weights, seed)
     rows = len(E)
     batch_size = _batch_size(batch_size, rows)
+    check_sizes(network, shape, rows if batch_size == "all" else batch_size, "fit")
     if metrics is None:
         metrics = () if classes is None else (Accuracy(),)
     watched = () if patience is None or patience.monitor is None else (patience.monitor,)

@@ -1,6 +1,11 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -117,3 +122,139 @@ def test_any_file_is_read_or_refused_in_one_line(tmp_path, content):
 def test_numbers_survive_a_csv(tmp_path, numbers):
     table = read(write(tmp_path, "x\n" + "\n".join(map(repr, numbers)) + "\n"))
     np.testing.assert_array_equal(table["x"], numbers)
+
+
+def test_how_a_german_file_was_read(tmp_path):
+    table = read(write(tmp_path, "Breite ; Preis;Anteil;Art\n1,5;1.234,50 €;57%; rot \n2;7,25 €;5%;blau\n"))
+    assert {name: values.tolist() for name, values in table.items()} == {
+        "Breite": [1.5, 2],
+        "Preis": [1234.5, 7.25],
+        "Anteil": [0.57, 0.05],
+        "Art": ["rot", "blau"],
+    }
+    assert table.found.reading == {"separator": ";", "decimal": ",", "header": True}
+    assert table.found.notes == {
+        "separator": "a.csv: cells are separated by ';'.",
+        "decimal": "a.csv: numbers are read with the decimal mark ',': '1,5' in column 'Breite' as 1.5, "
+        "'1.234,50 €' in column 'Preis' as 1234.5, '57%' in column 'Anteil' as 0.57.",
+    }
+
+
+def test_the_next_file_is_read_alike(tmp_path):
+    how = read(write(tmp_path, "a;b;c\n1,5;NA;x\n2,5;2;y\n")).found.reading
+    table = read(write(tmp_path, "a;b\n1,250;1.000\n", "b.csv"), like=how)  # alone, a thousand and a quarter
+    assert (table["a"].tolist(), table["b"].tolist(), dict(table.found.notes)) == ([1.25], [1000], {})
+    table = read(write(tmp_path, "a,b\n1.5,2\n", "c.csv"), like=how, decimal=".")
+    assert (table["a"].tolist(), table.found.reading["separator"]) == ([1.5], ",")
+
+
+def test_what_is_chosen_counts(tmp_path):
+    path = write(tmp_path, "a;b,c\n1;2,3\n")
+    assert list(read(path, separator=",")) == ["a;b", "c"]
+    assert list(read(path, separator=";", decimal=",")) == ["a", "b,c"]
+    assert read(path, separator="|").found.notes == {}
+    assert list(read(write(tmp_path, "a b\tc\n1 2\t3\n"), separator="tab")) == ["a b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"separator": ":"}, r"separator must be one of ',', ';', '\t', '|', ' ', got ':'."),
+        ({"separator": ""}, r"separator must be one of ',', ';', '\t', '|', ' ', got ''."),
+        ({"decimal": ";"}, "decimal must be '.' or ',', got ';'."),
+        ({"blank": [0]}, "blank must be words such as 'NA', got [0]."),
+    ],
+)
+def test_choices_that_are_none(tmp_path, options, message):
+    assert refusal(write(tmp_path, "a,b\n1,2\n"), **options) == message
+
+
+def test_blanks_separate_and_surround(tmp_path):
+    content = '  18.0   8  3504.  "chevrolet  malibu"\n15.0 \t 8  3693.\t"buick"  \n'
+    table = read(write(tmp_path, content, "auto.data"), header=False)
+    assert {name: values.tolist() for name, values in table.items()} == {
+        "1": [18, 15],
+        "2": [8, 8],
+        "3": [3504, 3693],
+        "4": ["chevrolet malibu", "buick"],
+    }
+    assert list(read(write(tmp_path, " a , b\n x ,\ty \n"))) == ["a", "b"]
+    assert [read(tmp_path / "a.csv")[name].tolist() for name in "ab"] == [["x"], ["y"]]
+
+
+def test_numbers_in_the_header_are_noted(tmp_path):
+    path = write(tmp_path, "5.1,3.5,setosa\n4.9,3.0,setosa\n")
+    assert read(path).found.notes == {
+        "header": "a.csv: the first line is taken for the columns' names, among them 5.1, 3.5."
+    }
+    assert read(path, header=True).found.notes == {}
+    table = read(path, header=False)
+    assert {name: values.tolist() for name, values in table.items()} == {
+        "1": [5.1, 4.9],
+        "2": [3.5, 3],
+        "3": ["setosa", "setosa"],
+    }
+    assert (table.found.notes, table.place(0, "1"), table.place(1, "1")) == (
+        {},
+        "a.csv, line 1, column '1'",
+        "a.csv, line 2, column '1'",
+    )
+    assert refusal(write(tmp_path, "1,1,x\n2,3,y\n")) == (
+        "a.csv: more than one column is called '1'. Give every column its own name, or choose header=False."
+    )
+
+
+def test_a_column_without_a_name_is_left_out_and_said(tmp_path):
+    table = read(write(tmp_path, ",x,y,\n0,1.5,a,\n1,2.5,b,\n"))
+    assert (list(table), dict(table.found.notes)) == (
+        ["x", "y"],
+        {"unnamed": "a.csv: column 1, 4 has no name and is left out. Name it in the first line to use it."},
+    )
+
+
+def test_words_read_as_blank_are_counted(tmp_path):
+    table = read(write(tmp_path, "age,kind,y\n1,NA,2\nNA,b,3\nnan,b,n/a\n,,4\n"))
+    np.testing.assert_array_equal(table["age"], [1, np.nan, np.nan, np.nan])
+    assert table["kind"].tolist() == ["NA", "b", "b", None]
+    assert table.found.blank == {"age": {"NA": 1, "nan": 1}, "y": {"n/a": 1}}
+    assert table.found.notes == {
+        "blank": "a.csv: read as blank: 'NA' (1), 'nan' (1) in column 'age', 'n/a' (1) in column 'y'."
+    }
+    assert read(tmp_path / "a.csv", blank="NA")["kind"].tolist() == [None, "b", "b", None]
+
+
+def test_rows_wider_than_a_block(tmp_path):
+    names = [f"c{number}" for number in range(20_000)]
+    path = write(tmp_path, ",".join(names) + "\n" + (",".join(["0.123456789" * 5] * 20_000) + "\n") * 2)
+    assert path.stat().st_size > 2 * 2**20
+    assert list(read(path, text=names)) == names
+    table = read(write(tmp_path, "a,b\n" + "x" * 2_000_000 + ",1\ny,2\n"))
+    assert ([len(cell) for cell in table["a"]], table["b"].tolist()) == ([2_000_000, 1], [1, 2])
+    assert refusal(write(tmp_path, "a,b\n" + "x" * 2_000_000 + ",1,2\ny,2\n")) == (
+        "a.csv, line 2: expected 2 cells, got 3. Mend the line."
+    )
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads by /proc")
+def test_no_thread_is_left_behind(tmp_path):
+    """Arrow's threads abort a process that ends while they begin, and wait for ever where a row was refused."""
+    write(tmp_path, "a,b\n1,2\n", "a.csv")
+    write(tmp_path, "a,b\n1,2,3\n", "b.csv")
+    for kind, save in (("parquet", parquet.write_table), ("feather", feather.write_feather)):
+        save(pa.table({"a": [1, 2], "b": ["x", "y"]}), tmp_path / f"a.{kind}")
+    script = """
+import os, sys, pyarrow.csv, pyarrow.parquet, pyarrow.feather
+from chainrule.data import read
+from chainrule.errors import ChainruleError
+count = lambda: len(os.listdir("/proc/self/task"))
+before = count()
+for name in sys.argv[1:]:
+    try:
+        read(name)
+    except ChainruleError:
+        pass
+print(count() - before)
+"""
+    names = [str(tmp_path / name) for name in ("a.csv", "b.csv", "a.parquet", "a.feather")]
+    done = subprocess.run([sys.executable, "-c", script, *names], capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= 0, done.stdout

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +210,64 @@ def test_a_size_beyond_the_memory_is_refused_before_it_is_made(folder):
 
 def test_a_size_is_for_images():
     assert refusal("iris", size=4) == "'iris': size is for folders of images. Leave it out."
+
+
+@pytest.mark.parametrize("name", ["1.webp", "1.bmp", "1.tif", "1.TIFF"])
+@pytest.mark.parametrize("pixels", [GREY, COLOUR])
+def test_other_formats(tmp_path, name, pixels):
+    save(tmp_path / "a", f"x/{name}", pixels, **({"lossless": True} if "webp" in name else {}))
+    image = read(tmp_path / "a")["image"][0]
+    np.testing.assert_array_equal(image.mean(axis=-1), np.atleast_3d(pixels).mean(axis=-1))
+
+
+def test_what_is_passed_over_is_counted(folder):
+    (folder / "circle" / "deeper").mkdir()
+    assert read(folder).found.notes == {
+        "skipped": "shapes: 3 entries are no images by their names and passed over: notes.txt, circle/deeper, "
+        "circle/notes.txt."
+    }
+
+
+def test_several_images_in_a_file_are_refused(folder):
+    frames = [Image.fromarray(GREY), Image.fromarray(GREY + 1)]
+    frames[0].save(folder / "circle" / "0.tiff", save_all=True, append_images=frames[1:])
+    assert refusal(folder) == "shapes/circle/0.tiff: holds several images. Save each in a file of its own."
+
+
+def test_what_is_no_file_is_refused(folder):
+    expected = "shapes/circle/0.png: is no file but a folder, a pipe, or a link to what is not there. Remove it."
+    odd = folder / "circle" / "0.png"
+    odd.symlink_to("nowhere")
+    assert refusal(folder) == expected
+    odd.unlink()
+    odd.mkdir()
+    assert refusal(folder) == expected
+    odd.rmdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(odd)  # to open it would wait for ever
+        assert refusal(folder) == expected
+
+
+def test_bombs(folder, monkeypatch):
+    Image.new("1", (13_000, 13_000)).save(folder / "circle" / "0.png")
+    assert (folder / "circle" / "0.png").stat().st_size < 10**5
+    assert refusal(folder) == ("shapes/circle/0.png: is of more than 89,478,485 pixels. Resize all images to one size.")
+    (folder / "circle" / "0.png").unlink()
+    monkeypatch.setattr("chainrule.memory.most", lambda: 191)
+    assert refusal(folder).startswith(
+        "shapes: 4 images of 8 × 6 pixels would take 1.92e-07 GB, more than a quarter of "
+    )
+
+
+def test_fax_of_grey_images_is_refused(folder, capfd):
+    """Of which libtiff would speak on standard error."""
+    fax = Image.new("1", (16, 8))
+    fax.save(folder / "circle" / "0.tif", compression="group4")
+    assert refusal(folder).startswith("shapes/circle/1.png: is 8 × 6 pixels")
+    content = (folder / "circle" / "0.tif").read_bytes()
+    bits = (258).to_bytes(2, "little") + (3).to_bytes(2, "little") + (1).to_bytes(4, "little")
+    (folder / "circle" / "0.tif").write_bytes(content.replace(bits + b"\1", bits + b"\x08"))
+    assert refusal(folder) == (
+        "shapes/circle/0.tif: is no whole PNG, JPEG, WebP, BMP or TIFF image. Save it again, or remove it."
+    )
+    assert capfd.readouterr().err == ""

@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,31 @@ def test_cut_files_are_refused(tmp_path):
     for part in (0.1, 0.5, 0.9):
         (tmp_path / "a.npz").write_bytes(whole[: int(len(whole) * part)])
         assert "a.npz: is no whole" in refusal(tmp_path / "a.npz")
+
+
+def test_bombs_and_headers_that_lie(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, x=np.zeros((10**5, 10)), y=np.zeros(10**5))
+    assert path.stat().st_size < 10**5
+    monkeypatch.setattr("chainrule.memory.most", lambda: 10**6)
+    assert refusal(path) == (
+        "a.npz: x would take 0.008 GB, more than a quarter of this machine's memory (0.001 GB). "
+        "Save fewer rows, or smaller ones."
+    )
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999, 9)}\n"
+    member = np.lib.format.magic(1, 0) + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", member)
+        archive.writestr("y.npy", member)
+    assert refusal(path).startswith("a.npz: x would take 7.2e+03 GB, more than")
+
+
+@pytest.mark.parametrize(("place", "value"), [(6, 1), (8, 99), (8, 6)])  # encrypted, packed in unknown ways
+def test_zip_files_of_other_kinds(tmp_path, place, value):
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.ones((3, 2)), y=[1, 2, 3])
+    content = bytearray(path.read_bytes())
+    for start, shift in ((content.find(b"PK\x03\x04"), 0), (content.find(b"PK\x01\x02"), 2)):
+        content[start + shift + place] = value
+    path.write_bytes(content)
+    assert refusal(path) == "a.npz: is no whole NPZ file. Write it again by numpy.savez(file, x=…, y=…)."

@@ -73,3 +73,43 @@ def test_cut_files_are_refused(tmp_path):
     for part in (0.1, 0.5, 0.9):
         (tmp_path / "a.parquet").write_bytes(whole[: int(len(whole) * part)])
         assert "a.parquet: is no whole" in refusal(tmp_path / "a.parquet")
+
+
+def test_text_that_is_none(tmp_path):
+    path = tmp_path / "a.parquet"
+    odd = pa.Array.from_buffers(pa.string(), 1, pa.array([b"caf\xe9"]).buffers())
+    parquet.write_table(pa.table({"a": odd}), path)
+    assert refusal(path) == "a.parquet: is no whole Parquet file. Write it again, or give a CSV file."
+    parquet.write_table(pa.table({"a": pa.array([0], pa.timestamp("s", "Mars/Olympus"))}), path)
+    assert refusal(path).startswith("a.parquet, column 'a': can't be read: ")
+    assert refusal(path).endswith(". Leave the column out of the file.")
+    parquet.write_table(pa.table({"a": pa.array([[1], [2]])}), path)
+    assert refusal(path, text="a") == (
+        "a.parquet, column 'a': expected numbers or text, got list<element: int64>. Leave the column out of the file."
+    )
+
+
+def test_bombs(tmp_path):
+    whole = pa.table({"a": pa.array(np.zeros(2**20)), "b": pa.array(["x" * 50] * 2**20)})
+    with parquet.ParquetWriter(tmp_path / "a.parquet", whole.schema) as writer:
+        writer.write_table(whole)
+    size = (tmp_path / "a.parquet").stat().st_size
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chainrule.memory.most", lambda: 10**7)
+        assert size < 10**5
+        assert refusal(tmp_path / "a.parquet") == (
+            "a.parquet would take 0.0503 GB, more than a quarter of this machine's memory (0.01 GB). "
+            "Give fewer rows or columns."
+        )
+    table = read(tmp_path / "a.parquet")
+    assert (table.rows, table["b"][0] is table["b"][-1]) == (2**20, True)  # a text that repeats is held once
+
+
+def test_chosen_words_are_blank(tmp_path):
+    columns = {"a": [1, -999], "b": ["NA", "x"], "c": ["", "y"]}
+    parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet")["b"].tolist() == ["NA", "x"]
+    table = read(tmp_path / "a.parquet", blank=("NA", "-999"))
+    np.testing.assert_array_equal(table["a"], [1, np.nan])
+    assert (table["b"].tolist(), table["c"].tolist()) == ([None, "x"], [None, "y"])
+    assert table.found.notes == {"blank": "a.parquet: read as blank: '-999' (1) in column 'a', 'NA' (1) in column 'b'."}

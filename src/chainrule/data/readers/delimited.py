@@ -1,7 +1,8 @@
 """Text files of cells in lines as tables: CSV, TSV, and those that are separated by something else."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -111,10 +112,16 @@ def _parsed(data: bytes, separator: str, lines: np.ndarray, name: str) -> list[A
 
     try:
         width = data.split(b"\n", 1)[0].count(separator.encode()) + 1
-        cells = parsed(width)
-        return (cells if cells.num_columns <= width else parsed(cells.num_columns)).columns
+        cells = apart(parsed, width)
+        return (cells if cells.num_columns <= width else apart(parsed, cells.num_columns)).columns
     except (pa.ArrowException, ValueError) as error:
         raise _broken(broken, lines, name, error) from None
+
+
+def apart(read: Callable[..., Any], *arguments: Any) -> Any:
+    """What Arrow reads in a thread that ends with it; in the main one it takes Ctrl-C over, by a thread that stays."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(read, *arguments).result()
 
 
 def _lines(data: bytes) -> np.ndarray:

@@ -54,7 +54,7 @@ def read_xlsx(file: BinaryIO, name: str, reading: Reading, text: Iterable[str] =
     width = max(len(cells) for _, cells in rows)
     check_memory(CELL * len(rows) * width, name, "Give fewer rows or columns.")
     columns = [[cells[index] if index < len(cells) else "" for _, cells in rows] for index in range(width)]
-    arrow = [pa.array(column, pa.string()) for column in columns]
+    arrow = [pa.chunked_array([column], pa.string()) for column in columns]
     return table_of_cells(arrow, np.array([number for number, _ in rows]), name, "row", reading, text, notes)
 
 

@@ -14,6 +14,7 @@ from chainrule.table import Found, Table, shortened
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 KINDS = "PNG, JPEG, WebP, BMP or TIFF"
+COMPRESSION, FAX = 259, (2, 3, 4)  # a tag of TIFF, and its values for black and white
 GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")  # Pillow's modes
 
 
@@ -119,6 +120,8 @@ def _pixels(file: Path, folder: Path, size: tuple[int, int] | None) -> tuple[np.
             with Image.open(file, formats=FORMATS) as stored:
                 if getattr(stored, "n_frames", 1) > 1:
                     raise ChainruleError(f"{place}: holds several images. Save each in a file of its own.")
+                if getattr(stored, "tag_v2", {}).get(COMPRESSION) in FAX and stored.mode != "1":
+                    raise ValueError  # of which libtiff would speak on standard error
                 image = ImageOps.exif_transpose(stored)
                 if image.mode in (*GREY, *COLOUR):
                     image = image.convert("L" if image.mode in GREY else "RGB")
