@@ -63,7 +63,7 @@ class Header:
     classes: tuple[bool | int | float | str, ...] | None
     preparation: str | None
     history: Epochs
-    training: dict[str, Plain | list[Plain] | dict[str, Plain]]
+    training: dict[str, Plain | list[Plain] | dict[str, Plain | list[Plain]]]
 
     def __post_init__(self) -> None:
         require(len(self.input_shape) > 0 and min(self.input_shape) > 0, "an input_shape of sizes of 1 or more")

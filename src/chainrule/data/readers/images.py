@@ -1,6 +1,9 @@
 """Folders of images as tables: a subfolder for each class, with image files in it."""
 
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,6 @@ from chainrule.table import Found, Table, shortened
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 KINDS = "PNG, JPEG, WebP, BMP or TIFF"
-COMPRESSION, FAX = 259, (2, 3, 4)  # a tag of TIFF, and its values for black and white
 GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")  # Pillow's modes
 
 
@@ -120,9 +122,8 @@ def _pixels(file: Path, folder: Path, size: tuple[int, int] | None) -> tuple[np.
             with Image.open(file, formats=FORMATS) as stored:
                 if getattr(stored, "n_frames", 1) > 1:
                     raise ChainruleError(f"{place}: holds several images. Save each in a file of its own.")
-                if getattr(stored, "tag_v2", {}).get(COMPRESSION) in FAX and stored.mode != "1":
-                    raise ValueError  # of which libtiff would speak on standard error
-                image = ImageOps.exif_transpose(stored)
+                with _quiet() if stored.format == "TIFF" else nullcontext():
+                    image = ImageOps.exif_transpose(stored)
                 if image.mode in (*GREY, *COLOUR):
                     image = image.convert("L" if image.mode in GREY else "RGB")
                     wanted = size or image.size
@@ -140,6 +141,23 @@ def _pixels(file: Path, folder: Path, size: tuple[int, int] | None) -> tuple[np.
     except Exception:  # Pillow raises errors of many kinds on damaged files
         raise ChainruleError(f"{place}: is no whole {KINDS} image. Save it again, or remove it.") from None
     raise ChainruleError(f"{place}: has more than 8 bits a channel ({image.mode}). Save it with 8 bits.")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what libtiff, by itself, says of damaged files on standard error."""
+    try:
+        before = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def _odd(folder: Path, file: Path, shape: tuple, first: Path, usual: tuple) -> ChainruleError:
