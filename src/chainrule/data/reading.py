@@ -44,8 +44,9 @@ class Reading:
     ) -> Self:
         """What is chosen, and beside it what another file was read by, as `found` says it.
 
-        >>> Reading.of({"separator": ";", "decimal": ","}, None, ".", None, "NA")
-        Reading(separator=None, decimal='.', header=None, blank=('NA',), likely=';')
+        >>> reading = Reading.of({"separator": ";", "decimal": ","}, None, ".", None, "NA")
+        >>> reading.separator, reading.likely, reading.decimal, reading.blank
+        (None, ';', '.', ('NA',))
         """
         separator = WORDS.get(separator, separator)
         if separator is not None and separator not in SEPARATORS:
