@@ -134,7 +134,8 @@ class Preparation:
     def inputs(self, data: Any) -> np.ndarray | Masked:
         """The network's inputs, of shape (rows, *input_shape): float32, or int32 for tokens.
 
-        Series of unequal length are `Masked`, and their time is as in training, or longer where one of them is.
+        Series of unequal length are `Masked`, and their time is as in training, or longer where one of them is. Values
+        that training never showed are none of the known ones, with a warning that names them.
 
         Args:
             data: raw rows: a table, a mapping of columns, a data frame or a list of records, with columns in any order
