@@ -72,7 +72,10 @@ def test_what_can_not_be_used_is_refused_at_its_place():
         "expected examples of shape (rows, 40), got (60, 39)."
     )
     assert refusal(lambda: fit(NETWORK, sparse.csr_array(X.astype(complex)), Y)) == (
-        f"fit: expected a sparse matrix of numbers, (rows, features), got {np.dtype(complex)} of shape (60, 40)."
+        "fit: expected x of real numbers, got complex128. Make of a complex number two real ones."
+    )
+    assert refusal(lambda: fit(NETWORK, sparse.coo_array(X[0]), Y)) == (
+        "fit: expected examples of shape (rows, …), got (40,)."
     )
 
 

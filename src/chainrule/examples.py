@@ -167,10 +167,8 @@ def _other_shape(who: Any, shape: Shape | None, got: Shape, remedy: str) -> Chai
 
 def _sparse(matrix: Any, who: Any) -> Any:
     """The rows of a sparse matrix, dense where that takes less memory; refuses NaN and infinity at their place."""
-    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
-        raise ChainruleError(
-            f"{who}: expected a sparse matrix of numbers, (rows, features), got {matrix.dtype} of shape {matrix.shape}."
-        )
+    if matrix.ndim != 2:
+        raise _other_shape(who, None, matrix.shape, "")
     matrix = matrix.tocsr().astype(np.float32)
     if not np.isfinite(matrix.data).all():
         found = matrix.tocoo()
