@@ -422,6 +422,13 @@ def test_how_long_it_takes_at_most_is_said_and_recorded(run, here, prices, optio
     assert f"\nepochs: {epochs}{plan}\n" in again.out
 
 
+def test_metrics_without_validation_are_those_of_the_parts(run, prices, here):
+    run('train prices.csv --network "Dense(1)" --epochs 1 --validation 0 --metric "MAE()" --out run')
+    measured = json.loads((here / "run" / "metrics.json").read_text())
+    assert list(measured["train"]) == list(measured["test"]) == ["cost", "r2", "rmse", "mae"]
+    assert record(here / "run")["formulas"]["metric"] == ["MAE()"]
+
+
 def test_what_more_or_fewer_epochs_would_change_is_said(run, here, prices):
     words = 'train prices.csv --network "Dense(1)"'
     assert ", still improving. All of it is in " in run(f'{words} --optimizer "Adam(0.01)" --epochs 10').out

@@ -164,13 +164,13 @@ def train(
         output.plan(formulas, planned, patience)
         check_room(folder, sum(row.parameters for row in reached))
 
-        diverged = None
+        diverged, shown = None, metrics or [Accuracy() if preparation.classes else R2()]
         try:
             model = fit(
                 chain,
                 *prepared["train"],
                 **formulas,
-                metrics=metrics or [Accuracy() if preparation.classes else R2()],
+                metrics=shown if "validation" in prepared else [],
                 epochs=planned,
                 batch_size=batch,
                 sample_weight=weights["train"],
@@ -185,6 +185,7 @@ def train(
         if diverged and not len(model.history):  # nothing good to keep
             raise diverged
         model.training |= divided.chosen | {"balanced": balanced}
+        model.training["metrics"] = model.training["metrics"] or [repr(each) for each in shown]
         metrics = list(dict.fromkeys([*model.metrics, *metrics]))
         measure = cache(lambda: {name: model.evaluate(x, y, metrics=metrics) for name, (x, y) in prepared.items()})
         kept = save_run(folder, run_files(model, divided, prepared, measure, data, columns | how))
