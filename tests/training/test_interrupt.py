@@ -1,9 +1,12 @@
 import signal
 import threading
 
+import numpy as np
 import pytest
 
+from chainrule.training import fit
 from chainrule.training.interrupt import Interrupt
+from chainrule.training.progress import Progress
 
 
 def press() -> None:
@@ -62,3 +65,49 @@ def test_other_threads_leave_ctrl_c_alone():
     thread.start()
     thread.join()
     assert found == [signal.default_int_handler]
+
+
+def test_once_it_is_noticed_more_of_them_change_nothing():
+    with Interrupt() as ctrl_c:
+        press()
+        with pytest.raises(KeyboardInterrupt):
+            ctrl_c.check()
+        press()
+        press()
+
+
+def test_a_handler_that_notes_what_was_wanted_is_asked():
+    class Noting:
+        wanted = False
+
+        def __call__(self, *place):
+            self.wanted = True
+
+    before = signal.signal(signal.SIGINT, Noting())
+    try:
+        with Interrupt() as ctrl_c:
+            ctrl_c.check()
+            press()
+            with pytest.raises(KeyboardInterrupt):
+                ctrl_c.check()
+            press()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("moment", ["epoch", "__exit__"])
+def test_a_training_is_returned_whenever_ctrl_c_comes(monkeypatch, moment):
+    """In the last epoch or after it, twice."""
+    x = np.zeros((8, 2), np.float32)
+    method = getattr(Progress, moment)
+
+    def pressing(self, *arguments):
+        method(self, *arguments)
+        if moment == "__exit__" or arguments[0]["epoch"] == 3:
+            press()
+            press()
+
+    monkeypatch.setattr(Progress, moment, pressing)
+    model = fit("Dense(1)", x, x[:, :1], epochs=3, batch_size="all", progress=False)
+    assert len(model.history) == 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
