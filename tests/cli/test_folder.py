@@ -327,12 +327,45 @@ def test_altered_files_are_named(here):
         check(folder)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"files": 3}', UNFINISHED, "\udcff"])
-def test_a_manifest_that_says_nothing_is_that_of_an_unfinished_run(here, content):
+@pytest.mark.parametrize("content", ["", UNFINISHED])
+def test_an_unfinished_manifest(here, content):
     folder = made(here / "x")
-    (folder / MANIFEST).write_text(content, errors="surrogateescape")
+    (folder / MANIFEST).write_text(content)
     with pytest.raises(ChainruleError, match="is unfinished"):
         check(folder)
+    made(folder)
+    assert check(folder) == ""
+
+
+FOREIGN = ["{", "[]", "null", '{"files": 3}', '{"name": "app", "unfinished": 1}', '["files"]', "\udcff", "[" * 100_000]
+
+
+@pytest.mark.parametrize("content", FOREIGN, ids=range(len(FOREIGN)))
+@pytest.mark.parametrize("model", [True, False])
+def test_a_manifest_of_something_else_is_nobody_elses_business(here, content, model):
+    (here / "x").mkdir()
+    (here / "x" / MANIFEST).write_text(content, errors="surrogateescape")
+    if model:
+        (here / "x" / "model.safetensors").write_text("mine")
+    before = {path.name: path.read_bytes() for path in (here / "x").iterdir()}
+    assert check("x") == ""
+    why = "holds manifest.json, which no run wrote" if model else "is not empty, and holds no run"
+    for options in ({}, {"overwrite": True}):
+        refused(f"x {why}. Name another folder by --out.", Path("x"), **options)
+    assert made(Path("x"), counted=True) == Path("x-2")
+    assert {path.name: path.read_bytes() for path in (here / "x").iterdir()} == before
+
+
+@pytest.mark.parametrize("content", ["", UNFINISHED])
+def test_a_folder_that_a_killed_run_shares_with_other_files_is_not_taken_over(here, content):
+    (here / "x").mkdir()
+    for name, text in {MANIFEST: content, "notes.txt": "mine", "run.toml": "mine"}.items():
+        (here / "x" / name).write_text(text)
+    before = {path.name: path.read_bytes() for path in (here / "x").iterdir()}
+    for options in ({}, {"overwrite": True}):
+        with pytest.raises(ChainruleError, match=r"^x .*Name another folder by --out\.$"):
+            claim(Path("x"), **options)
+    assert {path.name: path.read_bytes() for path in (here / "x").iterdir()} == before
 
 
 @pytest.mark.parametrize("path", ["none", "file", "folder", "a\0b", "x" * 300])

@@ -93,16 +93,15 @@ def claim(wanted: Path, *, counted: bool = False, overwrite: bool = False) -> Fo
     Raises:
         ChainruleError: where it is taken, or can't be written.
     """
-    for attempts_left in reversed(range(ATTEMPTS)):
-        try:
-            return _claim(wanted, counted, overwrite)
-        except ChainruleError:
-            raise
-        except (OSError, ValueError) as error:
-            if attempts_left and isinstance(error, FileNotFoundError):  # another run gives up a folder just now
-                continue
-            raise ChainruleError(f"Can't write {wanted}: {reason(error)}. Name another folder by --out.") from None
-    raise AssertionError
+    try:
+        for _ in range(ATTEMPTS):
+            with suppress(FileNotFoundError):  # where another run gives up a folder just now
+                return _claim(wanted, counted, overwrite)
+        return _claim(wanted, counted, overwrite)
+    except ChainruleError:
+        raise
+    except (OSError, ValueError) as error:
+        raise ChainruleError(f"Can't write {wanted}: {reason(error)}. Name another folder by --out.") from None
 
 
 def _claim(wanted: Path, counted: bool, overwrite: bool) -> Folder:
@@ -144,10 +143,10 @@ def check(path: str | os.PathLike) -> str:
     folder = Path(path)
     try:
         with FileIO(folder / MANIFEST) as manifest:
-            files = _read(manifest)
+            unfinished, files = _is_unfinished(manifest), _files(manifest)
     except (OSError, ValueError):  # a model's file, a folder of an older version, or nothing that is there
         return ""
-    if files is None:
+    if unfinished:
         raise ChainruleError(f"{path} is unfinished: its training is still running, or was killed. Train again.")
     altered = [name for name, digest in files.items() if _digest(folder / name) != digest]
     if FILE in altered:
@@ -185,7 +184,8 @@ def _claimed(path: Path) -> FileIO | None:
     """The locked manifest of a folder that nobody has; None where somebody does."""
     with suppress(FileExistsError):
         path.mkdir()
-    if not path.is_dir() or (any(path.iterdir()) and not (path / MANIFEST).exists()):
+    names = set(os.listdir(path)) if path.is_dir() else {""}
+    if names and not {MANIFEST} <= names <= {MANIFEST, *FILES}:
         return None
     try:
         manifest, new = FileIO(path / MANIFEST, "x+"), True
@@ -194,7 +194,7 @@ def _claimed(path: Path) -> FileIO | None:
             manifest, new = FileIO(path / MANIFEST, "r+"), False
         except PermissionError:
             return None
-    if _read(manifest) is None and _locked(manifest, new) and _read(manifest) is None:  # still
+    if _is_unfinished(manifest) and _locked(manifest, new) and _is_unfinished(manifest):  # still
         return manifest
     manifest.close()
     return None
@@ -217,13 +217,15 @@ def _taken(path: Path) -> str | None:
     if not path.is_dir():
         return "is a file"
     names = set(os.listdir(path))
+    ours = {*FILES}
     if MANIFEST in names:
         with FileIO(path / MANIFEST) as manifest:
-            if _read(manifest) is None:
+            if _is_unfinished(manifest):
                 return BUSY
+            ours |= {MANIFEST} if _files(manifest) else set()
     if FILE not in names:
         return "is not empty, and holds no run"
-    strange = sorted(names - {*FILES, MANIFEST})
+    strange = sorted(names - ours)
     return f"holds {strange[0]}, which no run wrote" if strange else None
 
 
@@ -290,13 +292,28 @@ def _write(manifest: FileIO, content: dict[str, Any]) -> None:
     os.fsync(manifest.fileno())
 
 
-def _read(manifest: FileIO) -> dict[str, str] | None:
-    """The digests of a finished run's files by name; None for an unfinished one."""
-    manifest.seek(0)
+def _is_unfinished(manifest: FileIO) -> bool:
+    """Whether a manifest is that of a run which has just begun, is trained, or was killed."""
+    return _text(manifest) == b"" or set(_content(manifest)) == {"unfinished"}
+
+
+def _files(manifest: FileIO) -> dict[str, str]:
+    """The digests of a whole run's files by name; none for a file of another kind."""
+    files = _content(manifest).get("files")
+    return files if isinstance(files, dict) else {}
+
+
+def _content(manifest: FileIO) -> dict[str, Any]:
     try:
-        return dict(json.loads(manifest.readall())["files"])
-    except (KeyError, TypeError, ValueError):
-        return None
+        content = json.loads(_text(manifest))
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _text(manifest: FileIO) -> bytes:
+    manifest.seek(0)
+    return manifest.readall()
 
 
 def _digest(file: Path) -> str:
