@@ -9,11 +9,12 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.files import PREFIX, check_output, known_path, write_whole
+from chainrule.files import UNDER_WAY, check_output, known_path, under_way, write_whole
 
 
 @pytest.fixture
@@ -277,20 +278,23 @@ def test_what_a_killed_process_left_is_gone_after_the_next_write(file):
     for _ in range(3):
         subprocess.run([sys.executable, "-c", KILLED, str(file)])
     [left] = [name for name in os.listdir(file.parent) if name != "file"]  # the one before is cleaned up each time
-    assert left.startswith(PREFIX)
+    assert Path(left).match(UNDER_WAY)
     assert file.read_text() == "old"
     write_whole(file.parent / "another", "new")
     assert sorted(os.listdir(file.parent)) == ["another", "file"]
 
 
 def test_what_another_process_is_writing_stays(file):
-    name = file.parent / f"{PREFIX}0123"
+    name = under_way(file.parent)
     with open(name, "wb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         write_whole(file, "new")
         assert name.exists()
+    other = file.parent / ".chainrule-notes"
+    other.write_text("mine")
     write_whole(file, "new")
     assert not name.exists()
+    assert other.exists()
 
 
 def test_many_writers_at_once(tmp_path):

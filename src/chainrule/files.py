@@ -18,7 +18,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-PREFIX = ".chainrule-"  # of files and folders that are under way; who makes one holds its lock
+UNDER_WAY = ".chainrule-" + 16 * "[0-9a-f]"  # files and folders, each locked by the process that makes it
 
 
 def write_whole(path: str | os.PathLike, content: bytes | str, inputs: Iterable[str | os.PathLike] = ()) -> None:
@@ -97,6 +97,11 @@ def _hindrance(path: Path, inputs: Iterable[str | os.PathLike]) -> str:
 def as_bytes(content: bytes | str) -> bytes:
     """Text as UTF-8; bytes in names of files that are no UTF-8 stay what they are."""
     return content.encode(errors="surrogateescape") if isinstance(content, str) else content
+
+
+def under_way(folder: Path) -> Path:
+    """A new name for what is being written in a folder."""
+    return folder / f".chainrule-{secrets.token_hex(8)}"
 
 
 def lock(descriptor: int) -> bool | None:
@@ -188,7 +193,7 @@ def _fill(file: FileIO | BinaryIO, data: bytes) -> None:
 def _temporary(folder: Path) -> Iterator[tuple[Path, FileIO]]:
     """A new file, which is gone afterwards unless it was renamed; as a new file of anybody's it has the usual mode."""
     while True:
-        name = folder / f"{PREFIX}{secrets.token_hex(8)}"
+        name = under_way(folder)
         with open(name, "xb", buffering=0) as file:
             if lock(file.fileno()) is False or not os.fstat(file.fileno()).st_nlink:
                 continue  # taken for a leftover before it had its lock
@@ -201,7 +206,7 @@ def _temporary(folder: Path) -> Iterator[tuple[Path, FileIO]]:
 
 def _clean(folder: Path) -> None:
     """Remove files that killed processes left under way."""
-    for name in folder.glob(f"{PREFIX}*"):
+    for name in folder.glob(UNDER_WAY):
         with suppress(OSError), open(name, "r+b") as file:
             if lock(file.fileno()):
                 name.unlink()

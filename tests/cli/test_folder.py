@@ -13,7 +13,7 @@ import pytest
 
 from chainrule.cli.folder import FILES, MANIFEST, check, claim
 from chainrule.errors import ChainruleError
-from chainrule.files import PREFIX
+from chainrule.files import UNDER_WAY
 
 UNFINISHED = '{"unfinished": "by process 1"}'
 
@@ -304,7 +304,7 @@ def test_the_folder_of_a_killed_run_is_taken_over(here):
 def test_what_a_killed_run_left_beside_another_is_removed(here):
     made(Path("x"), "old")
     subprocess.run([sys.executable, "-c", KILLED])
-    assert [path.name[: len(PREFIX)] for path in here.iterdir() if path.name != "x"] == [PREFIX]
+    assert [path.match(UNDER_WAY) for path in here.iterdir() if path.name != "x"] == [True]
     assert (here / "x" / "model.safetensors").read_text() == "old"
     made(Path("y"))
     assert sorted(path.name for path in here.iterdir()) == ["x", "y"]

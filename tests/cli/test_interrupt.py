@@ -13,7 +13,7 @@ from chainrule.cli.folder import check
 from chainrule.cli.interrupt import CTRL_C, INTERRUPTED, CtrlC
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT")
-READY = "import sys, chainrule.cli; sys.stderr.write('ready\\n'); sys.stderr.flush(); chainrule.cli.main()"
+READY = "import sys; from chainrule.cli import CTRL_C, main; CTRL_C.__enter__(); sys.stderr.write('ready\\n'); main()"
 TRAIN = ("train", "flowers.csv", "--network", "Dense(2) >> Softmax()", "--epochs", "300")
 FINISHING = "\nfinishing: what was trained is saved first\n"
 

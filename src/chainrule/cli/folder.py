@@ -5,7 +5,6 @@ import hashlib
 import itertools
 import json
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from io import FileIO
@@ -14,7 +13,7 @@ from typing import Any
 
 from chainrule.cli.seen import FILE as ROWS
 from chainrule.errors import ChainruleError
-from chainrule.files import PREFIX, as_bytes, lock, reason, sync
+from chainrule.files import UNDER_WAY, as_bytes, lock, reason, sync, under_way
 from chainrule.storage import FILE
 
 MANIFEST = "manifest.json"
@@ -173,7 +172,7 @@ def _begun(folder: Folder) -> Folder:
 
 def _replacement(wanted: Path, path: Path) -> Folder | None:
     """A folder beside the run that it shall replace; None where that is being written or replaced already."""
-    beside, old = path.with_name(f"{PREFIX}{secrets.token_hex(8)}"), None
+    beside, old = under_way(path.parent), None
     if (path / MANIFEST).exists() and (old := _locked(FileIO(path / MANIFEST, "r+"))) is None:
         return None
     manifest = _claimed(beside)
@@ -242,7 +241,7 @@ def _names(path: Path) -> Iterator[Path]:
 
 def _clean(folder: Path) -> None:
     """Remove what killed runs left beside the folders that they were to replace."""
-    for path in folder.glob(f"{PREFIX}*"):
+    for path in folder.glob(UNDER_WAY):
         with suppress(OSError), open(path / MANIFEST, "r+b") as manifest:
             if lock(manifest.fileno()):
                 _empty(path)
