@@ -26,7 +26,7 @@ from chainrule.columns import (
 from chainrule.errors import ChainruleError
 from chainrule.layer import Masked
 from chainrule.problems import Problems
-from chainrule.records import read_json, require
+from chainrule.records import read, read_json, require
 from chainrule.roles import Roles, Task, check_alone
 from chainrule.table import Table, as_table, blank_rows, is_records, shortened
 
@@ -230,7 +230,7 @@ class Preparation:
             ChainruleError: for anything else.
         """
         try:
-            return read_json(cls, text)
+            return read(cls, _of_today(read_json(dict[str, Any], text)))
         except ChainruleError as error:
             raise ChainruleError(
                 f"The description of the data's preparation is damaged: {error} "
@@ -270,6 +270,15 @@ class Preparation:
 def _beside(encoded: list[Any]) -> Any:
     """What columns became, side by side on the last axis; a lone one as it is."""
     return encoded[0] if len(encoded) == 1 else np.concatenate(encoded, axis=-1)
+
+
+def _of_today(raw: dict[str, Any]) -> dict[str, Any]:
+    """A record as it is written now; that of an earlier version knew one target."""
+    roles = raw.get("roles")
+    if not isinstance(roles, dict) or not ("target" in raw and "target" in roles):
+        return raw
+    rest = [{name: each for name, each in record.items() if name != "target"} for record in (raw, roles)]
+    return rest[0] | {"roles": rest[1] | {"targets": [roles["target"]]}, "predicted": [raw["target"]]}
 
 
 def _check_side_by_side(table: Table, columns: tuple[Column, ...]) -> None:
