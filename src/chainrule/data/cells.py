@@ -57,13 +57,14 @@ def columns(
         if plain[name] is None or np.isnan(plain[name].to_numpy()).any():  # nan is a word for no number
             cells[name] = _trimmed(column, reading.blank, name in as_text)
             plain[name] = None if name in as_text else _plain(cells[name])
-    odd = [name for name in cells if plain[name] is None and name not in as_text]
+    odd = {name for name in cells if plain[name] is None and name not in as_text}
     decimal = reading.decimal or _decimal(cells, plain, odd, comma)
     found = {}
     for name, column in cells.items():
         numbers = plain[name]
         if numbers is not None and decimal == "," and _any_with(column.texts, "."):
-            numbers, odd = None, [*odd, name]  # 1.234 is a thousand and more
+            numbers = None  # 1.234 is a thousand and more
+            odd.add(name)
         if numbers is not None:
             found[name] = Column(_exact(numbers, column), column.words)
         else:
@@ -86,7 +87,8 @@ def blanked(values: np.ndarray, words: Iterable[str] | None) -> tuple[np.ndarray
             hit = np.zeros(len(values), bool) if number is None or values.ndim > 1 else values == number
         if hit.any():
             counts[word] += int(hit.sum())
-            values = values.astype(np.result_type(values, np.float32))  # objects stay so
+            exact = values.dtype.kind in "iu" and bool((np.abs(values.astype(np.float64)) >= EXACT).any())
+            values = values.astype(object if exact else np.result_type(values, np.float32))  # objects stay so
             values[hit] = np.nan if values.dtype.kind == "f" else None
     return values, counts
 
@@ -173,7 +175,7 @@ def _literal(mark: str) -> str:
     return rf"\{mark}" if mark in "." else mark
 
 
-def _decimal(cells: Mapping[str, Cells], plain: Mapping[str, Any], odd: list[str], comma: bool) -> str:
+def _decimal(cells: Mapping[str, Cells], plain: Mapping[str, Any], odd: Iterable[str], comma: bool) -> str:
     """The mark before fractions that more columns need than the other; what is likely, where they don't decide it."""
     pc = compute()
 

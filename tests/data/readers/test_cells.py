@@ -116,5 +116,6 @@ def test_typed_columns_without_some_words():
     values, counts = blanked(np.array([1, -999, 3]), ["-999.0", "NA"])
     np.testing.assert_array_equal(values, [1, np.nan, 3])
     assert counts == {"-999.0": 1}
+    assert blanked(np.array([2**53 + 1, -1]), ["-1"])[0].tolist() == [2**53 + 1, None]
     values, counts = blanked(np.array(["x", "NA", None], dtype=object), ["NA", "-1"])
     assert (values.tolist(), counts) == (["x", None, None], {"NA": 1})

@@ -208,7 +208,7 @@ def test_a_column_without_a_name_is_left_out_and_said(tmp_path):
     table = read(write(tmp_path, ",x,y,\n0,1.5,a,\n1,2.5,b,\n"))
     assert (list(table), dict(table.found.notes)) == (
         ["x", "y"],
-        {"unnamed": "a.csv: column 1, 4 has no name and is left out. Name it in the first line to use it."},
+        {"unnamed": "a.csv: what has no name in the first line is left out: column 1, 4."},
     )
 
 

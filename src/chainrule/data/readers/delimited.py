@@ -79,9 +79,7 @@ def table_of_cells(
     if len(unnamed) == len(names):
         raise ChainruleError(f"{name}: no column has a name. Name them in the first line", header=False)
     if unnamed:  # as the numbers of rows that programs put first
-        notes["unnamed"] = (
-            f"{name}: column {shortened(unnamed)} has no name and is left out. Name it in the first line to use it."
-        )
+        notes["unnamed"] = f"{name}: what has no name in the first line is left out: column {shortened(unnamed)}."
     named = {each: column for each, column in zip(names, cells, strict=True) if each}
     read, decimal = columns(named, reading, text, comma)
     how = told(name, read, decimal, reading, notes, header=header, **found)
