@@ -94,3 +94,18 @@ def test_arrays_that_are_no_column(values, message):
 @pytest.mark.parametrize("values", [np.array([b"caf\xe9"]), np.array([0x7FFFFFFF], np.uint32).view("U1")])
 def test_bytes_that_are_no_text_are_refused(values):
     assert refusal({"a": values}) == "the data, column 'a': expected text, got bytes that are none. Decode them first."
+
+
+def test_an_empty_text_is_blank_as_in_a_file():
+    values = np.array(["x", "", None, "NA"], dtype=object)
+    assert Table({"a": values})["a"].tolist() == ["x", None, None, "NA"]
+    assert values.tolist() == ["x", "", None, "NA"]  # its owner's are left alone
+
+
+def test_series_that_padding_makes_larger_than_memory(monkeypatch):
+    monkeypatch.setattr("chainrule.memory.most", lambda: 10**6)
+    series = [np.zeros((1, 1))] * 1000 + [np.zeros((1000, 1))]
+    assert refusal({"x": series}) == (
+        "the data, column 'x', padded to the longest, would take 0.00801 GB, more than a quarter of this machine's "
+        "memory (0.001 GB). Leave out or cut the longest."
+    )
