@@ -109,8 +109,9 @@ class NoisyReLU(NoisyLayer, Activation):
         return functions.relu(x)
 
     def noisy(self, p, x, key):
+        x = x.astype(real_type(x))
         deviation = jnp.exp(-softplus(-x) / 2)  # √σ(x), without √'s infinite slope at 0
-        return functions.relu(x + deviation * jax.random.normal(key, x.shape, real_type(x)))
+        return functions.relu(x + deviation * jax.random.normal(key, x.shape, x.dtype))
 
 
 class LeakyReLU(Activation):

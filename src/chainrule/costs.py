@@ -12,12 +12,12 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.activations import Activation, Sigmoid, Softmax
-from chainrule.dtypes import check_within, real_type, widened
+from chainrule.dtypes import as_array, check_within, real_type, widened
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula
 from chainrule.kernels.elementwise import softplus
 from chainrule.kernels.softmax import surprisal
-from chainrule.layer import Chain
+from chainrule.layer import Chain, whole
 
 
 class Cost(Formula):
@@ -34,15 +34,15 @@ class Cost(Formula):
 
     def __call__(self, a: jax.Array, E: jax.Array, weights: jax.Array | None = None) -> jax.Array:
         """The (weighted) mean over the batch of the cost of each example, computed in 32 bits at least."""
-        a, E = jnp.asarray(a), jnp.asarray(E)
+        a, E = as_array(a, f"{self!r}: a"), as_array(E, f"{self!r}: E")
         each = self.each(widened(a), widened(self.expected(a, E)))
-        if weights is not None and jnp.shape(weights) != each.shape:
-            raise ChainruleError(
-                f"{self!r}: expected weights of shape {each.shape}, one an example, got {jnp.shape(weights)}."
-            )
         if weights is None:
             return jnp.mean(each).astype(real_type(a))
-        weights = widened(weights)
+        weights = widened(as_array(weights, f"{self!r}: weights"))
+        if weights.shape != each.shape:
+            raise ChainruleError(
+                f"{self!r}: expected weights of shape {each.shape}, one an example, got {weights.shape}."
+            )
         return (jnp.sum(weights * each) / jnp.sum(weights)).astype(real_type(a))
 
     def expected(self, a: jax.Array, E: jax.Array) -> jax.Array:
@@ -89,8 +89,10 @@ class Cost(Formula):
         *body, last = network.layers
         if type(last) is not self.partner:
             a, state = network.apply(p, state, x, key)
+            a = whole(a)
             return a, self.each(widened(a), widened(self.expected(a, E))), state
         z, kept = Chain(tuple(body)).apply(p[:-1], state[:-1], x, key) if body else (x, ())
+        z = whole(z)
         return last.forward(p[-1], z), self.behind(widened(z), widened(self.expected(z, E))), (*kept, state[-1])
 
 

@@ -21,12 +21,16 @@ def real_type(*arrays: Any) -> Any:
     """The type that arrays of real numbers have together; float32 for whole numbers.
 
     Raises:
-        ChainruleError: for complex numbers.
+        ChainruleError: for complex numbers, and for what is no array.
 
     >>> real_type(jnp.ones(2, "bfloat16")).name, real_type(jnp.arange(2)).name
     ('bfloat16', 'float32')
     """
-    dtype = jnp.result_type(*arrays)
+    try:
+        dtype = jnp.result_type(*arrays)
+    except (TypeError, ValueError):
+        kinds = ", ".join(dict.fromkeys(str(getattr(array, "dtype", type(array).__name__)) for array in arrays))
+        raise ChainruleError(f"Expected arrays of real numbers, got {kinds}.") from None
     if not is_real(dtype):
         raise ChainruleError(f"Expected real numbers, got {dtype}. Make of a complex number two real ones.")
     return dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.dtype(jnp.float32)
@@ -54,6 +58,15 @@ def widely(method: Callable[..., Any]) -> Callable[..., Any]:
     return computed
 
 
+def as_array(value: Any, name: str) -> jax.Array:
+    """An array of numbers from what can be one. Raises `ChainruleError`, by the value's name, for anything else."""
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError):
+        kind = getattr(value, "dtype", type(value).__name__)
+        raise ChainruleError(f"{name} must be an array of numbers, got {kind}. Make it one by numpy.asarray.") from None
+
+
 def widened(array: Any) -> jax.Array:
     """An array in its `wide_type`."""
     return jnp.asarray(array, wide_type(array))
@@ -76,15 +89,15 @@ def lowest(dtype: Any) -> Any:
     return False if jnp.issubdtype(dtype, jnp.bool_) else -math.inf
 
 
-def check_within(name: str, array: Any, least: float, most: float, expected: str) -> None:
-    """Refuse the first number that is less or more than it may be, but for rounding; tracers, not yet known, pass."""
+def check_within(name: str, array: Any, least: float, most: float, expected: str, whole: bool = False) -> None:
+    """Refuse the first number that can't be, but for rounding; tracers, not yet known, pass."""
     if isinstance(array, Tracer):
         return
     values = np.asarray(array)
     slack = 8 * float(jnp.finfo(values.dtype).eps) if jnp.issubdtype(values.dtype, jnp.floating) else 0
-    wrong = np.argwhere((values < least - slack) | (values > most + slack))
-    if len(wrong):
-        place = tuple(wrong[0].tolist())
+    wrong = (values < least - slack) | (values > most + slack) | (whole and values != np.floor(values))
+    if wrong.any():
+        place = tuple(np.argwhere(wrong)[0].tolist())
         raise ChainruleError(f"{name}[{', '.join(map(str, place))}] is {values[place]}, expected {expected}.")
 
 

@@ -44,6 +44,8 @@ def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | N
     if isinstance(x, Masked):
         mask = np.asarray(x.checked().mask, bool)
         values = inputs(np.where(_over(mask, x.values), x.values, 0), None, who, tokens)
+        if values.ndim < 3 and not tokens:
+            raise ChainruleError(f"{who}: expected rows of as many values each, got rows of unequal length.")
         if shape is not None and (values.ndim != len(shape) + 1 or values.shape[2:] != shape[1:]):
             raise _other_shape(who, shape, values.shape, "")
         return Masked(values, mask)
@@ -54,10 +56,33 @@ def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | N
     if array.ndim < 1 or (shape is not None and array.shape[1:] != shape):
         one = "" if array.shape != shape else " For a single example, add an axis: x[None]."
         raise _other_shape(who, shape, array.shape, one)
+    if 0 in array.shape[1:]:
+        raise ChainruleError(f"{who}: expected examples with something in them, got shape {array.shape}.")
     if tokens:
         return _tokens(array, tokens, who)
     check_finite(array, who, "x")
     return array
+
+
+def as_targets(y: Any, who: str = "fit") -> np.ndarray:
+    """Targets of any kind as an array. Raises `ChainruleError` where they are none."""
+    try:
+        y = np.asarray(y)
+    except ValueError:
+        raise ChainruleError(f"{who}: expected targets of one shape, got rows of unequal length.") from None
+    _check_real(y, who, "y")
+    if y.dtype.kind in "Mm" or y.dtype.names:
+        raise ChainruleError(f"{who}: expected y of classes or numbers, got {y.dtype}. Make numbers of it.")
+    return y
+
+
+def as_names(classes: Any) -> Classes:
+    """The names of classes as a tuple."""
+    if classes is None:
+        return None
+    if not isinstance(classes, list | tuple | np.ndarray) or any(map(np.ndim, classes)):
+        raise ChainruleError(f"fit: classes must be a tuple of names, got {classes!r}. For example: ('ant', 'bee').")
+    return tuple(classes)
 
 
 def targets(
@@ -68,8 +93,7 @@ def targets(
     Raises:
         ChainruleError: for another number of rows, classes or values than the network has.
     """
-    y = np.asarray(y)
-    _check_real(y, who, "y")
+    y = as_targets(y, who)
     if y.ndim == 0 or len(y) != rows:
         raise ChainruleError(f"{who}: expected {rows} targets, one for each example, got shape {y.shape}.")
     if rows == 0:

@@ -190,7 +190,7 @@ def softplus(x: jax.Array) -> jax.Array:
 @jax.custom_jvp
 def relu(x: jax.Array) -> jax.Array:
     """max(0, x) with the derivative 0 at 0."""
-    return jnp.where(x <= 0, 0, x)  # XLA's maximum loses a signalling NaN where a vector ends
+    return jnp.where(x <= 0, jnp.zeros_like(x), x)  # XLA's maximum loses a signalling NaN where a vector ends
 
 
 @relu.defjvp

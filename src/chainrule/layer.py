@@ -52,6 +52,16 @@ class Masked(NamedTuple):
         return self
 
 
+def whole(y: Any) -> jax.Array:
+    """A network's outputs. Raises `ChainruleError` for a `Masked`, whose padding nothing behind a network heeds yet."""
+    if isinstance(y, Masked):
+        raise ChainruleError(
+            "The network has an output for each step of sequences of unequal length, which can't be trained or "
+            "predicted yet. Put a global pooling behind its last layer over time, or give sequences of one length."
+        )
+    return y
+
+
 def rows_of(x: Any) -> int:
     """The number of examples in a batch, masked, sparse or neither."""
     return jax.tree.leaves(x)[0].shape[0]

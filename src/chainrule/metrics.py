@@ -9,6 +9,7 @@ import dataclasses
 import math
 import re
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import jax
@@ -18,6 +19,7 @@ import numpy as np
 from chainrule.dtypes import check_within, is_real, of_axes, widened
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula, one_of, positive_int
+from chainrule.notation import as_formula
 
 Array = Any  # NumPy's on the host, JAX's in training
 
@@ -39,6 +41,14 @@ class Metric(Formula):
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
         words += [str(getattr(self, field.name)) for field in fields if getattr(self, field.name) != field.default]
         return "_".join(words)
+
+
+def as_metrics(metrics: Any, who: str) -> tuple[Metric, ...]:
+    """Metrics from a sequence of them, or of their notations."""
+    if isinstance(metrics, str | Metric) or not isinstance(metrics, Iterable):
+        one = repr(metrics) if isinstance(metrics, str | Metric) else "'Accuracy()'"
+        raise ChainruleError(f"{who}: metrics must be a list, got {metrics!r}. Write [{one}].")
+    return tuple(as_formula(metric, Metric) for metric in metrics)
 
 
 class MeanMetric(Metric):
@@ -247,7 +257,7 @@ def _classes(metric: Metric, a: Array, E: Array) -> Array:
     if E.ndim == a.ndim and E.shape[-1] > 1:
         return E.argmax(axis=-1).astype("int32")
     E = E if E.ndim < a.ndim else E[..., 0]
-    check_within(f"{metric!r}: E", E, 0, _count(a) - 1, f"a class number from 0 to {_count(a) - 1}")
+    check_within(f"{metric!r}: E", E, 0, _count(a) - 1, f"a class number from 0 to {_count(a) - 1}", whole=True)
     return E.astype("int32")
 
 
@@ -269,25 +279,33 @@ def _over_axes(values: Array) -> Array:
 
 def _on_host(metric: Metric, a: Any, E: Any, weights: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Outputs, expected values and weights, checked, the first and the last in float64."""
-    a, E = np.asarray(a), np.asarray(E)
+    a, E = _as_array(metric, a), _as_array(metric, E)
     if not (is_real(a.dtype) and is_real(E.dtype)):
         raise ChainruleError(
             f"{metric!r}: expected outputs and targets that are real numbers, got {a.dtype} and {E.dtype}. "
             f"Number the classes from 0."
         )
-    if a.ndim < 2 or len(a) == 0 or E.shape not in (a.shape, a.shape[:-1], (*a.shape[:-1], 1)):
+    if a.ndim < 2 or a.size == 0 or E.shape not in (a.shape, a.shape[:-1], (*a.shape[:-1], 1)):
         raise ChainruleError(
             f"{metric!r}: expected outputs (rows, …, outputs), and targets of the same shape or class numbers "
             f"(rows, …), got outputs of shape {a.shape} and targets of shape {E.shape}."
         )
     if weights is not None:
-        weights = np.asarray(weights, np.float64)
+        weights = _as_array(metric, weights)
+        weights = weights.astype(np.float64) if is_real(weights.dtype) else np.zeros(0)
         if weights.shape != a.shape[:1] or not (weights >= 0).all() or not weights.any():
             raise ChainruleError(
                 f"{metric!r}: expected weights of shape {a.shape[:1]}, none negative and not all 0, "
                 f"got shape {weights.shape}."
             )
     return a.astype(np.float64), E, weights
+
+
+def _as_array(metric: Metric, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ChainruleError(f"{metric!r}: expected arrays of numbers, got rows of unequal length.") from None
 
 
 def _of_outputs(weights: np.ndarray, a: np.ndarray) -> np.ndarray:

@@ -17,8 +17,8 @@ from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.examples import inputs, sample_weights, targets
 from chainrule.history import History
-from chainrule.layer import Chain, Layer, Shape, count, regularized, rows_of
-from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, predicted_classes
+from chainrule.layer import Chain, Layer, Shape, count, regularized, rows_of, whole
+from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, as_metrics, predicted_classes
 from chainrule.notation import as_formula
 from chainrule.preparation import Preparation
 from chainrule.programs import KEPT, compiled, on_device, refuse_fork, side_by_side, taking_any
@@ -160,7 +160,7 @@ class Model:
         values = {"cost": float(np.average(each.astype(np.float64), weights=sample_weight)) + self.penalty()}
         if self.preparation is not None and self.classes is None:
             a, y = self.preparation.restore(a), self.preparation.restore(y)
-        for metric in self.metrics if metrics is None else [as_formula(m, Metric) for m in metrics]:
+        for metric in self.metrics if metrics is None else as_metrics(metrics, "evaluate"):
             values[metric.label()] = metric(a, y, sample_weight)
         return values
 
@@ -317,7 +317,7 @@ def _outputs(structure: Any, sizes: Any, many: bool) -> Callable:
     """The program of a structure, from the network's numbers, its arrays and a batch, for one size of batches."""
 
     def outputs(numbers: list[Any], parameters: Any, state: Any, x: Any) -> jax.Array:
-        return structure.unflatten(numbers).apply(parameters, state, dense(x))[0]
+        return whole(structure.unflatten(numbers).apply(parameters, state, dense(x))[0])
 
     return taking_any(jax.jit(outputs, compiler_options=side_by_side() if many else None))
 

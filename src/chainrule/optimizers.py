@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.dtypes import real_type, wide_type
+from chainrule.errors import ChainruleError
 from chainrule.formula import Formula, fraction, positive
 from chainrule.kernels import native
 from chainrule.notation import as_formula
@@ -79,11 +80,21 @@ class Rule(Optimizer):
         return jax.device_put(first)
 
     def update(self, grads, state, params=None):
+        self._check(grads, state)
         eta, t = rate_at(self.learning_rate, state["t"]), _next(state["t"])
         leaves, tree = jax.tree.flatten(grads)
         stepped = [self._step(g, s, eta, t) for g, s in zip(leaves, self._slots_of(state, tree), strict=True)]
         new = {name: tree.unflatten([s[name] for _, s in stepped]) for name in self.slots}
         return tree.unflatten([delta for delta, _ in stepped]), {"t": t, **new}
+
+    def _check(self, grads: Any, state: Any) -> None:
+        """Refuse a state that is that of other parameters."""
+        shapes = lambda tree: jax.tree.map(jnp.shape, tree)  # noqa: E731
+        ours = isinstance(state, dict) and state.keys() == {"t", *self.slots}
+        if not ours or any(shapes(state[name]) != shapes(grads) for name in self.slots):
+            raise ChainruleError(
+                f"{self!r}: expected the state of parameters like the gradients. Begin with init(parameters)."
+            )
 
     def _step(self, g: jax.Array, s: Slots, eta: Any, t: jax.Array) -> tuple[jax.Array, Slots]:
         """`step` in 32 bits at least, its Δθ of the gradient's type."""

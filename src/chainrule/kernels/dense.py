@@ -1,5 +1,6 @@
 """x · kernel + bias, and the products that are its gradients. On the CPU native kernels serve where they are faster."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -45,7 +46,7 @@ def dense(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
     """`plain`, also without a bias and for any number of axes before the last."""
     if x.ndim < 2 or {x.dtype, kernel.dtype} != {jnp.dtype(jnp.float32)}:
         return plain(x, kernel, 0 if bias is None else bias)
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     if len(rows) <= FEW:
         y = _few(rows, kernel, jnp.zeros(kernel.shape[1], x.dtype) if bias is None else bias)
     else:

@@ -29,6 +29,7 @@ class Dense(Layer):
         return (*shape[:-1], self.units)
 
     def parameters(self, shape):
+        self.output_shape(shape)
         kernel = Parameter((shape[-1], self.units), self.kernel_initializer, regularized=True)
         return {"kernel": kernel} | ({"bias": Parameter((self.units,), self.bias_initializer)} if self.bias else {})
 

@@ -59,7 +59,7 @@ class _MaxPool(Pooling):
         if isinstance(x, Masked):
             window = self.window(x.values.shape[1:])
             live = live_places(self, x.mask, window, self.padding)
-            return Masked(jnp.where(live[..., None], max_pool(filled(x, lowest(x.values.dtype)), window), 0), live)
+            return Masked(_or_zero(live, max_pool(filled(x, lowest(x.values.dtype)), window)), live)
         return max_pool(x, self.window(x.shape[1:]))
 
 
@@ -71,7 +71,7 @@ class _AveragePool(Pooling):
             wide = wide_type(x.values)
             share = mean_pool(x.mask[..., None].astype(wide), window)
             mean = mean_pool(filled(x).astype(wide), window) / jnp.where(share > 0, share, 1)  # type: ignore[operator]
-            return Masked(jnp.where(live[..., None], mean, 0).astype(real_type(x.values)), live)
+            return Masked(_or_zero(live, mean).astype(real_type(x.values)), live)
         return mean_pool(widened(x), self.window(x.shape[1:])).astype(real_type(x))  # type: ignore[union-attr]
 
 
@@ -138,6 +138,8 @@ class _Global(Layer):
     def output_shape(self, shape):
         if len(shape) != self.rank + 1:
             raise self.refuse(KINDS[self.rank], shape, "Put it behind layers that keep these axes.")
+        if 0 in shape[:-1]:
+            raise self.refuse("at least one place", shape, "Leave examples without any out.")
         return shape[-1:]
 
 
@@ -157,7 +159,8 @@ class GlobalMaxPool1D(_Global):
 
     def forward(self, p, x: Any) -> Any:
         if isinstance(x, Masked):
-            return jnp.where(x.mask.any(axis=1)[:, None], filled(x, lowest(x.values.dtype)).max(axis=1), 0)
+            return _or_zero(x.mask.any(axis=1), filled(x, lowest(x.values.dtype)).max(axis=1))
+        self.output_shape(x.shape[1:])
         return x.max(axis=1)
 
 
@@ -174,6 +177,7 @@ class GlobalMaxPool2D(_Global):
     textbook = "y[c] = max(x[:, :, c])"
 
     def forward(self, p, x):
+        self.output_shape(x.shape[1:])
         return x.max(axis=(1, 2))
 
 
@@ -196,6 +200,7 @@ class GlobalAveragePool1D(_Global):
             steps = x.mask.sum(axis=1, keepdims=True, dtype=wide)
             mean = filled(x).sum(axis=1, dtype=wide) / jnp.maximum(steps, 1)  # of no step at all 0
             return mean.astype(real_type(x.values))
+        self.output_shape(x.shape[1:])
         return _mean(x, axis=1)
 
 
@@ -212,7 +217,13 @@ class GlobalAveragePool2D(_Global):
     textbook = "y[c] = mean(x[:, :, c])"
 
     def forward(self, p, x):
+        self.output_shape(x.shape[1:])
         return _mean(x, axis=(1, 2))
+
+
+def _or_zero(live: jax.Array, values: jax.Array) -> jax.Array:
+    """The values where there is something to see, zeros elsewhere."""
+    return jnp.where(live[..., None], values, jnp.zeros_like(values))
 
 
 def _mean(x: jax.Array, axis: int | tuple[int, ...]) -> jax.Array:

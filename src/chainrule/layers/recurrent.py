@@ -76,6 +76,8 @@ class Recurrent(NoisyLayer):
             raise self.refuse(
                 KINDS[1], shape, "Put a Reshape before it, or return_sequences=True into the layer before."
             )
+        if not shape[0]:
+            raise self.refuse("at least one step", shape, "Leave sequences without steps out.")
         return (shape[0], self.units) if self.return_sequences else (self.units,)
 
     def parameters(self, shape):
@@ -101,6 +103,7 @@ class Recurrent(NoisyLayer):
 
     def _run(self, p: Any, x: Any, keep: jax.Array | None) -> Any:
         values, mask = (filled(x), x.mask) if isinstance(x, Masked) else (x, None)
+        self.output_shape(values.shape[1:])  # which refuses what is no series
         values, p, keep = promoted(values, p, keep)
         values, live = jnp.swapaxes(values, 0, 1), None if mask is None else mask.T
         if self.reverse:

@@ -13,10 +13,10 @@ import numpy as np
 from chainrule import schedules
 from chainrule.costs import Cost
 from chainrule.errors import ChainruleError, DivergedError, warn
-from chainrule.examples import check_categories, inputs, sample_weights, take, targets
+from chainrule.examples import as_names, as_targets, check_categories, inputs, sample_weights, take, targets
 from chainrule.history import History, Row
 from chainrule.layer import Layer, check_sizes, rows_of, shape_of
-from chainrule.metrics import Accuracy, MeanMetric, Metric
+from chainrule.metrics import Accuracy, MeanMetric, Metric, as_metrics
 from chainrule.model import Model, as_chain
 from chainrule.notation import as_formula
 from chainrule.optimizers import FromOptax, as_optimizer
@@ -114,7 +114,10 @@ def fit(
     """
     refuse_fork()
     began = time.perf_counter()
-    callbacks = tuple(callbacks)
+    callbacks = _callbacks(callbacks)
+    if after is not None and not isinstance(after, Checkpoint):
+        raise ChainruleError(f"fit: after must be the checkpoint that a callback is told, got {type(after).__name__}.")
+    classes = as_names(classes)
     network = as_chain(network)
     cost = None if cost is None else as_formula(cost, Cost)
     optimizer = as_optimizer(optimizer)
@@ -127,8 +130,10 @@ def fit(
     epochs, seed = _whole("epochs", epochs, 1, 10**9), _whole("seed", seed, 0, 2**32 - 1)
     patience = _early_stopping(early_stopping, validation)
 
-    x = inputs(x, tokens=network.tokens)
+    x, y = inputs(x, tokens=network.tokens), as_targets(y)
     shape, rows = shape_of(x), rows_of(x)
+    if not network.output_shape(shape):
+        raise ChainruleError(f"fit: expected examples of features, got x of shape {(rows,)}. Write x[:, None].")
     network = ended(network, shape, y, cost, classes)
     cost = cost or default_cost(network)
     outputs = network.output_shape(shape)
@@ -148,7 +153,7 @@ def fit(
     if metrics is None:
         metrics = () if classes is None else (Accuracy(),)
     watched = () if patience is None or patience.monitor is None else (patience.monitor,)
-    named = dict.fromkeys(as_formula(metric, Metric) for metric in (*metrics, *watched))
+    named = dict.fromkeys((*as_metrics(metrics, "fit"), *watched))
     metrics = tuple(named)
     for metric in metrics:
         if not metric.is_figure:
@@ -231,6 +236,13 @@ def _early_stopping(rule: EarlyStopping | int | str | None, validation: Any) -> 
     return EarlyStopping(rule) if isinstance(rule, int) else as_formula(rule, EarlyStopping)
 
 
+def _callbacks(callbacks: Any) -> tuple[Callable[[EpochEnd], Any], ...]:
+    found = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    if callable(callbacks) or not all(map(callable, found)):
+        raise ChainruleError(f"fit: callbacks must be a list of functions, got {callbacks!r}. Write [tell] for one.")
+    return found
+
+
 def _whole(name: str, value: Any, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
         raise ChainruleError(f"fit: {name} must be a whole number from {least} to {most}, got {value!r}.")
@@ -238,7 +250,7 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
 
 
 def _batch_size(size: Any, rows: int) -> int | Literal["all"]:
-    if size == "all":
+    if isinstance(size, str) and size == "all":
         return "all"
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
         raise ChainruleError(f'fit: batch_size must be a whole number >= 1 or "all", got {size!r}.')

@@ -1,0 +1,112 @@
+"""What `fit` and a model say of arguments that can't be: one sentence of ours, never NumPy's or JAX's."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from chainrule.errors import ChainruleError
+from chainrule.layer import Masked
+from chainrule.layers import GRU, LSTM, GlobalAveragePool1D, GlobalMaxPool1D
+from chainrule.optimizers import Adam
+from chainrule.training import fit
+
+X, Y = np.eye(4, 3), np.array([0, 1, 2, 0])
+RAGGED = [np.ones((2, 3)), np.ones((1, 3)), np.ones((2, 3)), np.ones((2, 3))]
+COMPLEX = "real numbers, got complex128. Make of a complex number two real ones."
+AT_EACH_STEP = (
+    "The network has an output for each step of sequences of unequal length, which can't be trained or predicted yet. "
+    "Put a global pooling behind its last layer over time, or give sequences of one length."
+)
+
+
+def train(network="Dense(3) >> Softmax()", x=X, y=Y, **options):
+    return fit(network, x, y, **{"epochs": 1, "batch_size": "all", "progress": False} | options)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return train()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": ["F1()"]},
+         "fit: F1(average='macro') is measured on validation data. Give it (x, y), or choose validation=0.1."),
+        ({"metrics": "F1()"}, "fit: metrics must be a list, got 'F1()'. Write ['F1()']."),
+        ({"metrics": 3}, "fit: metrics must be a list, got 3. Write ['Accuracy()']."),
+        ({"network": "Dense(1)", "y": X[:, 0] / 2, "metrics": ["Accuracy()"]},
+         "Accuracy(): E[0] is 0.5, expected a class number from 0 to 1."),
+        ({"network": "Dense(1) >> Sigmoid()", "y": np.array([0.0, -1.0, 1.0, 1.0])},
+         "fit: y[1, 0] is -1.0, expected a number from 0 to 1."),
+        ({"callbacks": 3}, "fit: callbacks must be a list of functions, got 3. Write [tell] for one."),
+        ({"callbacks": [3]}, "fit: callbacks must be a list of functions, got [3]. Write [tell] for one."),
+        ({"after": "model"}, "fit: after must be the checkpoint that a callback is told, got str."),
+        ({"classes": 3}, "fit: classes must be a tuple of names, got 3. For example: ('ant', 'bee')."),
+        ({"batch_size": np.ones(2)}, 'fit: batch_size must be a whole number >= 1 or "all", got array([1., 1.]).'),
+        ({"x": X * 1j}, f"fit: expected x of {COMPLEX}"),
+        ({"y": X * 1j}, f"fit: expected y of {COMPLEX}"),
+        ({"sample_weight": Y * 1j}, f"fit: expected sample_weight of {COMPLEX}"),
+        ({"y": [[1, 2], [3], [4], [5]]}, "fit: expected targets of one shape, got rows of unequal length."),
+        ({"y": np.array(["2020-01-01"] * 4, "datetime64[D]")},
+         "fit: expected y of classes or numbers, got datetime64[D]. Make numbers of it."),
+        ({"x": [[1, 2], [3], [4], [5]]}, "fit: expected rows of as many values each, got rows of unequal length."),
+        ({"x": np.ones((4, 0))}, "fit: expected examples with something in them, got shape (4, 0)."),
+        ({"network": "LSTM(2) >> Dense(3)", "x": np.ones((4, 0, 3))},
+         "fit: expected examples with something in them, got shape (4, 0, 3)."),
+        ({"network": "ReLU()", "x": np.ones(4)},
+         "fit: expected examples of features, got x of shape (4,). Write x[:, None]."),
+        ({"network": "GRU(2) >> Dense(3) >> Softmax()", "x": Masked(np.ones((4, 2, 3)), np.ones((4, 3)))},
+         "Masked: expected values (rows, time, …) and a mask (rows, time), got shapes (4, 2, 3) and (4, 3). "
+         "Give a True or False for each step."),
+        ({"network": "GRU(2, return_sequences=True) >> Dense(3) >> Softmax()", "x": RAGGED, "y": np.ones((4, 2), int)},
+         AT_EACH_STEP),
+        ({"network": "GRU(2, return_sequences=True) >> Dense(1)", "x": RAGGED, "y": np.ones((4, 2))}, AT_EACH_STEP),
+    ],
+)  # fmt: skip
+def test_fit_says_what_is_wrong(options, message):
+    with pytest.raises(ChainruleError) as caught:
+        train(**options)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("transform", [jax.jit, jax.vmap, lambda model: jax.grad(lambda x: model(x).sum())])
+def test_a_model_names_what_goes_into_programs(model, transform):
+    with pytest.raises(ChainruleError) as caught:
+        transform(model)(X)
+    assert str(caught.value) == (
+        f"{model.network!r}: a model runs compiled programs of its own, on arrays, and got a tracer. Within jax.jit, "
+        "vmap or grad call model.network.forward(model.parameters, x)."
+    )
+    inside = jax.jit(lambda x: model.network.forward(model.parameters, x))
+    np.testing.assert_allclose(inside(jnp.asarray(X)), model(X), rtol=1e-6)
+
+
+def test_predictions_at_steps_of_unequal_length_are_refused():
+    whole = train("GRU(2, return_sequences=True) >> Dense(3) >> Softmax()", np.ones((4, 2, 3)), np.ones((4, 2), int))
+    with pytest.raises(ChainruleError) as caught:
+        whole.predict(RAGGED)
+    assert str(caught.value) == AT_EACH_STEP
+
+
+@pytest.mark.parametrize("metrics", [3, "F1()"])
+def test_evaluate_takes_a_list_of_metrics(model, metrics):
+    with pytest.raises(ChainruleError, match="evaluate: metrics must be a list, got"):
+        model.evaluate(X, Y, metrics=metrics)
+
+
+@pytest.mark.parametrize("layer", [LSTM(2), GRU(2), GlobalMaxPool1D(), GlobalAveragePool1D()], ids=repr)
+def test_sequences_without_steps_are_refused(layer):
+    shapes = "at least one step" if isinstance(layer, LSTM | GRU) else "at least one place"
+    for refused in (lambda: layer.output_shape((0, 3)), lambda: layer.forward({}, jnp.ones((4, 0, 3)))):
+        with pytest.raises(ChainruleError, match=f"expected {shapes}, got shape \\(0, 3\\). Leave "):
+            refused()
+
+
+@pytest.mark.parametrize("state", [None, {}, 3, Adam().init(jnp.ones(2)), Adam().init({"w": jnp.ones(3)})], ids=str)
+def test_a_state_of_other_parameters_is_refused(state):
+    with pytest.raises(ChainruleError) as caught:
+        Adam().update(jnp.ones(3), state)
+    said = "expected the state of parameters like the gradients. Begin with init(parameters)."
+    assert str(caught.value) == f"{Adam()!r}: {said}"
