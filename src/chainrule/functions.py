@@ -204,6 +204,12 @@ def leaky_relu(x: jax.Array, slope: Any) -> jax.Array:
     return jnp.where(x > 0, x, slope * x)
 
 
+def root(x: Any) -> jax.Array:
+    """√x, with the derivative 0 at 0: there a norm has its kink, and JAX's is infinite."""
+    zero = x == 0
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, x)))
+
+
 # Functions of the last axis.
 
 

@@ -11,10 +11,12 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from chainrule.dtypes import real_type, wide_type
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula, fraction, positive
+from chainrule.functions import root
 from chainrule.kernels import native
 from chainrule.notation import as_formula
 from chainrule.schedules import Schedule, rate, rate_at
@@ -362,7 +364,7 @@ class Adam(Rule):
         return -self.rate({"v": v}, eta / _filled(self.beta1, t), t) * m, {"m": m, "v": v}
 
     def rate(self, s, eta, t):
-        return eta / (jnp.sqrt(s["v"]) * _filled(self.beta2, t) ** -0.5 + self.epsilon)
+        return eta / (root(s["v"]) * _filled(self.beta2, t) ** -0.5 + self.epsilon)
 
 
 def _filled(beta: Any, t: jax.Array) -> jax.Array:
@@ -407,9 +409,11 @@ class ClipNorm(Clipping):
         wide = max(map(wide_type, leaves), key=lambda dtype: jnp.finfo(dtype).bits)
         gs = [jnp.asarray(g, wide) for g in leaves]
         largest = jnp.max(jnp.stack([jnp.max(jnp.abs(g), initial=0) for g in gs]))
-        unit = jnp.clip(largest, 1e-30, 1e30)  # so that neither a square nor their sum overflows
-        norm = jnp.sqrt(sum(jnp.sum((g / unit) ** 2) for g in gs))
-        clip = lambda g: jnp.where(norm > self.max_norm / unit, g / unit * (self.max_norm / norm), g)  # noqa: E731
+        unit = lax.stop_gradient(jnp.clip(largest, 1e-30, 1e30))  # so that neither a square nor their sum overflows
+        norm = root(sum(jnp.sum((g / unit) ** 2) for g in gs))
+        long = norm > self.max_norm / unit
+        share = self.max_norm / jnp.where(long, norm, 1)
+        clip = lambda g: jnp.where(long, g / unit * share, g)  # noqa: E731
         return tree.unflatten([clip(g).astype(real_type(was)) for g, was in zip(gs, leaves, strict=True)])
 
 

@@ -17,6 +17,7 @@ from chainrule.layer import initialize
 from chainrule.layers import RNN, Bidirectional, Conv1D, Dense
 from chainrule.layers.recurrent import Recurrent
 from chainrule.notation import parse
+from chainrule.optimizers import Rule
 
 SHAPES = [(6,), (3, 6), (4, 3, 6), (8, 8, 2)]
 OTHERS = [  # what the examples of each class leave out: other cells, kernels for many rows, layers computed together
@@ -142,3 +143,29 @@ def test_where_a_loop_is_taken_apart(monkeypatch, block):
     ours = jax.jit(lambda *of: product(*of))((p, x), along)
     monkeypatch.setattr(native, "processor", lambda: None)
     equal(ours, jax.jit(lambda *of: product(*of))((p, x), along))
+
+
+RULES = [rule.__name__ for rule in Rule.family() if rule.__module__.startswith("chainrule.")]
+
+
+@pytest.mark.parametrize("text", [*map("{}()".format, RULES), "ClipNorm(1.0) >> Adam()", "ClipValue(1.0) >> Adam()"])
+def test_a_step_where_gradients_are_zero(text):
+    optimizer, params = parse(text), jnp.ones(3)
+    state = optimizer.init(params)
+    step = lambda g: optimizer.update(g, state, params)[0]  # noqa: E731
+    for g in (jnp.zeros(3), jnp.array([0.0, 0.5, 0.0])):
+        for slopes in (jax.jacfwd(step)(g), jax.jacrev(step)(g), jax.jacfwd(jax.jacrev(step))(g)):
+            assert jnp.isfinite(slopes).all()
+    assert jax.jacrev(step)(jnp.zeros(3))[0, 0] < 0
+
+
+def test_steps_and_clips_at_zero_have_their_limits():
+    adam = parse("Adam(0.5, epsilon=0.1)")
+    slope = jax.grad(lambda g: adam.update(g, adam.init(g), g)[0])(jnp.array(0.0))
+    assert float(slope) == pytest.approx(-0.5 / 0.1, rel=1e-4)
+    np.testing.assert_array_equal(jax.jacrev(parse("ClipNorm(1.0)"))(jnp.zeros(2)), jnp.eye(2))
+
+
+@pytest.mark.parametrize("text", ["L1(0.1)", "L2(0.1)"])
+def test_regularizers_at_zero(text):
+    assert jnp.isfinite(jax.grad(parse(text))(jnp.zeros(2))).all()
