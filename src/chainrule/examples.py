@@ -14,6 +14,9 @@ from chainrule.sparse import Sparse, dense, is_sparse
 
 Classes = tuple[Any, ...] | None
 
+LARGEST = math.sqrt(np.finfo(np.float32).max)
+"""The largest number whose square is a float32."""
+
 BLANKS = ("None", "nan", "NaT", "<NA>")  # how values that are missing print
 
 
@@ -57,7 +60,7 @@ def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | N
         one = "" if array.shape != shape else " For a single example, add an axis: x[None]."
         raise _other_shape(who, shape, array.shape, one)
     if 0 in array.shape[1:]:
-        raise ChainruleError(f"{who}: expected examples with something in them, got shape {array.shape}.")
+        raise _nothing_in(who, array.shape)
     if tokens:
         return _tokens(array, tokens, who)
     check_finite(array, who, "x")
@@ -171,10 +174,17 @@ def check_categories(x: Any, categories: int) -> None:
 
 
 def check_finite(array: np.ndarray, who: str, name: str) -> None:
-    """Refuse NaN and infinity, naming the first; the sum of squares, which they spoil, is the faster look."""
-    if array.dtype.kind == "f" and not math.isfinite(np.vdot(array, array)) and not np.isfinite(array).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise _not_finite(who, f"{name}[{', '.join(map(str, place))}]", array[place])
+    """Refuse what no network can compute with, naming the first; the sum of squares is the faster look."""
+    if array.dtype.kind == "f" and not math.isfinite(np.vdot(array, array)):
+        wrong = np.argwhere(_unfit(array))
+        if len(wrong):
+            place = tuple(int(i) for i in wrong[0])
+            raise _refused(who, f"{name}[{', '.join(map(str, place))}]", array[place])
+
+
+def _unfit(array: np.ndarray) -> np.ndarray:
+    """Where numbers are NaN, infinite, or too large for their squares and products to be float32."""
+    return ~(np.abs(array) <= LARGEST)
 
 
 def _check_real(array: Any, who: Any, name: str) -> None:
@@ -191,18 +201,29 @@ def _other_shape(who: Any, shape: Shape | None, got: Shape, remedy: str) -> Chai
 
 def _sparse(matrix: Any, who: Any) -> Any:
     """The rows of a sparse matrix, dense where that takes less memory; refuses NaN and infinity at their place."""
-    if matrix.ndim != 2:
-        raise _other_shape(who, None, matrix.shape, "")
+    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
+        raise ChainruleError(
+            f"{who}: expected a sparse matrix of numbers, (rows, features), got {matrix.dtype} of shape {matrix.shape}."
+        )
+    if matrix.shape[1] == 0:
+        raise _nothing_in(who, matrix.shape)
     matrix = matrix.tocsr().astype(np.float32)
-    if not np.isfinite(matrix.data).all():
+    if _unfit(matrix.data).any():
         found = matrix.tocoo()
-        entry = int((~np.isfinite(found.data)).argmax())
-        raise _not_finite(who, f"x[{found.row[entry]}, {found.col[entry]}]", found.data[entry])
+        entry = int(_unfit(found.data).argmax())
+        raise _refused(who, f"x[{found.row[entry]}, {found.col[entry]}]", found.data[entry])
     return Sparse.of(matrix)
 
 
-def _not_finite(who: Any, place: str, value: Any) -> ChainruleError:
+def _refused(who: Any, place: str, value: Any) -> ChainruleError:
+    if math.isfinite(value):
+        most = f"{LARGEST:.2g}"
+        return ChainruleError(f"{who}: {place} is {value:.2g}, expected numbers up to {most}. Divide by their scale.")
     return ChainruleError(f"{who}: {place} is {value}, expected finite numbers. Fill the gap or leave the row out.")
+
+
+def _nothing_in(who: Any, shape: Shape) -> ChainruleError:
+    return ChainruleError(f"{who}: expected examples with something in them, got shape {shape}.")
 
 
 def _tokens(array: np.ndarray, tokens: int, who: str) -> np.ndarray:

@@ -408,7 +408,7 @@ def test_parameters_that_are_no_longer_finite(epochs):
 
 
 def test_a_validation_cost_that_is_not_finite():
-    error = diverged("Dense(1)", y=X[:, 0], validation=(1e30 * X, X[:, 0]), epochs=1)
+    error = diverged("Dense(1)", y=X[:, 0], validation=(5e18 * X, np.full(len(X), 1.8e19)), epochs=1)
     assert str(error).startswith("The validation cost became inf in epoch 1; no epoch before was sound. Lower the")
 
 
@@ -534,6 +534,12 @@ def test_a_batch_larger_than_the_data_is_all_of_it():
 def test_examples():
     refused("fit: x[3, 1] is nan, expected finite numbers. Fill the gap or leave the row out.", x=blank(X, (3, 1)))
     refused("fit: expected examples of shape (rows, …), got ().", x=1.0)
+    nothing = "fit: expected examples with something in them, got shape {}."
+    for shape in ((40, 0), (40, 0, 2), (40, 3, 0)):
+        refused(nothing.format(shape), x=np.zeros(shape))
+    large = X.astype(np.float32)
+    large[3, 1] = 3e38
+    refused("fit: x[3, 1] is 3e+38, expected numbers up to 1.8e+19. Divide by their scale.", x=large)
     refused("fit: expected at least one example, got none.", x=X[:0], y=Y[:0])
 
 
