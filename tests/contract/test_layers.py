@@ -131,3 +131,11 @@ def test_examples_do_not_see_each_other_at_inference(layer: Layer):
         p, examples(4, shape)
     )
     np.testing.assert_allclose(np.asarray(together)[1:2], alone, rtol=2e-6, atol=2e-7)
+
+
+def test_of_no_examples_the_gradient_is_zero(layer: Layer):
+    shape = fitting(layer)[0]
+    p, state = drawn(layer, shape)
+    x = jnp.zeros((0, *shape))
+    slopes = jax.jit(jax.grad(lambda p, x: jnp.sum(layer.apply(p, state, x)[0]), argnums=(0, 1)))(p, x)
+    assert not any(np.any(np.asarray(slope) != 0) for slope in jax.tree.leaves(slopes))

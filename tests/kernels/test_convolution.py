@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from chainrule.kernels import native
 from chainrule.kernels.convolution import convolution, plain
 from chainrule.kernels.window import Window
 
@@ -88,3 +89,36 @@ def test_second_derivatives_in_value_and_bias(rng, form):
     ours, truth = (jax.jit(jax.grad(partial(norm, f), (0, 1, 2)))(*arrays) for f in (convolution, plain))
     for mine, true in zip(ours, truth, strict=True):
         np.testing.assert_allclose(mine, true, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("length", "window"),
+    [
+        (9, Window((3,), (10**6,), (1,), ((0, 0),))),  # a stride out of the input
+        (9, Window((3,), (10**6,), (1,), ((2, 0),))),
+        (40, Window((3,), (18,), (1,), ((1, 1),))),  # farther than the window is long
+        (48, Window((16,), (16,), (1,), ((0, 0),))),  # patches side by side
+        (30, Window((7,), (3,), (1,), ((2, 1),))),  # two kinds of phases
+    ],
+)
+@pytest.mark.parametrize("groups", [1, 2])
+def test_strides_of_every_length(rng, length, window, groups):
+    arrays = [
+        jnp.asarray(rng.normal(size=of), jnp.float32) for of in ((2, length, 4), (*window.size, 4 // groups, 6), (6,))
+    ]
+
+    @jax.jit
+    def both(*arrays):
+        pulls = [jax.vjp(lambda *arrays, f=f: f(*arrays, window, groups), *arrays) for f in (convolution, plain)]
+        return [(y, pull(jnp.sin(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))) for y, pull in pulls]
+
+    for ours, truth in zip(*map(jax.tree.leaves, both(*arrays)), strict=True):
+        np.testing.assert_allclose(ours, truth, rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.skipif(native.processor() is None, reason="the native kernels are not built")
+def test_phases_of_a_long_stride_are_filters_of_one_convolution():
+    window = Window((16, 16), (16, 16), (1, 1), ((0, 0), (0, 0)))
+    slope = jax.grad(lambda x, k: jnp.sum(convolution(x, k, jnp.zeros(2), window)))
+    program = jax.jit(slope).lower(jnp.zeros((1, 32, 32, 3)), jnp.zeros((16, 16, 3, 2))).as_text()
+    assert program.count("@chainrule_convolve") <= 2

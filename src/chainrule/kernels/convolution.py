@@ -6,7 +6,7 @@ channels / groups, filters), and likewise for one axis. On the CPU native kernel
 as plain convolutions, since XLA derives gradients in forms that run many times slower inside a loop (jax#12868).
 """
 
-import itertools
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -49,6 +49,8 @@ def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int, window: Window
 def convolution(x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, groups: int = 1) -> jax.Array:
     """`plain`, faster, and with gradients that are as fast inside a compiled loop as outside."""
     places = window.places(x.shape[1:-1])
+    if 0 in (x.size, kernel.size, *places):
+        return plain(x, kernel, bias, window, groups)
     natively = lambda x, kernel, bias: convolve(x, kernel, bias, window, places, groups).values  # noqa: E731
     form = partial(native.either, natively, partial(plain, window=window, groups=groups))
     return differentiable(form, partial(_convolution_change, window, groups), x, kernel, bias)
@@ -173,8 +175,9 @@ def _as_image(x: Kept) -> Kept:
 def _mirrored(kernel: jax.Array, groups: int) -> jax.Array:
     """The kernel turned round on its axes, inputs and filters exchanged."""
     kernel = lax.rev(kernel, tuple(range(kernel.ndim - 2)))
-    kernel = kernel.reshape(*kernel.shape[:-1], groups, kernel.shape[-1] // groups)
-    return jnp.einsum("...igo->...ogi", kernel).reshape(*kernel.shape[:-3], kernel.shape[-1], -1)
+    *cells, inputs, filters = kernel.shape
+    kernel = kernel.reshape(*cells, inputs, groups, filters // groups)
+    return jnp.einsum("...igo->...ogi", kernel).reshape(*cells, filters // groups, groups * inputs)
 
 
 def has_phases(window: Window) -> bool:
@@ -182,34 +185,74 @@ def has_phases(window: Window) -> bool:
     return max(window.stride) == 1 or max(window.dilation) == 1
 
 
+class Phases(NamedTuple):
+    """Places of an axis of x that see as many cells of the kernel: those `first`, first + 1, … behind each stride."""
+
+    first: int
+    phases: int
+    cells: int
+
+    @staticmethod
+    def of(size: int, stride: int) -> list["Phases"]:
+        """Those that see some of so many cells, of which there are at most two kinds."""
+        fewest, more = divmod(size, stride)
+        both = Phases(0, more, fewest + 1), Phases(more, stride - more, fewest)
+        return [kind for kind in both if kind.phases and kind.cells]
+
+    def cut(self, kernel: jax.Array, axis: int, stride: int) -> jax.Array:
+        """What they see of the kernel, with an axis of phases behind that of cells."""
+        seen = lax.slice_in_dim(kernel, self.first, self.first + (self.cells - 1) * stride + self.phases, axis=axis)
+        filled = jnp.pad(seen, [(0, stride - self.phases if own == axis else 0) for own in range(kernel.ndim)])
+        apart = filled.reshape(*kernel.shape[:axis], self.cells, stride, *kernel.shape[axis + 1 :])
+        return lax.slice_in_dim(apart, 0, self.phases, axis=axis + 1)
+
+
 def input_gradient_by_phases(
     dy: jax.Array | Kept, kernel: jax.Array, lengths: tuple[int, ...], window: Window, groups: int = 1
 ) -> jax.Array:
     """Places of x as far apart as the stride see the same cells of the kernel: one convolution of dy for them all."""
-    firsts = [low // stride for (low, _), stride in zip(window.pads, window.stride, strict=True)]
-    sides = zip(lengths, window.pads, window.stride, firsts, strict=True)
-    blocks = tuple(-(-(length + low) // stride) - first for length, (low, _), stride, first in sides)
-    phases, batch = [], len(_as_kept(dy).values)
-    for phase in itertools.product(*map(range, window.stride)):
-        cells = kernel[tuple(slice(first, None, s) for first, s in zip(phase, window.stride, strict=True))]
-        reach = [(n - 1) * d for n, d in zip(cells.shape, window.dilation, strict=False)]
+    rank, channels = len(lengths), kernel.shape[-2]
+    ends = [length + low for length, (low, _) in zip(lengths, window.pads, strict=True)]
+    strides = [  # from one place to nowhere, any stride is as good as one to the end
+        stride if places > 1 else min(stride, max(end, size))
+        for stride, places, end, size in zip(window.stride, window.places(lengths), ends, window.size, strict=True)
+    ]
+    firsts = [low // stride for (low, _), stride in zip(window.pads, strides, strict=True)]
+    blocks = [-(-end // stride) - first for end, stride, first in zip(ends, strides, firsts, strict=True)]
+
+    def part(kinds: tuple[Phases, ...]) -> jax.Array:
+        """That of some phases, which are filters of one convolution: (batch, a block and a phase an axis, channels)."""
+        cells = kernel
+        for axis, kind in enumerate(kinds):
+            cells = kind.cut(cells, 2 * axis, strides[axis])
+        cells = cells.transpose(*range(0, 2 * rank, 2), *range(1, 2 * rank, 2), 2 * rank, 2 * rank + 1)
+        counts = [kind.phases for kind in kinds]
+        cells = cells.reshape(*cells.shape[:rank], math.prod(counts) * channels, kernel.shape[-1])
+        reach = [(kind.cells - 1) * dilation for kind, dilation in zip(kinds, window.dilation, strict=True)]
         pads = tuple((far - first, 0) for far, first in zip(reach, firsts, strict=True))
-        part = Window(cells.shape[:-2], (1,) * len(blocks), window.dilation, pads)
-        if cells.size:
-            mirrored = _mirrored(cells, groups)
-            phases.append(convolve(dy, mirrored, no_bias(mirrored), part, blocks, groups).values)
-        else:
-            phases.append(jnp.zeros((batch, *blocks, kernel.shape[-2] * groups), kernel.dtype))
-    apart = jnp.stack(phases).reshape(
-        *window.stride, *phases[0].shape
-    )  # (phase of each axis, batch, *blocks, channels)
-    rank = len(blocks)
-    order = (rank, *(axis for own in range(rank) for axis in (rank + 1 + own, own)), 2 * rank + 1)
-    covered = (n * s for n, s in zip(blocks, window.stride, strict=True))
-    whole = apart.transpose(order).reshape(batch, *covered, kernel.shape[-2] * groups)
-    for axis, ((low, _), stride, length) in enumerate(zip(window.pads, window.stride, lengths, strict=True), start=1):
-        whole = lax.slice_in_dim(whole, low % stride, low % stride + length, axis=axis)
-    return whole
+        own, mirrored = Window(cells.shape[:rank], (1,) * rank, window.dilation, pads), _mirrored(cells, groups)
+        found = convolve(dy, mirrored, no_bias(mirrored), own, tuple(blocks), groups).values
+        found = found.reshape(len(found), *blocks, groups, *counts, channels)
+        by_turns = (of for axis in range(rank) for of in (1 + axis, 2 + rank + axis))
+        found = found.transpose(0, *by_turns, 1 + rank, 2 + 2 * rank)
+        return found.reshape(*found.shape[:-2], groups * channels)
+
+    def whole(*kinds: Phases) -> jax.Array:
+        """The same of all phases of the axes behind."""
+        axis = len(kinds)
+        if axis == rank:
+            return part(kinds)
+        own = Phases.of(window.size[axis], strides[axis])
+        found = jnp.concatenate([whole(*kinds, kind) for kind in own], axis=2 + 2 * axis)
+        unseen = strides[axis] - sum(kind.phases for kind in own)
+        return jnp.pad(found, [(0, unseen if of == 2 + 2 * axis else 0) for of in range(found.ndim)])
+
+    covered = [n * stride for n, stride in zip(blocks, strides, strict=True)]
+    dx = whole()
+    dx = dx.reshape(len(dx), *covered, groups * channels)
+    for axis, ((low, _), stride, length) in enumerate(zip(window.pads, strides, lengths, strict=True), start=1):
+        dx = lax.slice_in_dim(dx, low % stride, low % stride + length, axis=axis)
+    return dx
 
 
 def _input_gradient_spread_out(
@@ -256,6 +299,6 @@ def _kernel_gradient_as_convolution(x: jax.Array, dy: jax.Array, window: Window,
 
 def _kernel_gradient_by_taps(x: jax.Array, dy: jax.Array, window: Window, groups: int) -> jax.Array:
     """The same for groups: for each place in the window one product of what it saw with dy."""
-    apart = lambda array: array.reshape(*array.shape[:-1], groups, -1)  # noqa: E731
+    apart = lambda array: array.reshape(*array.shape[:-1], groups, array.shape[-1] // groups)  # noqa: E731
     taps = [jnp.einsum("n...gi,n...go->igo", apart(seen), apart(dy)) for seen in window.taps(x)]
     return jnp.stack(taps).reshape(*window.size, x.shape[-1] // groups, dy.shape[-1])

@@ -26,7 +26,7 @@ from chainrule.kernels.convolution import (
     sum_of_products,
 )
 from chainrule.kernels.derivatives import differentiable, differentiated_as, linear, with_zeros
-from chainrule.kernels.pooling import given_back, held, largest
+from chainrule.kernels.pooling import given_back, held, largest, max_pool
 from chainrule.kernels.window import Window
 
 Size = tuple[int, ...]
@@ -36,6 +36,10 @@ def pooled_convolution(
     x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, size: Size, rectified: bool
 ) -> jax.Array:
     """The largest of each `size` places of `convolution`, side by side, and its ReLU where it is rectified."""
+    places = window.places(x.shape[1:-1])
+    if 0 in (x.size, kernel.size, *_beside(size).places(places)):
+        y = max_pool(convolution(x, kernel, bias, window), _beside(size))
+        return relu(y) if rectified else y
     return _with_cell(window, size, rectified, x, kernel, bias)[0]
 
 

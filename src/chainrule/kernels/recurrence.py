@@ -84,6 +84,8 @@ def recurrence(
     cell: Cell, whole: bool, formulas: Any, x: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
 ) -> jax.Array:
     """`plain`, with the weights' gradients gathered after the backward loop."""
+    if not x.size:
+        return plain(cell, whole, formulas, x, weights, start, mask)
     numbers = jax.tree.map(lambda of: jnp.asarray(of, x.dtype), formulas)
     return _run(cell, whole, (numbers, x, weights._replace(keep=None), start), (weights.keep, mask))[0]
 

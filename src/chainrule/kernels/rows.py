@@ -22,7 +22,9 @@ def take(table: jax.Array, rows: jax.Array) -> jax.Array:
     own = table.shape[1:]
     if table.dtype != jnp.float32 or rows.size * math.prod(own) <= FEW:
         return plain(table, rows)
-    return _take(table.reshape(len(table), -1), rows.reshape(-1).astype(jnp.int32)).reshape(*rows.shape, *own)
+    return _take(table.reshape(len(table), math.prod(own)), rows.reshape(-1).astype(jnp.int32)).reshape(
+        *rows.shape, *own
+    )
 
 
 def _plain_spread(values: jax.Array, rows: jax.Array, count: int) -> jax.Array:

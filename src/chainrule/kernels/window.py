@@ -49,15 +49,17 @@ class Window(NamedTuple):
 
     def taps(self, x: jax.Array, fill: Any = 0) -> Iterator[jax.Array]:
         """For each cell of the window, what it sees at every place: (batch, *places, channels)."""
-        places = self.places(x.shape[1:-1])
+        reach = [self.along(axis).reach(length) for axis, length in enumerate(x.shape[1:-1])]
         padded = jnp.pad(x, [(0, 0), *self.pads, (0, 0)], constant_values=fill)
         for cell in self.cells():
-            starts = [at * dilation for at, dilation in zip(cell, self.dilation, strict=True)]
-            ends = [s + (n - 1) * stride + 1 for s, n, stride in zip(starts, places, self.stride, strict=True)]
+            starts = [at * dilation if far else 0 for at, dilation, far in zip(cell, self.dilation, reach, strict=True)]
+            ends = [start + far for start, far in zip(starts, reach, strict=True)]
             yield lax.slice(padded, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), (1, *self.stride, 1))
 
     def untap(self, seen: jax.Array, cell: tuple[int, ...], lengths: tuple[int, ...]) -> jax.Array:
         """The transpose of one of the `taps`: values put back where the cell saw them, zeros elsewhere."""
+        if not seen.size:
+            return jnp.zeros((seen.shape[0], *lengths, seen.shape[-1]), seen.dtype)
         config = [(0, 0, 0)]
         for axis, (at, length) in enumerate(zip(cell, lengths, strict=True)):
             start = at * self.dilation[axis] - self.pads[axis][0]
@@ -77,7 +79,11 @@ class Along(NamedTuple):
 
     def places(self, length: int) -> int:
         """How many places it has along an axis of this length."""
-        return (length + self.low + self.high - (self.size - 1) * self.dilation - 1) // self.stride + 1
+        return max((length + self.low + self.high - (self.size - 1) * self.dilation - 1) // self.stride + 1, 0)
+
+    def reach(self, length: int) -> int:
+        """From the first place to the last one."""
+        return max((self.places(length) - 1) * self.stride + 1, 0)
 
     def inside(self, length: int) -> np.ndarray:
         """Whether each cell lies on the axis rather than on padding at each place: (cells, places)."""
@@ -88,7 +94,7 @@ class Along(NamedTuple):
     def seen_by(self, x: jax.Array, axis: int, fill: Any = 0) -> Callable[[Any], jax.Array]:
         """A function from a cell's number, which a loop may count, to what that cell sees of this axis."""
         pads = [(self.low, self.high) if own == axis else (0, 0) for own in range(x.ndim)]
-        padded, reach = jnp.pad(x, pads, constant_values=fill), (self.places(x.shape[axis]) - 1) * self.stride + 1
+        padded, reach = jnp.pad(x, pads, constant_values=fill), self.reach(x.shape[axis])
 
         def seen(cell: Any) -> jax.Array:
             part = lax.dynamic_slice_in_dim(padded, cell * self.dilation, reach, axis)

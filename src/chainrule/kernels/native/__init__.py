@@ -72,8 +72,13 @@ def call(name: str, shape: Any, *arrays: jax.Array, vmap_method: str = "sequenti
 
 
 def either(native: Callable, plain: Callable, *arrays: Any, also: Any = jnp.float32) -> Any:
-    """`native(*arrays)` on a CPU whose kernels are built, for float32 and what it takes also; else `plain(*arrays)`."""
-    if processor() is None or any(leaf.dtype not in (jnp.float32, also) for leaf in jax.tree.leaves(arrays)):
+    """`native(*arrays)` on a CPU whose kernels are built, for float32 and what it takes also; else `plain(*arrays)`.
+
+    Where one of the arguments has no number, the plain form knows what it comes to.
+    """
+    arguments = [leaves for leaves in map(jax.tree.leaves, arrays) if leaves]
+    fit = all(leaf.dtype in (jnp.float32, also) for leaves in arguments for leaf in leaves)
+    if processor() is None or not fit or not all(any(leaf.size for leaf in leaves) for leaves in arguments):
         return plain(*arrays)
     return lax.platform_dependent(*arrays, cpu=native, default=plain)
 
