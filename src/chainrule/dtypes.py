@@ -94,7 +94,7 @@ def check_within(name: str, array: Any, least: float, most: float, expected: str
     if isinstance(array, Tracer):
         return
     values = np.asarray(array)
-    slack = 8 * float(jnp.finfo(values.dtype).eps) if jnp.issubdtype(values.dtype, jnp.floating) else 0
+    slack = 8 * max(float(jnp.finfo(values.dtype).eps), 2**-23) if jnp.issubdtype(values.dtype, jnp.floating) else 0
     wrong = (values < least - slack) | (values > most + slack) | (whole and values != np.floor(values))
     if wrong.any():
         place = tuple(np.argwhere(wrong)[0].tolist())

@@ -89,7 +89,7 @@ def test_a_single_output_takes_a_flat_column(cost):
 def test_it_refuses_targets_of_another_shape(cost, shape):
     a, _ = outputs()
     with pytest.raises(ChainruleError) as caught:
-        cost(a, jnp.zeros(shape))
+        cost(a, jnp.zeros(shape, jnp.float32))
     assert str(caught.value) == (
         f"{cost!r}: expected targets of shape (5, 4) or class numbers of shape (5,), "
         f"got float32 of shape {shape}. Reshape the targets."
