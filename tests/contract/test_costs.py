@@ -130,7 +130,7 @@ def test_numbers_that_can_t_be_expected_are_refused_with_their_place(cost):
                 cost(a, E.at[3, 1].set(wrong))
             expected = f"from {least} to {most}" if np.isfinite(most) else bound
             assert str(caught.value) == f"{cost!r}: E[3, 1] is {float(wrong)}, expected a number {expected}."
-    cost(a, E.at[0].set(jnp.array([1 + 1e-7, 0, 0, 0])))  # rounded
+    cost(a, E.at[0].set(jnp.array([1 + 1e-7, 0, 0, 0], jnp.float32)))  # rounded
 
 
 def test_complex_outputs_are_refused(cost):
