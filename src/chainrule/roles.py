@@ -157,16 +157,17 @@ class Roles:
     def _check(self, table: Table, said: Collection[str]) -> None:
         """Refuse all that is wrong with cells, at once; columns whose kind was said are not doubted."""
         problems = Problems(table.name)
+        used, worded, dates = {*self.inputs, *self.targets}, set(self.text), set(self.dates)  # of many columns
         for name in dict.fromkeys((*self.inputs, *self.targets, *self.dates)):
-            needed = () if name not in self.targets else ("drop",) if name in self.text else ("drop", "text")
+            needed = () if name not in self.targets else ("drop",) if name in worded else ("drop", "text")
             with problems.gathered(without=needed):
-                if name not in said and name in self.dates:
+                if name not in said and name in dates:
                     _check_order(table, name)
-                if name not in said and name in self.text:
+                if name not in said and name in worded:
                     _check_unmixed(table, name)
-                if name in (*self.inputs, *self.targets):
+                if name in used:
                     unit = None if name in self.targets else self.tokens
-                    cells(table, name, name in self.text, unit, self.order(name))
+                    cells(table, name, name in worded, unit, self.order(name) if name in dates else None)
         if self.missing is None:
             with problems.gathered():
                 _check_filled(table, {name: rows for name, rows in self._blank(table).items() if not rows.all()})
