@@ -21,6 +21,7 @@ from chainrule.notation import parse
 
 CASES = [
     *(('Conv2D(5, 3, padding="same")', (9, 7, 3), 30), ('Conv2D(33, (2, 3), stride=2, padding="same")', (9, 7, 3), 1)),
+    *(("Conv2D(5, 4, stride=4)", (9, 8, 3), 2),),
     *(("Conv2D(4, 2, stride=3)", (9, 7, 3), 2), ("Conv2D(6, 3, groups=3, dilation=2)", (9, 7, 3), 30)),
     *(("Conv2D(3, 3, groups=3, padding=2)", (9, 7, 3), 30), ("Conv2D(16, 1)", (5, 5, 17), 1)),
     *(('Conv1D(7, 3, padding="causal", dilation=2)', (9, 3), 5), ("RNN(5)", (9, 3), 1)),
