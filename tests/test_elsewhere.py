@@ -5,8 +5,8 @@ import re
 import pytest
 
 from chainrule.elsewhere import HERE, YET, hint
-from chainrule.errors import ChainruleError
-from chainrule.notation import formulas, nearest, parse
+from chainrule.errors import ChainruleError, nearest
+from chainrule.notation import formulas, parse
 
 
 @pytest.mark.parametrize("answer", [*HERE, *YET])

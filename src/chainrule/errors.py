@@ -1,8 +1,10 @@
 """The one kind of error that Chainrule raises about what it was given: a sentence with the remedy; and its warnings."""
 
+import difflib
 import re
 import sys
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 LONGEST = 1000  # characters of a message
@@ -76,6 +78,14 @@ def cut(text: str, most: int = PIECE) -> str:
     """
     left = most // 2
     return text if len(text) <= most else f"{text[:left]}…{text[len(text) - (most - left - 1) :]}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The question "Did you mean …?" for a misspelt name; empty where nothing is near."""
+    known = list(known)
+    spelt = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)
+    return f" Did you mean {spelt[close[0]]}?" if close else ""
 
 
 def _shortened(quoted: re.Match) -> str:

@@ -6,14 +6,12 @@ and the two ways of composing, `>>` and `+`, have a meaning.
 
 import ast
 import dataclasses
-import difflib
 import re
 import warnings
-from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from chainrule.elsewhere import hint
-from chainrule.errors import ChainruleError, cut
+from chainrule.errors import ChainruleError, cut, nearest
 from chainrule.formula import Formula
 
 LONGEST = 20_000  # characters; keeps Python's own parser within its stack, whatever comes
@@ -48,14 +46,6 @@ def parse(text: str, family: type[F] = Formula) -> F:
 def as_formula(value: Any, family: type[F]) -> F:
     """A formula of the family, from itself or from its notation."""
     return parse(value, family) if isinstance(value, str) else _of_family(value, family)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The question "Did you mean …?" for a misspelt name; empty where nothing is near."""
-    known = list(known)
-    spelt = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)
-    return f" Did you mean {spelt[close[0]]}?" if close else ""
 
 
 def formulas() -> dict[str, type[Formula]]:

@@ -10,9 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from chainrule.errors import ChainruleError, cut
+from chainrule.errors import ChainruleError, cut, nearest
 from chainrule.memory import check_memory
-from chainrule.notation import nearest
 
 BOOLEANS = {"true", "false"}
 EXACT = 2**53  # below which float64 holds every whole number

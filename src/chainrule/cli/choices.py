@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Literal
 
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, nearest
 from chainrule.formula import Formula
 from chainrule.metrics import Metric
-from chainrule.notation import as_formula, nearest
+from chainrule.notation import as_formula
 from chainrule.training import EarlyStopping
 
 

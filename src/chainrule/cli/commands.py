@@ -31,7 +31,7 @@ class Commands(TyperGroup):
         """The command of that name."""
         if found := super().get_command(ctx, cmd_name):
             return found
-        from chainrule.notation import nearest
+        from chainrule.errors import nearest
 
         known = self.list_commands(ctx)
         raise ChainruleError(f"There is no command {cmd_name}.{nearest(cmd_name, known)} They are {', '.join(known)}.")
@@ -111,7 +111,7 @@ def _in_words(error: Any) -> str:
     if error.ctx is not None:
         command = error.ctx.command_path
         if option := getattr(error, "option_name", None) if "No such" in message else None:
-            from chainrule.notation import nearest
+            from chainrule.errors import nearest
 
             known = [name for parameter in error.ctx.command.params for name in parameter.opts if "--" in name]
             message = f"There is no option {option}.{nearest(option, known)}"

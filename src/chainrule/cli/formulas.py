@@ -17,9 +17,9 @@ def list_formulas(
     Example: `chainrule list activations`
     """
     from chainrule.cli import output
+    from chainrule.errors import nearest
     from chainrule.families import FAMILIES, members
     from chainrule.formula import written
-    from chainrule.notation import nearest
     from chainrule.textbook.equations import equations
 
     if family is not None and family not in FAMILIES:

@@ -105,7 +105,7 @@ def _optimizers(formulas: list[Any]) -> None:
 
 
 def _no_surface(name: str, known: list[str]) -> Any:
-    from chainrule.notation import nearest
+    from chainrule.errors import nearest
 
     raise ChainruleError(f"--on must be one of {', '.join(known)}, got {name}.{nearest(name, known)}")
 

@@ -16,10 +16,9 @@ from chainrule.data.readers.npz import read_npz
 from chainrule.data.readers.packed import bounded, unpack_gzip, unpack_zip
 from chainrule.data.readers.series import read_test_beside, read_ts
 from chainrule.data.reading import Reading
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, nearest
 from chainrule.files import known_path
 from chainrule.memory import check_memory
-from chainrule.notation import nearest
 from chainrule.table import Table, shortened
 
 READERS: dict[str, Any] = {

@@ -8,9 +8,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from chainrule.data.reading import Reading
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, nearest
 from chainrule.memory import check_memory
-from chainrule.notation import nearest
 from chainrule.table import Table, shortened
 
 ARRAYS = ("x", "y", "x_test", "y_test")

@@ -8,8 +8,7 @@ import numpy as np
 
 from chainrule.data.readers.text import check_utf8
 from chainrule.data.reading import Reading
-from chainrule.errors import ChainruleError
-from chainrule.notation import nearest
+from chainrule.errors import ChainruleError, nearest
 from chainrule.table import Table, shortened
 
 TRAIN, TEST = "_TRAIN.ts", "_TEST.ts"
