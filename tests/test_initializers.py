@@ -26,11 +26,10 @@ from chainrule.initializers import (
     Zeros,
     fan_in,
     fan_out,
-    seeded,
-    split,
 )
 from chainrule.layer import initialize
 from chainrule.layers import Conv1D, Conv2D, LocallyConnected1D, LocallyConnected2D
+from chainrule.random import seeded, split
 
 KEY = jax.random.key(0)
 DENSE, CONVOLUTION = (300, 200), (3, 3, 60, 40)
@@ -128,17 +127,6 @@ def test_a_single_number():
 def test_values_that_a_program_is_given():
     draw = jax.jit(lambda stddev: Normal(stddev)(KEY, (3, 2)))
     np.testing.assert_allclose(draw(0.5), Normal(0.5)(KEY, (3, 2)), rtol=1e-6)
-
-
-def test_split_keys_differ_and_are_the_same_in_a_program():
-    words = [jax.random.key_data(key).tolist() for key in (*split(KEY, 3), *split(jax.random.key(1), 3))]
-    assert len({tuple(each) for each in words}) == 6
-    assert words[:3] == [each.tolist() for each in jax.jit(lambda key: [*map(jax.random.key_data, split(key, 3))])(KEY)]
-
-
-def test_seeded_keys_are_those_of_jax():
-    for seed in (0, 7, 2**32 - 1):
-        assert seeded(seed) == jax.random.key(np.uint32(seed))
 
 
 def test_drawing_compiles_nothing(caplog):

@@ -17,6 +17,7 @@ from jax.core import Tracer
 
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula, constrained, non_negative, number, positive
+from chainrule.random import drawn, keyed, words_of
 
 
 class Initializer(Formula):
@@ -28,47 +29,6 @@ class Initializer(Formula):
     @abstractmethod
     def __call__(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         """Draw an array of this shape, float32."""
-
-
-def drawn(
-    draw: Callable[[np.random.Generator], np.ndarray], key: jax.Array, shape: tuple[int, ...], dtype: Any = np.float32
-) -> Any:
-    """What NumPy draws for a key: nothing is compiled, which would take longer than to draw.
-
-    Within a compiled program the host is called back, for the same draws.
-
-    >>> drawn(lambda generator: generator.random(2), jax.random.key(0), (2,)).shape
-    (2,)
-    """
-
-    def on_host(words: Any) -> np.ndarray:
-        draws = [draw(np.random.default_rng(own)) for own in np.asarray(words).reshape(-1, words.shape[-1])]
-        return np.asarray(draws, dtype).reshape((*words.shape[:-1], *shape))
-
-    words = jax.random.key_data(key)
-    if isinstance(words, Tracer):
-        return jax.pure_callback(on_host, jax.ShapeDtypeStruct(shape, dtype), words, vmap_method="expand_dims")
-    return on_host(words)
-
-
-def split(key: jax.Array, count: int) -> list[jax.Array]:
-    """As many keys of their own; nothing is compiled, as in `drawn`."""
-    return [keyed(words) for words in _words(key, count)]
-
-
-def seeded(seed: int) -> jax.Array:
-    """`jax.random.key(seed)` for a seed of 32 bits, of which nothing is compiled."""
-    return keyed(np.array([0, seed], np.uint32))
-
-
-def _words(key: jax.Array, count: int) -> Any:
-    draw = lambda generator: generator.integers(2**32, size=(count, 2), dtype=np.uint32)  # noqa: E731
-    return drawn(draw, key, (count, 2), np.uint32)
-
-
-def keyed(words: Any) -> jax.Array:
-    """The key of two words, of JAX's default kind."""
-    return jax.random.wrap_key_data(jax.device_put(words), impl="threefry2x32")
 
 
 class Zeros(Initializer):
@@ -306,7 +266,7 @@ def each_group(initializer: Initializer, groups: int) -> Callable:
 def _one_by_one(initializer: Initializer, key: jax.Array, count: int, shape: tuple[int, ...]) -> Any:
     """So many kernels of this shape, each from a key of its own."""
     draw = lambda words: initializer(keyed(words), shape)  # noqa: E731
-    words = _words(key, count)
+    words = words_of(key, count)
     return jax.vmap(draw)(words) if isinstance(words, Tracer) else np.stack([*map(draw, words)])
 
 

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 
 from chainrule.errors import ChainruleError
 from chainrule.formula import Formula, unchecked
-from chainrule.initializers import split
 from chainrule.memory import check_memory
+from chainrule.random import split
 from chainrule.sparse import Sparse
 
 Shape = tuple[int, ...]

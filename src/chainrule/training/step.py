@@ -8,11 +8,11 @@ import numpy as np
 
 from chainrule.costs import Cost
 from chainrule.history import History
-from chainrule.initializers import keyed, split
 from chainrule.layer import Chain, initialize, regularized, shape_of
 from chainrule.metrics import MeanMetric
 from chainrule.model import penalty
 from chainrule.programs import compiled, computes, on_device
+from chainrule.random import keyed, split
 from chainrule.regularizers import Regularizer
 from chainrule.training.batches import Examples, batch
 
