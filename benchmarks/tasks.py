@@ -8,8 +8,9 @@ import jax
 import numpy as np
 
 from chainrule.costs import CategoricalCrossEntropy
-from chainrule.layer import Chain, Layer, Shape
+from chainrule.layer import Chain, Layer
 from chainrule.layers import Embedding
+from chainrule.masked import Shape
 from chainrule.metrics import Accuracy
 from chainrule.notation import parse
 from chainrule.training.batches import on_device, shuffled

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.errors import ChainruleError
-from chainrule.layer import Masked
+from chainrule.masked import Masked
 from chainrule.preparation import Preparation
 from chainrule.table import Table, is_blank, label, meaning
 

@@ -13,13 +13,12 @@ import numpy as np
 
 from chainrule.dates import Date, Order, times
 from chainrule.errors import ChainruleError, cut, warn
-from chainrule.layer import Masked
+from chainrule.masked import Masked, Shape
 from chainrule.records import require
 from chainrule.table import Table, blanks, live, meaning, shortened
 from chainrule.values import as_number, numbers, texts
 
 Unit = Literal["words", "characters"]
-Shape = tuple[int, ...]
 
 UNITS: tuple[Unit, Unit] = ("words", "characters")
 MOST_VALUES = 1000  # of a column of text

@@ -17,7 +17,8 @@ from chainrule.errors import ChainruleError
 from chainrule.formula import Formula
 from chainrule.kernels.elementwise import softplus
 from chainrule.kernels.softmax import surprisal
-from chainrule.layer import Chain, whole
+from chainrule.layer import Chain
+from chainrule.masked import whole
 
 
 class Cost(Formula):

@@ -11,11 +11,11 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from chainrule.errors import ChainruleError
+from chainrule.masked import Shape
 from chainrule.records import require
 from chainrule.table import Table, blank_rows, blanks, check_column, label
 
 Order = Literal["year", "day", "month"]
-Shape = tuple[int, ...]
 
 ORDERS: tuple[Order, ...] = ("year", "day", "month")  # which comes first
 MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october")

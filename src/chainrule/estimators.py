@@ -28,8 +28,9 @@ from chainrule.errors import ChainruleError, DivergedError
 from chainrule.examples import sample_weights
 from chainrule.formula import Formula
 from chainrule.history import History
-from chainrule.layer import Chain, Layer, Shape
+from chainrule.layer import Chain, Layer
 from chainrule.layers import Dense, Flatten
+from chainrule.masked import Shape
 from chainrule.metrics import Metric
 from chainrule.model import Model, as_chain
 from chainrule.notation import as_formula, parse

@@ -9,7 +9,8 @@ from jax.core import Tracer
 
 from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy
 from chainrule.errors import ChainruleError
-from chainrule.layer import Chain, Layer, Masked, Shape
+from chainrule.layer import Chain, Layer
+from chainrule.masked import Masked, Shape
 from chainrule.sparse import Sparse, dense, is_sparse
 
 Classes = tuple[Any, ...] | None

@@ -17,7 +17,8 @@ from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.examples import inputs, sample_weights, targets
 from chainrule.history import History
-from chainrule.layer import Chain, Layer, Shape, count, regularized, rows_of, whole
+from chainrule.layer import Chain, Layer, count, regularized
+from chainrule.masked import Shape, rows_of, whole
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, as_metrics, predicted_classes
 from chainrule.notation import as_formula
 from chainrule.preparation import Preparation

@@ -24,7 +24,7 @@ from chainrule.columns import (
     fitted,
 )
 from chainrule.errors import ChainruleError
-from chainrule.layer import Masked
+from chainrule.masked import Masked
 from chainrule.problems import Problems
 from chainrule.records import read, read_json, require
 from chainrule.roles import Roles, Task, check_alone

@@ -20,7 +20,8 @@ from chainrule.errors import ChainruleError
 from chainrule.files import known_path, write_whole
 from chainrule.formula import check_single
 from chainrule.history import History, Stopped
-from chainrule.layer import Parameter, Shape
+from chainrule.layer import Parameter
+from chainrule.masked import Shape
 from chainrule.model import Model, as_chain
 from chainrule.notation import parse
 from chainrule.preparation import Preparation

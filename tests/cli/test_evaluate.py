@@ -9,7 +9,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from chainrule.cli.seen import digests
-from chainrule.layer import Masked
+from chainrule.masked import Masked
 
 TRAIN = 'train flowers.csv --network "Dense(2) >> Softmax()" --epochs 3 --out run'
 

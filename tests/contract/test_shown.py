@@ -12,9 +12,10 @@ import pytest
 import sympy as sp
 
 from chainrule.errors import ChainruleError
-from chainrule.layer import Layer, Masked, Parameter
+from chainrule.layer import Layer, Parameter
 from chainrule.layers.pooling import Pooling
 from chainrule.layers.recurrent import Bidirectional, Recurrent
+from chainrule.masked import Masked
 from chainrule.metrics import ConfusionMatrix
 from chainrule.notation import formulas, parse
 from chainrule.textbook.expression import lines, symbol

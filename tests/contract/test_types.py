@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.layer import Layer, Masked, initialize
+from chainrule.layer import Layer, initialize
 from chainrule.layers import (
     AveragePool1D,
     AveragePool2D,
@@ -17,6 +17,7 @@ from chainrule.layers import (
     MaxPool1D,
     MaxPool2D,
 )
+from chainrule.masked import Masked
 
 TYPES = ("float16", "bfloat16", "float32", "int8", "int32", "uint8", "bool")
 SHAPES = [(6,), (3, 6), (4, 6), (8, 8, 2)]

@@ -6,7 +6,7 @@ import pytest
 from chainrule.data import NAMED, read
 from chainrule.data.named import read_named
 from chainrule.errors import ChainruleError
-from chainrule.layer import Masked
+from chainrule.masked import Masked
 from chainrule.preparation import Preparation
 
 

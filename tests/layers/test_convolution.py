@@ -10,8 +10,9 @@ import pytest
 
 from chainrule.activations import NoisyReLU, PReLU, ReLU
 from chainrule.errors import ChainruleError
-from chainrule.layer import Masked, count, initialize
+from chainrule.layer import count, initialize
 from chainrule.layers import Conv1D, Conv2D, Embedding, MaxPool1D, convolution
+from chainrule.masked import Masked
 from chainrule.notation import parse
 
 KEY = jax.random.key(0)

@@ -7,8 +7,9 @@ import pytest
 
 from chainrule.errors import ChainruleError
 from chainrule.initializers import Constant, Normal
-from chainrule.layer import Masked, count, initialize, regularized
+from chainrule.layer import count, initialize, regularized
 from chainrule.layers import GRU, Dense, Embedding, GlobalAveragePool1D
+from chainrule.masked import Masked
 from chainrule.optimizers import Adam, GradientDescent
 
 KEY = jax.random.key(0)

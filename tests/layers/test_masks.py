@@ -8,7 +8,7 @@ import pytest
 from chainrule.activations import ELU, PReLU, Tanh
 from chainrule.errors import ChainruleError
 from chainrule.initializers import Normal
-from chainrule.layer import Layer, Masked, initialize
+from chainrule.layer import Layer, initialize
 from chainrule.layers import (
     GRU,
     LSTM,
@@ -25,6 +25,7 @@ from chainrule.layers import (
     MaxPool1D,
     Stride1D,
 )
+from chainrule.masked import Masked
 
 KEY = jax.random.key(0)
 LENGTHS, TIME = (7, 3, 0), 7

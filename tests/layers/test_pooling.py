@@ -7,7 +7,6 @@ import pytest
 
 from chainrule.activations import NoisyReLU, ReLU
 from chainrule.errors import ChainruleError
-from chainrule.layer import Masked
 from chainrule.layers import (
     AveragePool1D,
     AveragePool2D,
@@ -20,6 +19,7 @@ from chainrule.layers import (
     Stride1D,
     Stride2D,
 )
+from chainrule.masked import Masked
 
 SERIES = jnp.array([3.0, 1.0, 4.0, 1.0, 5.0])[None, :, None]
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.layer import Masked
 from chainrule.layers import Conv1D, Conv2D, MaxPool2D
 from chainrule.layers.windows import filled, live_places
+from chainrule.masked import Masked
 from chainrule.notation import parse
 
 PADDINGS = ["valid", "same", "causal", 0, 2, (1,), (1, 2), ((1, 2),), ((1, 2), 0), ((1, 2), (0, 3))]

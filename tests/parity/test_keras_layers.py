@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.layer import Masked, initialize
+from chainrule.layer import initialize
 from chainrule.layers import (
     GRU,
     LSTM,
@@ -21,6 +21,7 @@ from chainrule.layers import (
     MaxPool1D,
     MaxPool2D,
 )
+from chainrule.masked import Masked
 
 keras = pytest.importorskip("keras")
 k = keras.layers

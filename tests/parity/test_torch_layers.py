@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.layer import Masked
 from chainrule.layers import (
     GRU,
     LSTM,
@@ -21,6 +20,7 @@ from chainrule.layers import (
     MaxPool1D,
     MaxPool2D,
 )
+from chainrule.masked import Masked
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional

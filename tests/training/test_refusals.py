@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.layer import Masked
 from chainrule.layers import GRU, LSTM, GlobalAveragePool1D, GlobalMaxPool1D
+from chainrule.masked import Masked
 from chainrule.optimizers import Adam
 from chainrule.training import fit
 

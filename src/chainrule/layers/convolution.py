@@ -13,8 +13,9 @@ from chainrule.initializers import GlorotUniform, Initializer, Zeros, each_group
 from chainrule.kernels.convolution import convolution
 from chainrule.kernels.pooled import pooled_convolution
 from chainrule.kernels.window import Window
-from chainrule.layer import Layer, Masked, Parameter
+from chainrule.layer import Layer, Parameter
 from chainrule.layers.windows import Axes, Padding, abstract, filled, in_axes, live_places, padding, per_axis, window
+from chainrule.masked import Masked
 
 
 class Convolution(Layer):

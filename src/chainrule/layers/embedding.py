@@ -12,7 +12,8 @@ from chainrule.errors import ChainruleError
 from chainrule.formula import constrained, optional, positive_int
 from chainrule.initializers import Initializer, Uniform
 from chainrule.kernels.rows import take
-from chainrule.layer import Layer, Masked, Parameter
+from chainrule.layer import Layer, Parameter
+from chainrule.masked import Masked
 
 
 def _token(meaning: str):

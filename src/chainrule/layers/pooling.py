@@ -10,7 +10,7 @@ from chainrule.errors import ChainruleError
 from chainrule.formula import optional
 from chainrule.kernels.pooling import max_pool, mean_pool
 from chainrule.kernels.window import Window
-from chainrule.layer import Layer, Masked
+from chainrule.layer import Layer
 from chainrule.layers.windows import (
     KINDS,
     Axes,
@@ -23,6 +23,7 @@ from chainrule.layers.windows import (
     per_axis,
     window,
 )
+from chainrule.masked import Masked
 
 
 class Pooling(Layer):

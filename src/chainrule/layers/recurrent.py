@@ -17,8 +17,9 @@ from chainrule.formula import fraction, number, one_of, optional, positive_int
 from chainrule.functions import sigmoid, tanh
 from chainrule.initializers import GlorotUniform, Initializer, Orthogonal, Zeros
 from chainrule.kernels.recurrence import Carry, Cell, Weights, recurrence
-from chainrule.layer import Masked, NoisyLayer, Parameter, Shape
+from chainrule.layer import NoisyLayer, Parameter
 from chainrule.layers.windows import KINDS, abstract, filled
+from chainrule.masked import Masked, Shape
 
 
 class Recurrent(NoisyLayer):

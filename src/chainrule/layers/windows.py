@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from chainrule.errors import ChainruleError
 from chainrule.formula import constrained
 from chainrule.kernels.window import Window
-from chainrule.layer import Layer, Masked, Shape
+from chainrule.layer import Layer
+from chainrule.masked import Masked, Shape
 
 Axes = int | tuple[int, ...]
 Padding = str | int | tuple[Any, ...]

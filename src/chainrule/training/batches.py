@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.kernels.rows import take
-from chainrule.layer import rows_of
+from chainrule.masked import rows_of
 from chainrule.sparse import dense
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from chainrule.activations import Activation, Sigmoid, Softmax
 from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy, Quadratic
 from chainrule.errors import warn
-from chainrule.layer import Chain, Layer, Shape
+from chainrule.layer import Chain, Layer
 from chainrule.layers import Dense, Flatten
+from chainrule.masked import Shape
 
 End = type[Activation] | None
 

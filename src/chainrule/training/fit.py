@@ -15,7 +15,8 @@ from chainrule.costs import Cost
 from chainrule.errors import ChainruleError, DivergedError, warn
 from chainrule.examples import as_names, as_targets, check_categories, inputs, sample_weights, take, targets
 from chainrule.history import History, Row
-from chainrule.layer import Layer, check_sizes, rows_of, shape_of
+from chainrule.layer import Layer, check_sizes
+from chainrule.masked import rows_of, shape_of
 from chainrule.metrics import Accuracy, MeanMetric, Metric, as_metrics
 from chainrule.model import Model, as_chain
 from chainrule.notation import as_formula

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.history import Row
-from chainrule.layer import shape_of
+from chainrule.masked import shape_of
 from chainrule.random import seeded, split
 from chainrule.training.batches import Examples, shuffled
 from chainrule.training.step import Problem, State, first, run

@@ -8,7 +8,8 @@ import numpy as np
 
 from chainrule.costs import Cost
 from chainrule.history import History
-from chainrule.layer import Chain, initialize, regularized, shape_of
+from chainrule.layer import Chain, initialize, regularized
+from chainrule.masked import shape_of
 from chainrule.metrics import MeanMetric
 from chainrule.model import penalty
 from chainrule.programs import compiled, computes, on_device

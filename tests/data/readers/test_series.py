@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from chainrule.data import read
 from chainrule.errors import ChainruleError
-from chainrule.layer import Masked
+from chainrule.masked import Masked
 from chainrule.preparation import Preparation
 
 HEADER = """# a comment
