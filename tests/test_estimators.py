@@ -23,7 +23,7 @@ from chainrule.errors import ChainruleError, DivergedError
 from chainrule.layers import Dense
 from chainrule.optimizers import Adam
 from chainrule.schedules import CosineDecay
-from chainrule.training.stopping import EarlyStopping
+from chainrule.stopping import EarlyStopping
 
 X, Y = load_iris(return_X_y=True)
 X = scale(X)

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from chainrule.formula import Formula
     from chainrule.model import Model
     from chainrule.notation import parse
+    from chainrule.stopping import EarlyStopping
     from chainrule.storage import load
-    from chainrule.training import EarlyStopping, fit
+    from chainrule.training import fit
 
 __all__ = [
     "ChainruleError",
@@ -39,7 +40,7 @@ __all__ = [
 _HOMES = {
     "ChainruleError": "errors",
     "DivergedError": "errors",
-    "EarlyStopping": "training",
+    "EarlyStopping": "stopping",
     "Formula": "formula",
     "Model": "model",
     "NetworkClassifier": "estimators",

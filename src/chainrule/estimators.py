@@ -37,7 +37,8 @@ from chainrule.notation import as_formula, parse
 from chainrule.optimizers import Optimizer, as_optimizer
 from chainrule.regularizers import Regularizer
 from chainrule.schedules import over
-from chainrule.training import Checkpoint, EarlyStopping, EpochEnd
+from chainrule.stopping import EarlyStopping
+from chainrule.training import Checkpoint, EpochEnd
 from chainrule.training import fit as train
 from chainrule.training.ending import End, completed
 

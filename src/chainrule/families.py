@@ -9,7 +9,7 @@ from chainrule.metrics import Metric
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
 from chainrule.schedules import Schedule
-from chainrule.training.stopping import EarlyStopping
+from chainrule.stopping import EarlyStopping
 
 FAMILIES: dict[str, tuple[type[Formula], ...]] = {
     "activations": (Activation,),

@@ -17,13 +17,13 @@ from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.examples import inputs, sample_weights, targets
 from chainrule.history import History
-from chainrule.layer import Chain, Layer, count, regularized
+from chainrule.layer import Chain, Layer, count
 from chainrule.masked import Shape, rows_of, whole
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, as_metrics, predicted_classes
 from chainrule.notation import as_formula
 from chainrule.preparation import Preparation
 from chainrule.programs import KEPT, compiled, on_device, refuse_fork, side_by_side, taking_any
-from chainrule.regularizers import Regularizer
+from chainrule.regularizers import Regularizer, penalty
 from chainrule.sparse import dense
 
 ROWS = 1024  # the most rows that go through the network at once,
@@ -260,15 +260,6 @@ def as_chain(network: Layer | str) -> Chain:
     """A network as a chain, from a layer or its notation."""
     layer = as_formula(network, Layer)
     return layer if isinstance(layer, Chain) else Chain((layer,))
-
-
-def penalty(regularizer: Regularizer | None, network: Chain, shape: Shape, parameters: Any, part: str = "whole") -> Any:
-    """What a regulariser adds to the cost: the whole term, or its smooth part, over the regularised parameters."""
-    if regularizer is None:
-        return 0.0
-    term = regularizer if part == "whole" else regularizer.smooth
-    terms = jax.tree.map(lambda w, it_is: term(w) if it_is else 0.0, parameters, regularized(network, shape))
-    return sum(jax.tree.leaves(terms))
 
 
 _penalty = compiled(static_argnames="shape")(penalty)

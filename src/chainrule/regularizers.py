@@ -1,13 +1,15 @@
 """Regularisers: terms added to the cost for every regularised parameter (kernels; not biases, not PReLU slopes)."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from chainrule.dtypes import widely
 from chainrule.formula import Formula, non_negative, unchecked
+from chainrule.layer import Chain, regularized
+from chainrule.masked import Shape
 
 
 class Regularizer(Formula):
@@ -128,3 +130,12 @@ class Sum(Regularizer):
 
 def _terms(regularizer: Regularizer) -> tuple[Regularizer, ...]:
     return regularizer.terms if isinstance(regularizer, Sum) else (regularizer,)
+
+
+def penalty(regularizer: Regularizer | None, network: Chain, shape: Shape, parameters: Any, part: str = "whole") -> Any:
+    """What a regulariser adds to the cost: the whole term, or its smooth part, over the regularised parameters."""
+    if regularizer is None:
+        return 0.0
+    term = regularizer if part == "whole" else regularizer.smooth
+    terms = jax.tree.map(lambda w, it_is: term(w) if it_is else 0.0, parameters, regularized(network, shape))
+    return sum(jax.tree.leaves(terms))

@@ -17,7 +17,8 @@ from chainrule.metrics import MeanMetric, Metric
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
 from chainrule.schedules import Schedule
-from chainrule.training import EarlyStopping, fit
+from chainrule.stopping import EarlyStopping
+from chainrule.training import fit
 
 SETTINGS = {
     "x64": lambda: jax.enable_x64(True),

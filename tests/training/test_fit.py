@@ -10,8 +10,9 @@ from chainrule.errors import ChainruleError, DivergedError
 from chainrule.layer import Layer
 from chainrule.optimizers import Adam, ClipNorm, GradientDescent, Nesterov
 from chainrule.schedules import CosineDecay
+from chainrule.stopping import EarlyStopping
 from chainrule.storage import load
-from chainrule.training import EarlyStopping, fit, loop
+from chainrule.training import fit, loop
 
 random = np.random.default_rng(0)
 X = random.normal(size=(40, 4)).astype(np.float32)

@@ -8,7 +8,7 @@ from chainrule.errors import ChainruleError, nearest
 from chainrule.formula import Formula
 from chainrule.metrics import Metric
 from chainrule.notation import as_formula
-from chainrule.training import EarlyStopping
+from chainrule.stopping import EarlyStopping
 
 
 def formula(option: str, text: str | None, family: type[Formula]) -> Any:

@@ -17,7 +17,7 @@ from chainrule.dates import Date
 from chainrule.errors import cut, one_line, printable
 from chainrule.model import SummaryRow
 from chainrule.preparation import Preparation
-from chainrule.training import EarlyStopping
+from chainrule.stopping import EarlyStopping
 
 WIDE = 250  # columns of files and pipes, so that nothing is folded there
 NOTATION = 64  # columns of a list there, in which formulas of common length stand

@@ -100,7 +100,8 @@ def train(
     from chainrule.preparation import Preparation
     from chainrule.regularizers import Regularizer
     from chainrule.roles import TASKS
-    from chainrule.training import EarlyStopping, fit
+    from chainrule.stopping import EarlyStopping
+    from chainrule.training import fit
     from chainrule.training.ending import default_cost, ended
 
     layers = choices.formula("--network", network, Layer)

@@ -2,6 +2,5 @@
 
 from chainrule.training.fit import EpochEnd, fit
 from chainrule.training.step import Checkpoint
-from chainrule.training.stopping import EarlyStopping
 
-__all__ = ["Checkpoint", "EarlyStopping", "EpochEnd", "fit"]
+__all__ = ["Checkpoint", "EpochEnd", "fit"]

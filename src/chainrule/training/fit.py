@@ -24,13 +24,13 @@ from chainrule.optimizers import FromOptax, as_optimizer
 from chainrule.preparation import Preparation
 from chainrule.programs import refuse_fork
 from chainrule.regularizers import Regularizer
+from chainrule.stopping import EarlyStopping
 from chainrule.training.batches import bucket, on_device
 from chainrule.training.ending import default_cost, ended
 from chainrule.training.interrupt import Interrupt
 from chainrule.training.loop import Loop
 from chainrule.training.progress import Progress
 from chainrule.training.step import Checkpoint, Problem, State
-from chainrule.training.stopping import EarlyStopping
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,9 @@ from chainrule.history import History
 from chainrule.layer import Chain, initialize, regularized
 from chainrule.masked import shape_of
 from chainrule.metrics import MeanMetric
-from chainrule.model import penalty
 from chainrule.programs import compiled, computes, on_device
 from chainrule.random import keyed, split
-from chainrule.regularizers import Regularizer
+from chainrule.regularizers import Regularizer, penalty
 from chainrule.training.batches import Examples, batch
 
 

@@ -6,7 +6,7 @@ from chainrule.errors import ChainruleError
 from chainrule.history import History
 from chainrule.metrics import F1, R2, RMSE, ConfusionMatrix, TopK
 from chainrule.notation import parse
-from chainrule.training.stopping import EarlyStopping
+from chainrule.stopping import EarlyStopping
 
 
 def best_epoch(rule: EarlyStopping, *costs: float) -> int | None:
