@@ -225,7 +225,7 @@ def test_a_summary_has_a_row_for_each_layer(classifier):
 
 
 def test_a_prepared_model_takes_raw_rows():
-    from chainrule.preparation import Preparation
+    from chainrule.data.preprocessing import Preparation
 
     table = {"width": [1.0, 2, 3, 4], "kind": ["a", "b", "a", "b"], "price": [10.0, 20, 30, 40]}
     preparation = Preparation.fit(table)

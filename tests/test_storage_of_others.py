@@ -18,8 +18,8 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as serialize
 
 from chainrule import fit
+from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError
-from chainrule.preparation import Preparation
 from chainrule.storage import _about, _digest, load, to_bytes
 
 TABLE = {"width": [1.5, 2.5, 0.5, 3.5], "cut": ["a", "b", "a", "c"], "kind": ["no", "yes", "no", "yes"]}

@@ -3,7 +3,7 @@
 import math
 from typing import Literal
 
-from chainrule.preparation import Preparation
+from chainrule.data.preprocessing import Preparation
 
 STEPS = 2000  # enough for small data; early stopping cuts what is too much
 FEWEST, MOST = 20, 300

@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.activations import Activation
 from chainrule.costs import Cost
+from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError
 from chainrule.examples import inputs, sample_weights, targets
 from chainrule.history import History
@@ -21,7 +22,6 @@ from chainrule.layer import Chain, Layer, count
 from chainrule.masked import Shape, rows_of, whole
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, as_metrics, predicted_classes
 from chainrule.notation import as_formula
-from chainrule.preparation import Preparation
 from chainrule.programs import KEPT, compiled, on_device, refuse_fork, side_by_side, taking_any
 from chainrule.regularizers import Regularizer, penalty
 from chainrule.sparse import dense

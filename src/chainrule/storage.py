@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from chainrule.costs import Cost
+from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError
 from chainrule.files import known_path, write_whole
 from chainrule.formula import check_single
@@ -24,7 +25,6 @@ from chainrule.layer import Parameter
 from chainrule.masked import Shape
 from chainrule.model import Model, as_chain
 from chainrule.notation import parse
-from chainrule.preparation import Preparation
 from chainrule.programs import on_device
 from chainrule.records import read, require
 from chainrule.regularizers import Regularizer

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from chainrule import load
-from chainrule.roles import Roles
-from chainrule.table import as_table
+from chainrule.data.schema import Roles
+from chainrule.data.table import as_table
 
 QUICK = '--network "Dense(2) >> Softmax()" --epochs 2 --out run'
 

@@ -5,9 +5,9 @@ import pytest
 
 from chainrule.data import NAMED, read
 from chainrule.data.named import read_named
+from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError
 from chainrule.masked import Masked
-from chainrule.preparation import Preparation
 
 
 def read_or_skip(name):

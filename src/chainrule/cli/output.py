@@ -12,11 +12,11 @@ from rich.text import Text
 
 from chainrule.cli.parts import Divided
 from chainrule.cli.remedy import options_of
-from chainrule.columns import Category
-from chainrule.dates import Date
+from chainrule.data.columns import Category
+from chainrule.data.dates import Date
+from chainrule.data.preprocessing import Preparation
 from chainrule.errors import cut, one_line, printable
 from chainrule.model import SummaryRow
-from chainrule.preparation import Preparation
 from chainrule.stopping import EarlyStopping
 
 WIDE = 250  # columns of files and pipes, so that nothing is folded there

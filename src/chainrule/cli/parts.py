@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.data import read, split
+from chainrule.data.schema import Roles
+from chainrule.data.table import Table
 from chainrule.errors import ChainruleError
-from chainrule.roles import Roles
-from chainrule.table import Table
 
 USUAL = {"test": 0.2, "validation": 0.1}  # fractions of the rows, unless others are chosen
 

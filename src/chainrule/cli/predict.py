@@ -11,8 +11,8 @@ from chainrule.errors import ChainruleError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from chainrule.data.table import Table
     from chainrule.model import Model
-    from chainrule.table import Table
 
 
 def predict(
@@ -43,8 +43,8 @@ def predict(
     from chainrule.cli import output, reading
     from chainrule.cli.folder import written
     from chainrule.cli.raw import answerable, as_written, load_for_rows, read_rows
-    from chainrule.columns import texts
     from chainrule.data import computed, for_spreadsheets, typed, writer
+    from chainrule.data.columns import texts
     from chainrule.data.writing import DELIMITED
     from chainrule.files import check_output, write_whole
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from chainrule.cli import folder, output
 from chainrule.data import read
+from chainrule.data.preprocessing import Preparation
+from chainrule.data.table import Table, blanks, check_column
+from chainrule.data.values import is_text
 from chainrule.errors import ChainruleError
 from chainrule.model import Model
-from chainrule.preparation import Preparation
 from chainrule.storage import load
-from chainrule.table import Table, blanks, check_column
-from chainrule.values import is_text
 
 
 def load_whole(path: str) -> Model:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from chainrule.table import Table
+    from chainrule.data.table import Table
 
 PANEL = "Reading"
 

@@ -90,6 +90,8 @@ def train(
     from chainrule.cli.parts import divide
     from chainrule.cli.run import check_room, run_files, save_run
     from chainrule.costs import Cost
+    from chainrule.data.preprocessing import Preparation
+    from chainrule.data.schema import TASKS
     from chainrule.defaults import default_batch_size, default_epochs, default_network, default_patience
     from chainrule.errors import DivergedError
     from chainrule.examples import balanced_weights
@@ -97,9 +99,7 @@ def train(
     from chainrule.metrics import R2, Accuracy
     from chainrule.model import as_chain, summary
     from chainrule.optimizers import Optimizer
-    from chainrule.preparation import Preparation
     from chainrule.regularizers import Regularizer
-    from chainrule.roles import TASKS
     from chainrule.stopping import EarlyStopping
     from chainrule.training import fit
     from chainrule.training.ending import default_cost, ended

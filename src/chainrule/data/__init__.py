@@ -3,7 +3,7 @@
 from chainrule.data.named import NAMED
 from chainrule.data.source import read
 from chainrule.data.splitting import Split, split
+from chainrule.data.table import Table
 from chainrule.data.writing import computed, for_spreadsheets, typed, writer
-from chainrule.table import Table
 
 __all__ = ["NAMED", "Split", "Table", "computed", "for_spreadsheets", "read", "split", "typed", "writer"]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.data.reading import DECIMALS, MISSING, Reading
-from chainrule.table import EXACT, is_rounded
+from chainrule.data.table import EXACT, is_rounded
 
 GROUPS = " \u00a0\u202f\u2009'’"  # marks between thousands, beside the point or comma that is not the decimal
 

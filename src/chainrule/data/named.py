@@ -13,8 +13,8 @@ import numpy as np
 from chainrule.data.readers.delimited import apart
 from chainrule.data.readers.series import TRAIN, read_test_beside, read_ts
 from chainrule.data.reading import Reading
+from chainrule.data.table import Table
 from chainrule.errors import ChainruleError
-from chainrule.table import Table
 
 NAMED = {
     "digits": "1,797 images of handwritten digits, 8 × 8 pixels, 10 classes",

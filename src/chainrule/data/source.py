@@ -16,10 +16,10 @@ from chainrule.data.readers.npz import read_npz
 from chainrule.data.readers.packed import bounded, unpack_gzip, unpack_zip
 from chainrule.data.readers.series import read_test_beside, read_ts
 from chainrule.data.reading import Reading
+from chainrule.data.table import Table, shortened
 from chainrule.errors import ChainruleError, nearest
 from chainrule.files import known_path
 from chainrule.memory import check_memory
-from chainrule.table import Table, shortened
 
 READERS: dict[str, Any] = {
     ".csv": read_delimited,

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.data.table import is_blank
 from chainrule.errors import ChainruleError
-from chainrule.table import is_blank
 
 
 class Split(NamedTuple):

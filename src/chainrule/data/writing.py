@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from chainrule.columns import as_number
+from chainrule.data.columns import as_number
 from chainrule.errors import ChainruleError
 from chainrule.files import as_bytes
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule import schedules
 from chainrule.costs import Cost
+from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError, DivergedError, warn
 from chainrule.examples import as_names, as_targets, check_categories, inputs, sample_weights, take, targets
 from chainrule.history import History, Row
@@ -21,7 +22,6 @@ from chainrule.metrics import Accuracy, MeanMetric, Metric, as_metrics
 from chainrule.model import Model, as_chain
 from chainrule.notation import as_formula
 from chainrule.optimizers import FromOptax, as_optimizer
-from chainrule.preparation import Preparation
 from chainrule.programs import refuse_fork
 from chainrule.regularizers import Regularizer
 from chainrule.stopping import EarlyStopping

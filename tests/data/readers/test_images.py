@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chainrule.data import read
+from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError, cut
-from chainrule.preparation import Preparation
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)
 COLOUR = np.arange(144, dtype=np.uint8).reshape(6, 8, 3)

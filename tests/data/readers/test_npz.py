@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from chainrule.data import read
+from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError
-from chainrule.preparation import Preparation
 
 
 def write(folder: Path, content: str | bytes, name: str = "a.csv") -> Path:

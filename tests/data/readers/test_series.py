@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chainrule.data import read
+from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError
 from chainrule.masked import Masked
-from chainrule.preparation import Preparation
 
 HEADER = """# a comment
 @problemName Waves

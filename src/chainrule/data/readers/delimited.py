@@ -12,9 +12,9 @@ from chainrule.data.readers.separator import find_separator
 from chainrule.data.readers.spelling import told
 from chainrule.data.readers.text import check_utf8
 from chainrule.data.reading import Reading
+from chainrule.data.table import Table, check_distinct, shortened
 from chainrule.errors import ChainruleError, cut
 from chainrule.memory import CELL, check_memory
-from chainrule.table import Table, check_distinct, shortened
 
 LARGEST = 2**31 - 1  # bytes that Arrow reads at once
 BLANKS = re.compile(rb"[ \t]+")

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.reading import Reading
+from chainrule.data.table import Found, Table, shortened
 from chainrule.errors import ChainruleError
 from chainrule.memory import check_memory
-from chainrule.table import Found, Table, shortened
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")

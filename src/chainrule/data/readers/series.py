@@ -8,8 +8,8 @@ import numpy as np
 
 from chainrule.data.readers.text import check_utf8
 from chainrule.data.reading import Reading
+from chainrule.data.table import Table, shortened
 from chainrule.errors import ChainruleError, nearest
-from chainrule.table import Table, shortened
 
 TRAIN, TEST = "_TRAIN.ts", "_TEST.ts"
 FLAGS = ("timestamps", "missing", "univariate", "equallength", "classlabel", "targetlabel")

@@ -7,8 +7,8 @@ import numpy as np
 
 from chainrule.data.cells import Column, blanked
 from chainrule.data.reading import Reading
+from chainrule.data.table import Found, Table
 from chainrule.errors import cut
-from chainrule.table import Found, Table
 
 MOST = 3  # columns that are named one by one
 

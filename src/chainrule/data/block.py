@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from chainrule.columns import Column, Number
-from chainrule.table import EXACT, is_records
+from chainrule.data.columns import Column, Number
+from chainrule.data.table import EXACT, is_records
 
 SCALARS = {int, float, NoneType, np.float64, np.float32, np.int64, np.int32}
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from chainrule.data.schema import Roles
+from chainrule.data.table import Table
 from chainrule.errors import ChainruleError
-from chainrule.roles import Roles
-from chainrule.table import Table
 
 
 def refusal(action, *arguments, **options) -> str:

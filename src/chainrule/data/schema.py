@@ -7,19 +7,19 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from chainrule.columns import (
+from chainrule.data.columns import (
     MOST_VALUES,
     UNITS,
     Unit,
     cells,
     split_text,
 )
-from chainrule.dates import Order, are_times, order_of, times
+from chainrule.data.dates import Order, are_times, order_of, times
+from chainrule.data.problems import Problems
+from chainrule.data.table import Table, as_table, blank_rows, blanks, check_column, shortened
+from chainrule.data.values import as_number, is_text, numbers, refuse_text, texts
 from chainrule.errors import ChainruleError, cut, warn
-from chainrule.problems import Problems
 from chainrule.records import require
-from chainrule.table import Table, as_table, blank_rows, blanks, check_column, shortened
-from chainrule.values import as_number, is_text, numbers, refuse_text, texts
 
 Task = Literal["classification", "regression"]
 Missing = Literal["median", "drop"] | None

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule import fit
-from chainrule.block import Block
+from chainrule.data.block import Block
+from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError
-from chainrule.preparation import Preparation
 
 cells = st.floats(-1e9, 1e9) | st.integers(-(2**53) + 1, 2**53 - 1) | st.none()
 rows = st.lists(

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule.data.preprocessing import Preparation
+from chainrule.data.problems import Problems
+from chainrule.data.schema import Roles
 from chainrule.errors import ChainruleError
-from chainrule.preparation import Preparation
-from chainrule.problems import Problems
-from chainrule.roles import Roles
 
 ROWS = 1200
 GOOD = {"size": np.arange(ROWS) % 7 + 0.5, "kind": np.where(np.arange(ROWS) % 3 == 0, "rose", "iris")}

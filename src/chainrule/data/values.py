@@ -5,8 +5,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from chainrule.data.table import Table, check_column, is_rounded, label
 from chainrule.errors import ChainruleError
-from chainrule.table import Table, check_column, is_rounded, label
 
 LARGEST = np.float64(1e100)  # so that squares stay finite
 

@@ -13,8 +13,8 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from chainrule.block import Block
-from chainrule.columns import (
+from chainrule.data.block import Block
+from chainrule.data.columns import (
     FIRST,
     Category,
     Column,
@@ -23,12 +23,12 @@ from chainrule.columns import (
     Tokens,
     fitted,
 )
+from chainrule.data.problems import Problems
+from chainrule.data.schema import Roles, Task, check_alone
+from chainrule.data.table import Table, as_table, blank_rows, is_records, shortened
 from chainrule.errors import ChainruleError
 from chainrule.masked import Masked
-from chainrule.problems import Problems
 from chainrule.records import read, read_json, require
-from chainrule.roles import Roles, Task, check_alone
-from chainrule.table import Table, as_table, blank_rows, is_records, shortened
 
 Kind = Literal["table", "series", "images", "arrays", "tokens"]
 

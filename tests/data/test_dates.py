@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.dates import Date, are_times, first_of, parse_time, read_times
+from chainrule.data.dates import Date, are_times, first_of, parse_time, read_times
+from chainrule.data.preprocessing import Preparation
+from chainrule.data.schema import Roles
+from chainrule.data.table import Table
 from chainrule.errors import ChainruleError
-from chainrule.preparation import Preparation
-from chainrule.roles import Roles
-from chainrule.table import Table
 
 moments = st.datetimes(min_value=dt.datetime(1000, 1, 1))
 EPOCH = dt.datetime(1970, 1, 1)

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule.data.table import Table, blanks, live
 from chainrule.errors import ChainruleError
-from chainrule.table import Table, blanks, live
 
 SHORT, LONG = np.array([[1.0, 2.0]]), np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
 
