@@ -144,7 +144,7 @@ class RNN(Recurrent):
             )
 
     def cell(self):
-        return _ELMAN if type(self.activation) is Tanh else _RNN, self.activation
+        return _ACTIVATED.get(type(self.activation), _RNN), self.activation
 
 
 class LSTM(Recurrent):
@@ -266,7 +266,7 @@ def _published_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
 
 
 _RNN = Cell(_sum, _rnn_carry)
-_ELMAN = Cell(_sum, _rnn_carry, "elman")
+_ACTIVATED: dict[type[Activation], Cell] = {Tanh: Cell(_sum, _rnn_carry, "elman")}  # by the exact type
 _LSTM = Cell(_sum, _lstm_carry, "lstm")
 _GRU = Cell(_gru_gates, _gru_carry, "gru")
 _PUBLISHED_GRU = Cell(_published_gates, _published_carry, "published_gru")
