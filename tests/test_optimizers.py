@@ -13,6 +13,7 @@ from sklearn.linear_model import Lasso
 from chainrule.errors import ChainruleError
 from chainrule.kernels import native
 from chainrule.optimizers import (
+    KERNELS,
     Adadelta,
     Adagrad,
     Adam,
@@ -355,7 +356,7 @@ def test_the_native_kernels_make_the_same_steps():
     natively = lambda rule, *args: rule.advance(*args)  # noqa: E731
     run = jax.jit(lambda rules, advance: [three_steps(r, advance) for r in rules], static_argnums=1)
     text = run.lower(rules, natively).as_text()
-    assert native.processor() is None or all(f"@chainrule_{rule.kernel}(" in text for rule in RULES)
+    assert native.processor() is None or all(f"@chainrule_{KERNELS[rule]}(" in text for rule in RULES)
     close(run(rules, natively), run(rules, Optimizer.advance))
 
 

@@ -61,11 +61,8 @@ class Rule(Optimizer):
     slots: ClassVar[tuple[str, ...]] = ()
     """The names of the arrays, of the parameter's shape and at first zero, that the rule keeps for each parameter."""
 
-    kernel: ClassVar[str | None] = None
-    """The native kernel of the class's own `step`, which takes its `constants`."""
-
     def constants(self, eta: Any, t: jax.Array) -> tuple[Any, ...]:
-        """The numbers in the rule that are the same for all parameters at a step."""
+        """The numbers in the rule that are the same for all parameters at a step, as its native kernel takes them."""
         return ()
 
     @abstractmethod
@@ -105,9 +102,8 @@ class Rule(Optimizer):
         return delta.astype(real_type(g)), s
 
     def advance(self, params, grads, state):
-        own = "kernel" in vars(type(self))  # a subclass may have another rule
         worth = sum(map(jnp.size, jax.tree.leaves(params))) >= WORTH_A_CALL
-        return (_in_one_pass if own and worth else Optimizer.advance)(self, params, grads, state)
+        return (_in_one_pass if type(self) in KERNELS and worth else Optimizer.advance)(self, params, grads, state)
 
     def rates(self, state, params):
         eta, t = rate_at(self.learning_rate, state["t"] - 1), state["t"]
@@ -133,7 +129,7 @@ def _in_one_pass(rule: Rule, params: Any, grads: Any, state: Any) -> tuple[Any, 
     kept, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, columns))
 
     def natively(kept: list[jax.Array], grads: list[jax.Array]) -> list[jax.Array]:
-        return native.update(str(rule.kernel), numbers, kept, grads)
+        return native.update(KERNELS[type(rule)], numbers, kept, grads)
 
     def by_formula(kept: list[jax.Array], grads: list[jax.Array]) -> list[jax.Array]:
         old, *slots = tree.unflatten(kept)
@@ -162,7 +158,6 @@ class GradientDescent(Rule):
     """
 
     learning_rate: float | Schedule = rate(0.01)
-    kernel = "gradient_descent"
     textbook = "theta = theta - learning_rate * g"
 
     def constants(self, eta, t):
@@ -186,7 +181,6 @@ class Momentum(Rule):
     learning_rate: float | Schedule = rate(0.01)
     momentum: float = fraction(0.9, "γ, the part of the velocity that is kept")
     slots = ("v",)
-    kernel = "momentum"
     textbook = """
         v = momentum * v + learning_rate * g
         theta = theta - v"""
@@ -218,7 +212,6 @@ class Nesterov(Rule):
     learning_rate: float | Schedule = rate(0.01)
     momentum: float = fraction(0.9, "γ, the part of the velocity that is kept")
     slots = ("v",)
-    kernel = "nesterov"
     textbook = """
         v = momentum * v + learning_rate * gradient(theta - momentum * v)
         theta = theta - v"""
@@ -246,7 +239,6 @@ class Adagrad(Rule):
     learning_rate: float | Schedule = rate(0.01)
     epsilon: float = positive(1e-8, "ε, keeps the root away from 0")
     slots = ("G",)
-    kernel = "adagrad"
     textbook = """
         G = G + g**2
         theta = theta - learning_rate / sqrt(G + epsilon) * g"""
@@ -277,7 +269,6 @@ class Adadelta(Rule):
     rho: float = fraction(0.95, "ρ, the part of the running means that is kept")
     epsilon: float = positive(1e-6, "ε, starts the steps off and keeps the root away from 0")
     slots = ("G", "D")
-    kernel = "adadelta"
     textbook = """
         G = rho * G + (1 - rho) * g**2
         delta = -sqrt(D + epsilon) / sqrt(G + epsilon) * g
@@ -312,7 +303,6 @@ class RMSprop(Rule):
     rho: float = fraction(0.9, "ρ, the part of the running mean that is kept")
     epsilon: float = positive(1e-8, "ε, keeps the root away from 0")
     slots = ("G",)
-    kernel = "rmsprop"
     textbook = """
         G = rho * G + (1 - rho) * g**2
         theta = theta - learning_rate / sqrt(G + epsilon) * g"""
@@ -346,7 +336,6 @@ class Adam(Rule):
     beta2: float = fraction(0.999, "β₂, the part of the squared gradients' mean that is kept")
     epsilon: float = positive(1e-8, "ε, keeps the quotient finite")
     slots = ("m", "v")
-    kernel = "adam"
     textbook = """
         m = beta1 * m + (1 - beta1) * g
         v = beta2 * v + (1 - beta2) * g**2
@@ -365,6 +354,18 @@ class Adam(Rule):
 
     def rate(self, s, eta, t):
         return eta / (root(s["v"]) * _filled(self.beta2, t) ** -0.5 + self.epsilon)
+
+
+KERNELS: dict[type[Rule], str] = {
+    GradientDescent: "gradient_descent",
+    Momentum: "momentum",
+    Nesterov: "nesterov",
+    Adagrad: "adagrad",
+    Adadelta: "adadelta",
+    RMSprop: "rmsprop",
+    Adam: "adam",
+}
+"""The native kernels of exactly these rules; a subclass may have another `step`."""
 
 
 def _filled(beta: Any, t: jax.Array) -> jax.Array:
