@@ -82,7 +82,6 @@ class ReLU(Activation):
     [0.0, 2.0]
     """
 
-    rectifies = True
     textbook = "max(0, x)"
 
     def __call__(self, x):

@@ -2,10 +2,8 @@
 
 import math
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
-from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -36,15 +34,6 @@ class Layer(Formula):
     reads_masks: ClassVar[bool] = False
     """Whether it takes `Masked` batches itself; other layers see each step's values alone."""
 
-    takes_largest: ClassVar[bool] = False
-    """Whether each output is the largest of what its `window` sees, which alone has the gradient."""
-
-    rectifies: ClassVar[bool] = False
-    """Whether each output is the input or 0, the larger."""
-
-    convolves: ClassVar[bool] = False
-    """Whether `forward_through` knows a better way through a layer that takes the largest and one that rectifies."""
-
     @property
     def tokens(self) -> int | None:
         """How many tokens there are, for a layer that takes tokens (0, 1, …) rather than numbers."""
@@ -70,13 +59,6 @@ class Layer(Formula):
     @abstractmethod
     def forward(self, p: Any, x: jax.Array) -> jax.Array:
         """The formula: from parameters `p` and a batch `x` to the layer's output, as in inference."""
-
-    def forward_through(self, p: Any, x: Any, behind: Sequence[Any]) -> Any:
-        """`forward`, and on through layers without parameters."""
-        x = self.forward(p, x)
-        for layer in behind:
-            x = layer.forward({}, x)
-        return x
 
     def apply(self, p: Any, state: Any, x: Any, key: jax.Array | None = None) -> tuple[Any, Any]:
         """`forward` with state and randomness carried along: a key means training, None inference."""
@@ -164,58 +146,66 @@ class Chain(Layer):
     def apply(self, p: Any, state: Any, x: Any, key: jax.Array | None = None) -> tuple[Any, Any]:
         states = list(state)
         x = x.checked() if isinstance(x, Masked) else x
-        for group in self._together():
-            if len(group) > 1 and not isinstance(x, Masked):
-                first, *behind = (self.layers[index] for index in group)
-                x = first.forward_through(p[group[0]], x, behind)
-                continue
-            for index in group:
-                layer, own = self.layers[index], None if key is None else jax.random.fold_in(key, index)
-                mask = x.mask if isinstance(x, Masked) and not layer.reads_masks else None
-                y, states[index] = layer.apply(p[index], state[index], x if mask is None else x.values, own)
-                x = y if mask is None else _masked_again(layer, y, mask)
+        for first, end, form in fused(self):
+            if form:
+                x = form(self.layers[first:end], p[first:end], x)
+            else:
+                own = None if key is None else jax.random.fold_in(key, first)
+                x, states[first] = _under_mask(self.layers[first], p[first], state[first], x, own)
         return x, tuple(states)
 
-    def _computed(self) -> list[int]:
-        """The layers' numbers in the order of computation: a rectifier behind the maximum it stands before.
 
-        There it has less to do, and both orders are the same to the bit, in value and gradient: the larger of 0 and the
-        largest; and where the largest is not above 0, no gradient passes, whichever input it would reach.
-        """
-        order = list(range(len(self.layers)))
-        for first, second in pairwise(range(len(order))):
-            if _has(self.layers[first], "rectifies") and _has(self.layers[second], "takes_largest"):
-                order[first], order[second] = second, first
-        return order
+Form = Callable[[Sequence[Any], Sequence[Any], Any], Any]
+"""What neighbours without state and noise compute in one: from them, their parameters and a batch."""
 
-    def _together(self) -> Iterator[list[int]]:
-        """The same, cut into what is computed in one: a convolution, and a maximum and a rectifier behind it."""
-        left = deque(self._computed())
-        while left:
-            group = [left.popleft()]
-            for trait in ("takes_largest", "rectifies") if _has(self.layers[group[0]], "convolves") else ():
-                if left and _has(self.layers[left[0]], trait):
-                    group.append(left.popleft())
-            yield group
+_FORMS: dict[tuple[type[Layer], ...], Form] = {}
 
 
-def _has(layer: Layer, trait: str) -> bool:
-    """Whether a layer has a trait; a subclass with a formula of its own does not inherit it."""
-    for kind in type(layer).__mro__:
-        if trait in vars(kind):
-            return vars(kind)[trait]
-        if vars(kind).keys() & {"forward", "apply", "__call__"}:
-            return False
-    return False
+def together(*neighbours: tuple[type[Layer], ...]) -> Callable[[Form], Form]:
+    """Make a form that of neighbours of exactly these types; a subclass may have a formula of its own."""
+
+    def register(form: Form) -> Form:
+        _FORMS.update(dict.fromkeys(neighbours, form))
+        return form
+
+    return register
 
 
-def _masked_again(layer: Layer, values: jax.Array, mask: jax.Array) -> Masked:
-    if values.shape[:2] != mask.shape:
+def fused(chain: Chain) -> Iterator[tuple[int, int, Form | None]]:
+    """A chain cut into the longest runs that have a form, and single layers: where each begins and ends, and the form.
+
+    >>> from chainrule.activations import ReLU
+    >>> from chainrule.layers import Conv2D, Dense, MaxPool2D
+    >>> [(first, end) for first, end, _ in fused(Conv2D(8, 3) >> ReLU() >> MaxPool2D(2) >> Dense(10) >> ReLU())]
+    [(0, 3), (3, 4), (4, 5)]
+    """
+    kinds, first = tuple(map(type, chain.layers)), 0
+    longest = max(map(len, _FORMS), default=1)
+    while first < len(kinds):
+        ends = range(min(first + longest, len(kinds)), first + 1, -1)
+        end = next((end for end in ends if kinds[first:end] in _FORMS), first + 1)
+        yield first, end, _FORMS.get(kinds[first:end])
+        first = end
+
+
+def one_by_one(layers: Sequence[Layer], p: Sequence[Any], x: Any) -> Any:
+    """What layers without state and noise compute one after another, of a masked batch too."""
+    for layer, own in zip(layers, p, strict=True):
+        x = _under_mask(layer, own, {}, x, None)[0]
+    return x
+
+
+def _under_mask(layer: Layer, p: Any, state: Any, x: Any, key: jax.Array | None) -> tuple[Any, Any]:
+    """`apply`; a layer that does not read masks sees the values alone, and its outputs have the mask again."""
+    if not isinstance(x, Masked) or layer.reads_masks:
+        return layer.apply(p, state, x, key)
+    values, state = layer.apply(p, state, x.values, key)
+    if values.shape[:2] != x.mask.shape:
         raise ChainruleError(
             f"{layer!r}: mixes the steps of sequences of unequal length, padding included. "
             f"Put a recurrent layer or a global pooling before it."
         )
-    return Masked(values, mask)
+    return Masked(values, x.mask), state
 
 
 def _links(layer: Layer) -> tuple[Layer, ...]:

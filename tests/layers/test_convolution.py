@@ -1,19 +1,14 @@
 """Convolution: shapes, its textbook sums, and its errors."""
 
-from functools import partial
-from unittest import mock
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.activations import NoisyReLU, PReLU, ReLU
+from chainrule.activations import NoisyReLU, PReLU
 from chainrule.errors import ChainruleError
 from chainrule.layer import count, initialize
-from chainrule.layers import Conv1D, Conv2D, Embedding, MaxPool1D, convolution
-from chainrule.masked import Masked
-from chainrule.notation import parse
+from chainrule.layers import Conv1D, Conv2D
 
 KEY = jax.random.key(0)
 
@@ -162,78 +157,3 @@ def test_error_texts(make, message):
     with pytest.raises(ChainruleError) as caught:
         make()
     assert str(caught.value) == message
-
-
-def one_by_one(chain, p, x):
-    for layer, own in zip(chain.layers, p, strict=True):
-        x = layer.forward(own, x)
-    return x
-
-
-@pytest.mark.parametrize(
-    ("text", "shape", "together"),
-    [
-        ('Conv2D(5, 3, padding="same") >> ReLU() >> MaxPool2D(2)', (7, 8, 3), True),
-        ("Conv2D(5, 3, bias=False) >> MaxPool2D((1, 2)) >> ReLU()", (7, 8, 3), True),
-        ("Conv1D(5, 3) >> MaxPool1D(2) >> Conv1D(4, 2) >> ReLU() >> Conv1D(3, 1)", (17, 3), True),
-        ("Conv1D(5, 3) >> ReLU() >> ReLU() >> MaxPool1D(2) >> MaxPool1D(2)", (17, 3), True),
-        ("Conv2D(6, 3, groups=3) >> ReLU() >> MaxPool2D(2)", (7, 8, 3), False),
-        ('Conv2D(5, 3) >> ReLU() >> MaxPool2D(3, stride=2, padding="same")', (7, 8, 3), False),
-    ],
-)
-def test_pooling_and_relu_behind_it_are_computed_with_it(text, shape, together):
-    chain = parse(text)
-    p, x = initialize(chain, shape, KEY), jax.random.normal(KEY, (4, *shape))
-
-    @jax.jit
-    def both(p, x):
-        forms = chain.forward, partial(one_by_one, chain)
-        return [(f(p, x), jax.grad(lambda p, x: jnp.sum(f(p, x) ** 3), (0, 1))(p, x)) for f in forms]  # noqa: B023
-
-    ours, truth = both(p, x)
-    np.testing.assert_array_equal(ours[0], truth[0])
-    for mine, true in zip(jax.tree.leaves(ours[1]), jax.tree.leaves(truth[1]), strict=True):
-        np.testing.assert_allclose(mine, true, rtol=1e-4, atol=1e-4 * float(jnp.abs(true).max()))
-    assert is_pooled(chain, p, x) is together
-
-
-def is_pooled(chain, p, x):
-    with mock.patch.object(convolution, "pooled_convolution", wraps=convolution.pooled_convolution) as spy:
-        jax.make_jaxpr(lambda p, x: chain.forward(p, x))(p, x)
-    return spy.called
-
-
-def test_pooling_over_more_places_than_a_byte_tells_apart_is_computed_in_its_turn():
-    for size, together in ((255, True), (256, False)):
-        chain = Conv1D(1, 1) >> MaxPool1D(size)
-        x = jnp.ones((1, 256, 1))
-        assert is_pooled(chain, initialize(chain, (256, 1), KEY), x) is together
-
-
-def test_masks_and_formulas_of_ones_own_are_kept():
-    class Doubled(Conv1D):
-        def forward(self, p, x):
-            return 2 * super().forward(p, x)
-
-    conv, x = Conv1D(4, 3, padding="same"), jax.random.normal(KEY, (3, 8, 2))
-    (p, *_) = parameters = initialize(conv >> ReLU() >> MaxPool1D(2), (8, 2), KEY)
-    pooled = lambda y: MaxPool1D(2).forward({}, jnp.maximum(y, 0))  # noqa: E731
-    doubled = (Doubled(4, 3, padding="same") >> ReLU() >> MaxPool1D(2)).forward(parameters, x)
-    np.testing.assert_allclose(doubled, pooled(2 * conv.forward(p, x)), rtol=1e-6)
-    sequences = Masked(x, jnp.arange(8) < jnp.array([[8], [5], [2]]))
-    y = (conv >> ReLU() >> MaxPool1D(2)).forward(parameters, sequences)
-    convolved = conv.forward(p, sequences)
-    in_turn = MaxPool1D(2).forward({}, Masked(jnp.maximum(convolved.values, 0), convolved.mask))
-    jax.tree.map(np.testing.assert_array_equal, y, in_turn)
-
-
-def test_an_embedding_hides_padding_from_what_is_computed_together():
-    chain = Embedding(9, 4, padding_id=0) >> Conv1D(4, 3, padding="same") >> ReLU() >> MaxPool1D(2)
-    tokens = jnp.array([[3, 5, 2, 0, 0, 0], [1, 2, 3, 4, 5, 6]])
-    p = initialize(chain, (6,), KEY)
-    y = chain.forward(p, tokens)
-    embedding, conv, *_ = chain.layers
-    convolved = conv.forward(p[1], embedding.forward(p[0], tokens))
-    in_turn = MaxPool1D(2).forward({}, Masked(jnp.maximum(convolved.values, 0), convolved.mask))
-    jax.tree.map(np.testing.assert_array_equal, y, in_turn)
-    assert y.mask.tolist() == [[True, False, False], [True, True, True]]

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.activations import NoisyReLU, ReLU
 from chainrule.errors import ChainruleError
 from chainrule.layers import (
     AveragePool1D,
@@ -19,7 +18,6 @@ from chainrule.layers import (
     Stride1D,
     Stride2D,
 )
-from chainrule.masked import Masked
 
 SERIES = jnp.array([3.0, 1.0, 4.0, 1.0, 5.0])[None, :, None]
 
@@ -138,50 +136,3 @@ def test_error_texts(make, message):
     with pytest.raises(ChainruleError) as caught:
         make()
     assert str(caught.value) == message
-
-
-@pytest.mark.parametrize(
-    "pool", [MaxPool2D(2), MaxPool2D(3, stride=2, padding="same"), MaxPool2D((1, 2), stride=1)], ids=repr
-)
-def test_a_rectifier_before_a_maximum_is_computed_behind_it_to_the_same_bits(pool):
-    random = np.random.default_rng(0)
-    values = np.array([-np.inf, -2, -1, -0.0, 0, 1, 2, np.inf, np.nan], np.float32)  # many equal, many windows below 0
-    x = random.choice(values, (20, 6, 7, 3), p=[0.05, 0.2, 0.25, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05])
-    dy = random.choice(np.array([-1, -0.0, 0.5, np.inf, np.nan], np.float32), (20, *pool.output_shape((6, 7, 3))))
-    in_turn = lambda x: pool.forward({}, ReLU().forward({}, x))  # noqa: E731
-    composed = lambda x: (ReLU() >> pool).forward(({}, {}), x)  # noqa: E731
-    for f in (jax.jit, lambda f: f):
-        (y, slope), (true_y, true_slope) = (
-            (y, pull(dy)[0]) for y, pull in (jax.vjp(f(form), x) for form in (composed, in_turn))
-        )
-        np.testing.assert_array_equal(y, true_y)
-        np.testing.assert_array_equal(slope, true_slope)
-        assert not (np.signbit(y) != np.signbit(true_y)).any()
-
-
-def test_layers_keep_their_states_keys_and_masks_whatever_the_order_of_computation():
-    chain = ReLU() >> MaxPool1D(2) >> NoisyReLU() >> MaxPool1D(2)
-    x, key = jnp.linspace(-1, 3, 24).reshape(2, 6, 2), jax.random.key(0)
-    pooled = MaxPool1D(2).forward({}, ReLU()(x))
-    noisy = NoisyReLU().noisy({}, pooled, jax.random.fold_in(key, 2))
-    np.testing.assert_array_equal(chain.apply(({},) * 4, ({},) * 4, x, key)[0], MaxPool1D(2).forward({}, noisy))
-    mask = jnp.arange(6) < jnp.array([[6], [3]])
-    masked = (ReLU() >> MaxPool1D(2)).forward(({}, {}), Masked(x, mask))
-    in_turn = MaxPool1D(2).forward({}, Masked(ReLU()(x), mask))
-    np.testing.assert_array_equal(masked.values, in_turn.values)
-    np.testing.assert_array_equal(masked.mask, in_turn.mask)
-
-
-def test_a_subclass_with_a_formula_of_its_own_is_computed_in_its_turn():
-    class Falling(ReLU):
-        def forward(self, p, x):
-            return -super().forward(p, x)
-
-    class Smallest(MaxPool1D):
-        def forward(self, p, x):
-            return -super().forward(p, -x)
-
-    x = jnp.array([[[1.0], [3.0], [-2.0], [-1.0]]])
-    assert (Falling() >> MaxPool1D(2)).forward(({}, {}), x).ravel().tolist() == [-1, 0]
-    assert (ReLU() >> Smallest(2)).forward(({}, {}), jnp.abs(x)).ravel().tolist() == [1, 1]
-    assert (Falling() >> Smallest(2)).forward(({}, {}), x).ravel().tolist() == [-3, 0]

@@ -1,9 +1,9 @@
 """Convolution over one axis and two."""
 
-import math
 import re
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 
 from chainrule.dtypes import promoted
@@ -11,7 +11,6 @@ from chainrule.errors import ChainruleError
 from chainrule.formula import positive_int
 from chainrule.initializers import GlorotUniform, Initializer, Zeros, each_group
 from chainrule.kernels.convolution import convolution
-from chainrule.kernels.pooled import pooled_convolution
 from chainrule.kernels.window import Window
 from chainrule.layer import Layer, Parameter
 from chainrule.layers.windows import Axes, Padding, abstract, filled, in_axes, live_places, padding, per_axis, window
@@ -36,7 +35,6 @@ class Convolution(Layer):
     kernel_initializer: Initializer = GlorotUniform()
     bias_initializer: Initializer = Zeros()
 
-    convolves = True
     rank: ClassVar[int] = abstract()
     """How many axes the window moves over."""
 
@@ -71,19 +69,11 @@ class Convolution(Layer):
             live = live_places(self, x.mask, self.window(x.values.shape[1:]), self.padding)
             return Masked(self.forward(p, filled(x)), live)
         x, p = promoted(x, p)
-        return convolution(x, p["kernel"], self._bias(p), self.window(x.shape[1:]), self.groups)
+        return convolution(x, *self.weights(p), self.window(x.shape[1:]), self.groups)
 
-    def forward_through(self, p, x, behind):
-        pools = [layer.window(self.output_shape(x.shape[1:])) for layer in behind if layer.takes_largest]
-        size = pools[0].size if pools else (1,) * self.rank
-        if self.groups > 1 or not all(pool.side_by_side for pool in pools) or math.prod(size) > 255:
-            return super().forward_through(p, x, behind)
-        rectified = any(layer.rectifies for layer in behind)
-        x, p = promoted(x, p)
-        return pooled_convolution(x, p["kernel"], self._bias(p), self.window(x.shape[1:]), size, rectified)
-
-    def _bias(self, p):
-        return p["bias"] if self.bias else jnp.zeros(self.filters, p["kernel"].dtype)
+    def weights(self, p: Any) -> tuple[jax.Array, jax.Array]:
+        """The kernel and the bias, which is 0 where the layer has none."""
+        return p["kernel"], p["bias"] if self.bias else jnp.zeros(self.filters, p["kernel"].dtype)
 
 
 class Conv1D(Convolution):

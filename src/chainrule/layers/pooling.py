@@ -54,8 +54,6 @@ class Pooling(Layer):
 
 
 class _MaxPool(Pooling):
-    takes_largest = True
-
     def forward(self, p, x: Any) -> Any:
         if isinstance(x, Masked):
             window = self.window(x.values.shape[1:])
