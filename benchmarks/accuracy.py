@@ -17,9 +17,7 @@ import numpy as np
 import optax
 import torch
 
-from chainrule.activations import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
-from chainrule.costs import CategoricalCrossEntropy, CrossEntropy
-from chainrule.textbook.accuracy import (
+from chainrule.accuracy.measure import (
     SMALLEST,
     SPARSE,
     blocks,
@@ -28,7 +26,9 @@ from chainrule.textbook.accuracy import (
     worst,
     worst_of_rows,
 )
-from chainrule.textbook.oracle import oracles
+from chainrule.accuracy.oracle import oracles
+from chainrule.activations import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from chainrule.costs import CategoricalCrossEntropy, CrossEntropy
 
 Pair = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 

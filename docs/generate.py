@@ -19,12 +19,11 @@ from chainrule.errors import ChainruleError
 from chainrule.families import FAMILIES, members
 from chainrule.formula import Formula
 from chainrule.notation import formulas, parse
-from chainrule.pictures import COLOURS, canvas
+from chainrule.pictures.race import SURFACES, race
+from chainrule.pictures.style import COLOURS, canvas, saved
 from chainrule.textbook.curves import Curve, curves
 from chainrule.textbook.equations import Equation
-from chainrule.textbook.figure import saved
 from chainrule.textbook.page import FieldRow, page, with_defaults
-from chainrule.textbook.race import SURFACES, race
 
 DOCS = Path(__file__).parent
 

@@ -100,14 +100,14 @@ class Formula(ABC):  # noqa: B024
     def _repr_html_(self) -> str | None:
         """Its mathematics, for a notebook, as MathML; None where it has none."""
         try:
-            return import_module("chainrule.textbook.notebook").formula(self)
+            return import_module("chainrule.notebook").formula(self)
         except Exception:  # a notebook then shows the notation
             return None
 
     def _repr_latex_(self) -> str | None:
         """The same in LaTeX, for a notebook that becomes a paper."""
         try:
-            return import_module("chainrule.textbook.notebook").mathematics(self)
+            return import_module("chainrule.notebook").mathematics(self)
         except Exception:
             return None
 

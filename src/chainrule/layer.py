@@ -111,7 +111,7 @@ class Chain(Layer):
     def _repr_html_(self) -> str | None:
         """A table of its layers with their formulas, for a notebook."""
         try:
-            return import_module("chainrule.textbook.notebook").network(self)
+            return import_module("chainrule.notebook").network(self)
         except Exception:  # a notebook then shows the notation
             return None
 

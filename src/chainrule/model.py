@@ -188,7 +188,7 @@ class Model:
     def _repr_html_(self) -> str | None:
         """Its layers and its learning curves, for a notebook."""
         try:
-            return import_module("chainrule.textbook.notebook").model(self)
+            return import_module("chainrule.notebook").model(self)
         except Exception:  # a notebook then shows the notation
             return None
 
@@ -236,7 +236,7 @@ class Summary(tuple[SummaryRow, ...]):
     def _repr_html_(self) -> str | None:
         """The same as a table, for a notebook."""
         try:
-            return import_module("chainrule.textbook.notebook").summary(self)
+            return import_module("chainrule.notebook").summary(self)
         except Exception:  # a notebook then shows the rows
             return None
 

@@ -6,11 +6,11 @@ import mpmath
 import numpy as np
 import pytest
 
+from chainrule.accuracy.measure import accuracy, verifiable
 from chainrule.activations import ELU, LeakyReLU, PReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy
 from chainrule.functions import exp, sigmoid, softplus, surprisal, tanh
 from chainrule.kernels import native
-from chainrule.textbook.accuracy import accuracy, verifiable
 
 pytestmark = pytest.mark.slow
 

@@ -42,7 +42,7 @@ def pictures():
 def no_pictures(request, monkeypatch):
     if "pictures" not in request.fixturenames:
         for name in ("curves", "confusion", "predictions"):
-            monkeypatch.setattr(f"chainrule.pictures.{name}", lambda *_: b"a picture")
+            monkeypatch.setattr(f"chainrule.pictures.results.{name}", lambda *_: b"a picture")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import pytest
 
-from chainrule.textbook import race
+from chainrule.pictures import race
 
 
 @pytest.fixture(autouse=True)

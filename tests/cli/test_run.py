@@ -155,7 +155,7 @@ def test_a_picture_that_cannot_be_drawn_does_not_cost_the_run(run, here, flowers
     def curves(*_):
         raise MemoryError("too many epochs")
 
-    monkeypatch.setattr("chainrule.pictures.curves", curves)
+    monkeypatch.setattr("chainrule.pictures.results.curves", curves)
     said = run(QUICK)
     assert (said.code, said.err) == (0, "note: curves.png can't be made: too many epochs\n")
     assert check(here / "runs" / "flowers") == ""
@@ -248,11 +248,11 @@ def test_what_is_read_is_not_written_over(run, here, trained, flowers, out):
 def test_a_place_that_cannot_be_written_is_refused_before_the_work(run, here, trained, monkeypatch, line):
     for work in (
         "chainrule.cli.raw.load",
-        "chainrule.textbook.picture.picture",
-        "chainrule.textbook.figure.comparison",
+        "chainrule.pictures.formula.picture",
+        "chainrule.pictures.comparison.comparison",
     ):
         monkeypatch.setattr(work, None)
-    monkeypatch.setattr("chainrule.textbook.race.race", None)
+    monkeypatch.setattr("chainrule.pictures.race.race", None)
     name = "none/x.csv" if line.startswith("predict") else "none/x.png"
     said = run(line.format(name))
     assert (said.code, said.err) == (

@@ -55,11 +55,11 @@ def plot(
             _unused("for schedules", derivative=derivative)
         target, kind = _file(out, names, "", ("png", "svg", "pdf"))
         check_output(target)
-        from chainrule.textbook.figure import comparison
+        from chainrule.pictures.comparison import comparison
 
         content = comparison(formulas, derivative=derivative, low=low, high=high, kind=kind)
     else:
-        from chainrule.textbook.race import SURFACES, race
+        from chainrule.pictures.race import SURFACES, race
 
         surface = SURFACES.get(on) or _no_surface(on, list(SURFACES))
         _optimizers(formulas)

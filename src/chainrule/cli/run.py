@@ -14,7 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from chainrule import pictures
 from chainrule.cli import seen
 from chainrule.cli.folder import Folder, claim
 from chainrule.cli.output import note
@@ -25,6 +24,7 @@ from chainrule.files import reason
 from chainrule.history import History
 from chainrule.metrics import ConfusionMatrix
 from chainrule.model import Model
+from chainrule.pictures import results as pictures
 from chainrule.storage import FILE, to_bytes
 
 Files = dict[str, Callable[[], bytes | str]]

@@ -36,7 +36,7 @@ def show(
         print("\n".join(equation.mathml() for equation in shown))
     elif png is not None:
         from chainrule.files import check_output, write_whole
-        from chainrule.textbook.picture import picture
+        from chainrule.pictures.formula import picture
 
         if png.suffix.lower() != ".png":
             raise ChainruleError(f"--png must name a file that ends in .png, got {png}.")

@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.accuracy.oracle import Oracle, RowOracle, is_scalar, oracles, ulp
 from chainrule.activations import Activation, Softmax
 from chainrule.costs import Cost
 from chainrule.formula import Formula
-from chainrule.textbook.oracle import Oracle, RowOracle, is_scalar, oracles, ulp
 
 BOUND = 2.0
 """The largest error that a formula of one number may have, in units in the last place."""

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 import sympy as sp
 
+from chainrule.accuracy.oracle import FAR, NEAR, Bounded, Oracle, RowOracle, X, evaluate, oracles, scalar, ulp
 from chainrule.activations import ELU, Activation, Identity, LeakyReLU, NoisyReLU, PReLU, ReLU, Sigmoid, Softmax, Tanh
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError
 from chainrule.layers import Dense
-from chainrule.textbook.oracle import FAR, NEAR, Bounded, Oracle, RowOracle, X, evaluate, oracles, scalar, ulp
 
 MAGNITUDES = [1e-45, 1e-38, 1e-20, 1e-5, NEAR * 0.999, NEAR, 0.3, 1, 7, 17.5, 60, 103.9, FAR, 500, 1e4, 3e38]
 POINTS = np.array([0, *MAGNITUDES, *np.negative(MAGNITUDES)], np.float32)

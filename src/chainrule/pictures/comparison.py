@@ -1,12 +1,10 @@
 """Formulas side by side in one figure: activations and their derivatives, or schedules."""
 
-import io
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from chainrule.formula import Formula
-from chainrule.pictures import INK, canvas
+from chainrule.pictures.style import INK, canvas, saved
 from chainrule.schedules import Schedule
 from chainrule.textbook.curves import curves, steps_of
 
@@ -67,15 +65,3 @@ def label(formula: Formula) -> str:
         return name if formula == type(formula)() else repr(formula)
     except TypeError:  # a field without a default
         return repr(formula)
-
-
-def saved(figure: Any, kind: str) -> bytes:
-    """The bytes of a figure's file, the same for the same figure."""
-    from matplotlib import rc_context
-
-    file = io.BytesIO()
-    stamps = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
-    with warnings.catch_warnings(), rc_context({"svg.hashsalt": "chainrule"}):
-        warnings.simplefilter("ignore")  # letters that the font lacks are drawn as boxes
-        figure.savefig(file, format=kind, metadata=stamps)
-    return file.getvalue()

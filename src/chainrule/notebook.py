@@ -63,7 +63,7 @@ def _cells(rows: Summary) -> list[tuple[str, ...]]:
 def _curves(trained: Model) -> str:
     if not len(trained.history):
         return ""
-    from chainrule.pictures import curves
+    from chainrule.pictures.results import curves
 
     picture = base64.b64encode(curves(trained.history)).decode()
     return f'<img alt="learning curves" style="max-width: 100%; height: 21em" src="data:image/png;base64,{picture}">'

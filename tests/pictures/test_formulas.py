@@ -11,12 +11,12 @@ from chainrule.activations import ELU, Tanh
 from chainrule.costs import CrossEntropy
 from chainrule.formula import Formula
 from chainrule.optimizers import Adam, ClipNorm, GradientDescent, Momentum, Optimizer, Rule
+from chainrule.pictures import race as module
+from chainrule.pictures.comparison import comparison, label
+from chainrule.pictures.formula import mathtext, picture
+from chainrule.pictures.race import RATES, SURFACES, path, race, rate_of, with_rate
 from chainrule.schedules import ConstantRate, CosineDecay
-from chainrule.textbook import race as module
 from chainrule.textbook.equations import derivatives, equations
-from chainrule.textbook.figure import comparison, label
-from chainrule.textbook.picture import mathtext, picture
-from chainrule.textbook.race import RATES, SURFACES, path, race, rate_of, with_rate
 
 FORMULAS = [formula for formula in Formula.family() if formula.__module__.startswith("chainrule.")]
 

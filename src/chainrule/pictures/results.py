@@ -1,7 +1,5 @@
 """Results as pictures, each returned as the bytes of a PNG file."""
 
-import io
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +7,7 @@ import numpy as np
 
 from chainrule.errors import printable
 from chainrule.history import History
-
-INK, FAINT = "#22313f", "#d5dbe1"
-COLOURS = ("#1f6fb4", "#d9662b")  # training, validation
+from chainrule.pictures.style import COLOURS, INK, canvas, saved
 
 
 def curves(history: History) -> bytes:
@@ -32,7 +28,7 @@ def curves(history: History) -> bytes:
         axis.set(xlabel="epoch", title=panel.replace("_", " "))
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend(frameon=False)
-    return png(figure)
+    return saved(figure)
 
 
 def confusion(matrix: np.ndarray, classes: tuple[Any, ...]) -> bytes:
@@ -55,7 +51,7 @@ def confusion(matrix: np.ndarray, classes: tuple[Any, ...]) -> bytes:
                     )
     axis.set(xlabel="predicted", ylabel="expected", title=f"{np.trace(matrix):g} of {matrix.sum():g} right")
     axis.grid(False)
-    return png(figure)
+    return saved(figure)
 
 
 def shades(matrix: np.ndarray) -> np.ndarray:
@@ -77,38 +73,10 @@ def predictions(predicted: np.ndarray, expected: np.ndarray, targets: Sequence[s
         axis.scatter(E, a, s=6 if dense else 14, alpha=0.25 if dense else 0.7, color=COLOURS[0], linewidths=0)
         name = _words(target)
         axis.set(xlabel=f"{name}, expected", ylabel=f"{name}, predicted", aspect="equal")
-    return png(figure)
-
-
-def canvas(panels: int, size: tuple[float, float] | None = None) -> tuple[Any, Any]:
-    """An empty figure and its axes, in the style of all pictures."""
-    from matplotlib.figure import Figure  # not pyplot: no window, no state between pictures
-
-    figure = Figure(figsize=size or (4.8 * panels, 3.6), dpi=150, layout="constrained")
-    axes = figure.subplots(1, panels, squeeze=False)[0]
-    for axis in axes:
-        dress(axis)
-    return figure, axes
-
-
-def dress(axis: Any) -> None:
-    """Give axes the style of all pictures."""
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(color=FAINT, linewidth=0.6)
-    axis.set_axisbelow(True)
-    axis.tick_params(which="both", colors=INK)
+    return saved(figure)
 
 
 def _words(name: Any) -> str:
     """A name from the data as a label: printable, not too long, and no mathematics between its dollars."""
     text = printable(str(name))
     return (text if len(text) <= 24 else f"{text[:23]}…").replace("$", r"\$")
-
-
-def png(figure: Any) -> bytes:
-    """The bytes of a figure's PNG file; the same for the same figure."""
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # letters that the font lacks are drawn as boxes
-        figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()

@@ -4,8 +4,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from chainrule import pictures
 from chainrule.history import History
+from chainrule.pictures import results as pictures
 
 WAYS = {
     "both": [

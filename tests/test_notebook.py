@@ -5,12 +5,11 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from chainrule import fit
+from chainrule import fit, notebook
 from chainrule.activations import ELU, ReLU, Softmax
 from chainrule.costs import CategoricalCrossEntropy
 from chainrule.layers import Dense
 from chainrule.optimizers import Adam, ClipNorm, GradientDescent
-from chainrule.textbook import notebook
 from chainrule.textbook.equations import aligned, equations
 
 

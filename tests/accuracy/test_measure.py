@@ -4,13 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from chainrule.accuracy import measure as module
+from chainrule.accuracy.measure import LENGTHS, accuracy, batches, blocks, errors, logits_and_targets, worst
+from chainrule.accuracy.oracle import Oracle, X
 from chainrule.activations import ELU, Identity, Softmax
 from chainrule.costs import CategoricalCrossEntropy
 from chainrule.errors import ChainruleError
 from chainrule.layers import Dense
-from chainrule.textbook import accuracy as module
-from chainrule.textbook.accuracy import LENGTHS, accuracy, batches, blocks, errors, logits_and_targets, worst
-from chainrule.textbook.oracle import Oracle, X
 
 ROUGH = 1_000_003
 TINY = 2.0**-126

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from chainrule.formula import Formula
-from chainrule.pictures import COLOURS, INK, dress, png
+from chainrule.pictures.style import COLOURS, INK, dress, saved
 from chainrule.textbook.curves import curves
 from chainrule.textbook.equations import Equation, derivatives, equations
 from chainrule.textbook.page import with_defaults
@@ -44,7 +44,7 @@ def picture(formula: type[Formula] | Formula) -> bytes:
             axis.plot(*curve, color=colour, linewidth=2.2, label=f"${name}$".replace("′", "'").replace("η", r"\eta"))
         axis.set_xlabel("step t" if "η(t)" in drawn else "x", color=INK)
         axis.legend(frameon=False, fontsize=12)
-    return png(figure)
+    return saved(figure)
 
 
 def mathtext(equation: Equation) -> str:

@@ -1,0 +1,1 @@
+"""What people look at: results of training, formulas, and optimizers in a race, as pictures."""
