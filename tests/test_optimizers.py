@@ -1,7 +1,9 @@
 """Optimizers against their own textbook recurrences, inside Optax and around it, and with a kink in the cost."""
 
 import dataclasses
+import re
 import textwrap
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -358,6 +360,16 @@ def test_the_native_kernels_make_the_same_steps():
     text = run.lower(rules, natively).as_text()
     assert native.processor() is None or all(f"@chainrule_{KERNELS[rule]}(" in text for rule in RULES)
     close(run(rules, natively), run(rules, Optimizer.advance))
+
+
+def test_the_native_kernels_have_the_names_of_slots_and_constants_in_the_same_order():
+    source = Path(native.__file__).with_name("optimizers.cc").read_text()
+    kernels = dict(re.findall(r"^CHAINRULE_OPTIMIZER\((\w+), (\w+)\);$", source, re.MULTILINE))
+    assert kernels.keys() == set(KERNELS.values()) == set(native.OPTIMIZERS)
+    for rule, kernel in KERNELS.items():
+        struct = re.search(rf"^struct {kernels[kernel]} {{$(.*?)^}};$", source, re.MULTILINE | re.DOTALL)
+        slots, constants = (names.split(", ")[:-1] for names in re.findall(r"enum \w+ { (.*) };", struct[1]))
+        assert (slots, constants) == ([*rule.slots], [*rule().constants(0.1, jnp.ones(()))])
 
 
 def test_a_population_each_with_its_rate_is_one_call():

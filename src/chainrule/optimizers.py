@@ -61,9 +61,9 @@ class Rule(Optimizer):
     slots: ClassVar[tuple[str, ...]] = ()
     """The names of the arrays, of the parameter's shape and at first zero, that the rule keeps for each parameter."""
 
-    def constants(self, eta: Any, t: jax.Array) -> tuple[Any, ...]:
-        """The numbers in the rule that are the same for all parameters at a step, as its native kernel takes them."""
-        return ()
+    def constants(self, eta: Any, t: jax.Array) -> dict[str, Any]:
+        """The numbers in the rule that are the same for all parameters at a step, in the native kernel's order."""
+        return {}
 
     @abstractmethod
     def step(self, g: jax.Array, s: Slots, eta: Any, t: jax.Array) -> tuple[jax.Array, Slots]:
@@ -121,7 +121,7 @@ class Rule(Optimizer):
 def _in_one_pass(rule: Rule, params: Any, grads: Any, state: Any) -> tuple[Any, Any]:
     """`Optimizer.advance` by the rule's native kernel, which reads and writes each array once."""
     eta, t = rate_at(rule.learning_rate, state["t"]), _next(state["t"])
-    constants = rule.constants(eta, t.astype(jnp.float32))
+    constants = rule.constants(eta, t.astype(jnp.float32)).values()
     if any(map(jnp.ndim, constants)):
         return Optimizer.advance(rule, params, grads, state)
     numbers = jnp.stack([jnp.asarray(c, jnp.float32) for c in constants])
@@ -161,7 +161,7 @@ class GradientDescent(Rule):
     textbook = "theta = theta - learning_rate * g"
 
     def constants(self, eta, t):
-        return (eta,)
+        return {"eta": eta}
 
     def step(self, g, s, eta, t):
         return -eta * g, {}
@@ -186,7 +186,7 @@ class Momentum(Rule):
         theta = theta - v"""
 
     def constants(self, eta, t):
-        return eta, self.momentum
+        return {"eta": eta, "momentum": self.momentum}
 
     def step(self, g, s, eta, t):
         v = self.momentum * s["v"] + eta * g
@@ -217,7 +217,7 @@ class Nesterov(Rule):
         theta = theta - v"""
 
     def constants(self, eta, t):
-        return eta, self.momentum
+        return {"eta": eta, "momentum": self.momentum}
 
     def step(self, g, s, eta, t):
         v = self.momentum * s["v"] + eta * g
@@ -244,7 +244,7 @@ class Adagrad(Rule):
         theta = theta - learning_rate / sqrt(G + epsilon) * g"""
 
     def constants(self, eta, t):
-        return eta, self.epsilon
+        return {"eta": eta, "epsilon": self.epsilon}
 
     def step(self, g, s, eta, t):
         s = {"G": s["G"] + g**2}
@@ -276,7 +276,7 @@ class Adadelta(Rule):
         theta = theta + learning_rate * delta"""
 
     def constants(self, eta, t):
-        return eta, self.rho, 1 - self.rho, self.epsilon
+        return {"eta": eta, "rho": self.rho, "rest": 1 - self.rho, "epsilon": self.epsilon}
 
     def step(self, g, s, eta, t):
         G = self.rho * s["G"] + (1 - self.rho) * g**2
@@ -308,7 +308,7 @@ class RMSprop(Rule):
         theta = theta - learning_rate / sqrt(G + epsilon) * g"""
 
     def constants(self, eta, t):
-        return eta, self.rho, 1 - self.rho, self.epsilon
+        return {"eta": eta, "rho": self.rho, "rest": 1 - self.rho, "epsilon": self.epsilon}
 
     def step(self, g, s, eta, t):
         s = {"G": self.rho * s["G"] + (1 - self.rho) * g**2}
@@ -344,8 +344,10 @@ class Adam(Rule):
         theta = theta - learning_rate * m_hat / (sqrt(v_hat) + epsilon)"""
 
     def constants(self, eta, t):
-        means = self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2
-        return eta / _filled(self.beta1, t), _filled(self.beta2, t) ** -0.5, *means, self.epsilon
+        hats = {"eta_hat": eta / _filled(self.beta1, t), "root_hat": _filled(self.beta2, t) ** -0.5}
+        first = {"beta1": self.beta1, "rest1": 1 - self.beta1}
+        second = {"beta2": self.beta2, "rest2": 1 - self.beta2}
+        return {**hats, **first, **second, "epsilon": self.epsilon}
 
     def step(self, g, s, eta, t):
         m = self.beta1 * s["m"] + (1 - self.beta1) * g

@@ -19,61 +19,68 @@ inline Vector sqrt(Vector x) {
   return x;
 }
 
-// A rule gives the step from the gradient g, and leaves in s what its slots become. Its constants c are those of
-// `constants` in optimizers.py, in that order.
+// A rule gives the step from the gradient g, and leaves in s what its slots become. The slots and the constants c are
+// those of the rule in optimizers.py, by its names and in its order.
 struct GradientDescent {
-  static constexpr int kSlots = 0, kConstants = 1;
-  static Vector step(Vector g, Vector* s, const float* c) { return -c[0] * g; }
+  enum Slot { kSlots };
+  enum Constant { eta, kConstants };
+  static Vector step(Vector g, Vector* s, const float* c) { return -c[eta] * g; }
 };
 
 struct Momentum {
-  static constexpr int kSlots = 1, kConstants = 2;
+  enum Slot { v, kSlots };
+  enum Constant { eta, momentum, kConstants };
   static Vector step(Vector g, Vector* s, const float* c) {
-    s[0] = c[1] * s[0] + c[0] * g;
-    return -s[0];
+    s[v] = c[momentum] * s[v] + c[eta] * g;
+    return -s[v];
   }
 };
 
 struct Nesterov {
-  static constexpr int kSlots = 1, kConstants = 2;
+  enum Slot { v, kSlots };
+  enum Constant { eta, momentum, kConstants };
   static Vector step(Vector g, Vector* s, const float* c) {
-    s[0] = c[1] * s[0] + c[0] * g;
-    return -c[1] * s[0] - c[0] * g;
+    s[v] = c[momentum] * s[v] + c[eta] * g;
+    return -c[momentum] * s[v] - c[eta] * g;
   }
 };
 
 struct Adagrad {
-  static constexpr int kSlots = 1, kConstants = 2;
+  enum Slot { G, kSlots };
+  enum Constant { eta, epsilon, kConstants };
   static Vector step(Vector g, Vector* s, const float* c) {
-    s[0] += g * g;
-    return -c[0] * g / sqrt(s[0] + c[1]);
+    s[G] += g * g;
+    return -c[eta] * g / sqrt(s[G] + c[epsilon]);
   }
 };
 
 struct Adadelta {
-  static constexpr int kSlots = 2, kConstants = 4;
+  enum Slot { G, D, kSlots };
+  enum Constant { eta, rho, rest, epsilon, kConstants };
   static Vector step(Vector g, Vector* s, const float* c) {
-    s[0] = c[1] * s[0] + c[2] * g * g;
-    const Vector delta = -sqrt((s[1] + c[3]) / (s[0] + c[3])) * g;
-    s[1] = c[1] * s[1] + c[2] * delta * delta;
-    return c[0] * delta;
+    s[G] = c[rho] * s[G] + c[rest] * g * g;
+    const Vector delta = -sqrt((s[D] + c[epsilon]) / (s[G] + c[epsilon])) * g;
+    s[D] = c[rho] * s[D] + c[rest] * delta * delta;
+    return c[eta] * delta;
   }
 };
 
 struct RMSprop {
-  static constexpr int kSlots = 1, kConstants = 4;
+  enum Slot { G, kSlots };
+  enum Constant { eta, rho, rest, epsilon, kConstants };
   static Vector step(Vector g, Vector* s, const float* c) {
-    s[0] = c[1] * s[0] + c[2] * g * g;
-    return -c[0] * g / sqrt(s[0] + c[3]);
+    s[G] = c[rho] * s[G] + c[rest] * g * g;
+    return -c[eta] * g / sqrt(s[G] + c[epsilon]);
   }
 };
 
 struct Adam {
-  static constexpr int kSlots = 2, kConstants = 7;
+  enum Slot { m, v, kSlots };
+  enum Constant { eta_hat, root_hat, beta1, rest1, beta2, rest2, epsilon, kConstants };
   static Vector step(Vector g, Vector* s, const float* c) {
-    s[0] = c[2] * s[0] + c[3] * g;
-    s[1] = c[4] * s[1] + c[5] * g * g;
-    return -c[0] * s[0] / (sqrt(s[1]) * c[1] + c[6]);
+    s[m] = c[beta1] * s[m] + c[rest1] * g;
+    s[v] = c[beta2] * s[v] + c[rest2] * g * g;
+    return -c[eta_hat] * s[m] / (sqrt(s[v]) * c[root_hat] + c[epsilon]);
   }
 };
 
