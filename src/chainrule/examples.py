@@ -202,10 +202,10 @@ def _other_shape(who: Any, shape: Shape | None, got: Shape, remedy: str) -> Chai
 
 def _sparse(matrix: Any, who: Any) -> Any:
     """The rows of a sparse matrix, dense where that takes less memory; refuses NaN and infinity at their place."""
-    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
-        raise ChainruleError(
-            f"{who}: expected a sparse matrix of numbers, (rows, features), got {matrix.dtype} of shape {matrix.shape}."
-        )
+    if matrix.ndim != 2:
+        raise _other_shape(who, None, matrix.shape, "")
+    if matrix.dtype.kind not in "biuf":
+        raise ChainruleError(f"{who}: expected a sparse matrix of numbers, got {matrix.dtype}. Give floats.")
     if matrix.shape[1] == 0:
         raise _nothing_in(who, matrix.shape)
     matrix = matrix.tocsr().astype(np.float32)

@@ -39,8 +39,8 @@ def test_where_no_terminal_is_the_mathematics_stand_below_each_other_and_nothing
     for family in FAMILIES:
         lines = run(f"list {family}").out.splitlines()[1:-1]
         assert "…" not in "".join(lines)
-        places = {re.search(r"(?<=\S)  +(?=\S)", line).end() for line in lines if len(line.split("  ")[1]) <= NOTATION}
-        assert len(places) <= 1
+        shown = [re.search(r"(?<=\S)  +(?=\S)", line) for line in lines if len(line.split("  ")[1]) <= NOTATION]
+        assert len({gap.end() for gap in shown if gap}) <= 1  # those of other tests may have no mathematics
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
