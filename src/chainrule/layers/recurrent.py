@@ -265,8 +265,8 @@ def _published_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
     return ((1 - z) * tanh(n) + z * last[0],)
 
 
-_RNN = Cell(_sum, _rnn_carry)
-_ACTIVATED: dict[type[Activation], Cell] = {Tanh: Cell(_sum, _rnn_carry, "elman")}  # by the exact type
+_RNN, _ELMAN = Cell(_sum, _rnn_carry), Cell(_sum, _rnn_carry, "elman")
+_ACTIVATED: dict[type[Activation], Cell] = {Tanh: _ELMAN}  # by the exact type
 _LSTM = Cell(_sum, _lstm_carry, "lstm")
 _GRU = Cell(_gru_gates, _gru_carry, "gru")
 _PUBLISHED_GRU = Cell(_published_gates, _published_carry, "published_gru")

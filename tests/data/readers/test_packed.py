@@ -78,7 +78,9 @@ def test_packed_twice_is_refused(tmp_path):
     assert refusal(tmp_path / "a.csv.gz.gz").startswith("'a.csv.gz.gz': can't read files of this kind.")
 
 
-@pytest.mark.parametrize("content", [b"junk", gzip.compress(CSV)[:20], gzip.compress(CSV) + b"junk"])
+@pytest.mark.parametrize(
+    "content", [b"junk", gzip.compress(CSV)[:20], gzip.compress(CSV) + b"junk"], ids=["junk", "cut", "more"]
+)
 def test_broken_gzip(tmp_path, content):
     (tmp_path / "a.csv.gz").write_bytes(content)
     assert refusal(tmp_path / "a.csv.gz") == (
