@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.errors import FORMULA, LONGEST, PIECE, ChainruleError, one_line, warn
+from chainrule.errors import FORMULA, LONGEST, PIECE, ArgumentError, ChainruleError, one_line, readable, warn
 
 LONG = "x" * 5000
 
@@ -51,3 +51,18 @@ def test_errors_travel_between_processes():
         "d: no. Mend it",
         {"drop": ["c"]},
     )
+
+
+@given(st.text(), st.text())
+def test_arguments_are_named_anew_and_values_stay(one, other):
+    error = ArgumentError("{first_row} is {}, {last_row} is {}.", one, other)
+    assert str(error) == one_line(f"first_row is {one}, last_row is {other}.")
+    assert error.naming(lambda name: f"--{name}") == one_line(f"--first_row is {one}, --last_row is {other}.")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.naming(str.upper)) == (str(error), error.naming(str.upper))
+
+
+@given(st.binary())
+def test_a_files_name_is_text_that_utf8_can_hold(name):
+    shown = readable(name.decode("utf-8", "surrogateescape")).encode()
+    assert (shown == name) == (name.decode(errors="ignore").encode() == name)

@@ -4,7 +4,8 @@ import difflib
 import re
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from string import Formatter
 from typing import Any
 
 LONGEST = 1000  # characters of a message
@@ -39,6 +40,31 @@ class ChainruleError(ValueError):
         return self.message.rpartition(". ")[0] or self.message
 
 
+class ArgumentError(ChainruleError):
+    """What is wrong with arguments, told by their names; a command tells it by the names of its options.
+
+    Attributes:
+        sentence: with the names of arguments in braces, and {} for each value.
+        values: for the braces without a name.
+
+    >>> error = ArgumentError("{batch_size} must be a whole number, got {}.", "ten")
+    >>> print(error, error.naming(str.upper))
+    batch_size must be a whole number, got ten. BATCH_SIZE must be a whole number, got ten.
+    """
+
+    def __init__(self, sentence: str, *values: Any):
+        self.sentence, self.values = sentence, values
+        super().__init__(self.naming(str))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.sentence, *self.values)
+
+    def naming(self, name: Callable[[str], str]) -> str:
+        """The sentence, with another name for each argument."""
+        names = {argument: name(argument) for _, argument, _, _ in Formatter().parse(self.sentence) if argument}
+        return one_line(self.sentence.format(*self.values, **names))
+
+
 class DivergedError(ChainruleError):
     """The cost stopped being finite; `model` holds the last good parameters.
 
@@ -68,6 +94,11 @@ def one_line(message: str) -> str:
 def printable(text: str) -> str:
     r"""A text in which what can't be printed is escaped, as Python's `repr` does: control characters, odd bytes."""
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def readable(text: str, backslash: str = "\\") -> str:
+    """A text that UTF-8 can hold: bytes of a file's name that are no UTF-8 are escaped."""
+    return re.sub("[\udc80-\udcff]", lambda byte: f"{backslash}x{ord(byte[0]) - 0xDC00:02x}", text)
 
 
 def cut(text: str, most: int = PIECE) -> str:
