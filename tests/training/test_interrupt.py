@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from chainrule.training import fit
-from chainrule.training.interrupt import Interrupt
+from chainrule.training.interrupt import Held, Interrupt
 from chainrule.training.progress import Progress
 
 
@@ -26,6 +26,16 @@ def test_a_second_one_is_noticed_at_once():
         press()
         with pytest.raises(KeyboardInterrupt):
             press()
+
+
+def test_while_it_is_held_nothing_is_raised_but_training_ends():
+    with Held() as held:
+        press()
+        press()
+        assert held.came
+        with Interrupt() as inner, pytest.raises(KeyboardInterrupt):
+            inner.check()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_it_is_remembered_between_two_entries():

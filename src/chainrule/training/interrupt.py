@@ -22,7 +22,7 @@ class Interrupt:
         main = threading.current_thread() is threading.main_thread()
         self.mine = main and self.before is signal.default_int_handler
         if self.mine:
-            signal.signal(signal.SIGINT, self._note)
+            signal.signal(signal.SIGINT, self)
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -40,7 +40,16 @@ class Interrupt:
             self.noticed = True
             raise KeyboardInterrupt
 
-    def _note(self, *place: Any) -> None:
+    def __call__(self, *place: Any) -> None:
+        """What the system calls when it comes."""
         if self.wanted and not self.noticed:
             self.check()
+        self.wanted = True
+
+
+class Held(Interrupt):
+    """While it is entered, Ctrl-C is only noted: what is trained meanwhile ends by itself, and nothing is lost."""
+
+    def __call__(self, *place: Any) -> None:
+        """What the system calls when it comes."""
         self.wanted = True
