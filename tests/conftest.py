@@ -2,9 +2,63 @@
 Hypothesis sets no deadlines, since the first example of a test may compile, and the machine be busy."""
 
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
+import pytest
 from hypothesis import settings
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("chainrule", deadline=None)
 settings.load_profile("chainrule")
+
+
+@pytest.fixture
+def pictures():
+    """Asked for by a test whose runs shall draw; the others save the time."""
+
+
+@pytest.fixture
+def no_pictures(request, monkeypatch):
+    """No picture is drawn, unless a test asks for `pictures`."""
+    if "pictures" not in request.fixturenames:
+        for name in ("curves", "confusion", "predictions"):
+            monkeypatch.setattr(f"chainrule.pictures.results.{name}", lambda *_: b"a picture")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    """An empty folder, and the working one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    return tmp_path
+
+
+@pytest.fixture
+def flowers(here, flowers_in) -> Path:
+    """40 rows: two columns of numbers, one of text, and a class."""
+    return flowers_in(here)
+
+
+@pytest.fixture(scope="session")
+def flowers_in() -> Callable[[Path], Path]:
+    """Writes the flowers into a folder."""
+    return _flowers
+
+
+def _flowers(place: Path) -> Path:
+    colours = ("red", '"blue, dark"')
+    rows = [f"{n % 7},{n * n % 11},{colours[n % 2]},{('rose', 'iris')[n % 3 == 0]}\n" for n in range(40)]
+    file = place / "flowers.csv"
+    file.write_text("length,width,colour,kind\n" + "".join(rows))
+    return file
+
+
+@pytest.fixture
+def prices(here) -> Path:
+    """40 rows: two columns of numbers, and a value."""
+    numbers = np.random.default_rng(0).uniform(1, 3, (40, 2)).round(3)
+    file = here / "prices.csv"
+    file.write_text("width,depth,price\n" + "".join(f"{a},{b},{100 * a * b:.2f}\n" for a, b in numbers))
+    return file

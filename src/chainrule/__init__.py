@@ -6,7 +6,7 @@ TYPE_CHECKING = False  # as in `typing`, whose import would take most of this on
 if TYPE_CHECKING:
     from typing import Any
 
-    from chainrule import activations, costs, initializers, layers, metrics, optimizers, regularizers, schedules
+    from chainrule import activations, costs, initializers, layers, metrics, optimizers, regularizers, runs, schedules
     from chainrule.errors import ChainruleError, DivergedError
     from chainrule.estimators import NetworkClassifier, NetworkRegressor
     from chainrule.formula import Formula
@@ -34,6 +34,7 @@ __all__ = [
     "optimizers",
     "parse",
     "regularizers",
+    "runs",
     "schedules",
 ]
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from chainrule.cli.seen import digests
 from chainrule.masked import Masked
+from chainrule.runs.seen import digests
 
 TRAIN = 'train flowers.csv --network "Dense(2) >> Softmax()" --epochs 3 --out run'
 

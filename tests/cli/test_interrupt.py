@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from chainrule.cli.folder import check
 from chainrule.cli.interrupt import CTRL_C, INTERRUPTED, CtrlC
+from chainrule.runs.folder import check
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT")
 READY = "import sys; from chainrule.cli import CTRL_C, main; CTRL_C.__enter__(); sys.stderr.write('ready\\n'); main()"

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from chainrule import load
-from chainrule.cli.folder import check
 from chainrule.errors import ChainruleError
+from chainrule.runs.folder import FILES, MANIFEST, check
 
 REPEATABLE = {
     "a class": 'train flowers.csv --network "Dense(4) >> ReLU() >> Dropout(0.5) >> Dense(2) >> Softmax()" --epochs 3',
@@ -115,8 +115,7 @@ def temporary(here, monkeypatch):
 
 
 def test_a_disk_that_is_full_when_the_training_ends(run, flowers, full_disk, temporary, monkeypatch):
-    monkeypatch.setattr("chainrule.cli.train.check_room", lambda *_: None, raising=False)
-    monkeypatch.setattr("chainrule.cli.run.check_room", lambda *_: None)
+    monkeypatch.setattr("chainrule.runs.running.check_room", lambda *_: None)
     saved_elsewhere(run(f"{QUICK} --out disk/runs/flowers"), temporary, "disk/runs/flowers: No space left on device")
     assert [path.name for path in full_disk.iterdir()] == ["old.csv"]
 
@@ -247,7 +246,7 @@ def test_what_is_read_is_not_written_over(run, here, trained, flowers, out):
 )
 def test_a_place_that_cannot_be_written_is_refused_before_the_work(run, here, trained, monkeypatch, line):
     for work in (
-        "chainrule.cli.raw.load",
+        "chainrule.runs.raw.load",
         "chainrule.pictures.formula.picture",
         "chainrule.pictures.comparison.comparison",
     ):
@@ -259,3 +258,10 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(run, here, tr
         2,
         f"chainrule: Can't write {name}: No such file or directory. Nothing was written.\n",
     )
+
+
+def test_every_file_of_a_run_is_known(run, flowers, here, pictures):
+    for network in ('"Dense(2) >> Softmax()"', '"Dense(1)" --task regression --target width'):
+        assert run(f"train flowers.csv --epochs 1 --network {network}").code == 0
+    written = {path.name for path in here.glob("runs/*/*")}
+    assert written == {*FILES, MANIFEST}

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from chainrule import load
-from chainrule.cli.folder import check
 from chainrule.cli.streams import Forgiving, standard_streams
+from chainrule.runs.folder import check
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shell of these tests is that of Unix")
 MAIN = f'"{sys.executable}" -c "from chainrule.cli import main; main()"'

@@ -474,7 +474,7 @@ def test_ctrl_c_before_training(run, here, flowers, monkeypatch):
     def read(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("chainrule.cli.parts.read", read)
+    monkeypatch.setattr("chainrule.runs.parts.read", read)
     assert run(f"train flowers.csv {QUICK}") == (130, "", "")
 
 

@@ -1,7 +1,6 @@
 """What a user says in options, as values; refused before anything is read, by the name of the option."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Literal
 
 from chainrule.errors import ChainruleError, nearest
@@ -49,10 +48,10 @@ def batch_size(option: str, text: str | None) -> int | Literal["all"] | None:
     return "all" if number is None else number
 
 
-def early_stopping(option: str, text: str | None) -> EarlyStopping | None:
-    """A number of epochs, or a rule in notation; none for "never", and where nothing is said."""
+def early_stopping(option: str, text: str | None) -> EarlyStopping | str | None:
+    """A number of epochs, a rule in notation, or never; none where nothing is said."""
     if text in (None, "never"):
-        return None
+        return text
     if (number := _whole(text)) is None and "(" in text:
         return formula(option, text, EarlyStopping)
     if number is None or number < 1:
@@ -60,16 +59,17 @@ def early_stopping(option: str, text: str | None) -> EarlyStopping | None:
     return EarlyStopping(number)
 
 
-def monitored(stopping: EarlyStopping | None, option: str, text: str | None) -> EarlyStopping | None:
-    """A rule of early stopping that watches what is said: the cost, or a metric."""
-    if text is None:
-        return stopping
-    metric = None if text == "cost" else figures(option, [text])[0]
-    if stopping is None:
-        raise ChainruleError(
-            f"{option} says what early stopping watches, but nothing stops early. Choose --early-stopping too."
-        )
-    return replace(stopping, monitor=metric)
+def monitor(option: str, text: str | None) -> Metric | str | None:
+    """What early stopping watches: cost, or a metric; none where nothing is said."""
+    return text if text in (None, "cost") else figures(option, [text])[0]
+
+
+def part(text: str | None) -> float | str | None:
+    """What makes a part: a fraction, or a file; none where nothing is said."""
+    try:
+        return text and float(text)
+    except ValueError:
+        return text
 
 
 def one_of(option: str, text: str | None, known: Iterable[str]) -> Any:

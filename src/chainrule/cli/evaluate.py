@@ -23,26 +23,13 @@ def evaluate(
 
     Example: `chainrule evaluate runs/digits digits`
     """
+    from chainrule import runs
     from chainrule.cli import choices, output, reading
-    from chainrule.cli.raw import load_for_rows, read_rows
-    from chainrule.cli.seen import Seen, digests
-    from chainrule.examples import take
 
     metrics = choices.figures("--metric", metric or [])
-    trained, preparation = load_for_rows(model)
-    table = read_rows(data, trained, reading.said(separator, decimal, header, blank))
-    seen = Seen.beside(model)
-    name, examples, which = table.name, preparation.examples(table), ""
-    found = digests(*examples)
-    if seen is None:
-        output.note(f"no rows.safetensors is beside {model}: which rows training has seen is not known.")
-    elif not every_row and (rows := seen.test_rows(found)) is not None:
-        examples, which = take(examples, rows), " to test"
-    elif not every_row and table.test is not None and seen.is_trained_on(found):
-        name, examples, which = table.test.name, preparation.examples(table.test), " to test"
-    elif count := seen.count(found):
-        which = f", {count:,} of them seen in training"
-    reading.say(table)
-    x, y = examples
-    figures = trained.evaluate(x, y, metrics=list(dict.fromkeys([*trained.metrics, *metrics])))
-    output.figures({f"{name}, {len(y):,} rows{which}": figures})
+    said = reading.said(separator, decimal, header, blank)
+    measured = runs.evaluate(model, data, metrics=metrics, every_row=every_row, **said)
+    reading.say(measured.table)
+    seen = f", {measured.seen:,} of them seen in training" if measured.seen else ""
+    which = " to test" if measured.to_test else seen
+    output.figures({f"{measured.name}, {measured.rows:,} rows{which}": measured.figures})

@@ -3,21 +3,21 @@
 import shlex
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chainrule.cli.parts import Divided
-from chainrule.cli.remedy import options_of
+from chainrule.cli.words import options_of
 from chainrule.data.columns import Category
 from chainrule.data.dates import Date
-from chainrule.data.preprocessing import Preparation
 from chainrule.errors import cut, one_line, printable
-from chainrule.model import SummaryRow
-from chainrule.stopping import EarlyStopping
+
+if TYPE_CHECKING:
+    from chainrule.model import SummaryRow
+    from chainrule.runs import Plan
 
 WIDE = 250  # columns of files and pipes, so that nothing is folded there
 NOTATION = 64  # columns of a list there, in which formulas of common length stand
@@ -44,8 +44,9 @@ def _print(stream: Any, line: Text) -> None:
     console(stream).print(line, soft_wrap=True)
 
 
-def data(divided: Divided, preparation: Preparation) -> None:
+def data(plan: "Plan") -> None:
     """What was read, what it is for and how it is divided, in two lines; and what is odd about it."""
+    divided, preparation = plan.divided, plan.preparation
     roles, classes = divided.roles, preparation.classes
     values = "a value" if len(roles.targets) == 1 else f"{len(roles.targets)} values"
     aim = f"{len(classes)} classes" if classes else f"{values} (regression)"
@@ -93,7 +94,7 @@ def formulas(family: str, rows: dict[str, str]) -> None:
     out.print()
 
 
-def layers(rows: Iterable[SummaryRow]) -> None:
+def layers(rows: "Iterable[SummaryRow]") -> None:
     """A network's layers with their output shapes and numbers of parameters."""
     rows = list(rows)
     table = _table("layer")
@@ -104,12 +105,12 @@ def layers(rows: Iterable[SummaryRow]) -> None:
     _show(table)
 
 
-def plan(formulas: dict[str, Any], epochs: int, stopping: EarlyStopping | None) -> None:
+def plan(plan: "Plan") -> None:
     """What training minimises, by what, and for how long, in two lines."""
-    terms = " + ".join(repr(formulas[name]) for name in ("cost", "regularizer") if formulas[name])
-    say(f"cost: {terms}, by {formulas['optimizer']!r}")
+    terms, stopping = " + ".join(repr(term) for term in (plan.cost, plan.regularizer) if term), plan.early_stopping
+    say(f"cost: {terms}, by {plan.optimizer!r}")
     until = f" at most, until {stopping.patience} in a row bring no {stopping.gain}" if stopping else ""
-    say(f"epochs: {epochs:,}{until}")
+    say(f"epochs: {plan.epochs:,}{until}")
     say("")
 
 

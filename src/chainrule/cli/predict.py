@@ -41,12 +41,12 @@ def predict(
     Example: `chainrule predict runs/diamonds new.csv --keep id --out prices.csv`
     """
     from chainrule.cli import output, reading
-    from chainrule.cli.folder import written
-    from chainrule.cli.raw import answerable, as_written, load_for_rows, read_rows
     from chainrule.data import computed, for_spreadsheets, typed, writer
     from chainrule.data.columns import texts
     from chainrule.data.writing import DELIMITED
     from chainrule.files import check_output, write_whole
+    from chainrule.runs.folder import written
+    from chainrule.runs.raw import answerable, as_written, load_for_rows, read_rows
 
     inputs = [data, *written(model)]
     write = writer(out or "")

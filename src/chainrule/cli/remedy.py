@@ -2,9 +2,9 @@
 
 import shlex
 from collections.abc import Iterable
-from typing import Any
 
-from chainrule.errors import ChainruleError
+from chainrule.cli.words import option, options_of
+from chainrule.errors import ArgumentError, ChainruleError
 
 READING = {"separator", "decimal", "header", "blank"}  # choices that every command of data takes
 
@@ -17,26 +17,18 @@ def mended(error: ChainruleError, arguments: list[str]) -> str:
     "d.csv: column 'Release Date' is blank throughout. Fill it, or run: chainrule train d.csv --drop 'Release Date'"
     >>> mended(error, ["predict", "runs/d", "d.csv"])
     "d.csv: column 'Release Date' is blank throughout. Fill it, or train with --drop 'Release Date'."
+    >>> mended(ArgumentError("{order_by} has no meaning here."), ["train", "d.csv"])
+    '--order-by has no meaning here.'
     """
+    if isinstance(error, ArgumentError):
+        return error.naming(option)
     if not error.choices:
         return str(error)
     options = [word for name, value in error.choices.items() for word in options_of(name, value)]
     if arguments[:1] != ["train"] and not READING.issuperset(error.choices):
         return f"{error.message}, or train with {shlex.join(options)}."
-    once = [f"--{name}" for name, value in error.choices.items() if not isinstance(value, list)]
+    once = [option(name) for name, value in error.choices.items() if not isinstance(value, list)]
     return f"{error.message}, or run: {shlex.join(['chainrule', *_without(once, arguments), *options])}"
-
-
-def options_of(name: str, value: Any) -> list[str]:
-    """An argument of the library as options: the same name, once for each of several values.
-
-    >>> options_of("batch_size", 32), options_of("drop", ["a", "b"]), options_of("header", False)
-    (['--batch-size', '32'], ['--drop', 'a', '--drop', 'b'], ['--no-header'])
-    """
-    if isinstance(value, bool):
-        return [f"--{'' if value else 'no-'}{name.replace('_', '-')}"]
-    values = value if isinstance(value, list) else [value]
-    return [word for each in values for word in (f"--{name.replace('_', '-')}", str(each))]
 
 
 def _without(options: Iterable[str], arguments: list[str]) -> list[str]:

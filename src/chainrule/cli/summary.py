@@ -23,10 +23,10 @@ def summary(
     """
     from chainrule.cli import output
     from chainrule.cli.choices import formula
-    from chainrule.cli.raw import load_whole
     from chainrule.layer import Layer
     from chainrule.model import as_chain
     from chainrule.model import summary as rows_of
+    from chainrule.runs.raw import load_whole
 
     if shape is None and ("(" not in network or os.path.exists(network)):
         model = load_whole(network)

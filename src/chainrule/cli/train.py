@@ -1,16 +1,11 @@
 """`chainrule train`: from data to a trained model in a folder."""
 
-import os
-from contextlib import suppress
-from functools import cache, partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from chainrule.cli.interrupt import CTRL_C, INTERRUPTED
 from chainrule.cli.reading import Blank, Decimal, Header, Separator, Size
-from chainrule.errors import ChainruleError
 
 FORMULAS, DATA, RUN = "Formulas", "Data", "Run"
 RULE = "a fifth of the epochs, 5 at least; never where --epochs says how many: all of them are then trained"
@@ -85,37 +80,26 @@ def train(
     Example: `chainrule train diamonds.csv --target price --network "Dense(64) >> ReLU() >> Dense(1)"
     --optimizer "Adam(0.003)" --regularizer "L2(1e-4)" --epochs 20 --batch-size 256 --seed 1`
     """
+    from chainrule import runs
     from chainrule.cli import choices, output, reading
-    from chainrule.cli.folder import claim
-    from chainrule.cli.parts import divide
-    from chainrule.cli.run import check_room, run_files, save_run
+    from chainrule.cli.words import command
     from chainrule.costs import Cost
-    from chainrule.data.preprocessing import Preparation
     from chainrule.data.schema import TASKS
-    from chainrule.defaults import default_batch_size, default_epochs, default_network, default_patience
-    from chainrule.errors import DivergedError
-    from chainrule.examples import balanced_weights
     from chainrule.layer import Layer
-    from chainrule.metrics import R2, Accuracy
-    from chainrule.model import as_chain, summary
     from chainrule.optimizers import Optimizer
     from chainrule.regularizers import Regularizer
-    from chainrule.stopping import EarlyStopping
-    from chainrule.training import fit
-    from chainrule.training.ending import default_cost, ended
 
-    layers = choices.formula("--network", network, Layer)
-    formulas = {
+    asked = {
+        "network": choices.formula("--network", network, Layer),
         "cost": choices.formula("--cost", cost, Cost),
-        "optimizer": choices.formula("--optimizer", optimizer or "Adam(0.001)", Optimizer),
+        "optimizer": choices.formula("--optimizer", optimizer or "Adam()", Optimizer),
         "regularizer": choices.formula("--regularizer", regularizer, Regularizer),
-    }
-    metrics = choices.figures("--metric", metric or [])
-    planned = choices.whole("--epochs", epochs, 1, 10**9)
-    batch = choices.batch_size("--batch-size", batch_size)
-    patience = choices.early_stopping("--early-stopping", early_stopping)
-    number = choices.whole("--seed", seed or "0", 0, 2**32 - 1)
-    columns = {
+        "metrics": choices.figures("--metric", metric or []),
+        "epochs": choices.whole("--epochs", epochs, 1, 10**9),
+        "batch_size": choices.batch_size("--batch-size", batch_size),
+        "early_stopping": choices.early_stopping("--early-stopping", early_stopping),
+        "monitor": choices.monitor("--monitor", monitor),
+        "seed": choices.whole("--seed", seed or "0", 0, 2**32 - 1),
         "target": target,
         "task": choices.one_of("--task", task, TASKS),
         "drop": drop or [],
@@ -127,87 +111,30 @@ def train(
         "order_by": order_by,
         "group": group,
         "missing": choices.one_of("--missing", missing, ["median", "drop"]),
-        "test": test,
-        "validation": validation,
+        "balanced": balanced,
+        "test": choices.part(test),
+        "validation": choices.part(validation),
+        **reading.said(separator, decimal, header, blank, size),
     }
-    how = reading.said(separator, decimal, header, blank, size)
-    wanted = Path(out or f"runs/{_name(data)}")
-    choose = partial(claim, wanted, counted=not out and not overwrite, overwrite=overwrite)
-    choose().release()  # a place where no run can be written is refused before anything is read
-
-    divided = divide(data, seed=number, reading=how, **columns)
-    preparation = Preparation.fit(divided.parts["train"], divided.roles)
-    if balanced and not preparation.classes:
-        raise ChainruleError(
-            f"--balanced is for classes, but what is predicted ({divided.roles.target}) is no class. Leave it out."
-        )
-    prepared = {name: (preparation.inputs(part), preparation.targets(part)) for name, part in divided.parts.items()}
-    weights = {name: balanced_weights(y) if balanced else None for name, (_, y) in prepared.items()}
-    chain = as_chain(layers or default_network(preparation))
-    chain = ended(chain, preparation.input_shape, prepared["train"][1], formulas["cost"], preparation.classes)
-    formulas["cost"] = formulas["cost"] or default_cost(chain)
-    rows = divided.parts["train"].rows
-    batch = batch or default_batch_size(rows)
-    if planned is None:
-        planned = default_epochs(rows, batch)
-        if early_stopping is None and "validation" in prepared:
-            patience = EarlyStopping(default_patience(planned))
-    if patience and "validation" not in prepared:
-        raise ChainruleError("--early-stopping watches the validation cost: choose --validation too, such as 0.1.")
-    patience = choices.monitored(patience, "--monitor", monitor)
-    reached = summary(chain, preparation.input_shape)
-    output.data(divided, preparation)
-    reading.say(*divided.parts.values())
+    runs.claimed(data, out, overwrite).release()  # a place where no run can be written is refused before all else
+    plan = runs.plan(data, **asked)
+    output.data(plan)
+    reading.say(*plan.divided.parts.values())
     CTRL_C.finish("finishing: what was trained is saved first")
-    with choose() as folder:
+    with runs.claimed(data, out, overwrite) as folder:
         output.say("run: ", (str(folder.name), "bold"))
-        output.layers(reached)
-        output.plan(formulas, planned, patience)
-        check_room(folder, sum(row.parameters for row in reached))
-
-        diverged, shown = None, metrics or [Accuracy() if preparation.classes else R2()]
-        try:
-            model = fit(
-                chain,
-                *prepared["train"],
-                **formulas,
-                metrics=shown if "validation" in prepared else [],
-                epochs=planned,
-                batch_size=batch,
-                sample_weight=weights["train"],
-                validation=(*prepared["validation"], weights["validation"]) if "validation" in prepared else None,
-                early_stopping=patience,
-                seed=number,
-                classes=preparation.classes or None,
-                preparation=preparation,
-            )
-        except DivergedError as error:
-            model, diverged = error.model, error
-        if diverged and not len(model.history):  # nothing good to keep
-            raise diverged
-        model.training |= divided.chosen | {"balanced": balanced}
-        model.training["metrics"] = model.training["metrics"] or [repr(each) for each in shown]
-        metrics = list(dict.fromkeys([*model.metrics, *metrics]))
-        measure = cache(lambda: {name: model.evaluate(x, y, metrics=metrics) for name, (x, y) in prepared.items()})
-        kept = save_run(folder, run_files(model, divided, prepared, measure, data, columns | how))
-    if diverged:
-        raise ChainruleError(f"{diverged} What was good before is in {kept}.")
-    output.figures(measure())
-    output.say(f"{_ending(model)}. All of it is in ", (str(kept), "bold"), ".")
+        output.layers(plan.layers)
+        output.plan(plan)
+        run = runs.carry_out(plan, folder, command=command)
+    output.figures(run.figures)
+    output.say(f"{_ending(run.model.history)}. All of it is in ", (str(run.folder), "bold"), ".")
     if output.lost():
-        output.note(f"All of it is in {kept}.")
-    return INTERRUPTED if CTRL_C.wanted or model.history.stopped == "interrupted" else 0
+        output.note(f"All of it is in {run.folder}.")
+    return INTERRUPTED if CTRL_C.wanted or run.interrupted else 0
 
 
-def _name(data: str) -> str:
-    """What a run on some data is called: after the file, or the folder."""
-    with suppress(OSError):  # where the working directory is gone
-        data = data if Path(data).stem.strip(".") else os.path.abspath(data)
-    return Path(data).stem.strip(".") or "run"
-
-
-def _ending(model: Any) -> str:
-    history = model.history
+def _ending(history: Any) -> str:
+    """How training ended, in words."""
     kept = f"epoch {history.best_epoch} is kept" if history.best_epoch else ""
     words = [
         f"{len(history)} epoch{'s' * (len(history) != 1)} in {history.seconds:.1f} s",

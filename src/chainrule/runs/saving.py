@@ -3,8 +3,6 @@
 import json
 import os
 import platform
-import re
-import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,50 +12,51 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli import seen
-from chainrule.cli.folder import Folder, claim
-from chainrule.cli.output import note
-from chainrule.cli.parts import Divided
-from chainrule.cli.remedy import options_of
-from chainrule.errors import ChainruleError
+from chainrule.errors import ArgumentError, ChainruleError, readable
 from chainrule.files import reason
 from chainrule.history import History
 from chainrule.metrics import ConfusionMatrix
 from chainrule.model import Model
 from chainrule.pictures import results as pictures
+from chainrule.runs import seen
+from chainrule.runs.folder import REMEDY, Folder, claim
+from chainrule.runs.parts import USUAL
+from chainrule.runs.planning import Plan
 from chainrule.storage import FILE, to_bytes
 
 Files = dict[str, Callable[[], bytes | str]]
+Figures = dict[str, dict[str, float]]
+Command = Callable[[dict[str, dict[str, Any]]], str]
+"""Gives the words that repeat a run, from the sections of its record."""
 
 FIRST = (FILE, "run.toml", "history.csv", seen.FILE)  # without which there is no run
 ESCAPED = r"\\"  # a backslash in a text of TOML
 
 
 def run_files(
+    plan: Plan,
     model: Model,
-    divided: Divided,
-    prepared: dict[str, tuple[Any, Any]],
-    measure: Callable[[], dict[str, dict[str, float]]],
-    source: str,
-    choices: dict[str, Any],
+    measure: Callable[[], Figures],
+    note: Callable[[str], None],
+    command: Command | None = None,
 ) -> Files:
     """The content of a run's files by name, each made when it is asked for; what is worth most comes first.
 
     Args:
+        plan: what was planned.
         model: what was trained.
-        divided: the parts of the data.
-        prepared: the same as inputs and targets.
         measure: called, gives the cost and metrics of each part.
-        source: where the data came from, as the user named it.
-        choices: what the user said of the data, by the names of the options.
+        note: told what had to be left out.
+        command: words for the record.
     """
-    shown = divided.parts.get("test") or divided.parts.get("validation") or divided.parts["train"]
+    parts = plan.divided.parts
+    shown = parts.get("test") or parts.get("validation") or parts["train"]
     seconds = round(model.history.seconds, 3)
     figures = lambda: measure() | {"epochs": len(model.history), "seconds": seconds}  # noqa: E731
     return {
-        FILE: lambda: _model(model),
-        "run.toml": lambda: _record(model, source, choices),
-        seen.FILE: lambda: seen.record(prepared),
+        FILE: lambda: _model(model, note),
+        "run.toml": lambda: _record(plan, model, command),
+        seen.FILE: lambda: seen.record(plan.prepared),
         "history.csv": lambda: model.history.to_csv(),
         "metrics.json": lambda: json.dumps(figures(), indent=2) + "\n",
         **_pictures(model, shown),
@@ -68,19 +67,20 @@ def check_room(folder: Folder, parameters: int) -> None:
     """Refuse a disk that has no room for a network of so many parameters, before the training rather than after it."""
     needed, free = 4 * parameters, shutil.disk_usage(folder.place).free
     if free < needed:
-        raise ChainruleError(
-            f"Can't write {folder.name}: {needed:,} bytes are needed, and {free:,} are free. "
-            f"Name another folder by --out."
+        raise ArgumentError(
+            f"Can't write {{}}: {needed:,} bytes are needed, and {free:,} are free. {REMEDY}.", folder.name
         )
 
 
-def save_run(folder: Folder, files: Files) -> Path:
+def save_run(folder: Folder, files: Files, note: Callable[[str], None]) -> Path:
     """Write a run's files into its folder, or, where that fails, elsewhere; what takes time comes once it is whole.
+
+    `note` is told what could not be made or written, which does not cost the rest.
 
     Raises:
         ChainruleError: where the folder can't be written; it names the place where the run is instead.
     """
-    first = dict(_made({name: make for name, make in files.items() if name in FIRST}))
+    first = dict(_made({name: make for name, make in files.items() if name in FIRST}, note))
     why = ""
     try:
         _write(folder, first)
@@ -89,7 +89,7 @@ def save_run(folder: Folder, files: Files) -> Path:
         why = f"Can't write {folder.name}: {reason(error)}."
         folder = _elsewhere(f"chainrule-{folder.path.name}", first, why)
     with folder:
-        for name, content in _made({name: make for name, make in files.items() if name not in FIRST}):
+        for name, content in _made({name: make for name, make in files.items() if name not in FIRST}, note):
             try:
                 folder.write(name, content)
             except OSError as error:
@@ -118,7 +118,7 @@ def _elsewhere(name: str, content: dict[str, bytes | str], why: str) -> Folder:
     raise ChainruleError(f"{why} Nothing was written.")
 
 
-def _model(model: Model) -> bytes:
+def _model(model: Model, note: Callable[[str], None]) -> bytes:
     try:
         return to_bytes(model)
     except ChainruleError as error:  # such as one of more epochs than a model's file can list
@@ -126,7 +126,7 @@ def _model(model: Model) -> bytes:
         return to_bytes(replace(model, history=History(stopped=model.history.stopped)))
 
 
-def _made(files: Files) -> Iterator[tuple[str, bytes | str]]:
+def _made(files: Files, note: Callable[[str], None]) -> Iterator[tuple[str, bytes | str]]:
     """The content of files; one that can't be made is noted, and does not cost the others."""
     for name, make in files.items():
         try:
@@ -149,63 +149,32 @@ def _pictures(model: Model, part: Any) -> Files:
     return {"curves.png": lambda: pictures.curves(model.history), **last}
 
 
-def _record(model: Model, source: str, choices: dict[str, Any]) -> str:
-    """Every choice of a run as TOML, and the command that repeats it bit for bit."""
-    training = model.training
-    formulas = {
-        "network": repr(model.network),
-        "cost": repr(model.cost),
-        "optimizer": training["optimizer"],
-        "regularizer": model.regularizer and repr(model.regularizer),
-        "early_stopping": training["early_stopping"],
-        "metric": training["metrics"],
-    }
-    run = {name: training[name] for name in ("epochs", "batch_size", "seed")}
-    data = choices | {part: _fraction(choices[part], training.get(part)) for part in ("test", "validation")}
-    words = ["chainrule", "train", source, *(["--balanced"] if training["balanced"] else [])]
-    for name, value in {**formulas, **data, **run}.items():
-        words += [] if value is None else options_of(name, value)
+def _record(plan: Plan, model: Model, command: Command | None) -> str:
+    """Every choice of a run as TOML, and the words that repeat it bit for bit."""
+    training, used = model.training, plan.divided.chosen
+    parts = {name: used[name] or None if plan.said[name] is None else plan.said[name] for name in USUAL}
     sections = {
-        "formulas": formulas,
-        "data": {"source": source, "rows": training["rows"], **data, "balanced": training["balanced"]},
-        "training": run,
+        "formulas": {
+            "network": repr(model.network),
+            "cost": repr(model.cost),
+            "optimizer": training["optimizer"],
+            "regularizer": model.regularizer and repr(model.regularizer),
+            "early_stopping": training["early_stopping"],
+            "metric": training["metrics"],
+        },
+        "data": {"source": plan.source, "rows": used["rows"], **plan.said, **parts, "balanced": plan.balanced},
+        "training": {name: training[name] for name in ("epochs", "batch_size", "seed")},
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("chainrule", "jax", "numpy")},
         },
     }
-    return _toml({"command": " ".join(map(_quoted, words))}) + "".join(
+    return _toml({"command": command and command(sections)}) + "".join(
         f"\n[{name}]\n{_toml(sections[name])}" for name in sections
     )
-
-
-def _fraction(said: str | None, used: float | None) -> str | float | None:
-    """What makes a part: a fraction or a file as it was said; where nothing was, the fraction that was used."""
-    if said is None:
-        return used or None
-    try:
-        return float(said)
-    except ValueError:
-        return said
-
-
-def _quoted(word: str) -> str:
-    r"""A word for the shell; bytes of a file's name that are no UTF-8 as the shells' $'…' has them.
-
-    >>> print(_quoted("it's"), _quoted(os.fsdecode(b"caf\xe9.csv")))
-    'it'"'"'s' $'caf\xe9.csv'
-    """
-    if word == _readable(word):
-        return shlex.quote(word)
-    return "$'" + _readable(re.sub(r"[\\']", r"\\\g<0>", word)) + "'"
-
-
-def _readable(text: str, backslash: str = "\\") -> str:
-    """Text that UTF-8 can hold, bytes of a file's name that are no UTF-8 as escapes."""
-    return re.sub("[\udc80-\udcff]", lambda byte: f"{backslash}x{ord(byte[0]) - 0xDC00:02x}", text)
 
 
 def _toml(values: dict[str, Any]) -> str:
     """Lines of TOML for plain values; None is left out. JSON's texts, numbers and lists are TOML's too."""
     plain = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items() if value is not None}
-    return "".join(f"{key} = {_readable(text, ESCAPED)}\n" for key, text in plain.items())
+    return "".join(f"{key} = {readable(text, ESCAPED)}\n" for key, text in plain.items())

@@ -6,18 +6,19 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.seen import FILE as ROWS
-from chainrule.errors import ChainruleError
+from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.files import UNDER_WAY, as_bytes, lock, reason, sync, under_way
+from chainrule.runs.seen import FILE as ROWS
 from chainrule.storage import FILE
 
 MANIFEST = "manifest.json"
 BUSY = "is being written by another training"
+REMEDY = "Name another folder by {out}"
 ATTEMPTS = 50  # while other runs come and go
 FILES = (FILE, ROWS, "history.csv", "metrics.json", "run.toml", "curves.png", "confusion.png", "predictions.png")
 
@@ -100,7 +101,7 @@ def claim(wanted: Path, *, counted: bool = False, overwrite: bool = False) -> Fo
     except ChainruleError:
         raise
     except (OSError, ValueError) as error:
-        raise ChainruleError(f"Can't write {wanted}: {reason(error)}. Name another folder by --out.") from None
+        raise ArgumentError(f"Can't write {{}}: {{}}. {REMEDY}.", wanted, reason(error)) from None
 
 
 def _claim(wanted: Path, counted: bool, overwrite: bool) -> Folder:
@@ -124,10 +125,9 @@ def _claim(wanted: Path, counted: bool, overwrite: bool) -> Folder:
     except OSError:
         _forget(made)
         raise
-    remedy = "Name another folder by --out."
     if taken is None:
-        taken, remedy = "holds a run", "Name another folder by --out, or replace it: --overwrite."
-    raise ChainruleError(f"{wanted} {taken}. {remedy}")
+        raise ArgumentError(f"{{}} holds a run. {REMEDY}, or replace it: {{overwrite}}.", wanted)
+    raise ArgumentError(f"{{}} {{}}. {REMEDY}.", wanted, taken)
 
 
 def check(path: str | os.PathLike) -> str:
@@ -175,8 +175,13 @@ def _replacement(wanted: Path, path: Path) -> Folder | None:
     beside, old = under_way(path.parent), None
     if (path / MANIFEST).exists() and (old := _locked(FileIO(path / MANIFEST, "r+"))) is None:
         return None
-    manifest = _claimed(beside)
-    return manifest and _begun(Folder(wanted, path, beside, manifest, [beside], old))
+    with ExitStack() as unless_claimed:
+        if old is not None:
+            unless_claimed.enter_context(old)
+        if manifest := _claimed(beside):
+            unless_claimed.pop_all()
+            return _begun(Folder(wanted, path, beside, manifest, [beside], old))
+    return None
 
 
 def _claimed(path: Path) -> FileIO | None:
@@ -215,7 +220,9 @@ def _taken(path: Path) -> str | None:
     """Why a folder is nobody's to replace; None where it holds a run and nothing else."""
     if not path.is_dir():
         return "is a file"
-    names = set(os.listdir(path))
+    looked_at, names = os.stat(path), set(os.listdir(path))
+    if not os.path.samestat(looked_at, os.stat(path)):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))  # another run took its place meanwhile
     ours = {*FILES}
     if MANIFEST in names:
         with FileIO(path / MANIFEST) as manifest:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.cli.folder import FILES, MANIFEST, check, claim
 from chainrule.errors import ChainruleError
 from chainrule.files import UNDER_WAY
+from chainrule.runs.folder import MANIFEST, check, claim
 
 UNFINISHED = '{"unfinished": "by process 1"}'
 
@@ -43,7 +43,7 @@ def test_a_run_has_its_folder_from_the_first_moment(here):
         with claim(Path("runs/digits"), counted=True) as second:
             assert second.name == Path("runs/digits-2")
         refused(
-            "runs/digits is being written by another training. Name another folder by --out.",
+            "runs/digits is being written by another training. Name another folder by out.",
             Path("runs/digits"),
             overwrite=True,
         )
@@ -74,7 +74,7 @@ def test_a_folder_is_whole_or_is_not(here, monkeypatch):
 def test_a_full_disk_is_noticed_when_the_folder_is_claimed(here, monkeypatch):
     (here / "runs").mkdir()
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
-    refused("Can't write runs/a/b: No space left on device. Name another folder by --out.", Path("runs/a/b"))
+    refused("Can't write runs/a/b: No space left on device. Name another folder by out.", Path("runs/a/b"))
     assert tree(here) == ["runs"]
 
 
@@ -96,7 +96,7 @@ def test_an_empty_folder_may_be_used_and_stays_if_the_run_fails(here):
 
 def test_the_working_folder(here, monkeypatch):
     (here / "inside").mkdir()
-    refused(". is not empty, and holds no run. Name another folder by --out.", Path("."))
+    refused(". is not empty, and holds no run. Name another folder by out.", Path("."))
     monkeypatch.chdir("inside")
     made(Path("."))
     assert tree(here / "inside") == [MANIFEST, "model.safetensors", "run.toml"]
@@ -106,7 +106,7 @@ def test_a_working_folder_that_is_gone(here, monkeypatch):
     (here / "gone").mkdir()
     monkeypatch.chdir("gone")
     (here / "gone").rmdir()
-    refused("Can't write runs/a: No such file or directory. Name another folder by --out.", Path("runs/a"))
+    refused("Can't write runs/a: No such file or directory. Name another folder by out.", Path("runs/a"))
 
 
 def test_links_are_followed(here):
@@ -118,11 +118,11 @@ def test_links_are_followed(here):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda path: path.write_text("a file"), "x is a file. Name another folder by --out."),
-        (lambda path: made(path), "x holds a run. Name another folder by --out, or replace it: --overwrite."),
+        (lambda path: path.write_text("a file"), "x is a file. Name another folder by out."),
+        (lambda path: made(path), "x holds a run. Name another folder by out, or replace it: overwrite."),
         (
             lambda path: (path.mkdir(), (path / "a").write_text("")),
-            "x is not empty, and holds no run. Name another folder by --out.",
+            "x is not empty, and holds no run. Name another folder by out.",
         ),
     ],
 )
@@ -153,7 +153,7 @@ def test_a_whole_run_gets_more_files_while_nobody_replaces_it(here):
     with claim(Path("x")) as folder:
         folder.write("model.safetensors", "1")
         folder.finish()
-        refused("x is being written by another training. Name another folder by --out.", Path("x"), overwrite=True)
+        refused("x is being written by another training. Name another folder by out.", Path("x"), overwrite=True)
         for name in ("curves.png", "metrics.json"):
             assert check("x") == ""
             folder.write(name, "2")
@@ -177,7 +177,7 @@ def test_a_run_of_an_older_version_may_be_replaced(here):
 
 def test_where_two_folders_cannot_change_names_at_once(here, monkeypatch):
     made(Path("x"), "old")
-    monkeypatch.setattr("chainrule.cli.folder._swapped", lambda *_: False)
+    monkeypatch.setattr("chainrule.runs.folder._swapped", lambda *_: False)
     made(Path("x"), "new", overwrite=True)
     assert (here / "x" / "model.safetensors").read_text() == "new"
     assert [path.name for path in here.iterdir()] == ["x"]
@@ -186,7 +186,7 @@ def test_where_two_folders_cannot_change_names_at_once(here, monkeypatch):
 @pytest.mark.parametrize("swapped", [True, False])
 def test_what_no_run_wrote_is_never_removed(here, monkeypatch, swapped):
     if not swapped:
-        monkeypatch.setattr("chainrule.cli.folder._swapped", lambda *_: False)
+        monkeypatch.setattr("chainrule.runs.folder._swapped", lambda *_: False)
     made(Path("x"), "old")
     with claim(Path("x"), overwrite=True) as folder:
         (here / "x" / "notes.txt").write_text("mine")  # comes while the new run is trained
@@ -194,10 +194,10 @@ def test_what_no_run_wrote_is_never_removed(here, monkeypatch, swapped):
         folder.finish()
     assert tree(here) == ["x", "x-replaced", "x-replaced/notes.txt", f"x/{MANIFEST}", "x/model.safetensors"]
     (here / "x" / "notes.txt").write_text("mine")
-    refused("x holds notes.txt, which no run wrote. Name another folder by --out.", Path("x"), overwrite=True)
+    refused("x holds notes.txt, which no run wrote. Name another folder by out.", Path("x"), overwrite=True)
     (here / "y").mkdir()
     (here / "y" / "a").write_text("")
-    refused("y is not empty, and holds no run. Name another folder by --out.", Path("y"), overwrite=True)
+    refused("y is not empty, and holds no run. Name another folder by out.", Path("y"), overwrite=True)
 
 
 # Many at once
@@ -206,7 +206,7 @@ def test_what_no_run_wrote_is_never_removed(here, monkeypatch, swapped):
 WRITER = """
 import sys
 from pathlib import Path
-from chainrule.cli.folder import claim
+from chainrule.runs.folder import claim
 sys.stdin.readline()
 for number in range(15):
     with claim(Path("runs/x"), counted=True) as folder:
@@ -261,7 +261,7 @@ def test_the_same_run_replaced_by_many_at_once(here):
 
     with ThreadPoolExecutor(20) as pool:
         said = set(pool.map(replaced, range(60)))
-    assert "x" in said <= {"x", "x is being written by another training. Name another folder by --out."}
+    assert "x" in said <= {"x", "x is being written by another training. Name another folder by out."}
     assert check("x") == ""
     assert [path.name for path in here.iterdir()] == ["x"]
 
@@ -269,10 +269,10 @@ def test_the_same_run_replaced_by_many_at_once(here):
 def test_a_run_is_replaced_by_one_at_a_time(here):
     made(Path("x"), "old")
     with claim(Path("x"), overwrite=True) as folder:
-        refused("x is being written by another training. Name another folder by --out.", Path("x"), overwrite=True)
+        refused("x is being written by another training. Name another folder by out.", Path("x"), overwrite=True)
         folder.write("model.safetensors", "new")
         folder.finish()
-        refused("x is being written by another training. Name another folder by --out.", Path("x"), overwrite=True)
+        refused("x is being written by another training. Name another folder by out.", Path("x"), overwrite=True)
     made(Path("x"), "newer", overwrite=True)
 
 
@@ -282,7 +282,7 @@ def test_a_run_is_replaced_by_one_at_a_time(here):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from chainrule.cli.folder import claim
+from chainrule.runs.folder import claim
 with claim(Path("x"), overwrite=True) as folder:
     folder.write("model.safetensors", "partial")
     folder.write("predictions.png", "partial")
@@ -351,7 +351,7 @@ def test_a_manifest_of_something_else_is_nobody_elses_business(here, content, mo
     assert check("x") == ""
     why = "holds manifest.json, which no run wrote" if model else "is not empty, and holds no run"
     for options in ({}, {"overwrite": True}):
-        refused(f"x {why}. Name another folder by --out.", Path("x"), **options)
+        refused(f"x {why}. Name another folder by out.", Path("x"), **options)
     assert made(Path("x"), counted=True) == Path("x-2")
     assert {path.name: path.read_bytes() for path in (here / "x").iterdir()} == before
 
@@ -363,7 +363,7 @@ def test_a_folder_that_a_killed_run_shares_with_other_files_is_not_taken_over(he
         (here / "x" / name).write_text(text)
     before = {path.name: path.read_bytes() for path in (here / "x").iterdir()}
     for options in ({}, {"overwrite": True}):
-        with pytest.raises(ChainruleError, match=r"^x .*Name another folder by --out\.$"):
+        with pytest.raises(ChainruleError, match=r"^x .*Name another folder by out\.$"):
             claim(Path("x"), **options)
     assert {path.name: path.read_bytes() for path in (here / "x").iterdir()} == before
 
@@ -373,10 +373,3 @@ def test_what_is_no_run_is_not_checked(here, path):
     (here / "file").write_text("")
     (here / "folder").mkdir()
     assert check(path) == ""
-
-
-def test_every_file_of_a_run_is_known(run, flowers, here, pictures):
-    for network in ('"Dense(2) >> Softmax()"', '"Dense(1)" --task regression --target width'):
-        assert run(f"train flowers.csv --epochs 1 --network {network}").code == 0
-    written = {path.name for path in here.glob("runs/*/*")}
-    assert written == {*FILES, MANIFEST}

@@ -1,4 +1,4 @@
-"""Models for raw rows, as `train` makes them."""
+"""Models for raw rows, as a run makes them."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,20 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.cli import folder, output
 from chainrule.data import read
 from chainrule.data.preprocessing import Preparation
 from chainrule.data.table import Table, blanks, check_column
 from chainrule.data.values import is_text
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, warn
 from chainrule.model import Model
+from chainrule.runs import folder
+from chainrule.runs.parts import table_of
 from chainrule.storage import load
 
 
 def load_whole(path: str) -> Model:
     """A model from its file or a run's folder, which is compared with its manifest."""
     if altered := folder.check(path):
-        output.note(f"{path}: {altered} changed after the run was saved. The model is intact.")
+        warn(f"{path}: {altered} changed after the run was saved. The model is intact.")
     return load(path)
 
 
@@ -31,11 +32,11 @@ def load_for_rows(path: str) -> tuple[Model, Preparation]:
     return model, model.preparation
 
 
-def read_rows(source: str, model: Model, reading: dict[str, Any], keep: Iterable[str] = ()) -> Table:
+def read_rows(source: Any, model: Model, reading: dict[str, Any], keep: Iterable[str] = ()) -> Table:
     """Raw rows for a model, read as its training file was where nothing else is said; columns to keep as they are."""
     assert model.preparation is not None
     text = [*model.preparation.text, *(name for name in keep if name not in model.preparation.roles.inputs)]
-    return read(source, text, **reading, like=model.training.get("reading"))
+    return table_of(source, text, **reading, like=model.training.get("reading"))
 
 
 def as_written(source: str, table: Table, names: list[str], model: Model, reading: dict[str, Any]) -> Table:

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from chainrule.data.preprocessing import Preparation
-from chainrule.defaults import default_batch_size, default_epochs, default_network, default_patience
 from chainrule.layer import initialize
 from chainrule.model import as_chain
+from chainrule.runs.defaults import default_batch_size, default_epochs, default_network, default_patience
 
 WIDTHS = [1.0, 2.0, 3.5, 4.0]
 

@@ -1,13 +1,16 @@
-"""The parts of a data set that a command trains, validates and tests on; the same choices give the same parts."""
+"""The parts of a data set that a run trains, validates and tests on; the same choices give the same parts."""
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from chainrule.data import read, split
 from chainrule.data.schema import Roles
-from chainrule.data.table import Table
-from chainrule.errors import ChainruleError
+from chainrule.data.table import Table, as_table
+from chainrule.errors import ArgumentError
 
+PART = "must be a fraction from 0 up to 1, or a file, got {}."
 USUAL = {"test": 0.2, "validation": 0.1}  # fractions of the rows, unless others are chosen
 
 
@@ -21,10 +24,10 @@ class Divided:
 
 
 def divide(
-    source: str,
+    data: Any,
     *,
-    test: str | None,
-    validation: str | None,
+    test: Any,
+    validation: Any,
     seed: int,
     text: list[str],
     words: list[str],
@@ -33,12 +36,12 @@ def divide(
     reading: dict[str, Any],
     **choices: Any,
 ) -> Divided:
-    """Read a source and divide its rows.
+    """Read data and divide their rows.
 
     Args:
-        source: a named set or a file.
-        test, validation: a fraction of the rows, or another file; where not said, a source's own test part if it has
-            one, else the usual fraction.
+        data: a named set, a file, or a table.
+        test, validation: a fraction of the rows, or data of their own; where not said, a source's own test part if it
+            has one, else the usual fraction.
         seed: of the division.
         text: columns of text, though they look like numbers.
         words, characters: the column of text that is read word by word, or letter by letter.
@@ -50,11 +53,11 @@ def divide(
     said = {"test": test, "validation": validation}
     fractions = {name: _fraction(name, value) for name, value in said.items()}
     as_text = [*text, *words, *characters, *([] if group is None else [group])]
-    whole = read(source, as_text, **reading)
+    whole = table_of(data, as_text, **reading)
     reading = reading | {"like": whole.found.reading}
     roles = Roles.of(whole, text=text, words=words, characters=characters, group=group, **choices)
-    files = {name: value for name, value in said.items() if value and _number(value) is None}
-    given = {name: read(value, roles.text, **reading) for name, value in files.items()}
+    apart = {name: value for name, value in said.items() if value is not None and not isinstance(value, int | float)}
+    given = {name: table_of(value, roles.text, **reading) for name, value in apart.items()}
     if test is None and whole.test is not None:
         given["test"], fractions["test"] = whole.test, 0.0
     chosen = {"data": whole.name, "rows": whole.rows, **fractions, "seed": seed, "reading": dict(whole.found.reading)}
@@ -71,16 +74,23 @@ def redivide(whole: Table, roles: Roles, chosen: dict[str, Any]) -> dict[str, Ta
     return {name: table.take(taken) for name, taken in rows._asdict().items() if len(taken)}
 
 
-def _fraction(name: str, value: str | None) -> float:
-    """The fraction of the rows that makes a part; 0 where a file does."""
-    fraction = USUAL[name] if value is None else _number(value)
-    if value == "" or (fraction is not None and not 0 <= fraction < 1):
-        raise ChainruleError(f"--{name} must be a fraction from 0 up to 1, or a file, got {value}.")
-    return fraction or 0.0
+def table_of(data: Any, text: Iterable[str] = (), **reading: Any) -> Table:
+    """A table from a named set or a file, or from what is one already."""
+    return read(data, text, **reading) if isinstance(data, str | os.PathLike) else as_table(data)
 
 
-def _number(value: str) -> float | None:
-    try:
-        return float(value)
-    except ValueError:
-        return None
+def source_of(data: Any) -> str:
+    """What data are called in a record: the name or the path that the user gave."""
+    return os.fspath(data) if isinstance(data, str | os.PathLike) else "data"
+
+
+def _fraction(name: str, value: Any) -> float:
+    """The fraction of the rows that makes a part; 0 where data of its own do."""
+    fraction = USUAL[name] if value is None else value
+    if not isinstance(fraction, int | float):
+        if isinstance(fraction, str) and not fraction:
+            raise ArgumentError(f"{{{name}}} {PART}", fraction)
+        return 0.0
+    if not 0 <= fraction < 1:
+        raise ArgumentError(f"{{{name}}} {PART}", f"{fraction:g}")
+    return float(fraction)

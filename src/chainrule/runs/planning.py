@@ -1,0 +1,245 @@
+"""What a run will do: everything that is chosen for it, by the user or by the data, and checked before it begins."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from chainrule.costs import Cost
+from chainrule.data.preprocessing import Preparation
+from chainrule.data.schema import Missing, Task
+from chainrule.errors import ArgumentError, ChainruleError
+from chainrule.examples import balanced_weights
+from chainrule.layer import Chain, Layer
+from chainrule.metrics import R2, Accuracy, Metric, as_metrics
+from chainrule.model import Summary, as_chain, summary
+from chainrule.notation import as_formula
+from chainrule.optimizers import as_optimizer
+from chainrule.regularizers import Regularizer
+from chainrule.runs.defaults import default_batch_size, default_epochs, default_network, default_patience
+from chainrule.runs.parts import Divided, divide, source_of
+from chainrule.stopping import EarlyStopping
+from chainrule.training.ending import default_cost, ended
+
+Names = str | Iterable[str]
+Part = float | str | os.PathLike | Any | None
+"""A fraction of the rows, or a source of its own."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run before it begins.
+
+    Attributes:
+        source: where the data come from, as the user named it.
+        said: what the user said of the data, by argument.
+        divided: the parts of the data.
+        preparation: how rows become arrays.
+        prepared: the inputs and targets of each part.
+        weights: of the examples of each part, where classes are balanced.
+        network: with the end that its targets need.
+        layers: its layers, with their shapes and numbers of parameters.
+        cost, optimizer, regularizer: what is minimised, and by what.
+        metrics: those that the user said.
+        epochs, batch_size, early_stopping, seed: as in `fit`.
+        balanced: whether every class counts alike.
+    """
+
+    source: str
+    said: dict[str, Any]
+    divided: Divided
+    preparation: Preparation
+    prepared: dict[str, tuple[Any, np.ndarray]]
+    weights: dict[str, np.ndarray | None]
+    network: Chain
+    layers: Summary
+    cost: Cost
+    optimizer: Any
+    regularizer: Regularizer | None
+    metrics: tuple[Metric, ...]
+    epochs: int
+    batch_size: int | Literal["all"]
+    early_stopping: EarlyStopping | None
+    seed: int
+    balanced: bool
+
+    @property
+    def measured(self) -> tuple[Metric, ...]:
+        """The metrics of each epoch and each part: those that were said, else the usual one."""
+        return self.metrics or (Accuracy() if self.preparation.classes else R2(),)
+
+
+def plan(
+    data: Any,
+    *,
+    network: Layer | str | None = None,
+    cost: Cost | str | None = None,
+    optimizer: Any = "Adam()",
+    regularizer: Regularizer | str | None = None,
+    metrics: Sequence[Metric | str] = (),
+    target: Names | None = None,
+    task: Task | None = None,
+    drop: Names = (),
+    text: Names = (),
+    words: Names = (),
+    characters: Names = (),
+    day_first: Names = (),
+    month_first: Names = (),
+    missing: Missing = None,
+    balanced: bool = False,
+    order_by: str | None = None,
+    group: str | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    header: bool | None = None,
+    blank: Names | None = None,
+    size: int | tuple[int, int] | str | None = None,
+    test: Part = None,
+    validation: Part = None,
+    epochs: int | None = None,
+    batch_size: int | Literal["all"] | None = None,
+    early_stopping: EarlyStopping | int | str | None = None,
+    monitor: Metric | str | None = None,
+    seed: int = 0,
+) -> Plan:
+    """Read data, divide them, and choose whatever is not said for a training on them.
+
+    Args:
+        data: a named set ("digits", "iris", …), a file, a folder of images, or a table: a data frame, a mapping of
+            columns, records.
+        network: layers, or their notation; an open end is completed. By default one that suits the kind of data.
+        cost: by default the partner of the network's end.
+        optimizer: a formula, its notation, or one of Optax's.
+        regularizer: L1, L2 or a sum of them.
+        metrics: measured beside the cost; by default accuracy for classes, and R² for values.
+        target: the column to predict, or several of values; by default "target", or the last.
+        task: "classification" or "regression", if the target leaves it open.
+        drop: columns to leave out.
+        text: columns of numbers to read as text.
+        words, characters: a column of text to read word by word, or letter by letter.
+        day_first, month_first: columns of dates such as 31/1/2020, or 1/31/2020.
+        missing: "median" fills blank cells, "drop" leaves their rows out; by default they are refused.
+        balanced: whether every class counts alike, however rare.
+        order_by: a column by which the earliest rows train, and the last test.
+        group: a column whose rows of one value are kept in one part.
+        separator, decimal, header, blank, size: how files are read, as in `chainrule.data.read`.
+        test, validation: a fraction of the rows, or data of their own; by default 0.2 and 0.1.
+        epochs: how often every example is seen; by default for 2,000 steps in all, 20 to 300 times.
+        batch_size: examples a step, or "all"; by default 32.
+        early_stopping: a rule, or its patience in epochs, or "never"; by default a fifth of the epochs, 5 at least,
+            unless the epochs are said: all of them are then trained.
+        monitor: the metric that early stopping watches, or "cost"; by default what its rule says.
+        seed: of the first values, the shuffles and the parts.
+
+    Raises:
+        ChainruleError: for data that can't be read or trained on, and choices that don't fit them or each other.
+
+    >>> planned = plan("iris", network="Dense(3) >> Softmax()", epochs=5)
+    >>> planned.network, planned.epochs, {name: part.rows for name, part in planned.divided.parts.items()}
+    (Dense(3) >> Softmax(), 5, {'train': 105, 'validation': 15, 'test': 30})
+    """
+    chain = None if network is None else as_chain(network)
+    cost = None if cost is None else as_formula(cost, Cost)
+    optimizer = as_optimizer(optimizer)
+    regularizer = None if regularizer is None else as_formula(regularizer, Regularizer)
+    metrics = _figures("metrics", metrics)
+    seed = _whole("seed", seed, 0, 2**32 - 1)
+    epochs = None if epochs is None else _whole("epochs", epochs, 1, 10**9)
+    batch_size = batch_size if batch_size in (None, "all") else _whole("batch_size", batch_size, 1, 10**9)
+    stopping = _early_stopping(early_stopping)
+    reading = {"separator": separator, "decimal": decimal, "header": header, "blank": _list(blank or ()), "size": size}
+    reading = {name: value for name, value in reading.items() if value not in (None, [])}
+    columns = {
+        "target": None if target is None else _list(target),
+        "task": task,
+        "drop": _list(drop),
+        "text": _list(text),
+        "words": _list(words),
+        "characters": _list(characters),
+        "day_first": _list(day_first),
+        "month_first": _list(month_first),
+        "order_by": order_by,
+        "group": group,
+        "missing": missing,
+    }
+    divided = divide(data, test=test, validation=validation, seed=seed, reading=reading, **columns)
+    said = columns | {"test": _said(test), "validation": _said(validation)} | reading
+
+    preparation = Preparation.fit(divided.parts["train"], divided.roles)
+    if balanced and not preparation.classes:
+        raise ArgumentError(
+            "{balanced} is for classes, but what is predicted ({}) is no class. Leave it out.", divided.roles.target
+        )
+    prepared = {name: (preparation.inputs(part), preparation.targets(part)) for name, part in divided.parts.items()}
+    weights = {name: balanced_weights(y) if balanced else None for name, (_, y) in prepared.items()}
+    chain = chain or as_chain(default_network(preparation))
+    chain = ended(chain, preparation.input_shape, prepared["train"][1], cost, preparation.classes)
+    rows = divided.parts["train"].rows
+    batch_size = batch_size or default_batch_size(rows)
+    if epochs is None:
+        epochs = default_epochs(rows, batch_size)
+        if early_stopping is None and "validation" in prepared:
+            stopping = EarlyStopping(default_patience(epochs))
+    if stopping and "validation" not in prepared:
+        raise ArgumentError("{early_stopping} watches the validation cost: choose {validation} too, such as 0.1.")
+    return Plan(
+        source_of(data),
+        said,
+        divided,
+        preparation,
+        prepared,
+        weights,
+        chain,
+        summary(chain, preparation.input_shape),
+        cost or default_cost(chain),
+        optimizer,
+        regularizer,
+        metrics,
+        epochs,
+        batch_size,
+        _monitored(stopping, monitor),
+        seed,
+        balanced,
+    )
+
+
+def _list(names: Names) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _said(part: Part) -> float | str | None:
+    """A part as a record has it."""
+    return part if part is None or isinstance(part, int | float) else source_of(part)
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
+        raise ArgumentError(f"{{{name}}} must be a whole number from {least} to {most}, got {{!r}}.", value)
+    return int(value)
+
+
+def _figures(name: str, metrics: Any) -> tuple[Metric, ...]:
+    found = as_metrics(metrics, "plan")
+    for metric in found:
+        if not metric.is_figure:
+            raise ChainruleError(f"{name}: {metric!r} is a table, not a figure. A run keeps it as confusion.png.")
+    return found
+
+
+def _early_stopping(rule: EarlyStopping | int | str | None) -> EarlyStopping | None:
+    if rule is None or rule == "never":
+        return None
+    return EarlyStopping(rule) if isinstance(rule, int) else as_formula(rule, EarlyStopping)
+
+
+def _monitored(stopping: EarlyStopping | None, monitor: Metric | str | None) -> EarlyStopping | None:
+    """A rule of early stopping that watches what is said: the cost, or a metric."""
+    if monitor is None:
+        return stopping
+    if stopping is None:
+        raise ArgumentError(
+            "{monitor} says what early stopping watches, but nothing stops early. Choose {early_stopping} too."
+        )
+    return replace(stopping, monitor=None if monitor == "cost" else _figures("monitor", [monitor])[0])

@@ -1,0 +1,145 @@
+"""A run itself: a folder is claimed, a network trained, and everything kept in the folder."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from chainrule.errors import DivergedError, warn
+from chainrule.model import Model
+from chainrule.runs.folder import Folder, claim
+from chainrule.runs.parts import source_of
+from chainrule.runs.planning import Plan, plan
+from chainrule.runs.saving import Command, Figures, check_room, run_files, save_run
+from chainrule.training import fit
+from chainrule.training.interrupt import Held
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training left.
+
+    Attributes:
+        model: what was trained.
+        folder: where everything about it is kept.
+        interrupted: whether Ctrl-C came.
+        measure: called, gives the `figures`.
+    """
+
+    model: Model
+    folder: Path
+    interrupted: bool
+    measure: Callable[[], Figures]
+
+    @property
+    def figures(self) -> Figures:
+        """The cost and metrics of each part: train, and validation and test where there are any."""
+        return self.measure()
+
+
+def train(
+    data: Any,
+    *,
+    out: str | os.PathLike | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+    **choices: Any,
+) -> Run:
+    """Train a network on a data set, and keep the result in a folder: what `chainrule train` does.
+
+    Ctrl-C ends training, and what was trained so far is kept. What can't be written where it should be is written
+    elsewhere, and the error says where.
+
+    Args:
+        data: a named set, a file, a folder of images, or a table.
+        out: the folder to write; by default `runs/NAME`, after the data, or the next free name (`runs/NAME-2`, …).
+        overwrite: whether a run that is in that folder may be replaced; it stays until the new one is whole.
+        progress: whether to show a bar (in a terminal) or lines (elsewhere).
+        **choices: whatever else is said of the formulas, the data and the training, as in `chainrule.runs.plan`:
+            target, network, optimizer, epochs, seed, …
+
+    Raises:
+        ChainruleError: for a folder that is taken, before anything is read; for data and choices as in `plan`.
+        DivergedError: when the cost is no longer finite; its `model` is what was good before, and is kept.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> formulas = {"network": "Dense(3) >> Softmax()", "optimizer": "Adam(0.1)"}
+    >>> with TemporaryDirectory() as place:
+    ...     run = train("iris", target="target", **formulas, out=f"{place}/iris", progress=False)
+    ...     sorted(path.name for path in run.folder.iterdir() if path.suffix != ".png")
+    ['history.csv', 'manifest.json', 'metrics.json', 'model.safetensors', 'rows.safetensors', 'run.toml']
+    >>> list(run.figures), run.figures["test"]["accuracy"] > 0.8
+    (['train', 'validation', 'test'], True)
+    """
+    claimed(data, out, overwrite).release()  # a place where no run can be written is refused before anything is read
+    planned = plan(data, **choices)
+    for note in dict.fromkeys(note for part in planned.divided.parts.values() for note in part.found.notes.values()):
+        warn(note)
+    with claimed(data, out, overwrite) as folder:
+        return carry_out(planned, folder, progress=progress)
+
+
+def claimed(data: Any, out: str | os.PathLike | None = None, overwrite: bool = False) -> Folder:
+    """The folder of a run on some data, claimed for it: the one that is said, else one named after the data."""
+    return claim(Path(out or f"runs/{_name(data)}"), counted=not out and not overwrite, overwrite=overwrite)
+
+
+def carry_out(plan: Plan, folder: Folder, *, progress: bool = True, command: Command | None = None) -> Run:
+    """Train as planned, and keep everything in a folder that was claimed; from its beginning on, nothing is lost.
+
+    Args:
+        plan: what to do.
+        folder: where to keep it.
+        progress: whether to show how far it is.
+        command: gives the words that repeat the run, for its record.
+    """
+    check_room(folder, sum(row.parameters for row in plan.layers))
+    validation = (*plan.prepared["validation"], plan.weights["validation"]) if "validation" in plan.prepared else None
+    with Held() as ctrl_c:
+        diverged = None
+        try:
+            model = fit(
+                plan.network,
+                *plan.prepared["train"],
+                cost=plan.cost,
+                optimizer=plan.optimizer,
+                regularizer=plan.regularizer,
+                metrics=plan.measured if validation else (),
+                epochs=plan.epochs,
+                batch_size=plan.batch_size,
+                sample_weight=plan.weights["train"],
+                validation=validation,
+                early_stopping=plan.early_stopping,
+                seed=plan.seed,
+                progress=progress,
+                classes=plan.preparation.classes or None,
+                preparation=plan.preparation,
+            )
+        except DivergedError as error:
+            if not len(error.model.history):  # nothing good to keep
+                raise
+            model, diverged = error.model, error
+        model.training |= plan.divided.chosen | {"balanced": plan.balanced}
+        model.training["metrics"] = model.training["metrics"] or [repr(each) for each in plan.measured]
+        metrics = list(dict.fromkeys([*model.metrics, *plan.metrics]))
+        measure = cache(lambda: {name: model.evaluate(x, y, metrics=metrics) for name, (x, y) in plan.prepared.items()})
+        notes: list[str] = []
+        try:
+            kept = save_run(folder, run_files(plan, model, measure, notes.append, command), notes.append)
+        finally:
+            for note in notes:  # only now: a warning may be an error to whoever called
+                warn(note)
+    if diverged:
+        raise DivergedError(f"{diverged} What was good before is in {kept}.", model)
+    return Run(model, kept, ctrl_c.came or model.history.stopped == "interrupted", measure)
+
+
+def _name(data: Any) -> str:
+    """What a run on some data is called: after the file, or the folder."""
+    source = source_of(data)
+    with suppress(OSError):  # where the working directory is gone
+        source = source if Path(source).stem.strip(".") else os.path.abspath(source)
+    return Path(source).stem.strip(".") or "run"
