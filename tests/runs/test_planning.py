@@ -14,7 +14,8 @@ REFUSED = {
     "validation must be a fraction from 0 up to 1, or a file, got .": {"validation": ""},
     "seed must be a whole number from 0 to 4294967295, got -1.": {"seed": -1},
     "epochs must be a whole number from 1 to 1000000000, got '{x}'.": {"epochs": "{x}"},
-    "batch_size must be a whole number from 1 to 1000000000, got 0.": {"batch_size": 0},
+    'batch_size must be a whole number of 1 or more, or "all", got 0.': {"batch_size": 0},
+    "batch_size must be a whole number of 1 or more, or \"all\", got 'some'.": {"batch_size": "some"},
     "early_stopping watches the validation cost: choose validation too, such as 0.1.": {
         "early_stopping": 3,
         "validation": 0,
@@ -40,6 +41,12 @@ def test_balanced_is_for_classes(here, prices):
         ChainruleError, match=r"^balanced is for classes, but what is predicted \(price\) is no class\. "
     ):
         plan("prices.csv", balanced=True)
+
+
+def test_nothing_is_said_of_reading_a_table():
+    columns = {"n": [1.0, 2.0] * 20, "kind": ["a", "b"] * 20}
+    with pytest.raises(ChainruleError, match="^separator says how a file is read, but the data are a table already"):
+        plan(columns, separator=";")
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,10 @@ def divide(
     reading = reading | {"like": whole.found.reading}
     roles = Roles.of(whole, text=text, words=words, characters=characters, group=group, **choices)
     apart = {name: value for name, value in said.items() if value is not None and not isinstance(value, int | float)}
-    given = {name: table_of(value, roles.text, **reading) for name, value in apart.items()}
+    given = {
+        name: table_of(value, roles.text, **reading) if is_source(value) else as_table(value)
+        for name, value in apart.items()
+    }
     if test is None and whole.test is not None:
         given["test"], fractions["test"] = whole.test, 0.0
     chosen = {"data": whole.name, "rows": whole.rows, **fractions, "seed": seed, "reading": dict(whole.found.reading)}
@@ -75,13 +78,22 @@ def redivide(whole: Table, roles: Roles, chosen: dict[str, Any]) -> dict[str, Ta
 
 
 def table_of(data: Any, text: Iterable[str] = (), **reading: Any) -> Table:
-    """A table from a named set or a file, or from what is one already."""
-    return read(data, text, **reading) if isinstance(data, str | os.PathLike) else as_table(data)
+    """A table from a named set or a file, or from what is one already, for which nothing can be said of reading."""
+    if is_source(data):
+        return read(data, text, **reading)
+    for name in reading.keys() - {"like"}:
+        raise ArgumentError(f"{{{name}}} says how a file is read, but the data are a table already. Leave it out.")
+    return as_table(data)
+
+
+def is_source(data: Any) -> bool:
+    """Whether data are to be read: a named set, or a path."""
+    return isinstance(data, str | os.PathLike)
 
 
 def source_of(data: Any) -> str:
     """What data are called in a record: the name or the path that the user gave."""
-    return os.fspath(data) if isinstance(data, str | os.PathLike) else "data"
+    return os.fspath(data) if is_source(data) else "data"
 
 
 def _fraction(name: str, value: Any) -> float:

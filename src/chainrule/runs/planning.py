@@ -147,7 +147,7 @@ def plan(
     metrics = _figures("metrics", metrics)
     seed = _whole("seed", seed, 0, 2**32 - 1)
     epochs = None if epochs is None else _whole("epochs", epochs, 1, 10**9)
-    batch_size = batch_size if batch_size in (None, "all") else _whole("batch_size", batch_size, 1, 10**9)
+    batch_size = None if batch_size is None else _batch_size(batch_size)
     stopping = _early_stopping(early_stopping)
     reading = {"separator": separator, "decimal": decimal, "header": header, "blank": _list(blank or ()), "size": size}
     reading = {name: value for name, value in reading.items() if value not in (None, [])}
@@ -218,6 +218,14 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
         raise ArgumentError(f"{{{name}}} must be a whole number from {least} to {most}, got {{!r}}.", value)
     return int(value)
+
+
+def _batch_size(size: Any) -> int | Literal["all"]:
+    if isinstance(size, str) and size == "all":
+        return "all"
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+        raise ArgumentError('{batch_size} must be a whole number of 1 or more, or "all", got {!r}.', size)
+    return int(size)
 
 
 def _figures(name: str, metrics: Any) -> tuple[Metric, ...]:
