@@ -45,7 +45,7 @@ def test_balanced_is_for_classes(here, prices):
 
 def test_nothing_is_said_of_reading_a_table():
     columns = {"n": [1.0, 2.0] * 20, "kind": ["a", "b"] * 20}
-    with pytest.raises(ChainruleError, match="^separator says how a file is read, but the data are a table already"):
+    with pytest.raises(ChainruleError, match=r"^separator says how a file is read, but the data are a table already"):
         plan(columns, separator=";")
 
 
