@@ -8,7 +8,7 @@ import pytest
 from chainrule.activations import ReLU, Sigmoid, Softmax
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError
-from chainrule.layer import Chain, initialize
+from chainrule.layer import Chain, Context, initialize
 from chainrule.layers import Dense, Dropout
 
 KEY = jax.random.key(0)
@@ -76,5 +76,5 @@ def test_through_a_network_noise_is_that_of_the_network():
     network = Dropout(0.5) >> Dense(3) >> Softmax()
     p, x = initialize(network, (4,), KEY), jnp.ones((6, 4))
     state = network.state((4,))
-    a, _, _ = CategoricalCrossEntropy().through(network, p, state, x, jnp.zeros(6, jnp.int32), KEY)
-    np.testing.assert_allclose(a, network.apply(p, state, x, KEY)[0], rtol=1e-5)
+    a, _, _ = CategoricalCrossEntropy().through(network, p, state, x, jnp.zeros(6, jnp.int32), Context(KEY))
+    np.testing.assert_allclose(a, network.apply(p, state, x, Context(KEY))[0], rtol=1e-5)

@@ -8,7 +8,7 @@ import pytest
 from chainrule.activations import NoisyReLU, PReLU, ReLU, Softmax
 from chainrule.errors import ChainruleError
 from chainrule.initializers import Constant, Zeros
-from chainrule.layer import Chain, Layer, NoisyLayer, count, initialize, regularized
+from chainrule.layer import INFERENCE, Chain, Context, Layer, NoisyLayer, count, initialize, regularized
 from chainrule.layers import Dense, Dropout, Flatten, Reshape
 
 KEY = jax.random.key(0)
@@ -23,8 +23,8 @@ class RunningAverage(Layer):
     def forward(self, p, x):
         return x
 
-    def apply(self, p, state, x, key=None):
-        return (x, state) if key is None else (x, {"seen": state["seen"] + x.sum()})
+    def apply(self, p, state, x, context=INFERENCE):
+        return x, {"seen": state["seen"] + x.sum()} if context.training else state
 
 
 def test_chains_are_flat_however_they_are_composed():
@@ -78,16 +78,25 @@ def test_state_flows_through_a_chain():
     p, state = initialize(chain, (2,), KEY), chain.state((2,))
     assert jax.tree.leaves(state) == [0, 0]
     x = jnp.array([[1.0, -1.0], [2.0, 3.0]])
-    _, kept = chain.apply(p, state, x, KEY)
-    _, kept = chain.apply(p, kept, x, KEY)
+    _, kept = chain.apply(p, state, x, Context(KEY, training=True))
+    _, kept = chain.apply(p, kept, x, Context(KEY, training=True))
     assert kept == ({}, {"seen": 12.0}, {}, {"seen": 0.0})
     assert chain.apply(p, kept, x)[1] == kept
 
 
+def test_forward_of_a_chain_with_statistics_is_refused():
+    chain = RunningAverage() >> ReLU()
+    with pytest.raises(ChainruleError) as caught:
+        chain.forward(({}, {}), jnp.ones((1, 2)))
+    assert str(caught.value) == (
+        "RunningAverage() >> ReLU(): forward knows no statistics. Call apply(p, state, x), with the model's state."
+    )
+
+
 def test_each_layer_of_a_chain_has_noise_of_its_own():
     x = jnp.ones((1, 1000))
-    one, _ = Dropout(0.5).apply({}, {}, x, KEY)
-    two, _ = (Dropout(0.5) >> Dropout(0.5)).apply(({}, {}), ({}, {}), x, KEY)
+    one, _ = Dropout(0.5).apply({}, {}, x, Context(KEY))
+    two, _ = (Dropout(0.5) >> Dropout(0.5)).apply(({}, {}), ({}, {}), x, Context(KEY))
     assert 0.35 < float((one > 0).mean()) < 0.65
     assert 0.18 < float((two > 0).mean()) < 0.32  # with the same noise twice it would be a half
 

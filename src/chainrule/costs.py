@@ -17,7 +17,7 @@ from chainrule.errors import ChainruleError
 from chainrule.formula import Formula
 from chainrule.kernels.elementwise import softplus
 from chainrule.kernels.softmax import surprisal
-from chainrule.layer import Chain
+from chainrule.layer import INFERENCE, Chain, Context, outputs_of
 from chainrule.masked import whole
 
 
@@ -82,17 +82,19 @@ class Cost(Formula):
         """The cost of each example of the partner activation's output, computed from its input z."""
         raise NotImplementedError(f"{self!r} has no partner activation.")
 
-    def through(self, network: Chain, p: Any, state: Any, x: jax.Array, E: jax.Array, key: Any = None) -> Any:
+    def through(
+        self, network: Chain, p: Any, state: Any, x: Any, E: jax.Array, context: Context = INFERENCE
+    ) -> tuple[jax.Array, jax.Array, Any]:
         """A network's outputs for a batch, the cost of each example and the new state, as (a, each, state).
 
         Where the network ends in the cost's partner, both are computed together from the pre-activation.
         """
         *body, last = network.layers
         if type(last) is not self.partner:
-            a, state = network.apply(p, state, x, key)
+            a, state = outputs_of(network, p, state, x, context)
             a = whole(a)
             return a, self.each(widened(a), widened(self.expected(a, E))), state
-        z, kept = Chain(tuple(body)).apply(p[:-1], state[:-1], x, key) if body else (x, ())
+        z, kept = outputs_of(Chain(tuple(body)), p[:-1], state[:-1], x, context) if body else (x, ())
         z = whole(z)
         return last.forward(p[-1], z), self.behind(widened(z), widened(self.expected(z, E))), (*kept, state[-1])
 

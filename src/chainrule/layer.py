@@ -1,10 +1,11 @@
-"""What a layer is: a shape rule, a table of parameters and a formula; and how layers compose."""
+"""What a layer is: a shape rule, a table of parameters and a formula; what it is told; and how layers compose."""
 
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -25,14 +26,33 @@ class Parameter(NamedTuple):
     regularized: bool = False
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Context:
+    """What surrounds a batch.
+
+    Attributes:
+        key: what noise is drawn from; None: there is none.
+        training: whether statistics are gathered, which inference only uses.
+        weights: (batch,), how much each row counts: 0 of padding, which enters no statistic. None: all the same.
+        mask: (batch, time), False where a step of a sequence is padding. None: no step is.
+    """
+
+    key: jax.Array | None = None
+    training: bool = field(default=False, metadata={"static": True})
+    weights: jax.Array | None = None
+    mask: jax.Array | None = None
+
+
+INFERENCE = Context()
+
+
 class Layer(Formula):
     """A formula from arrays to arrays, with parameters that it declares and never draws itself.
 
-    Shapes are those of one example, without the batch axis, except in `forward` and `apply`.
+    Shapes are those of one example, without the batch axis, except in `forward` and `apply`. A layer that needs to know
+    nothing but its input is `forward`; one that does has an `apply`.
     """
-
-    reads_masks: ClassVar[bool] = False
-    """Whether it takes `Masked` batches itself; other layers see each step's values alone."""
 
     @property
     def tokens(self) -> int | None:
@@ -48,6 +68,18 @@ class Layer(Formula):
         """One example's shape after the layer. Raises `ChainruleError` where the layer does not fit."""
         return shape
 
+    def output_mask(self, x: Any, mask: Any) -> Any:
+        """The mask of the outputs for a batch and its mask: None where no step is padding, or there are no steps.
+
+        Raises `ChainruleError` where the steps of sequences would mix.
+        """
+        if mask is not None and self.output_shape(x.shape[1:])[:1] != mask.shape[1:]:
+            raise ChainruleError(
+                f"{self!r}: mixes the steps of sequences of unequal length, padding included. "
+                f"Put a recurrent layer or a global pooling before it."
+            )
+        return mask
+
     def parameters(self, shape: Shape) -> Any:
         """The trained arrays for examples of this shape, declared as `Parameter`s by name."""
         return {}
@@ -60,9 +92,14 @@ class Layer(Formula):
     def forward(self, p: Any, x: jax.Array) -> jax.Array:
         """The formula: from parameters `p` and a batch `x` to the layer's output, as in inference."""
 
-    def apply(self, p: Any, state: Any, x: Any, key: jax.Array | None = None) -> tuple[Any, Any]:
-        """`forward` with state and randomness carried along: a key means training, None inference."""
+    def apply(self, p: Any, state: Any, x: Any, context: Context = INFERENCE) -> tuple[Any, Any]:
+        """`forward` with the state carried along, and told what surrounds the batch."""
         return self.forward(p, x), state
+
+    def through(self, p: Any, state: Any, x: Any, context: Context) -> tuple[Any, Any, Any]:
+        """`apply`, and the mask of the outputs."""
+        mask = self.output_mask(x, context.mask)
+        return *self.apply(p, state, x, context), mask
 
     def refuse(self, expected: str, shape: Shape, remedy: str) -> ChainruleError:
         """The error of a layer that does not fit examples of this shape."""
@@ -75,14 +112,14 @@ class Layer(Formula):
 
 
 class NoisyLayer(Layer):
-    """A layer that draws noise in training; `forward` is what it computes afterwards."""
+    """A layer that draws noise where there is a key, in training; `forward` is what it computes afterwards."""
 
     @abstractmethod
     def noisy(self, p: Any, x: jax.Array, key: jax.Array) -> jax.Array:
         """The formula in training, with its noise drawn from the key."""
 
-    def apply(self, p: Any, state: Any, x: jax.Array, key: jax.Array | None = None) -> tuple[jax.Array, Any]:
-        return (self.forward(p, x) if key is None else self.noisy(p, x, key)), state
+    def apply(self, p: Any, state: Any, x: Any, context: Context = INFERENCE) -> tuple[Any, Any]:
+        return (self.forward(p, x) if context.key is None else self.noisy(p, x, context.key)), state
 
 
 class Chain(Layer):
@@ -141,22 +178,36 @@ class Chain(Layer):
         return tuple(layer.state(reached) for layer, reached in self.walk(shape))
 
     def forward(self, p: Any, x: Any) -> Any:
-        return self.apply(p, self.state(shape_of(x)), x)[0]
+        state = self.state(shape_of(x))
+        if jax.tree.leaves(state):
+            raise ChainruleError(
+                f"{self!r}: forward knows no statistics. Call apply(p, state, x), with the model's state."
+            )
+        return outputs_of(self, p, state, x)[0]
 
-    def apply(self, p: Any, state: Any, x: Any, key: jax.Array | None = None) -> tuple[Any, Any]:
-        states = list(state)
-        x = x.checked() if isinstance(x, Masked) else x
+    def apply(self, p: Any, state: Any, x: Any, context: Context = INFERENCE) -> tuple[Any, Any]:
+        return self.through(p, state, x, context)[:2]
+
+    def through(self, p: Any, state: Any, x: Any, context: Context) -> tuple[Any, Any, Any]:
+        states, key, mask = list(state), context.key, context.mask
         for first, end, form in fused(self):
             if form:
-                x = form(self.layers[first:end], p[first:end], x)
+                x, mask = form(self.layers[first:end], p[first:end], x, mask)
             else:
-                own = None if key is None else jax.random.fold_in(key, first)
-                x, states[first] = _under_mask(self.layers[first], p[first], state[first], x, own)
-        return x, tuple(states)
+                own = replace(context, key=None if key is None else jax.random.fold_in(key, first), mask=mask)
+                x, states[first], mask = self.layers[first].through(p[first], state[first], x, own)
+        return x, tuple(states), mask
 
 
-Form = Callable[[Sequence[Any], Sequence[Any], Any], Any]
-"""What neighbours without state and noise compute in one: from them, their parameters and a batch."""
+def outputs_of(network: Layer, p: Any, state: Any, x: Any, context: Context = INFERENCE) -> tuple[Any, Any]:
+    """A network's outputs for a batch, and its new state; both batches are `Masked` where steps of them are padding."""
+    x, mask = x.checked() if isinstance(x, Masked) else (x, context.mask)
+    y, state, mask = network.through(p, state, x, replace(context, mask=mask))
+    return y if mask is None else Masked(y, mask), state
+
+
+Form = Callable[[Sequence[Any], Sequence[Any], Any, Any], tuple[Any, Any]]
+"""What neighbours without state and noise compute in one: from them, their parameters, a batch and its mask."""
 
 _FORMS: dict[tuple[type[Layer], ...], Form] = {}
 
@@ -188,24 +239,11 @@ def fused(chain: Chain) -> Iterator[tuple[int, int, Form | None]]:
         first = end
 
 
-def one_by_one(layers: Sequence[Layer], p: Sequence[Any], x: Any) -> Any:
-    """What layers without state and noise compute one after another, of a masked batch too."""
+def one_by_one(layers: Sequence[Layer], p: Sequence[Any], x: Any, mask: Any) -> tuple[Any, Any]:
+    """What layers without state and noise compute one after another, and the mask."""
     for layer, own in zip(layers, p, strict=True):
-        x = _under_mask(layer, own, {}, x, None)[0]
-    return x
-
-
-def _under_mask(layer: Layer, p: Any, state: Any, x: Any, key: jax.Array | None) -> tuple[Any, Any]:
-    """`apply`; a layer that does not read masks sees the values alone, and its outputs have the mask again."""
-    if not isinstance(x, Masked) or layer.reads_masks:
-        return layer.apply(p, state, x, key)
-    values, state = layer.apply(p, state, x.values, key)
-    if values.shape[:2] != x.mask.shape:
-        raise ChainruleError(
-            f"{layer!r}: mixes the steps of sequences of unequal length, padding included. "
-            f"Put a recurrent layer or a global pooling before it."
-        )
-    return Masked(values, x.mask), state
+        x, _, mask = layer.through(own, {}, x, Context(mask=mask))
+    return x, mask
 
 
 def _links(layer: Layer) -> tuple[Layer, ...]:

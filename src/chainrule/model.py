@@ -18,7 +18,7 @@ from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError
 from chainrule.examples import inputs, sample_weights, targets
 from chainrule.history import History
-from chainrule.layer import Chain, Layer, count
+from chainrule.layer import Chain, Layer, count, outputs_of
 from chainrule.masked import Shape, rows_of, whole
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, as_metrics, predicted_classes
 from chainrule.notation import as_formula
@@ -309,7 +309,7 @@ def _outputs(structure: Any, sizes: Any, many: bool) -> Callable:
     """The program of a structure, from the network's numbers, its arrays and a batch, for one size of batches."""
 
     def outputs(numbers: list[Any], parameters: Any, state: Any, x: Any) -> jax.Array:
-        return whole(structure.unflatten(numbers).apply(parameters, state, dense(x))[0])
+        return whole(outputs_of(structure.unflatten(numbers), parameters, state, dense(x))[0])
 
     return taking_any(jax.jit(outputs, compiler_options=side_by_side() if many else None))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.layer import Layer, NoisyLayer, Parameter, count, initialize, regularized
+from chainrule.layer import INFERENCE, Context, Layer, NoisyLayer, Parameter, count, initialize, regularized
 
 SHAPES = [(6,), (3, 6), (4, 6), (4, 3, 6), (8, 8, 2), (16, 16, 3), (1,), ()]
 """Shapes of examples; each layer is tried on those that it takes."""
@@ -77,10 +77,31 @@ def test_its_output_has_the_shape_that_its_rule_tells(layer: Layer, training):
         p, state = described(layer, shape)
         for batch in (3, 1, 0):
             x = jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
-            y, kept = jax.eval_shape(layer.apply, p, state, x, KEY if training else None)
+            y, kept = jax.eval_shape(layer.apply, p, state, x, Context(KEY, training) if training else INFERENCE)
             assert y.shape == (batch, *layer.output_shape(shape))
             assert y.dtype == x.dtype
             assert jax.tree.map(jnp.shape, kept) == jax.tree.map(jnp.shape, state)
+
+
+def test_under_a_mask_it_tells_which_outputs_are_steps_or_refuses_by_name(layer: Layer):
+    for shape in filter(None, fitting(layer)):
+        found = under_a_mask(layer, shape)
+        if isinstance(found, str):
+            assert any(found.startswith(f"{part!r}: ") for part in parts(layer))
+            continue
+        y, kept, mask = found
+        assert y.shape == (3, *layer.output_shape(shape))
+        assert mask is None or mask.shape == y.shape[:2]
+        assert jax.tree.structure(kept) == jax.tree.structure(described(layer, shape)[1])
+
+
+def under_a_mask(layer, shape):
+    """Outputs, state and mask that a layer makes of a masked batch, described; or its refusal."""
+    x, mask = jax.ShapeDtypeStruct((3, *shape), jnp.float32), jax.ShapeDtypeStruct((3, shape[0]), bool)
+    try:
+        return jax.eval_shape(layer.through, *described(layer, shape), x, Context(KEY, training=True, mask=mask))
+    except ChainruleError as error:
+        return str(error)
 
 
 def test_its_parameters_have_the_shapes_that_it_declares(layer: Layer):
@@ -117,7 +138,7 @@ def test_only_noisy_layers_depend_on_the_key(layer: Layer):
     shape = fitting(layer)[0]
     p, state = drawn(layer, shape)
     x = examples(50, shape)
-    apply = jax.jit(lambda p, key: layer.apply(p, state, x, key)[0])
+    apply = jax.jit(lambda p, key: layer.apply(p, state, x, Context(key))[0])
     one, same, other = (np.asarray(apply(p, jax.random.key(seed))) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     noisy = any(isinstance(part, NoisyLayer) for part in parts(layer))

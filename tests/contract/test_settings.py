@@ -12,7 +12,7 @@ from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.history import History
 from chainrule.initializers import Initializer, Pretrained
-from chainrule.layer import Layer, initialize
+from chainrule.layer import Context, Layer, initialize
 from chainrule.metrics import MeanMetric, Metric
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
@@ -50,7 +50,7 @@ def _(layer: Layer):
     p = jax.tree.map(lambda w: w + 0.1, jax.jit(lambda: initialize(layer, shape, KEY))())
 
     def program(layer, p, x, key):
-        square = lambda p, x, key: jnp.sum(layer.apply(p, layer.state(shape), x, key)[0] ** 2)  # noqa: E731
+        square = lambda p, x, key: jnp.sum(layer.apply(p, layer.state(shape), x, Context(key))[0] ** 2)  # noqa: E731
         drawn = initialize(layer, shape, key)
         return drawn, layer.forward(p, x), [jax.value_and_grad(square, (0, 1))(p, x, key) for key in (None, key)]
 

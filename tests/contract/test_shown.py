@@ -12,10 +12,9 @@ import pytest
 import sympy as sp
 
 from chainrule.errors import ChainruleError
-from chainrule.layer import Layer, Parameter
+from chainrule.layer import Context, Layer, Parameter
 from chainrule.layers.pooling import Pooling
 from chainrule.layers.recurrent import Bidirectional, Recurrent
-from chainrule.masked import Masked
 from chainrule.metrics import ConfusionMatrix
 from chainrule.notation import formulas, parse
 from chainrule.textbook.expression import lines, symbol
@@ -229,8 +228,8 @@ def test_a_layer_computes_what_is_shown(text):
 
 def both(layer: Layer, p: Any, x: np.ndarray, output_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """A layer's output for an example, as it is computed and as it is shown."""
-    y = layer.apply(jax.device_put(p), layer.state(x.shape[1:]), jax.device_put(x), KEY)[0]
-    computed = np.asarray(y.values if isinstance(y, Masked) else y)[0]
+    y = layer.apply(jax.device_put(p), layer.state(x.shape[1:]), jax.device_put(x), Context(KEY))[0]
+    computed = np.asarray(y)[0]
     if isinstance(layer, Recurrent):
         kept = jax.random.bernoulli(KEY, 1 - (layer.recurrent_dropout or 0.0), (1, layer.units))
         return computed, through_time(layer, p, x[0], np.asarray(kept)[0])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.layer import Layer, initialize
+from chainrule.layer import Context, Layer, initialize, outputs_of
 from chainrule.layers import (
     AveragePool1D,
     AveragePool2D,
@@ -56,7 +56,9 @@ def test_in_training_it_takes_them_too(layer: Layer):
     x = np.random.default_rng(0).integers(0, 2, (3, *shape))
     p = jax.jit(lambda: initialize(layer, shape, jax.random.key(0)))()
     for dtype in TYPES:
-        y = jax.eval_shape(lambda p, x: layer.apply(p, layer.state(shape), x, jax.random.key(1))[0], p, x.astype(dtype))
+        y = jax.eval_shape(
+            lambda p, x: layer.apply(p, layer.state(shape), x, Context(jax.random.key(1)))[0], p, x.astype(dtype)
+        )
         assert jnp.issubdtype(y.dtype, jnp.floating) or y.dtype == dtype
 
 
@@ -88,7 +90,7 @@ def test_means_of_half_precision_are_added_up_in_single(dtype):
 @pytest.mark.parametrize("mean", [AveragePool1D(300, stride=300), GlobalAveragePool1D()], ids=repr)
 def test_means_of_sequences_are_too(mean, dtype):
     x = Masked(jnp.full((2, 600, 2), 300, dtype), jnp.arange(600)[None] < jnp.array([[600], [450]]))
-    y = jax.jit(mean.forward)({}, x)
+    y = jax.jit(lambda x: outputs_of(mean, {}, {}, x)[0])(x)
     values = y.values[:, 0] if isinstance(y, Masked) else y
     assert values.dtype == dtype
     assert (values == 300).all()
@@ -103,8 +105,9 @@ def test_the_largest_of_whole_numbers_is_one_of_them(dtype):
         assert y.dtype == dtype
         np.testing.assert_array_equal(y, truth)
     series = Masked(jnp.asarray(x[:, :, 0]), jnp.arange(7)[None] < jnp.array([[7], [4]]))
-    assert jax.jit(MaxPool1D(2).forward)({}, series).values.dtype == dtype
-    np.testing.assert_array_equal(jax.jit(GlobalMaxPool1D().forward)({}, series)[1], x[1, :4, 0].max(axis=0))
+    largest = jax.jit(lambda layer, x: outputs_of(layer, {}, {}, x)[0])
+    assert largest(MaxPool1D(2), series).values.dtype == dtype
+    np.testing.assert_array_equal(largest(GlobalMaxPool1D(), series)[1], x[1, :4, 0].max(axis=0))
 
 
 def test_the_mean_of_truth_values_is_their_part():

@@ -7,7 +7,7 @@ import pytest
 
 from chainrule.activations import NoisyReLU, PReLU
 from chainrule.errors import ChainruleError
-from chainrule.layer import count, initialize
+from chainrule.layer import Context, count, initialize
 from chainrule.layers import Conv1D, Conv2D
 
 KEY = jax.random.key(0)
@@ -99,7 +99,7 @@ def test_prelu_and_noisy_relu_behind_it_are_per_channel(layer):
     slopes = np.array([0.0, 0.5, 1.0], np.float32)
     y = jax.jit((layer >> PReLU()).forward)((p[0], {"slope": slopes}), x)
     np.testing.assert_allclose(y, np.where(z > 0, z, slopes * z), rtol=1e-6)
-    noisy, _ = jax.jit(network.apply)(p, network.state(shape), x, KEY)
+    noisy, _ = jax.jit(network.apply)(p, network.state(shape), x, Context(KEY))
     assert (np.asarray(noisy) != jax.jit(network.forward)(p, x)).any(axis=tuple(range(layer.rank + 1))).all()
 
 

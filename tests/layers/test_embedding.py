@@ -7,7 +7,7 @@ import pytest
 
 from chainrule.errors import ChainruleError
 from chainrule.initializers import Constant, Normal
-from chainrule.layer import count, initialize, regularized
+from chainrule.layer import count, initialize, outputs_of, regularized
 from chainrule.layers import GRU, Dense, Embedding, GlobalAveragePool1D
 from chainrule.masked import Masked
 from chainrule.optimizers import Adam, GradientDescent
@@ -74,7 +74,7 @@ def test_the_row_of_padding_stays_zero_in_training(optimizer):
 
 
 def test_the_row_of_padding_does_not_show_though_it_be_loaded_with_other_values():
-    y = Embedding(3, 2, padding_id=1).forward({"table": jnp.ones((3, 2))}, jnp.array([[0, 1]]))
+    y, _ = outputs_of(Embedding(3, 2, padding_id=1), {"table": jnp.ones((3, 2))}, {}, jnp.array([[0, 1]]))
     assert isinstance(y, Masked)
     assert y.values.tolist() == [[[1, 1], [0, 0]]]
     assert y.mask.tolist() == [[True, False]]

@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 
 from chainrule.activations import NoisyReLU, ReLU, Tanh
-from chainrule.layer import Chain, fused, initialize
+from chainrule.layer import Chain, Context, fused, initialize, outputs_of
 from chainrule.layers import Conv1D, Conv2D, Embedding, MaxPool1D, MaxPool2D, fusion
 from chainrule.masked import Masked
 from chainrule.notation import parse
 
 KEY = jax.random.key(0)
+
+
+def outputs(layer, p, x):
+    return outputs_of(layer, p, ({},) * len(p), x)[0]
 
 
 def one_by_one(chain, p, x):
@@ -74,9 +78,9 @@ def test_masks_and_formulas_of_ones_own_are_kept():
     doubled = (Doubled(4, 3, padding="same") >> ReLU() >> MaxPool1D(2)).forward(parameters, x)
     np.testing.assert_allclose(doubled, pooled(2 * conv.forward(p, x)), rtol=1e-6)
     sequences = Masked(x, jnp.arange(8) < jnp.array([[8], [5], [2]]))
-    y = (conv >> ReLU() >> MaxPool1D(2)).forward(parameters, sequences)
-    convolved = conv.forward(p, sequences)
-    in_turn = MaxPool1D(2).forward({}, Masked(jnp.maximum(convolved.values, 0), convolved.mask))
+    y = outputs(conv >> ReLU() >> MaxPool1D(2), parameters, sequences)
+    convolved = outputs(conv, p, sequences)
+    in_turn = outputs(MaxPool1D(2), {}, Masked(jnp.maximum(convolved.values, 0), convolved.mask))
     jax.tree.map(np.testing.assert_array_equal, y, in_turn)
 
 
@@ -84,10 +88,10 @@ def test_an_embedding_hides_padding_from_what_is_computed_together():
     chain = Embedding(9, 4, padding_id=0) >> Conv1D(4, 3, padding="same") >> ReLU() >> MaxPool1D(2)
     tokens = jnp.array([[3, 5, 2, 0, 0, 0], [1, 2, 3, 4, 5, 6]])
     p = initialize(chain, (6,), KEY)
-    y = chain.forward(p, tokens)
+    y = outputs(chain, p, tokens)
     embedding, conv, *_ = chain.layers
-    convolved = conv.forward(p[1], embedding.forward(p[0], tokens))
-    in_turn = MaxPool1D(2).forward({}, Masked(jnp.maximum(convolved.values, 0), convolved.mask))
+    convolved = outputs(conv, p[1], outputs(embedding, p[0], tokens))
+    in_turn = outputs(MaxPool1D(2), {}, Masked(jnp.maximum(convolved.values, 0), convolved.mask))
     jax.tree.map(np.testing.assert_array_equal, y, in_turn)
     assert y.mask.tolist() == [[True, False, False], [True, True, True]]
 
@@ -116,10 +120,12 @@ def test_layers_keep_their_states_keys_and_masks_whatever_the_order_of_computati
     x, key = jnp.linspace(-1, 3, 24).reshape(2, 6, 2), jax.random.key(0)
     pooled = MaxPool1D(2).forward({}, ReLU()(x))
     noisy = NoisyReLU().noisy({}, pooled, jax.random.fold_in(key, 2))
-    np.testing.assert_array_equal(chain.apply(({},) * 4, ({},) * 4, x, key)[0], MaxPool1D(2).forward({}, noisy))
+    np.testing.assert_array_equal(
+        chain.apply(({},) * 4, ({},) * 4, x, Context(key))[0], MaxPool1D(2).forward({}, noisy)
+    )
     mask = jnp.arange(6) < jnp.array([[6], [3]])
-    masked = (ReLU() >> MaxPool1D(2)).forward(({}, {}), Masked(x, mask))
-    in_turn = MaxPool1D(2).forward({}, Masked(ReLU()(x), mask))
+    masked = outputs(ReLU() >> MaxPool1D(2), ({}, {}), Masked(x, mask))
+    in_turn = outputs(MaxPool1D(2), {}, Masked(ReLU()(x), mask))
     np.testing.assert_array_equal(masked.values, in_turn.values)
     np.testing.assert_array_equal(masked.mask, in_turn.mask)
 

@@ -8,7 +8,7 @@ import pytest
 from chainrule.activations import ELU, PReLU, Tanh
 from chainrule.errors import ChainruleError
 from chainrule.initializers import Normal
-from chainrule.layer import Layer, initialize
+from chainrule.layer import Layer, initialize, outputs_of
 from chainrule.layers import (
     GRU,
     LSTM,
@@ -25,7 +25,7 @@ from chainrule.layers import (
     MaxPool1D,
     Stride1D,
 )
-from chainrule.masked import Masked
+from chainrule.masked import Masked, shape_of
 
 KEY = jax.random.key(0)
 LENGTHS, TIME = (7, 3, 0), 7
@@ -54,9 +54,13 @@ LAYERS = [
 ]
 
 
+def outputs(layer, p, x):
+    return outputs_of(layer, p, layer.state(shape_of(x)), x)[0]
+
+
 @jax.jit
 def forward(layer, p, x):
-    return layer.forward(p, x)
+    return outputs(layer, p, x)
 
 
 def live(y):
@@ -75,7 +79,7 @@ def test_padding_never_shows_and_no_step_at_all_is_finite(layer: Layer):
     g[np.equal(LENGTHS, 0)] = 0
 
     def together(p, padded):
-        y = layer.forward(p, Masked(padded, MASK))
+        y = outputs(layer, p, Masked(padded, MASK))
         return jnp.sum(live(y) * g), (live(y), y.mask if isinstance(y, Masked) else None)
 
     def alone(p, x):
@@ -101,10 +105,10 @@ def test_padding_never_shows_and_no_step_at_all_is_finite(layer: Layer):
         np.testing.assert_allclose(mine, truth, rtol=1e-4, atol=2e-5)
 
 
-def test_every_layer_that_reads_masks_is_tried():
+def test_every_layer_that_does_something_to_masks_is_tried():
     tried = {type(link) for layer in LAYERS for link in getattr(layer, "layers", [layer])}
     ours = {layer for layer in Layer.family() if layer.__module__.startswith("chainrule.")}  # not those of other tests
-    assert {layer for layer in ours if layer.reads_masks} <= tried
+    assert {layer for layer in ours if layer.output_mask is not Layer.output_mask} - {Embedding} <= tried
 
 
 @pytest.mark.parametrize("layer", [Conv1D(2, 3), MaxPool1D(3), AveragePool1D(3)], ids=repr)
@@ -165,5 +169,5 @@ def test_tokens_of_padding_are_hidden_from_all_layers_behind_the_embedding():
 def test_layers_that_would_let_padding_in_refuse_it(layer, message):
     p = initialize(layer, (TIME, 2), KEY)
     with pytest.raises(ChainruleError) as caught:
-        layer.forward(p, Masked(jnp.ones((3, TIME, 2)), MASK))
+        outputs(layer, p, Masked(jnp.ones((3, TIME, 2)), MASK))
     assert str(caught.value) == message

@@ -7,7 +7,7 @@ import pytest
 
 from chainrule.activations import LeakyReLU, NoisyReLU, PReLU, ReLU
 from chainrule.errors import ChainruleError
-from chainrule.layer import Parameter, count, initialize
+from chainrule.layer import Chain, Context, Parameter, count, initialize
 from chainrule.layers import GRU, LSTM, RNN, Bidirectional, Dense
 from chainrule.notation import parse
 
@@ -201,8 +201,20 @@ def test_prelu_and_noisy_relu_behind_it_are_per_unit(layer):
     network = layer >> PReLU() >> NoisyReLU()
     p, [units] = drawn(network), layer.output_shape((5, 2))
     assert p[1]["slope"].shape == (units,)
-    y, _ = jax.jit(network.apply)(p, network.state((5, 2)), X, KEY)
+    y, _ = jax.jit(network.apply)(p, network.state((5, 2)), X, Context(KEY))
     assert (np.asarray(y) != forward(network, p, X)).any()
+
+
+def test_a_subclass_has_its_own_formula_in_a_chain():
+    class Doubled(LSTM):
+        def forward(self, p, x):
+            return 2 * super().forward(p, x)
+
+    layer = Doubled(3)
+    p = drawn(layer)
+    for context in (Context(), Context(KEY)):
+        y, _ = Chain((layer,)).apply((p,), ({},), X, context)
+        np.testing.assert_allclose(y, 2 * forward(LSTM(3), p, X), rtol=1e-6)
 
 
 @pytest.mark.parametrize("layer", [LSTM(3), GRU(3), GRU(3, reset_after=True)], ids=repr)

@@ -7,7 +7,6 @@ import pytest
 from chainrule.errors import ChainruleError
 from chainrule.layers import Conv1D, Conv2D, MaxPool2D
 from chainrule.layers.windows import filled, live_places
-from chainrule.masked import Masked
 from chainrule.notation import parse
 
 PADDINGS = ["valid", "same", "causal", 0, 2, (1,), (1, 2), ((1, 2),), ((1, 2), 0), ((1, 2), (0, 3))]
@@ -84,5 +83,4 @@ def test_the_places_of_each_sequence_are_those_that_it_would_have_alone(layer, p
 
 
 def test_filling():
-    x = Masked(jnp.array([[[1.0], [jnp.nan]]]), jnp.array([[True, False]]))
-    assert filled(x, -1).tolist() == [[[1], [-1]]]
+    assert filled(jnp.array([[[1.0], [jnp.nan]]]), jnp.array([[True, False]]), -1).tolist() == [[[1], [-1]]]

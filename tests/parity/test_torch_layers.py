@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from chainrule.layer import Context
 from chainrule.layers import (
     GRU,
     LSTM,
@@ -20,7 +21,6 @@ from chainrule.layers import (
     MaxPool1D,
     MaxPool2D,
 )
-from chainrule.masked import Masked
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -167,13 +167,9 @@ def test_embedding(padding_id):
     y.backward(torch.tensor(g))
     layer, p = Embedding(7, 4, padding_id=padding_id), {"table": jnp.asarray(theirs.weight.detach().numpy())}
     result, pull = jax.vjp(lambda p: layer.forward(p, jnp.asarray(tokens)), p)
-    if padding_id is None:
-        [of_p] = pull(jnp.asarray(g))
-    else:
-        np.testing.assert_array_equal(result.mask, tokens != padding_id)
-        no_gradient = np.zeros(result.mask.shape, jax.dtypes.float0)
-        [of_p] = pull(Masked(jnp.asarray(g), no_gradient))
-        result = result.values
+    [of_p] = pull(jnp.asarray(g))
+    if padding_id is not None:
+        np.testing.assert_array_equal(layer.output_mask(tokens, None), tokens != padding_id)
     np.testing.assert_array_equal(result, y.detach().numpy())
     np.testing.assert_allclose(of_p["table"], theirs.weight.grad.numpy(), rtol=1e-5, atol=1e-6)
 
@@ -259,7 +255,7 @@ def test_padding_is_torch_s_packed_sequence(kind):
 
     @jax.jit
     def run(p, x, g):
-        y, pull = jax.vjp(lambda p, x: layer.forward(p, Masked(x, jnp.asarray(mask))), p, x)
+        y, pull = jax.vjp(lambda p, x: layer.apply(p, {}, x, Context(mask=jnp.asarray(mask)))[0], p, x)
         return y, *pull(g)
 
     value, of_p, of_x = run(p, x, g)

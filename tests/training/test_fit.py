@@ -7,7 +7,7 @@ from sklearn.linear_model import Lasso
 
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError, DivergedError
-from chainrule.layer import Layer
+from chainrule.layer import INFERENCE, Layer
 from chainrule.optimizers import Adam, ClipNorm, GradientDescent, Nesterov
 from chainrule.schedules import CosineDecay
 from chainrule.stopping import EarlyStopping
@@ -488,9 +488,9 @@ class RunningMean(Layer):
     def forward(self, p, x):
         raise NotImplementedError
 
-    def apply(self, p, state, x, key=None):
-        if key is not None:
-            state = {"mean": 0.5 * state["mean"] + 0.5 * jnp.mean(x, axis=0)}
+    def apply(self, p, state, x, context=INFERENCE):
+        if context.training:
+            state = {"mean": 0.5 * state["mean"] + 0.5 * jnp.average(x, axis=0, weights=context.weights)}
         return x - state["mean"], state
 
 
@@ -506,6 +506,29 @@ def test_state_is_updated_by_training_and_used_afterwards(tmp_path):
     back = load(tmp_path / "model")
     np.testing.assert_array_equal(back.state[0]["mean"], model.state[0]["mean"])
     np.testing.assert_array_equal(back(x), model(x))
+
+
+class Seen(Layer):
+    """Counts what it is given in training, each row by its weight."""
+
+    def state(self, shape):
+        return {"rows": jnp.zeros(()), "sum": jnp.zeros(shape)}
+
+    def forward(self, p, x):
+        return x
+
+    def apply(self, p, state, x, context=INFERENCE):
+        if not context.training:
+            return x, state
+        rows, total = context.weights.sum(), jnp.tensordot(context.weights, x, 1)
+        return x, {"rows": state["rows"] + rows, "sum": state["sum"] + total}
+
+
+@pytest.mark.parametrize("batch_size", [16, 7, 40, "all"])
+def test_rows_of_padding_and_rows_read_again_enter_no_statistic(batch_size):
+    model = train("Seen() >> Dense(3) >> Softmax()", batch_size=batch_size, epochs=2)
+    assert model.state[0]["rows"] == 2 * len(X)
+    np.testing.assert_allclose(model.state[0]["sum"], 2 * X.sum(axis=0), rtol=1e-5, atol=1e-5)
 
 
 # Choices that are refused

@@ -12,9 +12,8 @@ from chainrule.formula import positive_int
 from chainrule.initializers import GlorotUniform, Initializer, Zeros, each_group
 from chainrule.kernels.convolution import convolution
 from chainrule.kernels.window import Window
-from chainrule.layer import Layer, Parameter
-from chainrule.layers.windows import Axes, Padding, abstract, filled, in_axes, live_places, padding, per_axis, window
-from chainrule.masked import Masked
+from chainrule.layer import INFERENCE, Layer, Parameter
+from chainrule.layers.windows import Axes, Padding, abstract, filled, in_axes, over_time, padding, per_axis, window
 
 
 class Convolution(Layer):
@@ -65,9 +64,6 @@ class Convolution(Layer):
         return {"kernel": kernel} | ({"bias": Parameter((self.filters,), self.bias_initializer)} if self.bias else {})
 
     def forward(self, p, x: Any) -> Any:
-        if isinstance(x, Masked):
-            live = live_places(self, x.mask, self.window(x.values.shape[1:]), self.padding)
-            return Masked(self.forward(p, filled(x)), live)
         x, p = promoted(x, p)
         return convolution(x, *self.weights(p), self.window(x.shape[1:]), self.groups)
 
@@ -88,8 +84,13 @@ class Conv1D(Convolution):
     """
 
     rank = 1
-    reads_masks = True
     textbook = "y[t, f] = sum(kernel[k, c, f] * x[stride * t + dilation * k - pad, c] for k, c) + bias[f]"
+
+    def output_mask(self, x, mask):
+        return over_time(self, x, mask)
+
+    def apply(self, p, state, x, context=INFERENCE):
+        return self.forward(p, filled(x, context.mask)), state
 
 
 class Conv2D(Convolution):

@@ -13,7 +13,6 @@ from chainrule.formula import constrained, optional, positive_int
 from chainrule.initializers import Initializer, Uniform
 from chainrule.kernels.rows import take
 from chainrule.layer import Layer, Parameter
-from chainrule.masked import Masked
 
 
 def _token(meaning: str):
@@ -76,8 +75,13 @@ class Embedding(Layer):
         y = take(p["table"], x.astype(jnp.int32))
         if self.padding_id is None:
             return y
-        mask = x != self.padding_id
-        return Masked(jnp.where(mask[..., None], y, 0), mask)
+        return jnp.where((x != self.padding_id)[..., None], y, 0)
+
+    def output_mask(self, x, mask):
+        if self.padding_id is None:
+            return super().output_mask(x, mask)
+        live = x != self.padding_id
+        return live if mask is None else live & mask
 
 
 def check_exact(layer: Layer, vocabulary: int, x: Any) -> None:

@@ -15,7 +15,6 @@ from chainrule.kernels.pooled import pooled_convolution
 from chainrule.layer import Layer, one_by_one, together
 from chainrule.layers.convolution import Conv1D, Conv2D
 from chainrule.layers.pooling import MaxPool1D, MaxPool2D
-from chainrule.masked import Masked
 
 CELLS = 255  # of a window, of which a byte tells the largest; one number is for none
 
@@ -25,25 +24,25 @@ def _behind(convolution: type[Layer], pool: type[Layer]) -> list[tuple[type[Laye
 
 
 @together(*_behind(Conv1D, MaxPool1D), *_behind(Conv2D, MaxPool2D))
-def convolved(layers: Sequence[Any], p: Sequence[Any], x: Any) -> Any:
+def convolved(layers: Sequence[Any], p: Sequence[Any], x: Any, mask: Any) -> tuple[Any, Any]:
     """A convolution with the maximum and the rectifier behind it, which writes only what they keep."""
     first, *behind = sorted(layers, key=_rectifies)  # the rectifier last
-    if isinstance(x, Masked) or first.groups > 1:
-        return one_by_one([first, *behind], p, x)
+    if mask is not None or first.groups > 1:
+        return one_by_one([first, *behind], p, x, mask)
     x, own = promoted(x, p[0])
     pools = [layer.window(first.output_shape(x.shape[1:])) for layer in behind if not _rectifies(layer)]
     size = pools[0].size if pools else (1,) * first.rank
     if not all(pool.side_by_side for pool in pools) or math.prod(size) > CELLS:
-        return one_by_one([first, *behind], p, x)
+        return one_by_one([first, *behind], p, x, mask)
     rectified = len(behind) > len(pools)
     kernel, bias = first.weights(own)
-    return pooled_convolution(x, kernel, bias, first.window(x.shape[1:]), size, rectified)
+    return pooled_convolution(x, kernel, bias, first.window(x.shape[1:]), size, rectified), None
 
 
 @together((ReLU, MaxPool1D), (ReLU, MaxPool2D))
-def rectified_last(layers: Sequence[Any], p: Sequence[Any], x: Any) -> Any:
+def rectified_last(layers: Sequence[Any], p: Sequence[Any], x: Any, mask: Any) -> tuple[Any, Any]:
     """A rectifier behind the maximum that it stands before."""
-    return one_by_one(sorted(layers, key=_rectifies), p, x)
+    return one_by_one(sorted(layers, key=_rectifies), p, x, mask)
 
 
 def _rectifies(layer: Layer) -> bool:

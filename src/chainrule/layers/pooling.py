@@ -1,6 +1,6 @@
 """Pooling: windows made one value, and every s-th position kept."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from chainrule.errors import ChainruleError
 from chainrule.formula import optional
 from chainrule.kernels.pooling import max_pool, mean_pool
 from chainrule.kernels.window import Window
-from chainrule.layer import Layer
+from chainrule.layer import INFERENCE, Layer
 from chainrule.layers.windows import (
     KINDS,
     Axes,
@@ -18,12 +18,11 @@ from chainrule.layers.windows import (
     abstract,
     filled,
     in_axes,
-    live_places,
+    over_time,
     padding,
     per_axis,
     window,
 )
-from chainrule.masked import Masked
 
 
 class Pooling(Layer):
@@ -54,23 +53,12 @@ class Pooling(Layer):
 
 
 class _MaxPool(Pooling):
-    def forward(self, p, x: Any) -> Any:
-        if isinstance(x, Masked):
-            window = self.window(x.values.shape[1:])
-            live = live_places(self, x.mask, window, self.padding)
-            return Masked(_or_zero(live, max_pool(filled(x, lowest(x.values.dtype)), window)), live)
+    def forward(self, p, x):
         return max_pool(x, self.window(x.shape[1:]))
 
 
 class _AveragePool(Pooling):
-    def forward(self, p, x: Any) -> Any:
-        if isinstance(x, Masked):
-            window = self.window(x.values.shape[1:])
-            live = live_places(self, x.mask, window, self.padding)
-            wide = wide_type(x.values)
-            share = mean_pool(x.mask[..., None].astype(wide), window)
-            mean = mean_pool(filled(x).astype(wide), window) / jnp.where(share > 0, share, 1)  # type: ignore[operator]
-            return Masked(_or_zero(live, mean).astype(real_type(x.values)), live)
+    def forward(self, p, x):
         return mean_pool(widened(x), self.window(x.shape[1:])).astype(real_type(x))  # type: ignore[union-attr]
 
 
@@ -84,8 +72,14 @@ class MaxPool1D(_MaxPool):
     """
 
     rank = 1
-    reads_masks = True
     textbook = "y[t, c] = max(x[stride * t + k - pad, c] for k)"
+
+    def output_mask(self, x, mask):
+        return over_time(self, x, mask)
+
+    def apply(self, p, state, x, context=INFERENCE):
+        y = self.forward(p, filled(x, context.mask, lowest(x.dtype)))
+        return _or_zero(self.output_mask(x, context.mask), y), state
 
 
 class MaxPool2D(_MaxPool):
@@ -111,8 +105,18 @@ class AveragePool1D(_AveragePool):
     """
 
     rank = 1
-    reads_masks = True
     textbook = "y[t, c] = mean(x[stride * t + k - pad, c] for k)"
+
+    def output_mask(self, x, mask):
+        return over_time(self, x, mask)
+
+    def apply(self, p, state, x, context=INFERENCE):
+        if context.mask is None:
+            return self.forward(p, x), state
+        wide = wide_type(x)
+        share = self.forward(p, context.mask[..., None].astype(wide))
+        mean = self.forward(p, filled(x, context.mask).astype(wide)) / jnp.where(share > 0, share, 1)
+        return _or_zero(self.output_mask(x, context.mask), mean).astype(real_type(x)), state
 
 
 class AveragePool2D(_AveragePool):
@@ -153,14 +157,18 @@ class GlobalMaxPool1D(_Global):
     """
 
     rank = 1
-    reads_masks = True
     textbook = "y[c] = max(x[:, c])"
 
-    def forward(self, p, x: Any) -> Any:
-        if isinstance(x, Masked):
-            return _or_zero(x.mask.any(axis=1), filled(x, lowest(x.values.dtype)).max(axis=1))
+    def output_mask(self, x, mask):
+        return None
+
+    def forward(self, p, x):
         self.output_shape(x.shape[1:])
         return x.max(axis=1)
+
+    def apply(self, p, state, x, context=INFERENCE):
+        seen = None if context.mask is None else context.mask.any(axis=1)
+        return _or_zero(seen, self.forward(p, filled(x, context.mask, lowest(x.dtype)))), state
 
 
 class GlobalMaxPool2D(_Global):
@@ -190,17 +198,22 @@ class GlobalAveragePool1D(_Global):
     """
 
     rank = 1
-    reads_masks = True
     textbook = "y[c] = mean(x[:, c])"
 
-    def forward(self, p, x: Any) -> Any:
-        if isinstance(x, Masked):
-            wide = wide_type(x.values)
-            steps = x.mask.sum(axis=1, keepdims=True, dtype=wide)
-            mean = filled(x).sum(axis=1, dtype=wide) / jnp.maximum(steps, 1)  # of no step at all 0
-            return mean.astype(real_type(x.values))
+    def output_mask(self, x, mask):
+        return None
+
+    def forward(self, p, x):
         self.output_shape(x.shape[1:])
         return _mean(x, axis=1)
+
+    def apply(self, p, state, x, context=INFERENCE):
+        if context.mask is None:
+            return self.forward(p, x), state
+        wide = wide_type(x)
+        steps = context.mask.sum(axis=1, keepdims=True, dtype=wide)
+        mean = filled(x, context.mask).sum(axis=1, dtype=wide) / jnp.maximum(steps, 1)  # of no step at all 0
+        return mean.astype(real_type(x)), state
 
 
 class GlobalAveragePool2D(_Global):
@@ -220,9 +233,9 @@ class GlobalAveragePool2D(_Global):
         return _mean(x, axis=(1, 2))
 
 
-def _or_zero(live: jax.Array, values: jax.Array) -> jax.Array:
-    """The values where there is something to see, zeros elsewhere."""
-    return jnp.where(live[..., None], values, jnp.zeros_like(values))
+def _or_zero(live: jax.Array | None, values: jax.Array) -> jax.Array:
+    """The values where there is something to see, which is everywhere without a mask; zeros elsewhere."""
+    return values if live is None else jnp.where(live[..., None], values, jnp.zeros_like(values))
 
 
 def _mean(x: jax.Array, axis: int | tuple[int, ...]) -> jax.Array:
@@ -247,9 +260,7 @@ class _Stride(Layer):
     def output_shape(self, shape):
         return (*self.window(shape).places(shape[:-1]), shape[-1])
 
-    def forward(self, p, x: Any) -> Any:
-        if isinstance(x, Masked):
-            return Masked(self.forward(p, x.values), x.mask[:, :: self.window(x.values.shape[1:]).stride[0]])
+    def forward(self, p, x):
         return next(self.window(x.shape[1:]).taps(x))
 
 
@@ -261,8 +272,10 @@ class Stride1D(_Stride):
     """
 
     rank = 1
-    reads_masks = True
     textbook = "y[t, c] = x[stride * t, c]"
+
+    def output_mask(self, x, mask):
+        return None if mask is None else mask[:, :: self.window(x.shape[1:]).stride[0]]
 
 
 class Stride2D(_Stride):

@@ -17,9 +17,9 @@ from chainrule.formula import fraction, number, one_of, optional, positive_int
 from chainrule.functions import sigmoid, tanh
 from chainrule.initializers import GlorotUniform, Initializer, Orthogonal, Zeros
 from chainrule.kernels.recurrence import Carry, Cell, Weights, recurrence
-from chainrule.layer import NoisyLayer, Parameter
+from chainrule.layer import INFERENCE, Context, NoisyLayer, Parameter
 from chainrule.layers.windows import KINDS, abstract, filled
-from chainrule.masked import Masked, Shape
+from chainrule.masked import Shape
 
 
 class Recurrent(NoisyLayer):
@@ -29,8 +29,6 @@ class Recurrent(NoisyLayer):
     gates side by side. The state before the first step is zero, or learned. Of sequences of unequal length, padding
     leaves the state as it is, so it never shows.
     """
-
-    reads_masks = True
 
     units: int = positive_int(meaning="the number of outputs")
     return_sequences: bool = False
@@ -81,6 +79,9 @@ class Recurrent(NoisyLayer):
             raise self.refuse("at least one step", shape, "Leave sequences without steps out.")
         return (shape[0], self.units) if self.return_sequences else (self.units,)
 
+    def output_mask(self, x, mask):
+        return mask if self.return_sequences else None
+
     def parameters(self, shape):
         self.output_shape(shape)
         wide = self.gates * self.units
@@ -92,20 +93,26 @@ class Recurrent(NoisyLayer):
         } | start
 
     def forward(self, p, x):
-        return self._run(p, x, None)
+        return self._run(p, x, INFERENCE)
 
     def noisy(self, p, x, key):
-        if self.recurrent_dropout is None:
-            return self.forward(p, x)
-        batch = jax.tree.leaves(x)[0].shape[0]
+        return self.forward(p, x) if self.recurrent_dropout is None else self._run(p, x, Context(key))
+
+    def apply(self, p, state, x, context=INFERENCE):
+        return super().apply(p, state, x, context) if context.mask is None else (self._run(p, x, context), state)
+
+    def _keep(self, key: jax.Array | None, batch: int) -> jax.Array | None:
+        """Factors on the outputs that the next step sees."""
+        if key is None or self.recurrent_dropout is None:
+            return None
         likely = jnp.asarray(1 - self.recurrent_dropout, jnp.float32)
         kept = jax.random.bernoulli(key, likely, (batch, self.units))
-        return self._run(p, x, jnp.where(kept, 1 / (1 - self.recurrent_dropout), 0))
+        return jnp.where(kept, 1 / (1 - self.recurrent_dropout), 0)
 
-    def _run(self, p: Any, x: Any, keep: jax.Array | None) -> Any:
-        values, mask = (filled(x), x.mask) if isinstance(x, Masked) else (x, None)
-        self.output_shape(values.shape[1:])  # which refuses what is no series
-        values, p, keep = promoted(values, p, keep)
+    def _run(self, p: Any, x: Any, context: Context) -> jax.Array:
+        self.output_shape(x.shape[1:])  # which refuses what is no series
+        keep, mask = self._keep(context.key, x.shape[0]), context.mask
+        values, p, keep = promoted(filled(x, mask), p, keep)
         values, live = jnp.swapaxes(values, 0, 1), None if mask is None else mask.T
         if self.reverse:
             values, live = values[::-1], None if live is None else live[::-1]
@@ -116,8 +123,7 @@ class Recurrent(NoisyLayer):
         h: Any = recurrence(cell, self.return_sequences, formulas, values, weights, start, live)
         if not self.return_sequences:
             return h
-        h = jnp.swapaxes(h[::-1] if self.reverse else h, 0, 1)
-        return h if mask is None else Masked(h, mask)
+        return jnp.swapaxes(h[::-1] if self.reverse else h, 0, 1)
 
 
 class RNN(Recurrent):
@@ -281,8 +287,6 @@ class Bidirectional(NoisyLayer):
     (32,)
     """
 
-    reads_masks = True
-
     layer: Recurrent
     merge: str = one_of("concat", "sum", "mean", default="concat", meaning="how the two outputs become one")
     textbook = "concat(layer(x), mirrored(layer)(x))"
@@ -298,22 +302,25 @@ class Bidirectional(NoisyLayer):
         *time, units = self.layer.output_shape(shape)
         return (*time, 2 * units if self.merge == "concat" else units)
 
+    def output_mask(self, x, mask):
+        return self.layer.output_mask(x, mask)
+
     def parameters(self, shape):
         return {"forward": self.layer.parameters(shape), "backward": self.layer.parameters(shape)}
 
     def forward(self, p, x):
-        return self._merged(self.layer.forward(p["forward"], x), self._mirrored().forward(p["backward"], x))
+        return self._both(p, x, INFERENCE)
 
     def noisy(self, p, x, key):
-        one, other = jax.random.split(key)
-        return self._merged(self.layer.noisy(p["forward"], x, one), self._mirrored().noisy(p["backward"], x, other))
+        return self._both(p, x, Context(key))
 
-    def _merged(self, forward: Any, backward: Any) -> Any:
-        def merge(a: jax.Array, b: jax.Array) -> jax.Array:
-            if self.merge == "concat":
-                return jnp.concatenate([a, b], axis=-1)
-            return (a + b) / (2 if self.merge == "mean" else 1)
+    def apply(self, p, state, x, context=INFERENCE):
+        return super().apply(p, state, x, context) if context.mask is None else (self._both(p, x, context), state)
 
-        if isinstance(forward, Masked):
-            return Masked(merge(forward.values, backward.values), forward.mask)
-        return merge(forward, backward)
+    def _both(self, p: Any, x: Any, context: Context) -> jax.Array:
+        one, other = (None, None) if context.key is None else jax.random.split(context.key)
+        forward, _ = self.layer.apply(p["forward"], {}, x, dataclasses.replace(context, key=one))
+        backward, _ = self._mirrored().apply(p["backward"], {}, x, dataclasses.replace(context, key=other))
+        if self.merge == "concat":
+            return jnp.concatenate([forward, backward], axis=-1)
+        return (forward + backward) / (2 if self.merge == "mean" else 1)

@@ -12,7 +12,7 @@ from chainrule.errors import ChainruleError
 from chainrule.formula import constrained
 from chainrule.kernels.window import Window
 from chainrule.layer import Layer
-from chainrule.masked import Masked, Shape
+from chainrule.masked import Shape
 
 Axes = int | tuple[int, ...]
 Padding = str | int | tuple[Any, ...]
@@ -143,6 +143,11 @@ def _padding(value: Any) -> bool:
     return value in PADDINGS if isinstance(value, str) else amount(value)
 
 
+def over_time(layer: Any, x: Any, mask: Any) -> Any:
+    """The `output_mask` of a layer whose window moves over time."""
+    return None if mask is None else live_places(layer, mask, layer.window(x.shape[1:]), layer.padding)
+
+
 def live_places(layer: Layer, mask: jax.Array, window: Window, padding: Padding) -> jax.Array:
     """Which of a window's places in time belong to each sequence, (batch, places): those that it would have alone."""
     [stride], [(low, high)] = window.stride, window.pads
@@ -158,7 +163,6 @@ def live_places(layer: Layer, mask: jax.Array, window: Window, padding: Padding)
     return (jnp.arange(places)[None] < own) & (lengths > 0)
 
 
-def filled(x: Masked, fill: float = 0.0) -> jax.Array:
-    """The values of sequences of unequal length, padding replaced by one value."""
-    x = x.checked()
-    return jnp.where(x.mask[..., None], x.values, fill)
+def filled(x: Any, mask: Any, fill: float = 0.0) -> Any:
+    """The values of sequences, with one value in the place of padding."""
+    return x if mask is None else jnp.where(mask[..., None], x, fill)

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.costs import Cost
 from chainrule.history import History
-from chainrule.layer import Chain, initialize, regularized
+from chainrule.layer import Chain, Context, initialize, regularized
 from chainrule.masked import shape_of
 from chainrule.metrics import MeanMetric
 from chainrule.programs import compiled, computes, on_device
@@ -73,8 +73,8 @@ def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Arra
     mean = lambda each: jnp.sum(jnp.where(weights > 0, weights * each, 0)) / jnp.where(total > 0, total, 1)  # noqa: E731
 
     def objective(parameters: Any) -> tuple[jax.Array, Any]:
-        key = jax.random.fold_in(state.key, state.step)
-        a, each, kept = cost.through(network, parameters, state.kept, x, E, key)
+        context = Context(jax.random.fold_in(state.key, state.step), training=True, weights=weights)
+        a, each, kept = cost.through(network, parameters, state.kept, x, E, context)
         J = mean(each)
         smooth = penalty(regularizer, network, shape, parameters, "smooth")
         figures = [J + penalty(regularizer, network, shape, parameters)]
