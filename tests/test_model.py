@@ -63,11 +63,11 @@ def test_few_sizes_are_compiled():
     for rows in (*range(70), 1000, 1023, 1024, 1025, 3000):
         x = np.arange(rows, dtype=np.float32)
         np.testing.assert_array_equal(in_batches(double, 1024, x)[0], 2 * x)
-    assert sizes == {1, 8, 64, 1024}
+    assert sizes == {1, 8, 64, 128, 1024}
 
 
 @pytest.mark.parametrize(
-    ("rows", "size", "calls"), [(0, 1, 1), (4, 1, 4), (5, 8, 1), (32, 8, 4), (33, 64, 1), (512, 64, 8)]
+    ("rows", "size", "calls"), [(0, 1, 1), (4, 1, 4), (5, 8, 1), (32, 8, 4), (33, 64, 1), (100, 128, 1), (512, 128, 4)]
 )
 def test_few_rows_take_few_batches_and_little_padding(rows, size, calls):
     seen = []

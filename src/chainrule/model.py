@@ -284,7 +284,7 @@ def in_batches(function: Callable, most: int, *batch: Any) -> list[np.ndarray]:
 
 def _sizes(most: int) -> list[int]:
     """How many rows may go through a network at once, falling: few sizes, since each is a program to compile."""
-    return [most, *(size for size in (64, 8, 1) if size < most)]
+    return [most, *(size for size in (128, 64, 8, 1) if size < most)]
 
 
 @functools.lru_cache
