@@ -8,9 +8,6 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from chainrule.masked import Masked
-from chainrule.runs.seen import digests
-
 TRAIN = 'train flowers.csv --network "Dense(2) >> Softmax()" --epochs 3 --out run'
 
 
@@ -113,15 +110,6 @@ def test_a_damaged_record_of_rows_is_refused(run, here, trained):
     assert said.code == 2
     assert "rows.safetensors: can't be read" in said.err
     assert said.err.endswith("Use an intact copy, or remove it.\n")
-
-
-def test_series_of_unequal_length_do_not_depend_on_the_longest():
-    steps = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
-    mask = np.array([[True, True, False], [True, False, False]])
-    longer = Masked(np.pad(steps, [(0, 0), (0, 4), (0, 0)]), np.pad(mask, [(0, 0), (0, 4)]))
-    y = np.array([0, 1])
-    np.testing.assert_array_equal(digests(Masked(steps, mask), y), digests(longer, y))
-    assert len({*digests(longer, y), *digests(longer, y[::-1])}) == 4
 
 
 def test_more_metrics(run, trained):
