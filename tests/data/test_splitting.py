@@ -135,11 +135,14 @@ def test_the_seed_decides_about_groups():
             "d: order has values of several kinds. Give numbers, times or text.",
         ),
         ({"rows": 0}, "d: there are no rows to divide. Give rows of data."),
-        ({"rows": 1}, "d: the test part would be empty, of 1 rows. Give more rows, or choose test=0."),
+        (
+            {"rows": 1},
+            "d: the test part would be empty, of 1 rows. Give more rows, or choose test=0, validation=0.",
+        ),
         ({"rows": 2}, "d: the validation part would be empty, of 2 rows. Give more rows, or choose validation=0."),
         (
             {"rows": 3, "classes": ["a", "b", "c"]},
-            "d: the test part would be empty, of 3 rows in 3 classes. Give more rows, or choose test=0.",
+            "d: the test part would be empty, of 3 rows in 3 classes. Give more rows, or choose test=0, validation=0.",
         ),
         (
             {"rows": 9, "test": 1.0},

@@ -1,5 +1,6 @@
 """Which rows train, which validate and which test."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,6 +63,15 @@ def split(
     if len(said) > 1:
         raise ChainruleError(f"{name}: rows are divided in one way, not by {' and '.join(said)}. Choose one.")
     fractions, generator = {"test": test, "validation": validation}, np.random.default_rng(seed)
+    try:
+        return _divided(said, rows, fractions, generator, name)
+    except ChainruleError as error:
+        raise _without(error, lambda left: _divided(said, rows, left, generator, name), fractions) from None
+
+
+def _divided(
+    said: dict[str, np.ndarray], rows: int, fractions: dict[str, float], generator: np.random.Generator, name: str
+) -> Split:
     if "order" in said:
         return _cut(said["order"], fractions, name, "times")
     if "groups" in said:
@@ -117,6 +127,15 @@ def _draw(
 
 def _empty(name: str, part: str, found: str) -> ChainruleError:
     return ChainruleError(f"{name}: the {part} part would be empty, of {found}. Give more rows", **{part: 0})
+
+
+def _without(error: ChainruleError, divide: Callable[[dict], Split], fractions: dict[str, float]) -> ChainruleError:
+    """The error of an empty part, with all that mends it: where another part would then be empty, both left out."""
+    try:
+        divide(fractions | error.choices)
+    except ChainruleError as next_error:
+        return ChainruleError(error.message, **error.choices, **next_error.choices)
+    return error
 
 
 def _rank_within(groups: np.ndarray, counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:
