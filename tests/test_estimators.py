@@ -434,3 +434,9 @@ def test_it_trains_in_threads_and_processes():
         same(one, other)
     scores = cross_val_score(classifier(), X, NAMES, cv=2, n_jobs=2)
     np.testing.assert_array_equal(scores, cross_val_score(classifier(), X, NAMES, cv=2))
+
+
+def test_metrics_that_do_not_fit_the_targets():
+    refused("R2() is for values, but y is a class. Choose", lambda: classifier(metrics=["R2()"]).fit(X, NAMES))
+    values = NetworkRegressor((4,), early_stopping="EarlyStopping(3, monitor=F1())")
+    refused("F1() is for classes, but y is a value. Choose MAE", lambda: values.fit(X, 9 * X[:, 0] + 50))

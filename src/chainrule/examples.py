@@ -80,6 +80,13 @@ def as_targets(y: Any, who: str = "fit") -> np.ndarray:
     return y
 
 
+def class_count(E: np.ndarray, classes: Classes, standardised: bool = False) -> int | None:
+    """How many classes targets are of: 0 for values, None for numbers from 0 to 1, which may be either."""
+    if classes:
+        return len(classes)
+    return None if not standardised and ((E >= 0) & (E <= 1)).all() else 0
+
+
 def as_names(classes: Any) -> Classes:
     """The names of classes as a tuple."""
     if classes is None:

@@ -10,7 +10,7 @@ import math
 import re
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,18 @@ class Metric(Formula):
     is_figure: ClassVar[bool] = True
     """Whether it is one number, rather than a table of them."""
 
+    measures: ClassVar[Literal["classes", "values"] | None] = None
+    """What targets it is for; None for any."""
+
+    @property
+    def fewest(self) -> int:
+        """The fewest classes of which it tells anything."""
+        return 1
+
+    def suits(self, kind: str, classes: int) -> bool:
+        """Whether it measures targets of a kind, "values" or so many "classes"."""
+        return self.measures is None or (self.measures == kind and (kind == "values" or self.fewest <= classes))
+
     @abstractmethod
     def __call__(self, a: Array, E: Array, weights: Array | None = None) -> Any:
         """The metric over all examples: a is (n, outputs), E holds class numbers (n,) or values (n, outputs)."""
@@ -49,6 +61,26 @@ def as_metrics(metrics: Any, who: str) -> tuple[Metric, ...]:
         one = repr(metrics) if isinstance(metrics, str | Metric) else "'Accuracy()'"
         raise ChainruleError(f"{who}: metrics must be a list, got {metrics!r}. Write [{one}].")
     return tuple(as_formula(metric, Metric) for metric in metrics)
+
+
+def check_measured(metrics: Iterable[Metric], who: str, target: str, classes: int | None) -> None:
+    """Refuse metrics that are not for a target of so many classes: 0 for values, None for what may be either.
+
+    >>> check_measured([F1()], "metric", "y", 0)
+    Traceback (most recent call last):
+    chainrule.errors.ChainruleError: metric: F1() is for classes, but y is a value. Choose MAE(), RMSE() or R2().
+    """
+    kind, is_one = ("classes", "is a class") if classes else ("values", "is a value")
+    for metric in metrics:
+        if classes is None or metric.suits(kind, classes):
+            continue
+        if metric.measures == kind:
+            why = f"{metric!r} tells nothing of fewer than {metric.fewest} classes, but {target} has {classes}"
+        else:
+            why = f"{type(metric).__name__}() is for {metric.measures}, but {target} {is_one}"
+        others = [each for each in Metric.family() if each.measures and each.is_figure and each().suits(kind, classes)]
+        *some, last = [f"{each.__name__}()" for each in others]
+        raise ChainruleError(f"{who}: {why}. Choose {', '.join(some)} or {last}.")
 
 
 class MeanMetric(Metric):
@@ -74,6 +106,7 @@ class Accuracy(MeanMetric):
     0.5
     """
 
+    measures = "classes"
     textbook = "mean(argmax(a) == E)"
 
     def each(self, a, E):
@@ -87,8 +120,13 @@ class TopK(MeanMetric):
     1.0
     """
 
+    measures = "classes"
     k: int = positive_int(5, "how many classes may be named")
     textbook = "mean(rank(a[E]) < k)"
+
+    @property
+    def fewest(self):
+        return self.k + 1
 
     def each(self, a, E):
         xp = _namespace(a)
@@ -107,6 +145,7 @@ class MAE(MeanMetric):
     1.0
     """
 
+    measures = "values"
     higher_is_better = False
     textbook = "mean(abs(a - E))"
 
@@ -121,6 +160,7 @@ class RMSE(MeanMetric):
     True
     """
 
+    measures = "values"
     higher_is_better = False
     textbook = "sqrt(mean((a - E)**2))"
 
@@ -140,6 +180,7 @@ class R2(Metric):
     0.5
     """
 
+    measures = "values"
     textbook = "1 - sum((a - E)**2) / sum((E - mean(E))**2)"
 
     def __call__(self, a, E, weights=None):
@@ -159,6 +200,7 @@ class ConfusionMatrix(Metric):
     [[0.0, 0.0], [1.0, 1.0]]
     """
 
+    measures = "classes"
     is_figure = False
     textbook = "C[i, j] = sum((E == i) * (argmax(a) == j))"
 
@@ -173,6 +215,7 @@ class ConfusionMatrix(Metric):
 class _ClassRate(Metric):
     """A rate of each class from the confusion matrix, averaged over the classes."""
 
+    measures = "classes"
     average: str = one_of("macro", "weighted", "micro", default="macro", meaning="how the classes are averaged")
 
     def in_textbook(self):

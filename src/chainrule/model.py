@@ -16,11 +16,11 @@ from chainrule.activations import Activation
 from chainrule.costs import Cost
 from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError
-from chainrule.examples import inputs, sample_weights, targets
+from chainrule.examples import class_count, inputs, sample_weights, targets
 from chainrule.history import History
 from chainrule.layer import Chain, Layer, count, outputs_of
 from chainrule.masked import Shape, rows_of, whole
-from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, as_metrics, predicted_classes
+from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric, as_metrics, check_measured, predicted_classes
 from chainrule.notation import as_formula
 from chainrule.programs import KEPT, compiled, on_device, refuse_fork, side_by_side, taking_any
 from chainrule.regularizers import Regularizer, penalty
@@ -156,12 +156,16 @@ class Model:
         outputs = self.network.output_shape(self.input_shape)
         y, _ = targets(y, rows_of(x), self.network, outputs, self.cost, self.classes, "evaluate")
         sample_weight = sample_weights(sample_weight, rows_of(x), "evaluate")
+        measured = self.metrics if metrics is None else as_metrics(metrics, "evaluate")
+        if metrics is not None:
+            target = "y" if self.preparation is None else self.preparation.roles.target
+            check_measured(measured, "evaluate", target, class_count(y, self.classes, self.preparation is not None))
         through = functools.partial(_assess, self.network, self.cost, self.parameters, self.state)
         a, each = in_batches(through, self._flat().rows, x, y)
         values = {"cost": float(np.average(each.astype(np.float64), weights=sample_weight)) + self.penalty()}
         if self.preparation is not None and self.classes is None:
             a, y = self.preparation.restore(a), self.preparation.restore(y)
-        for metric in self.metrics if metrics is None else as_metrics(metrics, "evaluate"):
+        for metric in measured:
             values[metric.label()] = metric(a, y, sample_weight)
         return values
 

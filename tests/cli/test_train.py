@@ -262,7 +262,9 @@ def test_a_file_for_a_part_is_read_as_the_training_part_is(run, here, shown, tes
     )
     new = set(tested) - {*shown, "1", "2", "0"}
     note = "note: column 'v': training never showed Unknown (4); such cells count as none of the known values.\n"
-    assert (said.code, said.err) == (0, note if new else "")
+    rows, found = 4 * len(tested), 4 * (len(tested) - len(new))
+    seen = f"note: te.csv: {found} of its {rows} rows are seen in training too: take them out to be fair.\n"
+    assert (said.code, said.err) == (0, (note if new else "") + seen)
     measured = json.loads((here / "run" / "metrics.json").read_text())[part]
     assert measured["accuracy"] == 1 or new
     assert run("evaluate run te.csv --metric TopK(1)").out.split()[-2:] == [f"{measured['accuracy']:.4f}"] * 2
@@ -510,6 +512,7 @@ def test_ctrl_c_in_a_process_of_its_own(here, flowers):
 def test_early_stopping_watches_what_is_said(run, here, flowers):
     said = run(f"train flowers.csv {QUICK} --early-stopping 2 --monitor f1 --metric recall --validation 0.3")
     assert "until 2 in a row bring no higher validation f1" in said.out
+    assert re.search(r"cost +accuracy +recall +f1$", said.out, re.MULTILINE)
     found = record(here / "runs" / "flowers")["formulas"]
     assert found["early_stopping"] == "EarlyStopping(patience=2, monitor=F1(average='macro'))"
     assert found["metric"] == ["Recall(average='macro')", "F1(average='macro')"]
@@ -521,3 +524,31 @@ def test_early_stopping_watches_what_is_said(run, here, flowers):
     )
     assert refused[1].startswith("chainrule: --monitor: ConfusionMatrix() is a table, not a figure.")
     assert refused[2].startswith("chainrule: --monitor: Unknown formula 'G1'")
+
+
+def test_an_empty_value_is_none(run, here, flowers):
+    for options, sentence in (
+        ('--out ""', "--out is empty. Name a folder, or leave it out."),
+        ('--seed ""', "--seed must be a whole number from 0 to 4294967295, got ."),
+    ):
+        said = run(f"train flowers.csv {options}")
+        assert (said.code, said.err) == (2, f"chainrule: {sentence}\n")
+    assert run('train flowers.csv --optimizer ""').err.startswith("chainrule: --optimizer: ")
+    assert not (here / "runs").exists()
+
+
+def test_too_few_rows_are_mended_at_once(run, here):
+    (here / "few.csv").write_text("a,b\n1,x\n2,y\n")
+    said = run("train few.csv")
+    assert said.err.endswith(", or run: chainrule train few.csv --test 0 --validation 0\n")
+    assert run("train few.csv --test 0 --validation 0 --epochs 1").code == 0
+
+
+def test_a_metric_that_does_not_fit_costs_no_training(run, here, prices):
+    said = run('train prices.csv --metric "F1()" --validation 0 --epochs 40')
+    assert (said.code, said.err) == (
+        2,
+        "chainrule: metric: F1() is for classes, but price is a value. Choose MAE(), RMSE() or R2().\n",
+    )
+    assert "run:" not in said.out
+    assert not (here / "runs").exists()

@@ -65,3 +65,53 @@ def test_nothing_is_said_of_reading_a_table():
 )
 def test_early_stopping(here, flowers, choices, stopping):
     assert plan("flowers.csv", **choices).early_stopping == stopping
+
+
+VALUE = {
+    "metric: F1() is for classes, but price is a value. Choose MAE(), RMSE() or R2().": {"metrics": ["F1()"]},
+    "monitor: Accuracy() is for classes, but price is a value. Choose MAE(), RMSE() or R2().": {
+        "monitor": "Accuracy()",
+        "early_stopping": 3,
+    },
+    "The network ends in Sigmoid(), but price is a value. End it with Dense(1).": {"network": "Dense(1) >> Sigmoid()"},
+    "The network ends in Softmax(), but price is a value. End it with Dense(1).": {"network": "Dense(3) >> Softmax()"},
+    "The network ends in Dense(3), but price is a value. End it with Dense(1).": {"network": "Dense(3)"},
+    "cost: CrossEntropy() takes no numbers below 0, but price is a value. Choose Quadratic().": {
+        "network": "Dense(1)",
+        "cost": "CrossEntropy()",
+    },
+}
+CLASS = {
+    "metric: R2() is for values, but kind is a class. Choose Accuracy(), Precision(), Recall() or F1().": {
+        "metrics": ["R2()"]
+    },
+    "metric: TopK(k=5) tells nothing of fewer than 6 classes, but kind has 2. "
+    "Choose Accuracy(), Precision(), Recall() or F1().": {"metrics": ["TopK(5)"]},
+    "monitor: MAE() is for values, but kind is a class. Choose Accuracy(), Precision(), Recall() or F1().": {
+        "early_stopping": "EarlyStopping(3, monitor=MAE())"
+    },
+    "fit: the targets have 2 classes, but Dense(3) gives 3 outputs. End it with Dense(2) >> Softmax().": {
+        "network": "Dense(3) >> Softmax()"
+    },
+}
+
+
+@pytest.mark.parametrize(("sentence", "choices"), VALUE.items(), ids=map(str, VALUE.values()))
+def test_what_is_not_for_a_value(here, prices, sentence, choices):
+    with pytest.raises(ChainruleError, match=f"^{re.escape(sentence)}$"):
+        plan("prices.csv", **choices)
+
+
+@pytest.mark.parametrize(("sentence", "choices"), CLASS.items(), ids=map(str, CLASS.values()))
+def test_what_is_not_for_classes(here, flowers, sentence, choices):
+    with pytest.raises(ChainruleError, match=f"^{re.escape(sentence)}$"):
+        plan("flowers.csv", **choices)
+
+
+def test_rows_of_a_test_file_that_training_sees(here, prices):
+    lines = prices.read_text().splitlines(keepends=True)
+    (here / "test.csv").write_text("".join([lines[0], *lines[1:8], "1.5,1.5,225\n"]))
+    with pytest.warns(UserWarning, match="^test.csv: 7 of its 8 rows are seen in training too: take them out to be "):
+        plan("prices.csv", test="test.csv")
+    (here / "new.csv").write_text("".join([lines[0], "1.5,1.5,225\n"]))
+    plan("prices.csv", test="new.csv")  # silently, as warnings are errors here

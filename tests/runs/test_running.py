@@ -49,7 +49,8 @@ def test_a_table_is_trained_on_as_its_file_is(here, flowers):
 
 def test_parts_may_be_tables(here, flowers):
     table = read("flowers.csv")
-    run = train(table, **QUICK, test=table.take(np.arange(7)), validation=0, out="run")
+    with pytest.warns(UserWarning, match=r"^flowers.csv: 7 of its 7 rows are seen in training too"):
+        run = train(table, **QUICK, test=table.take(np.arange(7)), validation=0, out="run")
     assert list(run.figures) == ["train", "test"]
     assert run.model.training["rows"] == 40
     assert tomllib.loads(Path("run/run.toml").read_text())["data"]["test"] == "data"

@@ -38,6 +38,10 @@ def model():
         ({"metrics": 3}, "fit: metrics must be a list, got 3. Write ['Accuracy()']."),
         ({"network": "Dense(1)", "y": X[:, 0] / 2, "metrics": ["Accuracy()"]},
          "Accuracy(): E[0] is 0.5, expected a class number from 0 to 1."),
+        ({"network": "Dense(1)", "y": X[:, 0] + 7, "metrics": ["F1()"]},
+         "fit: F1() is for classes, but y is a value. Choose MAE(), RMSE() or R2()."),
+        ({"metrics": ["MAE()"]},
+         "fit: MAE() is for values, but y is a class. Choose Accuracy(), Precision(), Recall() or F1()."),
         ({"network": "Dense(1) >> Sigmoid()", "y": np.array([0.0, -1.0, 1.0, 1.0])},
          "fit: y[1, 0] is -1.0, expected a number from 0 to 1."),
         ({"callbacks": 3}, "fit: callbacks must be a list of functions, got 3. Write [tell] for one."),
@@ -110,3 +114,8 @@ def test_a_state_of_other_parameters_is_refused(state):
         Adam().update(jnp.ones(3), state)
     said = "expected the state of parameters like the gradients. Begin with init(parameters)."
     assert str(caught.value) == f"{Adam()!r}: {said}"
+
+
+def test_evaluate_refuses_metrics_of_values_for_classes(model):
+    with pytest.raises(ChainruleError, match=r"^evaluate: R2\(\) is for values, but y is a class\. "):
+        model.evaluate(X, Y, metrics=["R2()"])

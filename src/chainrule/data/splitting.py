@@ -134,7 +134,7 @@ def _without(error: ChainruleError, divide: Callable[[dict], Split], fractions: 
     try:
         divide(fractions | error.choices)
     except ChainruleError as next_error:
-        return ChainruleError(error.message, **error.choices, **next_error.choices)
+        return ChainruleError(error.message, **(error.choices | next_error.choices))
     return error
 
 

@@ -1,5 +1,6 @@
 """What a run will do: everything that is chosen for it, by the user or by the data, and checked before it begins."""
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,18 +11,19 @@ import numpy as np
 from chainrule.costs import Cost
 from chainrule.data.preprocessing import Preparation
 from chainrule.data.schema import Missing, Task
-from chainrule.errors import ArgumentError, ChainruleError
-from chainrule.examples import balanced_weights
+from chainrule.errors import ArgumentError, ChainruleError, warn
+from chainrule.examples import balanced_weights, targets
 from chainrule.layer import Chain, Layer
-from chainrule.metrics import R2, Accuracy, Metric, as_metrics
+from chainrule.metrics import R2, Accuracy, Metric, as_metrics, check_measured
 from chainrule.model import Summary, as_chain, summary
 from chainrule.notation import as_formula
 from chainrule.optimizers import as_optimizer
 from chainrule.regularizers import Regularizer
 from chainrule.runs.defaults import default_batch_size, default_epochs, default_network, default_patience
 from chainrule.runs.parts import Divided, divide, source_of
+from chainrule.runs.seen import seen_before
 from chainrule.stopping import EarlyStopping
-from chainrule.training.ending import default_cost, ended
+from chainrule.training.ending import default_cost, ended, is_probable
 
 Names = str | Iterable[str]
 Part = float | str | os.PathLike | Any | None
@@ -69,6 +71,11 @@ class Plan:
     def measured(self) -> tuple[Metric, ...]:
         """The metrics of each epoch and each part: those that were said, else the usual one."""
         return self.metrics or (Accuracy() if self.preparation.classes else R2(),)
+
+    @property
+    def shown(self) -> tuple[Metric, ...]:
+        """The metrics of each part that were said, also to be watched."""
+        return (*self.metrics, *_watched(self.early_stopping))
 
 
 def plan(
@@ -172,10 +179,20 @@ def plan(
         raise ArgumentError(
             "{balanced} is for classes, but what is predicted ({}) is no class. Leave it out.", divided.roles.target
         )
+    count, target = len(preparation.classes), divided.roles.target
+    check_measured(metrics, "metric", target, count)
     prepared = {name: (preparation.inputs(part), preparation.targets(part)) for name, part in divided.parts.items()}
+    for name, source in (("validation", validation), ("test", test)):
+        part = divided.parts.get(name)
+        if part is not None and not isinstance(source, int | float | None) and (seen := seen_before(prepared, name)):
+            warn(f"{part.name}: {seen:,} of its {part.rows:,} rows are seen in training too: take them out to be fair.")
     weights = {name: balanced_weights(y) if balanced else None for name, (_, y) in prepared.items()}
     chain = chain or as_chain(default_network(preparation))
+    if not count:
+        _check_cost(cost, target)
     chain = ended(chain, preparation.input_shape, prepared["train"][1], cost, preparation.classes)
+    cost = cost or default_cost(chain)
+    _check_end(chain, preparation, prepared["train"][1], cost)
     rows = divided.parts["train"].rows
     batch_size = batch_size or default_batch_size(rows)
     if epochs is None:
@@ -184,6 +201,8 @@ def plan(
             stopping = EarlyStopping(default_patience(epochs))
     if stopping and "validation" not in prepared:
         raise ArgumentError("{early_stopping} watches the validation cost: choose {validation} too, such as 0.1.")
+    stopping = _monitored(stopping, monitor)
+    check_measured(_watched(stopping), "monitor", target, count)
     return Plan(
         source_of(data),
         said,
@@ -193,13 +212,13 @@ def plan(
         weights,
         chain,
         summary(chain, preparation.input_shape),
-        cost or default_cost(chain),
+        cost,
         optimizer,
         regularizer,
         metrics,
         epochs,
         batch_size,
-        _monitored(stopping, monitor),
+        stopping,
         seed,
         balanced,
     )
@@ -251,3 +270,28 @@ def _monitored(stopping: EarlyStopping | None, monitor: Metric | str | None) -> 
             "{monitor} says what early stopping watches, but nothing stops early. Choose {early_stopping} too."
         )
     return replace(stopping, monitor=None if monitor == "cost" else _figures("monitor", [monitor])[0])
+
+
+def _watched(stopping: EarlyStopping | None) -> tuple[Metric, ...]:
+    """The metric that a rule of early stopping watches, if any."""
+    return () if stopping is None or stopping.monitor is None else (stopping.monitor,)
+
+
+def _check_cost(cost: Cost | None, target: str) -> None:
+    """Refuse a cost that can't take the values of a table: standardised, they are below 0 too."""
+    if cost is not None and math.isfinite(cost.outputs[0]):
+        raise ChainruleError(
+            f"cost: {cost!r} takes no numbers below {cost.outputs[0]:g}, but {target} is a value. Choose Quadratic()."
+        )
+
+
+def _check_end(network: Chain, preparation: Preparation, y: np.ndarray, cost: Cost) -> None:
+    """Refuse a network whose outputs are not what its targets are, before a folder is claimed."""
+    last, values = network.layers[-1], len(preparation.predicted)
+    outputs = network.output_shape(preparation.input_shape)
+    if not preparation.classes and (is_probable(last) or outputs[-1] != values):
+        what = "is a value" if values == 1 else f"are {values} values"
+        raise ChainruleError(
+            f"The network ends in {last!r}, but {preparation.roles.target} {what}. End it with Dense({values})."
+        )
+    targets(y, len(y), network, outputs, cost, preparation.classes or None)

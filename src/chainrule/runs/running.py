@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from chainrule.errors import DivergedError, warn
+from chainrule.errors import ArgumentError, DivergedError, warn
 from chainrule.model import Model
 from chainrule.runs.folder import Folder, claim
 from chainrule.runs.parts import source_of
@@ -84,6 +84,8 @@ def train(
 
 def claimed(data: Any, out: str | os.PathLike | None = None, overwrite: bool = False) -> Folder:
     """The folder of a run on some data, claimed for it: the one that is said, else one named after the data."""
+    if out is not None and not os.fspath(out):
+        raise ArgumentError("{out} is empty. Name a folder, or leave it out.")
     return claim(Path(out or f"runs/{_name(data)}"), counted=not out and not overwrite, overwrite=overwrite)
 
 
@@ -124,7 +126,7 @@ def carry_out(plan: Plan, folder: Folder, *, progress: bool = True, command: Com
             model, diverged = error.model, error
         model.training |= plan.divided.chosen | {"balanced": plan.balanced}
         model.training["metrics"] = model.training["metrics"] or [repr(each) for each in plan.measured]
-        metrics = list(dict.fromkeys([*model.metrics, *plan.metrics]))
+        metrics = list(dict.fromkeys([*model.metrics, *plan.shown]))
         measure = cache(lambda: {name: model.evaluate(x, y, metrics=metrics) for name, (x, y) in plan.prepared.items()})
         notes: list[str] = []
         try:

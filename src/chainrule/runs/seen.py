@@ -88,6 +88,17 @@ class Seen:
         return self.train + self.validation + self.test
 
 
+def seen_before(parts: dict[str, tuple[Any, np.ndarray]], name: str) -> int:
+    """How many rows of a prepared part are equal to rows of the parts that training sees before it.
+
+    >>> a, b, E = np.float32([[0], [1], [2]]), np.float32([[1], [3]]), np.int32([0, 0, 0])
+    >>> seen_before({"train": (a, E), "test": (b, E[:2])}, "test")
+    1
+    """
+    before = [digests(*parts[each]) for each in ("train", "validation")[: 1 + (name == "test")] if each in parts]
+    return int(np.isin(digests(*parts[name]), np.concatenate(before)).sum())
+
+
 def record(parts: dict[str, tuple[Any, np.ndarray]]) -> bytes:
     """The content of the file for the prepared parts of a training."""
     from safetensors.numpy import save

@@ -24,7 +24,7 @@ def completed(network: Chain, shape: Shape, outputs: Shape, end: End = None) -> 
     Dense(8) >> ReLU() >> Dense(3) >> Softmax()
     """
     layers, reached = network.layers, network.output_shape(shape)
-    if end and (type(layers[-1]) is end or _probable(layers[-1])):
+    if end and (type(layers[-1]) is end or is_probable(layers[-1])):
         return network
     if reached != outputs or (end and isinstance(layers[-1], Activation)):
         layers = (*layers, *[Flatten()] * (len(reached) > len(outputs)), Dense(outputs[-1]))
@@ -52,7 +52,7 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
         outputs = (*y.shape[1:], 1 if one else max(count, 2))
     else:
         outputs = y.shape[1:] or (1,)
-    if _probable(last) or (isinstance(last, Dense) and reached != outputs):
+    if is_probable(last) or (isinstance(last, Dense) and reached != outputs):
         return network
     whole = completed(network, shape, outputs, end)
     if added := whole.layers[len(network.layers) :]:
@@ -61,7 +61,8 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
     return whole
 
 
-def _probable(layer: Layer) -> bool:
+def is_probable(layer: Layer) -> bool:
+    """Whether a layer gives probabilities."""
     return isinstance(layer, Activation) and layer.probable
 
 

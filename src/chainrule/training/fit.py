@@ -14,11 +14,20 @@ from chainrule import schedules
 from chainrule.costs import Cost
 from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError, DivergedError, warn
-from chainrule.examples import as_names, as_targets, check_categories, inputs, sample_weights, take, targets
+from chainrule.examples import (
+    as_names,
+    as_targets,
+    check_categories,
+    class_count,
+    inputs,
+    sample_weights,
+    take,
+    targets,
+)
 from chainrule.history import History, Row
 from chainrule.layer import Layer, check_sizes
 from chainrule.masked import rows_of, shape_of
-from chainrule.metrics import Accuracy, MeanMetric, Metric, as_metrics
+from chainrule.metrics import Accuracy, MeanMetric, Metric, as_metrics, check_measured
 from chainrule.model import Model, as_chain
 from chainrule.notation import as_formula
 from chainrule.optimizers import FromOptax, as_optimizer
@@ -156,6 +165,8 @@ def fit(
     watched = () if patience is None or patience.monitor is None else (patience.monitor,)
     named = dict.fromkeys((*as_metrics(metrics, "fit"), *watched))
     metrics = tuple(named)
+    target = "y" if preparation is None else preparation.roles.target
+    check_measured(metrics, "fit", target, class_count(E, classes, preparation is not None))
     for metric in metrics:
         if not metric.is_figure:
             raise ChainruleError(f"fit: {metric!r} is no single figure to follow. Measure it by model.evaluate.")
