@@ -83,6 +83,24 @@ def test_words_that_are_blank(run, here):
     assert run("predict other new.csv").out == 'age\n""\n'  # blank there too
 
 
+def test_what_looks_like_numbers(run, here):
+    rows = [f"{row:04},{'$€'[row % 2]}5,{f'({row}.50)' if row % 2 else row},{row}\n" for row in range(20)]
+    (here / "codes.csv").write_text(f"zip,price,change,y\n{''.join(rows)}")
+    words = "train codes.csv --network 'Dense(1)' --epochs 1 --task regression"
+    said = run(f"{words} --out run")
+    assert [line for line in said.err.splitlines() if line.startswith("note: codes.csv")] == [
+        "note: codes.csv: cells with leading zeros are read as numbers: '0000' in column 'zip' as 0. "
+        "Leave it so, or add --text zip.",
+        "note: codes.csv: numbers of several units are read as text: '$5' with '€5' in column 'price'. "
+        "Write them in one unit, or add --text price.",
+        "note: codes.csv: numbers are read with the decimal mark '.': '(1.50)' in column 'change' as -1.5. "
+        "Choose another mark by --decimal, or keep a column as text by --text.",
+    ]
+    later = run("predict run codes.csv")
+    assert (later.code, later.err) == (0, "")
+    assert "leading zeros" not in run(f"{words} --text zip --text price --out other").err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

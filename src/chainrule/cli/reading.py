@@ -1,8 +1,12 @@
 """How a file is read: the options that `train`, `evaluate` and `predict` share, and what is said of it."""
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from chainrule.cli.words import options_of
+from chainrule.errors import ChainruleError
 
 if TYPE_CHECKING:
     from chainrule.data.table import Table
@@ -53,6 +57,13 @@ def say(*tables: "Table") -> None:
     """A note on each thing that was found in a file and may have been meant otherwise."""
     from chainrule.cli.output import note
 
-    notes = {sentence: REMEDIES.get(name, "") for table in tables for name, sentence in table.found.notes.items()}
-    for sentence, remedy in notes.items():
-        note(f"{sentence} {remedy}".rstrip())
+    notes = [entry for table in tables for entry in table.found.notes.items()]
+    for said in dict.fromkeys(_with_remedy(*entry) for entry in notes):
+        note(said)
+
+
+def _with_remedy(name: str, said: str | ChainruleError) -> str:
+    if isinstance(said, ChainruleError):
+        options = [word for choice, value in said.choices.items() for word in options_of(choice, value)]
+        return f"{said.message}, or add {shlex.join(options)}."
+    return f"{said} {REMEDIES.get(name, '')}".rstrip()

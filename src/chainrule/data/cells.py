@@ -31,11 +31,15 @@ class Column(NamedTuple):
         values: of shape (rows,).
         words: how often each word stands for no value.
         sample: a cell, and the number it is read as, where numbers are not written plainly.
+        code: a cell whose leading zero is lost in its number.
+        mixed: two cells that would be numbers, but of different units, for which the column is text.
     """
 
     values: np.ndarray
     words: Mapping[str, int] = {}
     sample: tuple[str, float] | None = None
+    code: str | None = None
+    mixed: tuple[str, str] | None = None
 
 
 def columns(
@@ -66,9 +70,12 @@ def columns(
             numbers = None  # 1.234 is a thousand and more
             odd.add(name)
         if numbers is not None:
-            found[name] = Column(_exact(numbers, column), column.words)
+            found[name] = Column(_exact(numbers, column), column.words, code=_code(numbers, column))
         else:
-            found[name] = (_spelt(column, decimal) if name in odd else None) or _text(texts[name], reading.blank)
+            spelt = _spelt(column, decimal) if name in odd else None
+            if not isinstance(spelt, Column):
+                spelt = _text(texts[name], reading.blank)._replace(mixed=spelt)
+            found[name] = spelt
     return found, decimal
 
 
@@ -155,6 +162,15 @@ def _exact(numbers: Any, cells: Cells) -> np.ndarray:
     return objects(known)
 
 
+def _code(numbers: Any, cells: Cells) -> str | None:
+    """A cell with a leading zero in a column of whole numbers, such as a postal code; None where there is none."""
+    values = numbers.to_numpy()
+    if np.any(values % 1 > 0):
+        return None
+    hit = compute().match_substring_regex(cells.texts, r"^\s*0[0-9]+\s*$")
+    return next((text.as_py().strip() for text in cells.texts.filter(hit)), None)
+
+
 def _text(texts: Any, blank: tuple[str, ...] | None) -> Column:
     cells = _trimmed(texts, blank, text=True)
     return Column(objects(cells.known()), cells.words)
@@ -164,11 +180,15 @@ def _text(texts: Any, blank: tuple[str, ...] | None) -> Column:
 
 
 def _pattern(decimal: str) -> str:
-    """Numbers with a sign, a currency's sign, marks between thousands, a fraction, an exponent or a percent sign."""
+    """Numbers with a sign, a currency's sign, marks between thousands, a fraction, an exponent or a percent sign.
+
+    Accountants write negative ones in brackets, and the currency's sign inside or before them.
+    """
     marks = [*GROUPS, *(mark for mark in DECIMALS if mark != decimal)]
     whole = "|".join(rf"[0-9]{{1,3}}(?:{_literal(mark)}[0-9]{{3}})+" for mark in marks)
     number = rf"(?:(?:{whole}|[0-9]+)(?:{_literal(decimal)}[0-9]*)?|{_literal(decimal)}[0-9]+)"
-    return rf"^[+\-−]?\s*(?:\p{{Sc}}\s*)?[+\-−]?{number}(?:[eE][+-]?[0-9]+|\s*%|\s*\p{{Sc}})?$"
+    money, tail = r"(?:\p{Sc}\s*)?", r"(?:[eE][+-]?[0-9]+|\s*%|\s*\p{Sc})?"
+    return rf"^(?:[+\-−]?\s*{money}[+\-−]?{number}{tail}|{money}\(\s*{money}{number}{tail}\s*\)(?:\s*[%\p{{Sc}}])?)$"
 
 
 def _literal(mark: str) -> str:
@@ -198,8 +218,8 @@ def _decimal(cells: Mapping[str, Cells], plain: Mapping[str, Any], odd: Iterable
     return max(DECIMALS, key=votes.__getitem__)
 
 
-def _spelt(cells: Cells, decimal: str) -> Column | None:
-    """A column of numbers as people write them; None where a cell is something else, or they have several units."""
+def _spelt(cells: Cells, decimal: str) -> Column | tuple[str, str] | None:
+    """A column of numbers as people write them; two cells of units that are mixed; None where a cell is no number."""
     import pyarrow as pa
 
     pc = compute()
@@ -208,21 +228,30 @@ def _spelt(cells: Cells, decimal: str) -> Column | None:
     if not _all_match(known, _pattern(decimal)):
         return None
     percent = pc.match_substring(known, "%")
-    units = pc.replace_substring_regex(known, r"[^\p{Sc}]", "").unique().to_pylist()
-    if len({*units, ""}) > 2 or len(percent.unique()) > 1:
-        return None
+    if mixed := _several(known, percent) or _several(known, pc.replace_substring_regex(known, r"[^\p{Sc}]", ""), ""):
+        return mixed
     marks = "".join(mark for mark in DECIMALS if mark != decimal)
     plain = pc.replace_substring_regex(cells.texts, rf"[\p{{Sc}}\s+{GROUPS}{marks}]", "")
     plain = pc.replace_substring(pc.replace_substring(plain, decimal, "."), "−", "-")
+    plain = pc.replace_substring_regex(plain, r"^\((.*)\)", r"-\1")
     if pc.all(percent).as_py():
         plain = pc.replace_substring(plain, "%", "e-2")  # 57e-2 is the nearest number, 57 / 100 need not be
     try:
         values = _nulled(cells.blank, plain).cast(pa.float64()).to_numpy()
     except pa.ArrowInvalid:
         return None
-    row = int(np.flatnonzero(~np.isnan(values))[0])
-    cell, number = cells.texts[row].as_py(), float(values[row])
-    return Column(values, cells.words, None if _float(cell) == number else (cell, number))
+    odd = np.flatnonzero(pc.not_equal(plain, cells.texts).to_numpy() & ~np.isnan(values))
+    samples = ((cells.texts[row].as_py(), float(values[row])) for row in odd.tolist())
+    return Column(values, cells.words, next((each for each in samples if _float(each[0]) != each[1]), None))
+
+
+def _several(cells: Any, units: Any, *none: Any) -> tuple[str, str] | None:
+    """The first cells of two units, if there are two; those in `none` are without a unit and go with any."""
+    kinds = [unit for unit in units.unique().to_pylist() if unit not in none]
+    if len(kinds) < 2:
+        return None
+    one, other = (cells[units.index(unit).as_py()].as_py() for unit in kinds[:2])
+    return one, other
 
 
 def _nulled(blank: Any, texts: Any) -> Any:

@@ -27,6 +27,7 @@ class Reading:
             empty cell always does.
         likely: the separator of a file that could have several.
         size: (width, height) in pixels, to which images are resized; where None, all must have that of the first.
+        later: whether it comes after another that was read so.
         alone: whether images may come without the folders of their classes, as those do that a model is to name.
     """
 
@@ -36,6 +37,7 @@ class Reading:
     blank: tuple[str, ...] | None = None
     likely: str | None = None
     size: tuple[int, int] | None = None
+    later: bool = False
     alone: bool = False
 
     @classmethod
@@ -65,13 +67,15 @@ class Reading:
             known_words if words is None else words,
             like.get("separator"),
             _pixels(like.get("size") if size is None else size),
+            bool(like),
             "size" in like,
         )
 
     def found(self, **found: Any) -> dict[str, Any]:
         """With what was found in a file, as plain values that travel with a model."""
         values = asdict(replace(self, **found))
-        return {name: value for name, value in values.items() if value is not None and name not in ("likely", "alone")}
+        travelling = {name: value for name, value in values.items() if name not in ("likely", "later", "alone")}
+        return {name: value for name, value in travelling.items() if value is not None}
 
 
 def _pixels(size: Any) -> tuple[int, int] | None:

@@ -76,7 +76,9 @@ def train(
     """
     claimed(data, out, overwrite).release()  # a place where no run can be written is refused before anything is read
     planned = plan(data, **choices)
-    for note in dict.fromkeys(note for part in planned.divided.parts.values() for note in part.found.notes.values()):
+    for note in dict.fromkeys(
+        str(note) for part in planned.divided.parts.values() for note in part.found.notes.values()
+    ):
         warn(note)
     with claimed(data, out, overwrite) as folder:
         return carry_out(planned, folder, progress=progress)

@@ -28,6 +28,8 @@ def read(*cells: str, comma: bool = False, text: tuple[str, ...] = (), **reading
         (["57,5%", "5%"], [0.575, 0.05], ","),
         (["$1,234.50", "$ 2", "-$3", "$-4", "5"], [1234.5, 2, -3, -4, 5], "."),
         (["1.234,50 €", "2€"], [1234.5, 2], ","),
+        (["(5.00)", "5", "(1,234.50)", "($7)", "$(8)", "(0.5 $)"], [-5, 5, -1234.5, -7, -8, -0.5], "."),
+        (["(5,5%)", "(6,5)%", "7%"], [-0.055, -0.065, 0.07], ","),
         (["+5", "−1.5", ".5", "5."], [5, -1.5, 0.5, 5], "."),
         (["+1e+3", "2E-1"], [1000, 0.2], "."),
     ],
@@ -48,6 +50,9 @@ def test_numbers_as_people_write_them(cells, values, decimal):
         ["1e5%"],
         ["5 kg", "6 kg"],
         ["--5"],
+        ["-(5)", "1"],
+        ["(5", "1"],
+        ["5)", "1"],
         ["%"],
         ["1 2"],
     ],
@@ -96,6 +101,39 @@ def test_a_sample_of_what_is_not_written_plainly():
     found, _ = columns({"a": pa.chunked_array([["", "57%"]]), "b": pa.chunked_array([["+1", "2"]])}, Reading(), ())
     assert found["a"].sample == ("57%", 0.57)
     assert found["b"].sample is None
+    found, _ = columns({"a": pa.chunked_array([["5", "(5)", "(6)"]])}, Reading(), ())
+    assert found["a"].sample == ("(5)", -5)
+
+
+@pytest.mark.parametrize(
+    ("cells", "mixed"),
+    [
+        (["57%", "5%", "0.5"], ("57%", "0.5")),
+        (["3", "$5", "€5"], ("$5", "€5")),
+        (["$5", "6", "7"], None),
+        (["57%", "x"], None),
+        (["1.5", "2"], None),
+    ],
+)
+def test_cells_of_several_units(cells, mixed):
+    found, _ = columns({"a": pa.chunked_array([cells])}, Reading(), ())
+    assert found["a"].mixed == mixed
+
+
+@pytest.mark.parametrize(
+    ("cells", "code"),
+    [
+        (["110", "0010", ""], "0010"),
+        ([" 0010 ", "NA"], "0010"),
+        (["0", "10"], None),
+        (["0.5", "00.5"], None),
+        (["-1", "1e3"], None),
+        (["0010", "x"], None),
+    ],
+)
+def test_codes_with_leading_zeros(cells, code):
+    found, _ = columns({"a": pa.chunked_array([cells])}, Reading(), ())
+    assert found["a"].code == code
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False).map(abs), min_size=1, max_size=9), st.booleans())

@@ -8,7 +8,7 @@ import numpy as np
 from chainrule.data.cells import Column, blanked
 from chainrule.data.reading import Reading
 from chainrule.data.table import Found, Table
-from chainrule.errors import cut
+from chainrule.errors import ChainruleError, cut
 
 MOST = 3  # columns that are named one by one
 
@@ -18,18 +18,25 @@ def told(
     columns: Mapping[str, Column],
     decimal: str,
     reading: Reading,
-    notes: Mapping[str, str],
+    said: Mapping[str, str],
     **found: Any,
 ) -> Found:
-    """How a file was read, with notes on numbers that are not written plainly and on words taken as blank."""
-    notes = dict(notes)
+    """How a file was read, with notes on numbers not written plainly, on cells that may be none, and on blank words."""
+    notes: dict[str, str | ChainruleError] = dict(said)
+    codes = {column: each.code for column, each in columns.items() if each.code}
+    if codes and not reading.later:
+        cells = [f"{cut(cell)!r} in column {column!r} as {int(cell)}" for column, cell in codes.items()]
+        message = f"{name}: cells with leading zeros are read as numbers: {_first(cells)}. Leave it so"
+        notes["text"] = ChainruleError(message, text=[*codes])
+    pairs = {column: each.mixed for column, each in columns.items() if each.mixed}
+    if pairs and not reading.later:
+        cells = [f"{cut(one)!r} with {cut(other)!r} in column {column!r}" for column, (one, other) in pairs.items()]
+        message = f"{name}: numbers of several units are read as text: {_first(cells)}. Write them in one unit"
+        notes["mixed"] = ChainruleError(message, text=[*pairs])
     samples = {column: each.sample for column, each in columns.items() if each.sample}
     if samples and reading.decimal is None:
-        said = [f"{cut(cell)!r} in column {column!r} as {number:.15g}" for column, (cell, number) in samples.items()]
-        more = f", and so in {len(said) - MOST:,} more columns" if len(said) > MOST else ""
-        notes["decimal"] = (
-            f"{name}: numbers are read with the decimal mark {decimal!r}: {', '.join(said[:MOST])}{more}."
-        )
+        cells = [f"{cut(cell)!r} in column {column!r} as {number:.15g}" for column, (cell, number) in samples.items()]
+        notes["decimal"] = f"{name}: numbers are read with the decimal mark {decimal!r}: {_first(cells)}."
     words = {column: dict(each.words) for column, each in columns.items() if each.words}
     return Found(reading.found(decimal=decimal, **found), notes | blank_note(name, words), words)
 
@@ -42,8 +49,12 @@ def blank_note(name: str, words: Mapping[str, Mapping[str, int]]) -> dict[str, s
         f"{', '.join(f'{cut(word)!r} ({count:,})' for word, count in counts.items())} in column {column!r}"
         for column, counts in words.items()
     ]
-    more = f", and such in {len(said) - MOST:,} more columns" if len(said) > MOST else ""
-    return {"blank": f"{name}: read as blank: {', '.join(said[:MOST])}{more}."}
+    return {"blank": f"{name}: read as blank: {_first(said)}."}
+
+
+def _first(said: list[str]) -> str:
+    """What is said of the first few columns, and how many more there are."""
+    return ", ".join(said[:MOST]) + (f", and so in {len(said) - MOST:,} more columns" if len(said) > MOST else "")
 
 
 def typed(
