@@ -75,7 +75,7 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
             "damaged.npz: is no whole NPZ file. Write it again by numpy.savez(file, x=…, y=…).",
         ),
         # Columns and cells
-        ("train alone.csv", "alone.csv: no input columns are left beside the target 'kind'. Drop fewer."),
+        ("train alone.csv", "alone.csv: has one column, 'kind'. Give a target, and inputs beside it."),
         (
             "train single.csv",
             "single.csv: the target 'kind' has a single class, 'rose'. Give rows of two classes or more.",

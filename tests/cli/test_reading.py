@@ -83,6 +83,18 @@ def test_words_that_are_blank(run, here):
     assert run("predict other new.csv").out == 'age\n""\n'  # blank there too
 
 
+def test_another_separator_than_the_chosen_one(run, here):
+    (here / "bars.csv").write_text("a|b|y\n" + "1|2|3\n" * 20)
+    said = run("train bars.csv --separator ,")
+    assert said.err == (
+        "chainrule: bars.csv: has one column, 'a|b|y', but its cells seem to be separated by '|'. "
+        "Separate them by ',', or run: chainrule train bars.csv --separator '|'\n"
+    )
+    (here / "tabs.csv").write_text("a\tb\n" + "".join(f"{row}\t{row % 2}\n" for row in range(20)))
+    assert run("train tabs.csv --separator ';'").err.endswith("train tabs.csv --separator tab\n")
+    assert "note: tabs.csv: cells are separated by tabs." in run("train tabs.csv --epochs 1").err
+
+
 def test_what_looks_like_numbers(run, here):
     rows = [f"{row:04},{'$€'[row % 2]}5,{f'({row}.50)' if row % 2 else row},{row}\n" for row in range(20)]
     (here / "codes.csv").write_text(f"zip,price,change,y\n{''.join(rows)}")
@@ -104,8 +116,8 @@ def test_what_looks_like_numbers(run, here):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--separator :", "separator must be one of ',', ';', '\\t', '|', ' ', got ':'."),
-        ("--decimal x", "decimal must be '.' or ',', got 'x'."),
+        ("--separator :", "--separator must be ',', ';', tab, '|' or blank, got ':'."),
+        ("--decimal x", "--decimal must be '.' or ',', got 'x'."),
     ],
 )
 @pytest.mark.parametrize("command", ["train", "evaluate run", "predict run"])

@@ -378,7 +378,7 @@ def test_photos_of_other_sizes_are_resized_and_the_size_travels(run, here):
     assert said.err == "note: photo.jpg: 1 of 1 images are resized to 5 × 4 pixels.\n"
     assert len(run("predict runs/shapes shapes/a").out.splitlines()) == 11
     assert "shapes, 4 rows to test" in run("evaluate runs/shapes shapes").out
-    assert run("train shapes --size big").err.startswith("chainrule: size must be pixels such as 64")
+    assert run("train shapes --size big").err.startswith("chainrule: --size must be pixels such as 64")
 
 
 def test_files_as_parts(run, here, flowers):

@@ -165,7 +165,7 @@ def _exact(numbers: Any, cells: Cells) -> np.ndarray:
 def _code(numbers: Any, cells: Cells) -> str | None:
     """A cell with a leading zero in a column of whole numbers, such as a postal code; None where there is none."""
     values = numbers.to_numpy()
-    if np.any(values % 1 > 0):
+    if (np.floor(values) < values).any():
         return None
     hit = compute().match_substring_regex(cells.texts, r"^\s*0[0-9]+\s*$")
     return next((text.as_py().strip() for text in cells.texts.filter(hit)), None)

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from chainrule.errors import ChainruleError, cut
+from chainrule.errors import ArgumentError, cut
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
+SEPARATORS = (",", ";", "\t", "|", " ")
 WORDS = {"tab": "\t", "\\t": "\t", "blank": " ", "space": " "}  # for separators that are hard to write
+HARD = {"\t": "tab", " ": "blank"}
 DECIMALS = (".", ",")
 MISSING = frozenset(
     ["na", "n/a", "#n/a", "#na", "nan", "-nan", "null", "none", "<na>", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"]
@@ -52,13 +53,13 @@ class Reading:
         """
         separator = WORDS.get(separator, separator)
         if separator is not None and separator not in SEPARATORS:
-            known = ", ".join(map(repr, SEPARATORS))
-            raise ChainruleError(f"separator must be one of {known}, got {cut(repr(separator))}.")
+            *known, last = (HARD.get(mark, repr(mark)) for mark in SEPARATORS)
+            raise ArgumentError("{separator} must be {} or {}, got {}.", ", ".join(known), last, cut(repr(separator)))
         if decimal is not None and decimal not in DECIMALS:
-            raise ChainruleError(f"decimal must be '.' or ',', got {cut(repr(decimal))}.")
+            raise ArgumentError("{decimal} must be '.' or ',', got {}.", cut(repr(decimal)))
         words = (blank,) if isinstance(blank, str) else None if blank is None else tuple(blank)
         if words is not None and not all(isinstance(word, str) for word in words):
-            raise ChainruleError(f"blank must be words such as 'NA', got {cut(repr(blank))}.")
+            raise ArgumentError("{blank} must be words such as 'NA', got {}.", cut(repr(blank)))
         known_words = None if like.get("blank") is None else tuple(like["blank"])
         return cls(
             separator,
@@ -85,5 +86,14 @@ def _pixels(size: Any) -> tuple[int, int] | None:
     said = "x".join(map(str, size)) if isinstance(size, tuple) else str(size)
     sides = re.fullmatch(r"\s*([1-9]\d{0,4})(?:\s*[x×,]\s*([1-9]\d{0,4}))?\s*", said, re.ASCII)
     if sides is None:
-        raise ChainruleError(f"size must be pixels such as 64, or 64x48 (width x height), got {cut(said)}.")
+        raise ArgumentError("{size} must be pixels such as 64, or 64x48 (width x height), got {}.", cut(said))
     return int(sides[1]), int(sides[2] or sides[1])
+
+
+def separated_by(mark: str) -> str:
+    r"""What separates cells, in words.
+
+    >>> separated_by("\t"), separated_by(";")
+    ('tabs', "';'")
+    """
+    return f"{HARD[mark]}s" if mark in HARD else repr(mark)

@@ -16,6 +16,7 @@ from chainrule.data.columns import (
 )
 from chainrule.data.dates import Order, are_times, order_of, times
 from chainrule.data.problems import Problems
+from chainrule.data.reading import HARD, SEPARATORS, separated_by
 from chainrule.data.table import Table, as_table, blank_rows, blanks, check_column, shortened
 from chainrule.data.values import as_number, is_text, numbers, refuse_text, texts
 from chainrule.errors import ChainruleError, cut, warn
@@ -128,6 +129,7 @@ class Roles:
                 raise ChainruleError(f"{table.name}: the target {name!r} is named twice. Name it once.")
             _check_target(table, name, drop, group)
         inputs = tuple(name for name in kept if name not in targets)
+        _check_several(table)
         if not inputs:
             raise ChainruleError(
                 f"{table.name}: no input columns are left beside the target{'s' * (len(targets) > 1)} "
@@ -328,6 +330,21 @@ def _names(given: Iterable[str]) -> tuple[str, ...]:
 def _check_rows(table: Table) -> None:
     if not table.rows:
         raise ChainruleError(f"{table.name}: has no rows. Give rows of data.")
+
+
+def _check_several(table: Table) -> None:
+    """Refuse a table of one column, whose cells may be separated by another mark than the one that was chosen."""
+    if len(table) > 1:
+        return
+    (name,) = table
+    mark = next((mark for mark in SEPARATORS if mark in name and "separator" in table.found.reading), " ")
+    if mark == " ":
+        raise ChainruleError(f"{table.name}: has one column, {name!r}. Give a target, and inputs beside it.")
+    raise ChainruleError(
+        f"{table.name}: has one column, {name!r}, but its cells seem to be separated by {separated_by(mark)}. "
+        f"Separate them by {separated_by(table.found.reading['separator'])}",
+        separator=HARD.get(mark, mark),
+    )
 
 
 def _check_target(table: Table, name: str, drop: Iterable[str], group: str | None) -> None:

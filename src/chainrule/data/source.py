@@ -17,7 +17,7 @@ from chainrule.data.readers.packed import bounded, unpack_gzip, unpack_zip
 from chainrule.data.readers.series import read_test_beside, read_ts
 from chainrule.data.reading import Reading
 from chainrule.data.table import Table, shortened
-from chainrule.errors import ChainruleError, nearest
+from chainrule.errors import ArgumentError, ChainruleError, nearest
 from chainrule.files import known_path
 from chainrule.memory import check_memory
 
@@ -77,7 +77,7 @@ def read(
     """
     reading = Reading.of(like or {}, separator, decimal, header, blank, size)
     if size is not None and (source in NAMED or not os.path.isdir(source)):
-        raise ChainruleError(f"{str(source)!r}: size is for folders of images. Leave it out.")
+        raise ArgumentError("{}: {size} is for folders of images. Leave it out.", repr(str(source)))
     if source in NAMED:
         return read_named(str(source))
     path, text = known_path(source), (text,) if isinstance(text, str) else tuple(text)

@@ -159,8 +159,8 @@ def test_what_is_chosen_counts(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"separator": ":"}, r"separator must be one of ',', ';', '\t', '|', ' ', got ':'."),
-        ({"separator": ""}, r"separator must be one of ',', ';', '\t', '|', ' ', got ''."),
+        ({"separator": ":"}, "separator must be ',', ';', tab, '|' or blank, got ':'."),
+        ({"separator": ""}, "separator must be ',', ';', tab, '|' or blank, got ''."),
         ({"decimal": ";"}, "decimal must be '.' or ',', got ';'."),
         ({"blank": [0]}, "blank must be words such as 'NA', got [0]."),
     ],

@@ -11,7 +11,7 @@ from chainrule.data.cells import columns
 from chainrule.data.readers.separator import find_separator
 from chainrule.data.readers.spelling import told
 from chainrule.data.readers.text import check_utf8
-from chainrule.data.reading import Reading
+from chainrule.data.reading import Reading, separated_by
 from chainrule.data.table import Table, check_distinct, shortened
 from chainrule.errors import ChainruleError, cut
 from chainrule.memory import CELL, check_memory
@@ -40,7 +40,7 @@ def read_delimited(file: BinaryIO, name: str, reading: Reading, text: Iterable[s
     lines = _lines(data)
     cells = _parsed(data, separator, lines, name)
     expected = separator in (usual, reading.separator, reading.likely)
-    notes = {} if expected else {"separator": f"{name}: cells are separated by {separator!r}."}
+    notes = {} if expected else {"separator": f"{name}: cells are separated by {separated_by(separator)}."}
     lines = lines if len(lines) == len(cells[0]) else np.arange(1, len(cells[0]) + 1)
     return table_of_cells(cells, lines, name, "line", reading, text, notes, comma=separator == ";", separator=separator)
 
