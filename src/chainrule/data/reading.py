@@ -28,6 +28,7 @@ class Reading:
             empty cell always does.
         likely: the separator of a file that could have several.
         size: (width, height) in pixels, to which images are resized; where None, all must have that of the first.
+        colour: whether images are in colour; where None, as they are, and all of them if some are.
         later: whether it comes after another that was read so.
         alone: whether images may come without the folders of their classes, as those do that a model is to name.
     """
@@ -38,6 +39,7 @@ class Reading:
     blank: tuple[str, ...] | None = None
     likely: str | None = None
     size: tuple[int, int] | None = None
+    colour: bool | None = None
     later: bool = False
     alone: bool = False
 
@@ -68,6 +70,7 @@ class Reading:
             known_words if words is None else words,
             like.get("separator"),
             _pixels(like.get("size") if size is None else size),
+            like.get("colour"),
             bool(like),
             "size" in like,
         )

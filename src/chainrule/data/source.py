@@ -105,7 +105,8 @@ def _read(file: BinaryIO, name: str, reading: Reading, text: tuple[str, ...]) ->
         ending = _ending(file, inner)
     if ending not in READERS:
         raise ChainruleError(
-            f"{name!r}: can't read files of this kind. Give one of {', '.join(READERS)}, or a folder of images."
+            f"{name!r}: can't read files of this kind. Give one of {', '.join(READERS)}, "
+            f"{'an image, ' if reading.alone else ''}or a folder of images."
         )
     return READERS[ending](file, name, reading, text)
 

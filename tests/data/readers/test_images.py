@@ -96,16 +96,39 @@ def _turned() -> Image.Exif:
     return exif
 
 
-def test_sizes_and_colours_must_agree(folder):
+def test_sizes_must_agree(folder):
     save(folder, "square/c.png", GREY[:, :7])
     assert refusal(folder) == (
         "shapes/square/c.png: is 7 × 6 pixels (width × height), but shapes/circle/1.png is 8 × 6. "
         "Resize all images to one size, or choose size='8x6'."
     )
+
+
+def test_grey_images_among_those_in_colour_are_read_as_in_colour(folder):
     save(folder, "circle/3.png", COLOUR)
-    assert refusal(folder) == (
-        "shapes/circle/3.png: is in colour, but shapes/circle/1.png is grey. Save all images grey, or all in colour."
-    )
+    table = read(folder)
+    assert table["image"].shape == (5, 6, 8, 3)
+    np.testing.assert_array_equal(table["image"][2], COLOUR)
+    for row in (0, 1, 3, 4):
+        np.testing.assert_array_equal(table["image"][row], np.repeat(GREY[..., None], 3, axis=-1))
+    assert table.found.notes["colour"] == "shapes: 4 of 5 images are grey and read as in colour."
+    assert table.found.reading == {"size": "8x6", "colour": True}
+
+
+def test_later_images_are_read_in_the_colours_of_training(folder, tmp_path, monkeypatch):
+    like = read(folder).found.reading
+    photo = save(tmp_path, "photo.png", COLOUR)
+    table = read(photo, like=like)
+    np.testing.assert_array_equal(table["image"][0, :, :, 0], np.asarray(Image.fromarray(COLOUR).convert("L")))
+    assert table.found.notes == {"colour": "photo.png: 1 of 1 images are in colour and read as grey."}
+    grey = read(save(tmp_path, "grey.png"), like=like | {"colour": True})
+    np.testing.assert_array_equal(grey["image"][0], np.repeat(GREY[..., None], 3, axis=-1))
+    assert grey.found.notes == {"colour": "grey.png: 1 of 1 images are grey and read as in colour."}
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path, "deep.png", GREY.astype(np.uint16))
+    assert refusal("deep.png", like=like) == "deep.png: has more than 8 bits a channel (I;16). Save it with 8 bits."
+    (tmp_path / "notes.doc").write_bytes(b"\0")
+    assert refusal("notes.doc", like=like).endswith(".npz, .ts, an image, or a folder of images.")
 
 
 def test_sixteen_bits_are_refused(folder):
@@ -162,7 +185,7 @@ def test_images_are_resized_where_a_size_is_chosen(folder, size, pixels):
     table = read(folder, size=size)
     width, height = pixels
     assert table["image"].shape == (5, height, width, 1)
-    assert table.found.reading == {"size": f"{width}x{height}"}
+    assert table.found.reading == {"size": f"{width}x{height}", "colour": False}
     assert table.found.notes["resized"] == f"shapes: 5 of 5 images are resized to {width} × {height} pixels."
     expected = np.asarray(Image.fromarray(GREY).resize(pixels, Image.Resampling.BILINEAR))
     np.testing.assert_array_equal(table["image"][0, :, :, 0], expected)
@@ -172,7 +195,7 @@ def test_images_of_the_size_stay_as_they_are(folder):
     plain, chosen = read(folder), read(folder, size=(8, 6))
     np.testing.assert_array_equal(chosen["image"], plain["image"])
     assert "resized" not in chosen.found.notes
-    assert plain.found.reading == chosen.found.reading == {"size": "8x6"}
+    assert plain.found.reading == chosen.found.reading == {"size": "8x6", "colour": False}
 
 
 def test_later_images_are_resized_to_those_of_training_and_need_no_classes(folder, tmp_path):

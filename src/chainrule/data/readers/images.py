@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -23,27 +23,32 @@ GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCb
 def read_images(place: Path, reading: Reading) -> Table:
     """The images of a folder, uint8 of shape (rows, height, width, channels), and the names of their subfolders.
 
-    Grey images have one channel, those in colour three (red, green, blue); transparency is left out. Files that are no
-    images by their names are passed over and counted; names that begin with a point are passed over. Where images are
-    read `alone`, those of a folder without subfolders, and a single file, are rows without a target.
+    Grey images have one channel, those in colour three (red, green, blue), as all have if some do; transparency is left
+    out. Files that are no images by their names are passed over and counted; names that begin with a point are passed
+    over. Where images are read `alone`, those of a folder without subfolders, and a single file, are rows without a
+    target.
 
     Raises:
-        ChainruleError: naming the first file that is broken, or of another size or colour than the first.
+        ChainruleError: naming the first file that is broken, or of another size than the first.
     """
     classes, others = _files(place, reading.alone)
     files = [file for found in classes.values() for file in found]
     root = place if place.is_dir() else place.parent
     if reading.size:
         _check_memory(place, len(files), *reading.size, 1)
-    first, _ = _pixels(files[0], root, reading.size)
+    first, _, _ = _pixels(files[0], root, reading)
     height, width, channels = first.shape
     _check_memory(place, len(files), width, height, channels)
-    images, resized = np.empty((len(files), *first.shape), np.uint8), 0
+    images, resized, coloured = np.empty((len(files), *first.shape), np.uint8), 0, 0
     for row, file in enumerate(files):
-        pixels, other = _pixels(file, root, reading.size)
-        if pixels.shape != first.shape:
+        pixels, other, colour = _pixels(file, root, reading)
+        if pixels.shape[:2] != first.shape[:2]:
             raise _odd(root, file, pixels.shape, files[0], first.shape)
-        images[row], resized = pixels, resized + other
+        if pixels.shape[2] > channels:  # the first in colour, behind grey ones
+            channels = pixels.shape[2]
+            _check_memory(place, len(files), width, height, channels)
+            images = np.repeat(images, channels, axis=-1)
+        images[row], resized, coloured = pixels, resized + other, coloured + colour
     notes = {}
     if others:
         passed = f"{place.name}: {len(others):,} entries are no images by their names and passed over: "
@@ -52,11 +57,16 @@ def read_images(place: Path, reading: Reading) -> Table:
         notes["resized"] = (
             f"{place.name}: {resized:,} of {len(files):,} images are resized to {width:,} × {height:,} pixels."
         )
+    if channels == 1 and coloured:
+        notes["colour"] = f"{place.name}: {coloured:,} of {len(files):,} images are in colour and read as grey."
+    if channels == 3 and coloured < len(files):
+        grey = len(files) - coloured
+        notes["colour"] = f"{place.name}: {grey:,} of {len(files):,} images are grey and read as in colour."
     names = np.array([file.relative_to(root).as_posix() for file in files], dtype=object)
     columns: dict[str, Any] = {"image": images}
     if None not in classes:
         columns["target"] = [name for name, found in classes.items() for _ in found]
-    found = Found({"size": f"{width}x{height}"}, notes)
+    found = Found({"size": f"{width}x{height}", "colour": channels == 3}, notes)
     return Table(columns, place.name, names, "file", found=found)
 
 
@@ -108,11 +118,11 @@ def _visible(folder: Path) -> list[Path]:
         raise ChainruleError(f"{folder.name}: can't be read: {error.strerror or error}.") from None
 
 
-def _pixels(file: Path, folder: Path, size: tuple[int, int] | None) -> tuple[np.ndarray, bool]:
-    """An image upright, uint8 of shape (height, width, 1 or 3), and whether it had to be resized."""
+def _pixels(file: Path, folder: Path, reading: Reading) -> tuple[np.ndarray, bool, bool]:
+    """An image upright, uint8 of shape (height, width, 1 or 3); whether it had to be resized, and is in colour."""
     from PIL import Image, ImageOps
 
-    place = f"{folder.name}/{file.relative_to(folder).as_posix()}"
+    place = _place(folder, file)
     if not file.is_file():  # a pipe would never end
         raise ChainruleError(f"{place}: is no file but a folder, a pipe, or a link to what is not there. Remove it.")
     try:
@@ -125,12 +135,13 @@ def _pixels(file: Path, folder: Path, size: tuple[int, int] | None) -> tuple[np.
                 with _quiet() if stored.format == "TIFF" else nullcontext():
                     image = ImageOps.exif_transpose(stored)
                 if image.mode in (*GREY, *COLOUR):
-                    image = image.convert("L" if image.mode in GREY else "RGB")
-                    wanted = size or image.size
+                    colour = image.mode in COLOUR
+                    image = image.convert("RGB" if (colour if reading.colour is None else reading.colour) else "L")
+                    wanted = reading.size or image.size
                     pixels = np.asarray(
                         image if image.size == wanted else image.resize(wanted, Image.Resampling.BILINEAR)
                     )
-                    return pixels.reshape(wanted[1], wanted[0], -1), image.size != wanted
+                    return pixels.reshape(wanted[1], wanted[0], -1), image.size != wanted, colour
     except ChainruleError:
         raise
     except PermissionError:
@@ -160,15 +171,15 @@ def _quiet() -> Iterator[None]:
         os.close(before)
 
 
+def _place(folder: Path, file: Path) -> str:
+    """Where a file is, for a message; the working folder has no name."""
+    return PurePath(folder.name, file.relative_to(folder)).as_posix()
+
+
 def _odd(folder: Path, file: Path, shape: tuple, first: Path, usual: tuple) -> ChainruleError:
-    place, other = (f"{folder.name}/{each.relative_to(folder).as_posix()}" for each in (file, first))
-    if shape[:2] != usual[:2]:
-        return ChainruleError(
-            f"{place}: is {shape[1]} × {shape[0]} pixels (width × height), but {other} is {usual[1]} × {usual[0]}. "
-            f"Resize all images to one size",
-            size=f"{usual[1]}x{usual[0]}",
-        )
-    kind = {1: "grey", 3: "in colour"}
+    place, other = (_place(folder, each) for each in (file, first))
     return ChainruleError(
-        f"{place}: is {kind[shape[2]]}, but {other} is {kind[usual[2]]}. Save all images grey, or all in colour."
+        f"{place}: is {shape[1]} × {shape[0]} pixels (width × height), but {other} is {usual[1]} × {usual[0]}. "
+        f"Resize all images to one size",
+        size=f"{usual[1]}x{usual[0]}",
     )
