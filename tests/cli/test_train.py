@@ -1,4 +1,5 @@
 import csv
+import gzip
 import json
 import os
 import re
@@ -179,6 +180,8 @@ def test_a_file_is_never_replaced_by_a_folder(run, here, flowers, options):
 
 def test_a_run_is_called_after_its_data(run, here, flowers, monkeypatch):
     assert run(f"train ./../{here.name}/flowers.csv {QUICK}").out.splitlines()[2] == "run: runs/flowers"
+    (here / "packed.csv.gz").write_bytes(gzip.compress(flowers.read_bytes()))
+    assert run(f"train packed.csv.gz {QUICK}").out.splitlines()[2] == "run: runs/packed"
 
 
 def test_a_value_is_regressed(run, here, prices, pictures):

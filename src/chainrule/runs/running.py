@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.source import PACKED
 from chainrule.errors import ArgumentError, DivergedError, warn
 from chainrule.model import Model
 from chainrule.runs.folder import Folder, claim
@@ -146,4 +147,7 @@ def _name(data: Any) -> str:
     source = source_of(data)
     with suppress(OSError):  # where the working directory is gone
         source = source if Path(source).stem.strip(".") else os.path.abspath(source)
-    return Path(source).stem.strip(".") or "run"
+    name = Path(source)
+    while name.suffix.lower() in PACKED:
+        name = name.with_suffix("")
+    return name.stem.strip(".") or "run"
