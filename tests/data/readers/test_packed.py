@@ -70,6 +70,9 @@ def test_zip_of_none_or_several(tmp_path):
         "a.zip: expected one file in it, got a.csv, b.csv. Give that one alone."
     )
     assert refusal(pack(tmp_path / "a.zip")) == "a.zip: expected one file in it, got none. Give that one alone."
+    assert refusal(pack(tmp_path / "a.zip", readme_md=b"hello")) == (
+        "a.zip/readme.md: is no whole text file of cells. Give a header with the columns' names, and rows below it."
+    )
     assert refusal(pack(tmp_path / "a.zip", b_doc=b"\0")).startswith("'a.zip/b.doc': can't read files of this kind.")
 
 

@@ -13,9 +13,10 @@ from chainrule.data.readers.spelling import told
 from chainrule.data.readers.text import check_utf8
 from chainrule.data.reading import Reading, separated_by
 from chainrule.data.table import Table, check_distinct, shortened
-from chainrule.errors import ChainruleError, cut
+from chainrule.errors import ChainruleError
 from chainrule.memory import CELL, check_memory
 
+CONTENT = "Give a header with the columns' names, and rows below it."
 LARGEST = 2**31 - 1  # bytes that Arrow reads at once
 BLANKS = re.compile(rb"[ \t]+")
 EDGES = re.compile(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)")
@@ -31,7 +32,7 @@ def read_delimited(file: BinaryIO, name: str, reading: Reading, text: Iterable[s
     Raises:
         ChainruleError: for a file that is empty or broken, with the line.
     """
-    data = check_utf8(file.read(), name, "Give a header with the columns' names, and rows below it.")
+    data = check_utf8(file.read(), name, CONTENT)
     usual = "\t" if TABS.search(name) else ","
     separator = reading.separator or find_separator(data, reading.likely or usual)
     if separator == " ":
@@ -112,8 +113,8 @@ def _parsed(data: bytes, separator: str, lines: np.ndarray, name: str) -> list[A
         width = data.split(b"\n", 1)[0].count(separator.encode()) + 1
         cells = apart(parsed, width)
         return (cells if cells.num_columns <= width else apart(parsed, cells.num_columns)).columns
-    except (pa.ArrowException, ValueError) as error:
-        raise _broken(broken, lines, name, error) from None
+    except (pa.ArrowException, ValueError):
+        raise _broken(broken, lines, name) from None
 
 
 def apart(read: Callable[..., Any], *arguments: Any) -> Any:
@@ -134,9 +135,9 @@ def _lines(data: bytes) -> np.ndarray:
     return np.flatnonzero(~empty) + 1
 
 
-def _broken(rows: list[Any], lines: np.ndarray, name: str, error: Exception) -> ChainruleError:
+def _broken(rows: list[Any], lines: np.ndarray, name: str) -> ChainruleError:
     if not rows:
-        return ChainruleError(f"{name}: is no whole text file of cells: {cut(str(error).splitlines()[0], 200)}.")
+        return ChainruleError(f"{name}: is no whole text file of cells. {CONTENT}")
     row = rows[0]
     place = f", line {lines[row.number - 1]}" if row.number and row.number <= len(lines) else ""
     return ChainruleError(

@@ -51,15 +51,28 @@ def _records(data: bytes, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _parsed(text: bytes, place: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_distinct)
+    except ChainruleError as error:
+        raise ChainruleError(f"{place}: {error}") from None
     except json.JSONDecodeError as error:
         raise ChainruleError(f"{place}: is no whole JSON: {error.msg}. Mend the line.") from None
     except (RecursionError, ValueError):  # lists in lists without end; numbers of thousands of digits
         raise ChainruleError(f"{place}: is JSON of no use as a row. {CONTENT}") from None
 
 
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, of whose equal keys JSON would keep the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for number, (key, _) in enumerate(pairs) if any(key == each for each, _ in pairs[:number]))
+        raise ChainruleError(f"the key {twice!r} is given twice in an object. Give every cell its own key.")
+    return found
+
+
 def _checked(value: Any, kind: type, place: str) -> Any:
     """A row, or a list of rows."""
+    if kind is list and value and not any(isinstance(each, dict) for each in value):
+        raise ChainruleError(f"{place}: expected objects of cells, got {cut(json.dumps(value), 40)}. {CONTENT}")
     if kind is list:
         return [_checked(each, dict, f"{place}, row {row}") for row, each in enumerate(value, 1)]
     if not isinstance(value, dict):
