@@ -189,9 +189,9 @@ def _content(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         with safe_open(file, "numpy") as content:
             about = {**json.loads((content.metadata() or {})["chainrule"])}
             return about, {name: content.get_tensor(name) for name in sorted(content.keys())}
-    except (SafetensorError, AttributeError) as error:  # the latter for dtypes that NumPy lacks
+    except (SafetensorError, AttributeError):  # the latter for dtypes that NumPy lacks
         raise ChainruleError(
-            f"{file} is no model file, or is cut short or damaged ({error}). Use an intact copy, or train again."
+            f"{file} is no model file, or is cut short or damaged. Use an intact copy, or train again."
         ) from None
     except (KeyError, TypeError, ValueError, RecursionError):
         raise ChainruleError(f"{file} is no model file of Chainrule: its header has no description.") from None

@@ -238,10 +238,9 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
         *[
             (
                 f"predict {name}.safetensors iris",
-                f"{name}.safetensors is no model file, or is cut short or damaged (Error while deserializing "
-                f"header: header too {size}). Use an intact copy, or train again.",
+                f"{name}.safetensors is no model file, or is cut short or damaged. Use an intact copy, or train again.",
             )
-            for name, size in (("text", "small"), ("other", "large"))
+            for name in ("text", "other")
         ],
         # Summary and list
         (

@@ -223,7 +223,7 @@ def test_a_model_file_cut_short(run, trained, here):
         (here / "cut.safetensors").write_bytes(whole[:length])
         said = run("predict cut.safetensors flowers.csv")
         assert (said.code, said.err.count("\n")) == (2, 1)
-        assert said.err.startswith("chainrule: cut.safetensors is no model file, or is cut short or damaged (")
+        assert said.err.startswith("chainrule: cut.safetensors is no model file, or is cut short or damaged. ")
     (here / "cut.safetensors").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert run("predict cut.safetensors flowers.csv").err == (
         "chainrule: cut.safetensors was altered after it was saved: its digest does not match. Use an intact copy.\n"
