@@ -185,10 +185,12 @@ def _content(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
     try:
         if _arrays_in(file) > MOST_ARRAYS:
-            raise SafetensorError("more arrays than a network has")
+            raise ChainruleError(f"{file} is no model file: it names more arrays than a network has. Use an intact copy.")
         with safe_open(file, "numpy") as content:
             about = {**json.loads((content.metadata() or {})["chainrule"])}
             return about, {name: content.get_tensor(name) for name in sorted(content.keys())}
+    except ChainruleError:
+        raise
     except (SafetensorError, AttributeError):  # the latter for dtypes that NumPy lacks
         raise ChainruleError(
             f"{file} is no model file, or is cut short or damaged. Use an intact copy, or train again."
