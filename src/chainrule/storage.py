@@ -185,7 +185,9 @@ def _content(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
     try:
         if _arrays_in(file) > MOST_ARRAYS:
-            raise ChainruleError(f"{file} is no model file: it names more arrays than a network has. Use an intact copy.")
+            raise ChainruleError(
+                f"{file} is no model file: it names more arrays than a network has. Use an intact copy."
+            )
         with safe_open(file, "numpy") as content:
             about = {**json.loads((content.metadata() or {})["chainrule"])}
             return about, {name: content.get_tensor(name) for name in sorted(content.keys())}
