@@ -369,6 +369,29 @@ def test_classes_are_whole_numbers_of_any_size():
     assert (model.predict(X) == large[Y]).mean() > 0.9
 
 
+def test_inputs_that_no_float_holds():
+    large = np.array([2**53, 2**53 + 1, 2**53 + 3])[Y]
+    first, rounds = int((Y > 0).argmax()), "which float64 rounds. Round the numbers"
+    pandas = pytest.importorskip("pandas")
+    refused(
+        f"NetworkClassifier: X['c'][{first}] is {large[first]}, {rounds}",
+        lambda: classifier().fit(pandas.DataFrame({"c": large, "half": 0.5}), Y),
+    )
+    refused(f"X[{first}, 0] is {large[first]}, {rounds}", lambda: classifier().fit(large[:, None], Y))
+    refused(f"NetworkRegressor: y[{first}] is {large[first]}, {rounds}", lambda: NetworkRegressor().fit(X, large))
+    model = classifier().fit(X[:, :1], Y)
+    refused(f"X[{first}, 0] is {large[first]}, {rounds}", lambda: model.predict(large[:, None]))
+
+
+def test_inputs_of_text():
+    pandas = pytest.importorskip("pandas")
+    refused(
+        "NetworkClassifier: expected X of numbers, got text such as 'a'. Put scikit-learn's OneHotEncoder before it, "
+        "or train on the table by chainrule.runs.train.",
+        lambda: classifier().fit(pandas.DataFrame({"c": ["a"] * len(Y)}), Y),
+    )
+
+
 def test_early_stopping_sets_rows_of_each_class_apart():
     model = classifier(early_stopping=True, epochs=500, optimizer="Adam(0.1)").fit(X, NAMES)
     assert model.history_.stopped == "early stopping"

@@ -2,10 +2,11 @@ import re
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError
-from chainrule.examples import targets
+from chainrule.examples import inputs, targets
 from chainrule.model import as_chain
 
 SOFTMAX, SIGMOID, LINEAR = "Dense(3) >> Softmax()", "Dense(1) >> Sigmoid()", "Dense(1)"
@@ -149,3 +150,36 @@ def test_values_of_another_shape():
         "Dense(2)",
         np.ones((4, 3)),
     )
+
+
+@pytest.mark.parametrize(
+    ("y", "shown"),
+    [
+        ([5, 7, 9, 5], "5, 7, 9"),
+        ([1, 2, 3, 1], "1, 2, 3"),
+        ([2**53, 2**53 + 1, 2**53 + 3, 2**53], "9007199254740992, 9007199254740993, 9007199254740995"),
+    ],
+)
+def test_class_numbers_that_do_not_count_from_0(y, shown):
+    text = (
+        f"fit: y has the class numbers {shown}, but class numbers are 0, 1, …, one for each of 3 outputs of Dense(3). "
+        f"Number the 3 classes from 0 to 2, or give their names: y.astype(str)."
+    )
+    refused(text, SOFTMAX, y)
+    assert prepared(SOFTMAX, np.array(y).astype(str))[1] == tuple(sorted(set(map(str, y))))
+
+
+LARGE = np.array([2**53, 2**53 + 1, 2**53 + 3, 0])
+ROUNDED = "which float64 rounds. Round the numbers, or, if they are names, encode them as categories."
+
+
+def test_whole_numbers_that_float64_rounds():
+    refused(f"fit: y[1] is 9007199254740993, {ROUNDED}", LINEAR, LARGE)
+    for x in (LARGE[:, None], LARGE[:, None].tolist(), LARGE[:, None].astype(np.uint64)):
+        with pytest.raises(ChainruleError, match=re.escape(f"fit: x[1, 0] is 9007199254740993, {ROUNDED}")):
+            inputs(x)
+    with pytest.raises(ChainruleError, match=re.escape(f"fit: x.data[1] is 9007199254740993, {ROUNDED}")):
+        inputs(sparse.csr_array(LARGE[:, None]))
+    held = np.array([[2**53], [2**62], [-(2**60)], [2**24 + 1]])
+    for x in (held, held.astype(np.float32), held.tolist()):
+        np.testing.assert_array_equal(inputs(x), held.astype(np.float32))

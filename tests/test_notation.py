@@ -1,6 +1,7 @@
 """Reading formulas: what is written is read back, and whatever else comes is refused, never executed."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 
@@ -283,3 +284,10 @@ def test_as_formula_takes_text_or_the_formula(family):
     assert as_formula(repr(made), family) == as_formula(made, family) == made
     with pytest.raises(ChainruleError, match=f"^Expected one of the family {family.__name__} \\(.*\\), got 3.$"):
         as_formula(3, family)
+
+
+@pytest.mark.parametrize("nothing", [None, 3, "", " "])
+def test_what_is_no_text(nothing):
+    text = f"Expected one of the family Cost (Quadratic, CrossEntropy, CategoricalCrossEntropy), got {nothing!r}."
+    with pytest.raises(ChainruleError, match=f"^{re.escape(text)}$"):
+        parse(nothing, Cost)

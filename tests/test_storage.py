@@ -206,6 +206,12 @@ def test_a_missing_file(tmp_path):
         refused(rf"There is no model file {file}\. Train one: chainrule train digits\.", path)
 
 
+def test_what_is_no_path():
+    for path in (None, 3):
+        with pytest.raises(ChainruleError, match=f"^Expected the path of a file, got {path}[.]$"):
+            load(path)
+
+
 def test_a_full_disk_leaves_the_old_model(saved, tmp_path, monkeypatch):
     model, file, _ = saved
     path = tmp_path / "model"

@@ -89,6 +89,19 @@ def lowest(dtype: Any) -> Any:
     return False if jnp.issubdtype(dtype, jnp.bool_) else -math.inf
 
 
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Which whole numbers of an array float64 does not hold, as a mask.
+
+    >>> rounded(np.array([2**53, 2**53 + 1]))
+    array([False,  True])
+    """
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8:
+        return np.zeros(values.shape, bool)
+    floats = values.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return (floats.astype(values.dtype) != values) | (floats >= float(np.iinfo(values.dtype).max))
+
+
 def check_within(name: str, array: Any, least: float, most: float, expected: str, whole: bool = False) -> None:
     """Refuse the first number that can't be, but for rounding; tracers, not yet known, pass."""
     if isinstance(array, Tracer):

@@ -25,7 +25,7 @@ from chainrule.activations import ReLU, Sigmoid, Softmax
 from chainrule.costs import Cost
 from chainrule.data.splitting import split
 from chainrule.errors import ChainruleError, DivergedError
-from chainrule.examples import sample_weights
+from chainrule.examples import check_exact, sample_weights
 from chainrule.formula import Formula
 from chainrule.history import History
 from chainrule.layer import Chain, Layer
@@ -217,9 +217,23 @@ class Network(BaseEstimator):
 
     def _validated(self, X: Any, y: Any, reset: bool) -> Any:
         numeric = isinstance(self, RegressorMixin)
-        return validate_data(
-            self, X, y, reset=reset, accept_sparse=True, allow_nd=True, multi_output=True, y_numeric=numeric
-        )
+        return self._checked(X, y, reset=reset, multi_output=True, y_numeric=numeric)
+
+    def _checked(self, X: Any, *y: Any, **choices: Any) -> Any:
+        """Examples by scikit-learn's checks, and no numbers that it or we would round."""
+        who = type(self).__name__
+        for name, column in _arrays(X):
+            check_exact(column, who, name)
+        try:
+            return validate_data(self, X, *y, accept_sparse=True, allow_nd=True, **choices)
+        except ValueError as error:
+            if not str(error).startswith("could not convert string to float"):
+                raise
+            text = str(error).removeprefix("could not convert string to float: ")
+            raise ChainruleError(
+                f"{who}: expected X of numbers, got text such as {text}. Put scikit-learn's OneHotEncoder before it, "
+                f"or train on the table by chainrule.runs.train."
+            ) from None
 
     @abstractmethod
     def _targets(self, y: Any, classes: Any, known: bool) -> np.ndarray:
@@ -293,7 +307,7 @@ class Network(BaseEstimator):
 
     def _outputs(self, X: Any, model: Model) -> np.ndarray:
         """A model's outputs for examples as people give them, float64."""
-        x = validate_data(self, X, reset=False, accept_sparse=True, allow_nd=True)
+        x = self._checked(X, reset=False)
         x = _inputs(x, self.model_.network)
         return model.outputs(_together(x))[: x.shape[0]].astype(np.float64)
 
@@ -518,6 +532,7 @@ class NetworkRegressor(RegressorMixin, Network):
                 f"NetworkRegressor: expected {self.n_outputs_} values an example as in the first call, got {outputs}. "
                 f"Set warm_start=False to begin anew."
             )
+        check_exact(y, type(self).__name__, "y")
         self.n_outputs_ = outputs
         return y.reshape(len(y), outputs).astype(np.float32)
 
@@ -601,6 +616,14 @@ def _are_exact(x: np.ndarray) -> bool:
     """Whether all are whole numbers, and of a type that does not round such."""
     small = x.dtype.kind != "f" or not (np.abs(x) >= 2 / np.finfo(x.dtype).eps).any()
     return small and np.array_equal(x, np.round(x))
+
+
+def _arrays(X: Any) -> Iterator[tuple[str, np.ndarray]]:
+    """The columns of a data frame, which an array of all would round; an array, or the numbers in a sparse one."""
+    if hasattr(X, "columns") and hasattr(X, "items"):
+        yield from ((f"X[{name!r}]", np.asarray(column)) for name, column in X.items())
+    else:
+        yield "X", np.asarray(X.data if sparse.issparse(X) else X)
 
 
 def _inputs(x: Any, network: Chain) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from jax.core import Tracer
 
 from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy
+from chainrule.dtypes import rounded
 from chainrule.errors import ChainruleError
 from chainrule.layer import Chain, Layer
 from chainrule.masked import Masked, Shape
@@ -54,7 +55,8 @@ def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | N
             raise _other_shape(who, shape, values.shape, "")
         return Masked(values, mask)
     try:
-        array = np.asarray(x) if tokens else np.asarray(x, np.float32)
+        given = np.asarray(x)
+        array = given if tokens else np.asarray(given, np.float32)
     except (TypeError, ValueError) as error:
         raise ChainruleError(f"{who}: expected an array of numbers, got {type(x).__name__}: {error}.") from None
     if array.ndim < 1 or (shape is not None and array.shape[1:] != shape):
@@ -64,6 +66,7 @@ def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | N
         raise _nothing_in(who, array.shape)
     if tokens:
         return _tokens(array, tokens, who)
+    check_exact(given, who, "x")
     check_finite(array, who, "x")
     return array
 
@@ -123,6 +126,7 @@ def targets(
             f"{who}: expected targets of shape {(rows, *outputs)}, as the network's outputs, or class numbers "
             f"{(rows, *outputs[:-1])}, got {y.dtype} of shape {y.shape}. {remedy}"
         )
+    check_exact(y, who, "y")
     y = y.astype(np.float32)
     check_finite(y, who, "y")
     y = y.reshape(rows, *outputs)
@@ -190,6 +194,16 @@ def check_finite(array: np.ndarray, who: str, name: str) -> None:
             raise _refused(who, f"{name}[{', '.join(map(str, place))}]", array[place])
 
 
+def check_exact(array: np.ndarray, who: Any, name: str) -> None:
+    """Refuse whole numbers so large that float64 rounds them, so that several may become one; names the first."""
+    if (large := rounded(array)).any():
+        place = tuple(np.argwhere(large)[0].tolist())
+        raise ChainruleError(
+            f"{who}: {name}[{', '.join(map(str, place))}] is {array[place]}, which float64 rounds. Round the numbers, "
+            f"or, if they are names, encode them as categories."
+        )
+
+
 def _unfit(array: np.ndarray) -> np.ndarray:
     """Where numbers are NaN, infinite, or too large for their squares and products to be float32."""
     return ~(np.abs(array) <= LARGEST)
@@ -215,6 +229,7 @@ def _sparse(matrix: Any, who: Any) -> Any:
         raise ChainruleError(f"{who}: expected a sparse matrix of numbers, got {matrix.dtype}. Give floats.")
     if matrix.shape[1] == 0:
         raise _nothing_in(who, matrix.shape)
+    check_exact(matrix.data, who, "x.data")
     matrix = matrix.tocsr().astype(np.float32)
     if _unfit(matrix.data).any():
         found = matrix.tocoo()
@@ -297,6 +312,14 @@ def _check_classes(y: np.ndarray, classes: tuple[Any, ...], network: Chain, outp
     if len(classes) <= y.max() < outputs[-1]:
         raise ChainruleError(
             f"{who}: y has the class number {int(y.max())}, but the classes are {classes}. Name them all."
+        )
+    shown = np.unique(y)
+    if y.max() >= len(classes) and (shown[0] > 0 or 2 * len(shown) < wanted):
+        numbers = ", ".join(map(str, shown[:5])) + (", …" if len(shown) > 5 else "")
+        raise ChainruleError(
+            f"{who}: y has the class numbers {numbers}, but class numbers are 0, 1, …, one for each of "
+            f"{outputs[-1]} outputs of {_last(network)}. Number the {len(shown)} classes from 0 to {len(shown) - 1}, "
+            f"or give their names: y.astype(str)."
         )
     if wanted != outputs[-1] and not (wanted == 2 and outputs[-1] == 1):
         raise ChainruleError(

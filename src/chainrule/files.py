@@ -52,8 +52,11 @@ def known_path(path: str | os.PathLike) -> Path:
     """A path that the system can be asked about, whether or not something is there.
 
     Raises:
-        ChainruleError: for a name that is too long or that no file can have, or a folder that this user may not enter.
+        ChainruleError: for what is no path, a name that is too long or that no file can have, or a folder that this
+            user may not enter.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ChainruleError(f"Expected the path of a file, got {path!r}.")
     try:
         Path(path).stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -40,6 +40,8 @@ def parse(text: str, family: type[F] = Formula) -> F:
     Traceback (most recent call last):
     chainrule.errors.ChainruleError: Unknown formula 'Addam' in "Addam(0.003)". Did you mean Adam?
     """
+    if not isinstance(text, str) or not text.strip():
+        return _of_family(text, family)
     return _of_family(_Reader(text.strip()).formula(), family)
 
 
@@ -96,6 +98,7 @@ class _Reader:
                 return ast.parse(self.text, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             reason = getattr(error, "msg", None) or "too long or too deep"
+            reason = reason.replace("invalid syntax", "something is missing or too much")
             place = self.place(error.lineno, (error.offset or 1) - 1) if isinstance(error, SyntaxError) else 0
             raise ChainruleError(
                 f"Can't read {self.quote(place)} as a formula: {reason}. For example: Dense(64) >> ReLU()."

@@ -154,10 +154,15 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
         *[
             (
                 f'train iris --network "{text}"',
-                f'--network: Can\'t read "{text}" as a formula: invalid syntax. For example: Dense(64) >> ReLU().',
+                f'--network: Can\'t read "{text}" as a formula: something is missing or too much. '
+                "For example: Dense(64) >> ReLU().",
             )
-            for text in ("", "Dense(2) >>", "Dense(2) => ReLU()")
+            for text in ("Dense(2) >>", "Dense(2) => ReLU()")
         ],
+        (
+            'train iris --cost ""',
+            "--cost: Expected one of the family Cost (Quadratic, CrossEntropy, CategoricalCrossEntropy), got ''.",
+        ),
         (
             'train iris --cost "ReLU()"',
             "--cost: Expected one of the family Cost (Quadratic, CrossEntropy, CategoricalCrossEntropy), got ReLU().",
