@@ -11,6 +11,9 @@ from typing import Any
 LONGEST = 1000  # characters of a message
 PIECE, FORMULA = 60, 80  # of a cell or a name in it, and of a formula's notation
 
+INSTEAD = {"day_first": ["month_first"]}
+"""The choices of which people know alone which one it is, by the one that is proposed."""
+
 QUOTED = re.compile(r"""(--[\w-]+ )?(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)""")
 """A piece in quotes, with the option before it whose value it is; an apostrophe begins none."""
 
@@ -31,7 +34,10 @@ class ChainruleError(ValueError):
 
     def __init__(self, message: str, **choices: Any):
         self.message, self.choices = one_line(message), choices
-        said = ", ".join(f"{name}={value!r}" for name, value in choices.items())
+        said = ", ".join(
+            " or ".join(f"{each}={value!r}" for each in (name, *INSTEAD.get(name, ())))
+            for name, value in choices.items()
+        )
         super().__init__(f"{self.message}, or choose {said}." if choices else self.message)
 
     @property
@@ -111,12 +117,30 @@ def cut(text: str, most: int = PIECE) -> str:
     return text if len(text) <= most else f"{text[:left]}…{text[len(text) - (most - left - 1) :]}"
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "row is", "rows are"), counted(1200, "row is", "rows are")
+    ('1 row is', '1,200 rows are')
+    """
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The question "Did you mean …?" for a misspelt name; empty where nothing is near."""
-    known = list(known)
+    return did_you_mean([name], known)
+
+
+def did_you_mean(names: Iterable[str], known: Iterable[str]) -> str:
+    """The same question for several names.
+
+    >>> did_you_mean(["widht", "AGE", "xyz"], ["width", "age"])
+    ' Did you mean width, age?'
+    """
     spelt = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)
-    return f" Did you mean {spelt[close[0]]}?" if close else ""
+    close = [difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6) for name in names]
+    found = list(dict.fromkeys(spelt[each[0]] for each in close if each))
+    return f" Did you mean {', '.join(found)}?" if found else ""
 
 
 def _shortened(quoted: re.Match) -> str:

@@ -99,7 +99,8 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
         ),
         (
             "train flowers.csv --task regression",
-            "flowers.csv, line 2, column 'kind': expected a number, got 'iris'. Mend the cell.",
+            "flowers.csv: regression needs numbers, and the target 'kind' is text. Name another target, or run: "
+            "chainrule train flowers.csv --task classification",
         ),
         (
             "train infinite.csv",
@@ -126,7 +127,7 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
         ],
         (
             "train flowers.csv --test alone.csv",
-            "alone.csv: there is no column 'length'. The columns are kind.",
+            "alone.csv: there are no columns 'length', 'width', 'colour'. The columns are kind.",
         ),
         # Networks
         (

@@ -91,7 +91,11 @@ def test_the_way_of_a_table():
             "visits.csv: there is no column 'patents'. Did you mean patient? The columns are on the day, patient, "
             "size, kind.",
         ),
-        ("--order-by kind", "visits.csv, line 2, column 'kind': expected a number, got 'a'. Mend the cell."),
+        ("--order-by kind", "visits.csv: column 'kind' is both the target and the order. Choose one."),
+        (
+            "--order-by kind --target size",
+            "visits.csv: an order needs numbers or dates, and column 'kind' is text. Order by another column.",
+        ),
         (
             "--group size --test 0.99",
             "Validation and test must be fractions from 0 up to 1, together below 1; got 0.1 and 0.99.",

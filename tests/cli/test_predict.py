@@ -159,6 +159,21 @@ def test_values_that_training_never_showed_are_noted(run, trained, here):
     [
         ("length,colour\n1,red\n", "new.csv: there is no column 'width'. The columns are length, colour."),
         (
+            "Length,COLOUR,other\n1,red,2\n",
+            "new.csv: there are no columns 'length', 'width', 'colour'. Did you mean Length, COLOUR? The columns are "
+            "Length, COLOUR, other.",
+        ),
+        (
+            "1,2,red\n1,3,red\n",
+            "new.csv: there are no columns 'length', 'width', 'colour'. The columns are 1, 2, red. If the first line "
+            "is a row of data, write the names of the columns above it.",
+        ),
+        (
+            "length;width;colour\n1;2,5;red\n1;3;red\n",
+            "new.csv, line 2, column 'width': expected a number, got '2,5'. Mend the cell, or run: chainrule predict "
+            "run new.csv --out answers.csv --decimal ,",
+        ),
+        (
             "length,width,colour\n1,2,red\n1,wide,red\n",
             "new.csv, line 3, column 'width': expected a number, got 'wide'. Mend the cell.",
         ),

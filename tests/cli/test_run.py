@@ -218,6 +218,11 @@ def test_altered_files_of_a_run_are_noted(run, here, trained):
         assert (said.code, said.err) == (0, f"note: {words}\n")
 
 
+def test_missing_files_of_a_run_are_noted(run, here, trained):
+    (here / "run" / "run.toml").unlink()
+    assert run("summary run").err == "note: run: run.toml is missing. The model is intact.\n"
+
+
 def test_an_unfinished_run_is_refused(run, here, trained):
     (here / "run" / "manifest.json").write_text("")
     for line in ("evaluate run flowers.csv", "predict run flowers.csv", "summary run"):

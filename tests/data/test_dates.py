@@ -238,7 +238,7 @@ def test_it_can_be_said_otherwise():
             ["1/2/2020", "3/4/2020"],
             {},
             "log: column 'when' holds dates such as '1/2/2020', each of which may be day/month or month/day. "
-            "Write the year first, choose month_first, or choose day_first=['when'].",
+            "Write the year first, or choose day_first=['when'] or month_first=['when'].",
         ),
         (
             ["2020-01-01", "2020-01-02", "2020-02-30"],

@@ -313,7 +313,7 @@ def test_several_targets_come_back_in_their_own_units(table):
         ),
         (
             {"target": ("pay", "city"), "task": "regression"},
-            "people, row 1, column 'city': expected a number, got 'Rome'. Mend the cell.",
+            "people: regression needs numbers, and the target 'city' is text. Name another target.",
         ),
         ({"target": ("pay", "age", "pay")}, "people: the target 'pay' is named twice. Name it once."),
         (
@@ -407,7 +407,8 @@ def test_missing_drop():
         (
             people(),
             {"target": "city", "task": "regression"},
-            "people, row 1, column 'city': expected a number, got 'Rome'. Mend the cell.",
+            "people: regression needs numbers, and the target 'city' is text. Name another target, or choose "
+            "task='classification'.",
         ),
         (
             people(age=[None] * 4),

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -104,3 +106,21 @@ def test_a_table_without_rows_has_no_roles():
     assert refusal(Roles.of(people()).complete, people().take(np.array([], int))) == (
         "people: has no rows. Give rows of data."
     )
+
+
+def test_a_class_whose_rows_are_all_left_out_is_named():
+    table = {"size": [1.5, 2, None, None], "kind": ["a", "b", "b", "c"]}
+    with pytest.warns(match=r"^the data: rows with blank cells are left out, among them all of the class c\.$"):
+        assert Roles.of(table, missing="drop").complete(table).rows == 2
+
+
+@pytest.mark.parametrize(
+    ("size", "found", "way"), [([1.5, 2, 3], "kind (1)", "drop"), ([1.5, None, 3], "size (1), kind (1)", "median")]
+)
+def test_a_blank_target_is_not_filled(size, found, way):
+    text = (
+        f"the data: blank cells in {found}; rows without a target are left out, not filled. Fill them, or choose "
+        f"missing={way!r}."
+    )
+    with pytest.raises(ChainruleError, match=f"^{re.escape(text)}$"):
+        Roles.of({"size": size, "kind": ["a", "b", None]})

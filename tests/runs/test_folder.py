@@ -319,9 +319,9 @@ def test_altered_files_are_named(here):
     (folder / "notes.txt").write_text("mine")
     assert check(folder) == ""
     (folder / "run.toml").write_text("3")
-    assert check(folder) == "run.toml"
+    assert check(folder) == "run.toml changed after the run was saved"
     (folder / "run.toml").unlink()
-    assert check(folder) == "run.toml"
+    assert check(folder) == "run.toml is missing"
     (folder / "model.safetensors").write_text("another")
     with pytest.raises(ChainruleError, match=r"^.*/x/model.safetensors is not the model that this run wrote\. Use an"):
         check(folder)

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable
 
 from chainrule.cli.words import option, options_of
-from chainrule.errors import ArgumentError, ChainruleError
+from chainrule.errors import INSTEAD, ArgumentError, ChainruleError
 
 READING = {"separator", "decimal", "header", "blank"}  # choices that every command of data takes
 
@@ -24,11 +24,18 @@ def mended(error: ChainruleError, arguments: list[str]) -> str:
         return error.naming(option)
     if not error.choices:
         return str(error)
+    instead = [
+        word
+        for name, value in error.choices.items()
+        for other in INSTEAD.get(name, ())
+        for word in options_of(other, value)
+    ]
+    message = f"{error.message}, or choose {shlex.join(instead)}" if instead else error.message
     options = [word for name, value in error.choices.items() for word in options_of(name, value)]
     if arguments[:1] != ["train"] and not READING.issuperset(error.choices):
-        return f"{error.message}, or train with {shlex.join(options)}."
+        return f"{message}, or train with {shlex.join(options)}."
     once = [option(name) for name, value in error.choices.items() if not isinstance(value, list)]
-    return f"{error.message}, or run: {shlex.join(['chainrule', *_without(once, arguments), *options])}"
+    return f"{message}, or run: {shlex.join(['chainrule', *_without(once, arguments), *options])}"
 
 
 def _without(options: Iterable[str], arguments: list[str]) -> list[str]:

@@ -139,6 +139,7 @@ def _ending(history: Any) -> str:
     words = [
         f"{len(history)} epoch{'s' * (len(history) != 1)} in {history.seconds:.1f} s",
         {"early stopping": "stopped early", "interrupted": "interrupted"}.get(history.stopped, ""),
+        "" if len(history) else "the steps of the first are kept",
         kept,
         "still improving" if history.improving else "",
         f"the validation cost lowest in epoch {history.lowest_epoch}" if history.worsened else "",

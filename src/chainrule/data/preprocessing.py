@@ -25,7 +25,7 @@ from chainrule.data.columns import (
 )
 from chainrule.data.problems import Problems
 from chainrule.data.schema import Roles, Task, check_alone
-from chainrule.data.table import Table, as_table, blank_rows, is_records, shortened
+from chainrule.data.table import Table, as_table, blank_rows, check_columns, is_records, shortened
 from chainrule.errors import ChainruleError
 from chainrule.masked import Masked
 from chainrule.records import read, read_json, require
@@ -169,6 +169,8 @@ class Preparation:
         """The inputs that columns become; all that is wrong with them is said at once."""
         problems, encoded = Problems(table.name), []
         for column in columns:
+            if column.name not in table:
+                continue
             with problems.gathered():
                 values = column.read(table)
                 blank = blank_rows(values)
@@ -179,6 +181,8 @@ class Preparation:
                         missing="median",
                     )
                 encoded.append(column.encode(values))
+        with problems.gathered():
+            check_columns(table, (column.name for column in columns))
         problems.refuse()
         return encoded
 

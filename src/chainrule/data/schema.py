@@ -17,8 +17,8 @@ from chainrule.data.columns import (
 from chainrule.data.dates import Order, are_times, order_of, times
 from chainrule.data.problems import Problems
 from chainrule.data.reading import HARD, SEPARATORS, separated_by
-from chainrule.data.table import Table, as_table, blank_rows, blanks, check_column, shortened
-from chainrule.data.values import as_number, is_text, numbers, refuse_text, texts
+from chainrule.data.table import Table, as_table, blank_rows, blanks, check_column, check_columns, shortened
+from chainrule.data.values import as_number, is_text, is_worded, numbers, refuse_text, texts
 from chainrule.errors import ChainruleError, cut, warn
 from chainrule.records import require
 
@@ -127,7 +127,7 @@ class Roles:
         for name in targets:
             if targets.count(name) > 1:
                 raise ChainruleError(f"{table.name}: the target {name!r} is named twice. Name it once.")
-            _check_target(table, name, drop, group)
+            _check_target(table, name, drop, group, order_by)
         inputs = tuple(name for name in kept if name not in targets)
         _check_several(table)
         if not inputs:
@@ -172,7 +172,8 @@ class Roles:
                     cells(table, name, name in worded, unit, self.order(name) if name in dates else None)
         if self.missing is None:
             with problems.gathered():
-                _check_filled(table, {name: rows for name, rows in self._blank(table).items() if not rows.all()})
+                blank = {name: rows for name, rows in self._blank(table).items() if not rows.all()}
+                _check_filled(table, blank, self.targets)
         if self.missing != "drop":
             with problems.gathered():
                 self.way(table)
@@ -205,6 +206,10 @@ class Roles:
             values = texts(table, name)
         elif order := self.order(name):
             values = times(table, name, order)[:, 0]
+        elif is_worded(table[name]):
+            raise ChainruleError(
+                f"{table.name}: an order needs numbers or dates, and column {name!r} is text. Order by another column."
+            )
         else:
             values = numbers(table, name) if is_text(table[name]) else table[name]
         blank = blank_rows(values)
@@ -223,7 +228,7 @@ class Roles:
         _check_rows(table)
         blank = self._blank(table)
         if self.missing is None:
-            _check_filled(table, blank)
+            _check_filled(table, blank, self.targets)
         also = (*self.inputs, self.order_by, self.group) if self.missing == "drop" else ()
         needed = [*self.targets, *also]
         out = np.logical_or.reduce([np.zeros(table.rows, bool), *(blank[name] for name in needed if name in blank)])
@@ -233,12 +238,16 @@ class Roles:
             )
         if unknown := shortened(f"{name} ({blank[name].sum():,})" for name in self.targets if name in blank):
             warn(f"{table.name}: rows with a blank target are left out: {unknown}.")
-        return table.take(~out) if out.any() else table
+        if not out.any():
+            return table
+        if self.task == "classification" and (lost := _lost(texts(table, self.targets[0]), out)):
+            classes = f"the class{'es' * (len(lost) > 1)} {shortened(lost)}"
+            warn(f"{table.name}: rows with blank cells are left out, among them all of {classes}.")
+        return table.take(~out)
 
     def _blank(self, table: Table) -> dict[str, np.ndarray]:
         """The rows with a blank cell, as a mask, of each column with such cells."""
-        for name in (*self.inputs, *self.targets):
-            check_column(table, name)
+        check_columns(table, (*self.inputs, *self.targets))
         divide = [name for name in (self.order_by, self.group) if name in table and self.missing == "drop"]
         blank = {name: blank_rows(table[name]) for name in (*self.inputs, *self.targets, *divide) if name is not None}
         return {name: rows for name, rows in blank.items() if rows.any()}
@@ -252,6 +261,9 @@ def _spelt(table: Table, name: str) -> str:
 
 def _task(table: Table, targets: tuple[str, ...], said: Task | None) -> Task:
     """The task that is said, or that the target's values tell; several targets are regressed."""
+    if said == "regression" and (words := [name for name in targets if is_worded(table[name])]):
+        message = f"{table.name}: regression needs numbers, and the target {words[0]!r} is text. Name another target"
+        raise ChainruleError(message, task="classification") if len(targets) == 1 else ChainruleError(f"{message}.")
     if len(targets) == 1:
         return said or _task_of(table[targets[0]])
     worded = [name for name in targets if is_text(table[name]) and said is None]
@@ -327,6 +339,11 @@ def _names(given: Iterable[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
+def _lost(classes: np.ndarray, out: np.ndarray) -> list[str]:
+    """The classes all of whose rows are left out."""
+    return sorted(set(classes[out]) - set(classes[~out]) - {None})
+
+
 def _check_rows(table: Table) -> None:
     if not table.rows:
         raise ChainruleError(f"{table.name}: has no rows. Give rows of data.")
@@ -347,8 +364,9 @@ def _check_several(table: Table) -> None:
     )
 
 
-def _check_target(table: Table, name: str, drop: Iterable[str], group: str | None) -> None:
-    for other, what in ((drop, "dropped and the target"), ((group,), "the target and the group")):
+def _check_target(table: Table, name: str, drop: Iterable[str], group: str | None, order: str | None) -> None:
+    both = {"dropped and the target": drop, "the target and the group": (group,), "the target and the order": (order,)}
+    for what, other in both.items():
         if name in other:
             raise ChainruleError(f"{table.name}: column {name!r} is both {what}. Choose one.")
     shape = table[name].shape[1:] if name in table else ()
@@ -377,15 +395,19 @@ def _check_order(table: Table, name: str) -> None:
         known = _known(table[name])
         raise ChainruleError(
             f"{table.name}: column {name!r} holds dates such as {known[0]!r}, each of which may be day/month or "
-            f"month/day. Write the year first, choose month_first",
+            f"month/day. Write the year first",
             day_first=[name],
         )
 
 
-def _check_filled(table: Table, blank: dict[str, np.ndarray]) -> None:
+def _check_filled(table: Table, blank: dict[str, np.ndarray], targets: Collection[str]) -> None:
     if blank:
+        unknown = "; rows without a target are left out, not filled" if blank.keys() & set(targets) else ""
         found = shortened(f"{name} ({rows.sum():,}{_spelt(table, name)})" for name, rows in blank.items())
-        raise ChainruleError(f"{table.name}: blank cells in {found}. Fill them", missing="median")
+        raise ChainruleError(
+            f"{table.name}: blank cells in {found}{unknown}. Fill them",
+            missing="drop" if blank.keys() <= set(targets) else "median",
+        )
 
 
 def _check_unmixed(table: Table, name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from chainrule.errors import ChainruleError, cut, nearest
+from chainrule.errors import ChainruleError, cut, did_you_mean
 from chainrule.memory import check_memory
 
 BOOLEANS = {"true", "false"}
@@ -150,9 +150,21 @@ def check_distinct(names: Sequence[str], source: str, **choices: Any) -> None:
 
 def check_column(table: Table, name: str) -> None:
     """Refuse a column that a table does not have."""
-    if name not in table:
+    check_columns(table, [name])
+
+
+def check_columns(table: Table, names: Iterable[str]) -> None:
+    """Refuse columns that a table does not have, all of them at once."""
+    names = list(names)
+    missing = [name for name in names if name not in table]
+    if missing:
+        which = (
+            f"is no column {missing[0]!r}" if len(missing) == 1 else f"are no columns {shortened(map(repr, missing))}"
+        )
+        data = table.found.reading.get("header") and len(missing) == len(names) and any(map(SPELT.fullmatch, table))
         raise ChainruleError(
-            f"{table.name}: there is no column {name!r}.{nearest(name, table)} The columns are {shortened(table)}."
+            f"{table.name}: there {which}.{did_you_mean(missing[:8], table)} The columns are {shortened(table)}."
+            f"{' If the first line is a row of data, write the names of the columns above it.' if data else ''}"
         )
 
 

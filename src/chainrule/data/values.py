@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from chainrule.data.table import Table, check_column, is_rounded, label
+from chainrule.dtypes import rounded
 from chainrule.errors import ChainruleError
 
 LARGEST = np.float64(1e100)  # so that squares stay finite
@@ -14,6 +15,12 @@ LARGEST = np.float64(1e100)  # so that squares stay finite
 def is_text(values: np.ndarray) -> bool:
     """Whether a table's column holds text."""
     return values.dtype.kind == "O"
+
+
+def is_worded(values: np.ndarray) -> bool:
+    """Whether a table's column holds text, and no cell of it spells a number."""
+    known = set(values) - {None} if is_text(values) else ()
+    return bool(known) and all(as_number(text) is None for text in known)
 
 
 def numbers(table: Table, name: str, **choices: Any) -> np.ndarray:
@@ -27,16 +34,12 @@ def numbers(table: Table, name: str, **choices: Any) -> np.ndarray:
         known = {text: math.nan if text is None else as_number(text) for text in set(values)}
         if None in known.values():
             refuse_text(table, name, next(row for row, text in enumerate(values) if known[text] is None))
-        rounded = set(filter(is_rounded, known))
-        if rounded:
-            _refuse_rounded(table, name, next(row for row, text in enumerate(values) if text in rounded))
+        large = set(filter(is_rounded, known))
+        if large:
+            _refuse_rounded(table, name, next(row for row, text in enumerate(values) if text in large))
         values = np.fromiter(map(known.__getitem__, values), np.float64, count=len(values))
-    elif values.dtype.kind in "iu" and values.dtype.itemsize == 8:
-        exact = values.astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            rounded = (exact.astype(values.dtype) != values) | (exact >= float(np.iinfo(values.dtype).max))
-        if rounded.any():
-            _refuse_rounded(table, name, int(np.argwhere(rounded)[0][0]))
+    elif (large := rounded(values)).any():
+        _refuse_rounded(table, name, int(np.argwhere(large)[0][0]))
     _check_finite(table, name, values, **choices)
     return values.astype(np.float64, copy=False) if values.ndim == 1 else values
 
@@ -71,8 +74,18 @@ def as_number(text: str) -> float | None:
 
 def refuse_text(table: Table, name: str, row: int, **choices: Any) -> NoReturn:
     """Refuse a text where a number belongs; some choices may let it stay."""
+    choices = choices or _other_decimal(table, name)
     mend = "Mend the cell" if choices else "Mend the cell."
     raise ChainruleError(f"{table.place(row, name)}: expected a number, got {table[name][row]!r}. {mend}", **choices)
+
+
+def _other_decimal(table: Table, name: str) -> dict[str, str]:
+    """The choice of the other decimal mark, where a file was read by one and all cells of a column have the other."""
+    mark = str(table.found.reading.get("decimal"))
+    other = {".": ",", ",": "."}.get(mark, "")
+    known = [text for text in set(table[name]) if text is not None]
+    fit = other and all(mark not in text and as_number(text.replace(other, ".")) is not None for text in known)
+    return {"decimal": other} if fit else {}
 
 
 def _refuse_rounded(table: Table, name: str, row: int) -> NoReturn:
@@ -93,9 +106,9 @@ def _check_finite(table: Table, name: str, values: np.ndarray, **choices: Any) -
 
 def _check_told_apart(table: Table, name: str, values: np.ndarray) -> None:
     """Refuse categories by numbers so large that their type rounds whole numbers, so that several became one."""
-    rounded = np.abs(values) >= 2 / np.finfo(values.dtype).eps
-    if rounded.any():
-        row = int(rounded.argmax())
+    large = np.abs(values) >= 2 / np.finfo(values.dtype).eps
+    if large.any():
+        row = int(large.argmax())
         raise ChainruleError(
             f"{table.place(row, name)}: {values.dtype} rounds whole numbers such as {label(values[row])}, so that "
             f"categories may have become one. Give whole numbers or text."

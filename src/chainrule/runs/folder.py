@@ -134,7 +134,7 @@ def check(path: str | os.PathLike) -> str:
     """Compare a run's folder with its manifest; any other place is none of its business.
 
     Returns:
-        What is not as the run wrote it, apart from the model; empty where all is.
+        What is not as the run wrote it, apart from the model, in words; empty where all is.
 
     Raises:
         ChainruleError: where the run is unfinished, or the model is not the one that it wrote.
@@ -150,7 +150,10 @@ def check(path: str | os.PathLike) -> str:
     altered = [name for name, digest in files.items() if _digest(folder / name) != digest]
     if FILE in altered:
         raise ChainruleError(f"{folder / FILE} is not the model that this run wrote. Use an intact copy.")
-    return ", ".join(altered)
+    missing = [name for name in altered if not (folder / name).exists()]
+    changed = [name for name in altered if name not in missing]
+    said = [f"{', '.join(changed)} changed after the run was saved"] * bool(changed)
+    return "; ".join([*said, *(f"{name} is missing" for name in missing)])
 
 
 def written(path: str | os.PathLike) -> list[Path]:

@@ -20,7 +20,7 @@ from chainrule.storage import load
 def load_whole(path: str) -> Model:
     """A model from its file or a run's folder, which is compared with its manifest."""
     if altered := folder.check(path):
-        warn(f"{path}: {altered} changed after the run was saved. The model is intact.")
+        warn(f"{path}: {altered}. The model is intact.")
     return load(path)
 
 
