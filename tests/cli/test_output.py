@@ -29,7 +29,7 @@ def test_names_and_cells_are_escaped_wherever_they_stand(run, here, monkeypatch,
 
     (here / "new.csv").write_text(f'n,"{ODD}"\n1,"\x07{"z" * 100}"\n')
     said = run("predict '[b]run' new.csv --out '[i]p.csv'")
-    assert said.out == "1 predictions in [i]p.csv.\n"
+    assert said.out == "1 prediction in [i]p.csv.\n"
     assert said.err.startswith(r"note: column '[bold]a\x1b[31m\nb': training never showed \x07zzzz")
     assert "z…z" in said.err
     assert len(said.err) < 250

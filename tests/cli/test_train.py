@@ -199,7 +199,7 @@ def test_the_task_may_be_said(run, here, task, aim):
     (here / "stars.csv").write_text("size,stars\n" + "".join(f"{n},{n % 3}\n" for n in range(30)))
     network = "Dense(3) >> Softmax()" if task == "classification" else "Dense(1)"
     said = run(f'train stars.csv --task {task} --network "{network}" --epochs 1')
-    assert said.out.splitlines()[0] == f"stars.csv: 1 inputs → stars, {aim}"
+    assert said.out.splitlines()[0] == f"stars.csv: 1 input → stars, {aim}"
 
 
 def test_an_open_end_is_completed_and_said(run, here, flowers, prices):
@@ -304,7 +304,7 @@ def test_dates_that_may_be_either(run, here):
     assert (said.code, said.err.split(" run: ")[0]) == (
         2,
         "chainrule: days.csv: column 'the day' holds dates such as '1/1/2020', each of which may be day/month or "
-        "month/day. Write the year first, choose month_first, or",
+        "month/day. Write the year first, or choose --month-first 'the day', or",
     )
     assert said.err.endswith(" --out run --day-first 'the day'\n")
     for first in ("day", "month"):
@@ -378,7 +378,7 @@ def test_photos_of_other_sizes_are_resized_and_the_size_travels(run, here):
     Image.fromarray(rng.integers(0, 256, (300, 400), np.uint8)).save(here / "photo.jpg")
     said = run("predict runs/shapes photo.jpg")
     assert said.out in ("target\na\n", "target\nb\n")
-    assert said.err == "note: photo.jpg: 1 of 1 images are resized to 5 × 4 pixels.\n"
+    assert said.err == "note: photo.jpg: 1 of 1 image is resized to 5 × 4 pixels.\n"
     assert len(run("predict runs/shapes shapes/a").out.splitlines()) == 11
     assert "shapes, 4 rows to test" in run("evaluate runs/shapes shapes").out
     assert run("train shapes --size big").err.startswith("chainrule: --size must be pixels such as 64")
@@ -471,6 +471,7 @@ def test_ctrl_c_within_the_first_epoch(run, here, flowers, monkeypatch):
     said = run(f"train flowers.csv {QUICK}")
     assert said.code == 130
     assert "0 epochs in " in said.out
+    assert ", interrupted, the steps of the first are kept. All of it is in runs/flowers.\n" in said.out
     kept = {"model.safetensors", "history.csv", "metrics.json", "run.toml", "rows.safetensors", "manifest.json"}
     assert {file.name for file in (here / "runs" / "flowers").iterdir()} == kept
 

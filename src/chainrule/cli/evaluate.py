@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.reading import Blank, Decimal, Header, Separator
+from chainrule.errors import counted
 
 
 def evaluate(
@@ -32,4 +33,4 @@ def evaluate(
     reading.say(measured.table)
     seen = f", {measured.seen:,} of them seen in training" if measured.seen else ""
     which = " to test" if measured.to_test else seen
-    output.figures({f"{measured.name}, {measured.rows:,} rows{which}": measured.figures})
+    output.figures({f"{measured.name}, {counted(measured.rows, 'row', 'rows')}{which}": measured.figures})

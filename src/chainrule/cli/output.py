@@ -13,7 +13,7 @@ from rich.text import Text
 from chainrule.cli.words import options_of
 from chainrule.data.columns import Category
 from chainrule.data.dates import Date
-from chainrule.errors import cut, one_line, printable
+from chainrule.errors import counted, cut, one_line, printable
 
 if TYPE_CHECKING:
     from chainrule.model import SummaryRow
@@ -53,7 +53,8 @@ def data(plan: "Plan") -> None:
     guess = " (the last column; --target names another)" if roles.guessed and len(roles.inputs) > 1 else ""
     guess = "" if roles.target == "target" else guess
     shape = " × ".join(map(str, preparation.input_shape))
-    say((divided.chosen["data"], "bold"), f": {shape} inputs → {cut(roles.target)}, {aim}{guess}")
+    inputs = "input" if shape == "1" else "inputs"
+    say((divided.chosen["data"], "bold"), f": {shape} {inputs} → {cut(roles.target)}, {aim}{guess}")
     uses = {"train": "to train", "validation": "to validate", "test": "to test"}
     way = f", in the order of {cut(roles.order_by)}" if roles.order_by else ""
     way += f", each {cut(roles.group)} in one part" if roles.group else ""
@@ -64,7 +65,8 @@ def data(plan: "Plan") -> None:
             say(str(column))
         if isinstance(column, Category) and 2 * len(column.values) > rows:
             note(
-                f"column {column.name!r} is text with {len(column.values):,} values in {rows:,} rows, too many to "
+                f"column {column.name!r} is text with {counted(len(column.values), 'value', 'values')} in "
+                f"{counted(rows, 'row', 'rows')}, too many to "
                 f"learn from. Leave it out: {shlex.join(options_of('drop', column.name))}"
             )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chainrule.cli.reading import Blank, Decimal, Header, Separator
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def predict(
         print(content.decode(errors="surrogateescape"), end="")
     else:
         write_whole(out, content, inputs)
-        output.say(f"{whole.sum():,} predictions in ", (out, "bold"), ".")
+        output.say(f"{counted(whole.sum(), 'prediction', 'predictions')} in ", (out, "bold"), ".")
 
 
 def _answers(trained: "Model", rows: "Table", probabilities: bool) -> "dict[str, Sequence[Any]]":

@@ -120,10 +120,10 @@ def test_later_images_are_read_in_the_colours_of_training(folder, tmp_path, monk
     photo = save(tmp_path, "photo.png", COLOUR)
     table = read(photo, like=like)
     np.testing.assert_array_equal(table["image"][0, :, :, 0], np.asarray(Image.fromarray(COLOUR).convert("L")))
-    assert table.found.notes == {"colour": "photo.png: 1 of 1 images are in colour and read as grey."}
+    assert table.found.notes == {"colour": "photo.png: 1 of 1 image is in colour and read as grey."}
     grey = read(save(tmp_path, "grey.png"), like=like | {"colour": True})
     np.testing.assert_array_equal(grey["image"][0], np.repeat(GREY[..., None], 3, axis=-1))
-    assert grey.found.notes == {"colour": "grey.png: 1 of 1 images are grey and read as in colour."}
+    assert grey.found.notes == {"colour": "grey.png: 1 of 1 image is grey and read as in colour."}
     monkeypatch.chdir(tmp_path)
     save(tmp_path, "deep.png", GREY.astype(np.uint16))
     assert refusal("deep.png", like=like) == "deep.png: has more than 8 bits a channel (I;16). Save it with 8 bits."
@@ -208,7 +208,7 @@ def test_later_images_are_resized_to_those_of_training_and_need_no_classes(folde
     assert (list(table), table["image"].shape) == (["image"], (3, 6, 8, 1))
     assert table.place(0, "image") == "new, file 2.png, column 'image'"
     assert table.found.notes == {
-        "skipped": "new: 1 entries are no images by their names and passed over: notes.txt.",
+        "skipped": "new: 1 entry is no image by its name and passed over: notes.txt.",
         "resized": "new: 2 of 3 images are resized to 8 × 6 pixels.",
     }
     photo = read(tmp_path / "new" / "photo.png", like=like)

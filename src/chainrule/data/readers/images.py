@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.data.reading import Reading
 from chainrule.data.table import Found, Table, shortened
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, counted
 from chainrule.memory import check_memory
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -51,17 +51,16 @@ def read_images(place: Path, reading: Reading) -> Table:
         images[row], resized, coloured = pixels, resized + other, coloured + colour
     notes = {}
     if others:
-        passed = f"{place.name}: {len(others):,} entries are no images by their names and passed over: "
+        entries = counted(len(others), "entry is no image by its name", "entries are no images by their names")
+        passed = f"{place.name}: {entries} and passed over: "
         notes["skipped"] = f"{passed}{shortened(others, 3)}."
+    of_all = counted(len(files), "image is", "images are")
     if resized:
-        notes["resized"] = (
-            f"{place.name}: {resized:,} of {len(files):,} images are resized to {width:,} × {height:,} pixels."
-        )
+        notes["resized"] = f"{place.name}: {resized:,} of {of_all} resized to {width:,} × {height:,} pixels."
     if channels == 1 and coloured:
-        notes["colour"] = f"{place.name}: {coloured:,} of {len(files):,} images are in colour and read as grey."
+        notes["colour"] = f"{place.name}: {coloured:,} of {of_all} in colour and read as grey."
     if channels == 3 and coloured < len(files):
-        grey = len(files) - coloured
-        notes["colour"] = f"{place.name}: {grey:,} of {len(files):,} images are grey and read as in colour."
+        notes["colour"] = f"{place.name}: {len(files) - coloured:,} of {of_all} grey and read as in colour."
     names = np.array([file.relative_to(root).as_posix() for file in files], dtype=object)
     columns: dict[str, Any] = {"image": images}
     if None not in classes:
