@@ -32,6 +32,7 @@ def divide(
     text: list[str],
     words: list[str],
     characters: list[str],
+    drop: list[str],
     group: str | None,
     reading: dict[str, Any],
     **choices: Any,
@@ -45,6 +46,7 @@ def divide(
         seed: of the division.
         text: columns of text, though they look like numbers.
         words, characters: the column of text that is read word by word, or letter by letter.
+        drop: columns to leave out.
         group: the column whose values are not divided.
         reading: how files are read, as far as it is said: separator, decimal, header and blank, as in `read`. A part
             of its own is read as the source was.
@@ -52,10 +54,11 @@ def divide(
     """
     said = {"test": test, "validation": validation}
     fractions = {name: _fraction(name, value) for name, value in said.items()}
-    as_text = [*text, *words, *characters, *([] if group is None else [group])]
+    unused = [name for name in drop if name != choices.get("order_by")]  # of which nothing needs to be noted
+    as_text = [*text, *words, *characters, *unused, *([] if group is None else [group])]
     whole = table_of(data, as_text, **reading)
     reading = reading | {"like": whole.found.reading}
-    roles = Roles.of(whole, text=text, words=words, characters=characters, group=group, **choices)
+    roles = Roles.of(whole, text=text, words=words, characters=characters, drop=drop, group=group, **choices)
     apart = {name: value for name, value in said.items() if value is not None and not isinstance(value, int | float)}
     given = {
         name: table_of(value, roles.text, **reading) if is_source(value) else as_table(value)
