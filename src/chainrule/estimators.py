@@ -623,7 +623,7 @@ def _arrays(X: Any) -> Iterator[tuple[str, np.ndarray]]:
     if hasattr(X, "columns") and hasattr(X, "items"):
         yield from ((f"X[{name!r}]", np.asarray(column)) for name, column in X.items())
     else:
-        yield "X", np.asarray(X.data if sparse.issparse(X) else X)
+        yield "X", X.tocoo().data if sparse.issparse(X) else np.asarray(X)
 
 
 def _inputs(x: Any, network: Chain) -> np.ndarray:

@@ -229,7 +229,7 @@ def _sparse(matrix: Any, who: Any) -> Any:
         raise ChainruleError(f"{who}: expected a sparse matrix of numbers, got {matrix.dtype}. Give floats.")
     if matrix.shape[1] == 0:
         raise _nothing_in(who, matrix.shape)
-    check_exact(matrix.data, who, "x.data")
+    check_exact(matrix.tocoo().data, who, "x.data")
     matrix = matrix.tocsr().astype(np.float32)
     if _unfit(matrix.data).any():
         found = matrix.tocoo()
