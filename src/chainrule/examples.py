@@ -196,7 +196,7 @@ def check_finite(array: np.ndarray, who: str, name: str) -> None:
 
 def check_exact(array: np.ndarray, who: Any, name: str) -> None:
     """Refuse whole numbers so large that float64 rounds them, so that several may become one; names the first."""
-    if (large := rounded(array)).any():
+    if array.dtype.kind in "iu" and (large := rounded(array)).any():
         place = tuple(np.argwhere(large)[0].tolist())
         raise ChainruleError(
             f"{who}: {name}[{', '.join(map(str, place))}] is {array[place]}, which float64 rounds. Round the numbers, "
