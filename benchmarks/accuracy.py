@@ -17,7 +17,9 @@ import numpy as np
 import optax
 import torch
 
-from chainrule.accuracy.measure import (
+from chainrule.activations import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from chainrule.costs import CategoricalCrossEntropy, CrossEntropy
+from chainrule.textbook.accuracy.measure import (
     SMALLEST,
     SPARSE,
     blocks,
@@ -26,9 +28,7 @@ from chainrule.accuracy.measure import (
     worst,
     worst_of_rows,
 )
-from chainrule.accuracy.oracle import oracles
-from chainrule.activations import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
-from chainrule.costs import CategoricalCrossEntropy, CrossEntropy
+from chainrule.textbook.accuracy.oracle import oracles
 
 Pair = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 

@@ -37,7 +37,7 @@ def _on_jax(function: Callable, x: np.ndarray) -> Callable[[], float]:
     import jax
     import jax.numpy as jnp
 
-    from chainrule.accuracy.measure import value_and_derivative
+    from chainrule.textbook.accuracy.measure import value_and_derivative
 
     compiled, numbers = jax.jit(value_and_derivative(function)), jnp.asarray(x)
 

@@ -7,10 +7,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from chainrule.arrays.masked import Shape
 from chainrule.costs import CategoricalCrossEntropy
-from chainrule.layer import Chain, Layer
+from chainrule.formula.layer import Chain, Layer
 from chainrule.layers import Embedding
-from chainrule.masked import Shape
 from chainrule.metrics import Accuracy
 from chainrule.notation import parse
 from chainrule.training.batches import on_device, shuffled

@@ -16,9 +16,9 @@ from types import ModuleType
 from typing import Any
 
 from chainrule.errors import ChainruleError
-from chainrule.families import FAMILIES, members
-from chainrule.formula import Formula
+from chainrule.formula.base import Formula
 from chainrule.notation import formulas, parse
+from chainrule.notation.families import FAMILIES, members
 from chainrule.pictures.race import SURFACES, race
 from chainrule.pictures.style import COLOURS, canvas, saved
 from chainrule.textbook.curves import Curve, curves

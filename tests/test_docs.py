@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.families import FAMILIES
-from chainrule.formula import Formula
+from chainrule.formula.base import Formula
+from chainrule.notation.families import FAMILIES
 
 pytestmark = pytest.mark.slow
 

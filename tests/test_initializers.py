@@ -9,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from chainrule.arrays.random import seeded, split
 from chainrule.errors import ChainruleError
+from chainrule.formula.network import initialize
 from chainrule.initializers import (
     Constant,
     GlorotNormal,
@@ -27,9 +29,8 @@ from chainrule.initializers import (
     fan_in,
     fan_out,
 )
-from chainrule.layer import initialize
 from chainrule.layers import Conv1D, Conv2D, LocallyConnected1D, LocallyConnected2D
-from chainrule.random import seeded, split
+from chainrule.notation.families import family
 
 KEY = jax.random.key(0)
 DENSE, CONVOLUTION = (300, 200), (3, 3, 60, 40)
@@ -53,7 +54,7 @@ def drawn(initializer, shape):
     return np.asarray(jax.jit(lambda key: initializer(key, shape))(KEY))
 
 
-OWN = [one for one in Initializer.family() if one.__module__.startswith("chainrule.")]
+OWN = [one for one in family(Initializer) if one.__module__.startswith("chainrule.")]
 BY_DEFAULT = [Constant(0.5) if one is Constant else one() for one in OWN if one is not Pretrained]
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.families import FAMILIES, members
+from chainrule.notation.families import FAMILIES, members
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

@@ -2,18 +2,20 @@
 
 from importlib import import_module
 
+from chainrule.formula.displays import draws
+
 TYPE_CHECKING = False  # as in `typing`, whose import would take most of this one's time
 if TYPE_CHECKING:
     from typing import Any
 
-    from chainrule import activations, costs, initializers, layers, metrics, optimizers, regularizers, runs, schedules
+    from chainrule import activations, costs, initializers, layers, metrics, optimizers, regularizers, runs
     from chainrule.errors import ChainruleError, DivergedError
     from chainrule.estimators import NetworkClassifier, NetworkRegressor
-    from chainrule.formula import Formula
-    from chainrule.model import Model
+    from chainrule.formula.base import Formula
+    from chainrule.model import Model, load
     from chainrule.notation import parse
-    from chainrule.stopping import EarlyStopping
-    from chainrule.storage import load
+    from chainrule.optimizers import schedules
+    from chainrule.regularizers import EarlyStopping
     from chainrule.training import fit
 
 __all__ = [
@@ -41,14 +43,15 @@ __all__ = [
 _HOMES = {
     "ChainruleError": "errors",
     "DivergedError": "errors",
-    "EarlyStopping": "stopping",
-    "Formula": "formula",
+    "EarlyStopping": "regularizers",
+    "Formula": "formula.base",
     "Model": "model",
     "NetworkClassifier": "estimators",
     "NetworkRegressor": "estimators",
     "fit": "training",
-    "load": "storage",
+    "load": "model",
     "parse": "notation",
+    "schedules": "optimizers",
 }
 
 
@@ -56,9 +59,16 @@ def __getattr__(name: str) -> "Any":
     """What the library offers, imported when it is first used: `chainrule --help` needs no JAX."""
     if name not in __all__:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
-    home = import_module(f"chainrule.{_HOMES.get(name, name)}")
+    home = _room(_HOMES.get(name, name))
     return getattr(home, name) if name in _HOMES else home
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def _room(name: str) -> "Any":
+    return import_module(f"chainrule.{name}")
+
+
+draws(lambda kind, thing: getattr(_room("pictures.notebook"), kind)(thing))

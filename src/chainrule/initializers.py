@@ -15,9 +15,10 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
+from chainrule.arrays.random import drawn, keyed, words_of
 from chainrule.errors import ChainruleError
-from chainrule.formula import Formula, constrained, non_negative, number, positive
-from chainrule.random import drawn, keyed, words_of
+from chainrule.formula.base import Formula
+from chainrule.formula.constraints import constrained, non_negative, number, positive
 
 
 class Initializer(Formula):

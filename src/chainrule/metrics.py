@@ -9,17 +9,16 @@ import dataclasses
 import math
 import re
 from abc import abstractmethod
-from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.dtypes import check_within, is_real, of_axes, widened
+from chainrule.arrays.dtypes import check_within, is_real, of_axes, widened
 from chainrule.errors import ChainruleError
-from chainrule.formula import Formula, one_of, positive_int
-from chainrule.notation import as_formula
+from chainrule.formula.base import Formula
+from chainrule.formula.constraints import one_of, positive_int
 
 Array = Any  # NumPy's on the host, JAX's in training
 
@@ -53,34 +52,6 @@ class Metric(Formula):
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
         words += [str(getattr(self, field.name)) for field in fields if getattr(self, field.name) != field.default]
         return "_".join(words)
-
-
-def as_metrics(metrics: Any, who: str) -> tuple[Metric, ...]:
-    """Metrics from a sequence of them, or of their notations."""
-    if isinstance(metrics, str | Metric) or not isinstance(metrics, Iterable):
-        one = repr(metrics) if isinstance(metrics, str | Metric) else "'Accuracy()'"
-        raise ChainruleError(f"{who}: metrics must be a list, got {metrics!r}. Write [{one}].")
-    return tuple(as_formula(metric, Metric) for metric in metrics)
-
-
-def check_measured(metrics: Iterable[Metric], who: str, target: str, classes: int | None) -> None:
-    """Refuse metrics that are not for a target of so many classes: 0 for values, None for what may be either.
-
-    >>> check_measured([F1()], "metric", "y", 0)
-    Traceback (most recent call last):
-    chainrule.errors.ChainruleError: metric: F1() is for classes, but y is a value. Choose MAE(), RMSE() or R2().
-    """
-    kind, is_one = ("classes", "is a class") if classes else ("values", "is a value")
-    for metric in metrics:
-        if classes is None or metric.suits(kind, classes):
-            continue
-        if metric.measures == kind:
-            why = f"{metric!r} tells nothing of fewer than {metric.fewest} classes, but {target} has {classes}"
-        else:
-            why = f"{type(metric).__name__}() is for {metric.measures}, but {target} {is_one}"
-        others = [each for each in Metric.family() if each.measures and each.is_figure and each().suits(kind, classes)]
-        *some, last = [f"{each.__name__}()" for each in others]
-        raise ChainruleError(f"{who}: {why}. Choose {', '.join(some)} or {last}.")
 
 
 class MeanMetric(Metric):

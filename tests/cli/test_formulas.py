@@ -5,8 +5,8 @@ import pytest
 from rich.cells import cell_len
 
 from chainrule.cli.output import NOTATION
-from chainrule.families import FAMILIES, members
 from chainrule.notation import formulas
+from chainrule.notation.families import FAMILIES, members
 
 
 def test_every_formula_has_one_line(run):

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from chainrule.families import FAMILIES, members
+from chainrule.notation.families import FAMILIES, members
 
 PAGE = """\
 ELU   Exponential linear unit: smooth, and saturating at −alpha.

@@ -4,8 +4,8 @@ import sys
 import jax.numpy as jnp
 import pytest
 
-from chainrule.accuracy import measure as measuring
 from chainrule.activations import ELU
+from chainrule.textbook.accuracy import measure as measuring
 
 
 def test_one_formula(run):

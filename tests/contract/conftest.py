@@ -17,15 +17,16 @@ import chainrule
 from chainrule.activations import Activation
 from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
-from chainrule.formula import Formula, constraint_of
+from chainrule.formula.base import Formula, constraint_of
+from chainrule.formula.layer import Layer
 from chainrule.initializers import Initializer
-from chainrule.layer import Layer
+from chainrule.notation.families import family
 
 for module in pkgutil.walk_packages(chainrule.__path__, "chainrule."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 
-FORMULAS = [formula for formula in Formula.family() if formula.__module__.startswith("chainrule.")]
+FORMULAS = [formula for formula in family(Formula) if formula.__module__.startswith("chainrule.")]
 FAMILIES = {"activation": Activation, "cost": Cost, "initializer": Initializer, "layer": Layer}
 
 PROBES = ("a.npy", 0.5, 0.25, 2.0, 3, 2, (2, 3), (6,), "valid", "same", "macro", "weighted", "micro", True, False, None)
@@ -35,9 +36,9 @@ PROBES = ("a.npy", 0.5, 0.25, 2.0, 3, 2, (2, 3), (6,), "valid", "same", "macro",
 def pytest_generate_tests(metafunc):
     if "formula" in metafunc.fixturenames:
         metafunc.parametrize("formula", FORMULAS, ids=lambda formula: formula.__name__)
-    for name, family in FAMILIES.items():
+    for name, base in FAMILIES.items():
         if name in metafunc.fixturenames:
-            examples = [example(formula) for formula in FORMULAS if issubclass(formula, family)]
+            examples = [example(formula) for formula in FORMULAS if issubclass(formula, base)]
             metafunc.parametrize(name, examples, ids=lambda formula: type(formula).__name__)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from chainrule.activations import Activation
-from chainrule.layer import initialize
+from chainrule.formula.network import initialize
 
 ULPS = 2.0
 """The largest error of a float32 value or derivative, in units in the last place."""

@@ -12,11 +12,13 @@ import pytest
 
 from chainrule.activations import Tanh
 from chainrule.errors import ChainruleError
+from chainrule.formula.layer import Chain
+from chainrule.formula.network import initialize
 from chainrule.kernels import native
-from chainrule.layer import Chain, initialize
 from chainrule.layers import RNN, Bidirectional, Conv1D, Dense
 from chainrule.layers.recurrent import Recurrent
 from chainrule.notation import parse
+from chainrule.notation.families import family
 from chainrule.optimizers import Rule
 
 SHAPES = [(6,), (3, 6), (4, 3, 6), (8, 8, 2)]
@@ -147,7 +149,7 @@ def test_where_a_loop_is_taken_apart(monkeypatch, block):
     equal(ours, jax.jit(lambda *of: product(*of))((p, x), along))
 
 
-RULES = [rule.__name__ for rule in Rule.family() if rule.__module__.startswith("chainrule.")]
+RULES = [rule.__name__ for rule in family(Rule) if rule.__module__.startswith("chainrule.")]
 
 
 @pytest.mark.parametrize("text", [*map("{}()".format, RULES), "ClipNorm(1.0) >> Adam()", "ClipValue(1.0) >> Adam()"])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.layer import INFERENCE, Context, Layer, NoisyLayer, Parameter, count, initialize, regularized
+from chainrule.formula.layer import INFERENCE, Context, Layer, NoisyLayer, Parameter
+from chainrule.formula.network import count, initialize, regularized
 
 SHAPES = [(6,), (3, 6), (4, 6), (4, 3, 6), (8, 8, 2), (16, 16, 3), (1,), ()]
 """Shapes of examples; each layer is tried on those that it takes."""

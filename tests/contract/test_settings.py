@@ -10,14 +10,14 @@ import pytest
 
 from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
-from chainrule.history import History
+from chainrule.formula.layer import Context, Layer
+from chainrule.formula.network import initialize
 from chainrule.initializers import Initializer, Pretrained
-from chainrule.layer import Context, Layer, initialize
 from chainrule.metrics import MeanMetric, Metric
 from chainrule.optimizers import Clipping, Optimizer
+from chainrule.optimizers.schedules import Schedule
 from chainrule.regularizers import Regularizer
-from chainrule.schedules import Schedule
-from chainrule.stopping import EarlyStopping
+from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training import fit
 
 SETTINGS = {
@@ -116,7 +116,7 @@ def _(metric: Metric):
 
 @use.register
 def _(rule: EarlyStopping):
-    return lambda rule: jnp.asarray(rule.better(History([{"epoch": 1, "validation_cost": 1.0}]))), (rule,)
+    return lambda rule: jnp.asarray(rule.better([1.0], None)), (rule,)
 
 
 def _fits(layer, shape):

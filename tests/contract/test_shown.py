@@ -12,7 +12,7 @@ import pytest
 import sympy as sp
 
 from chainrule.errors import ChainruleError
-from chainrule.layer import Context, Layer, Parameter
+from chainrule.formula.layer import Context, Layer, Parameter
 from chainrule.layers.pooling import Pooling
 from chainrule.layers.recurrent import Bidirectional, Recurrent
 from chainrule.metrics import ConfusionMatrix

@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from chainrule.arrays.masked import Masked
 from chainrule.errors import ChainruleError
-from chainrule.layer import Context, Layer, initialize, outputs_of
+from chainrule.formula.layer import Context, Layer, outputs_of
+from chainrule.formula.network import initialize
 from chainrule.layers import (
     AveragePool1D,
     AveragePool2D,
@@ -17,7 +19,6 @@ from chainrule.layers import (
     MaxPool1D,
     MaxPool2D,
 )
-from chainrule.masked import Masked
 
 TYPES = ("float16", "bfloat16", "float32", "int8", "int32", "uint8", "bool")
 SHAPES = [(6,), (3, 6), (4, 6), (8, 8, 2)]

@@ -3,11 +3,11 @@ import gzip
 import numpy as np
 import pytest
 
+from chainrule.arrays.masked import Masked
 from chainrule.data import NAMED, read
 from chainrule.data.named import read_named
 from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError
-from chainrule.masked import Masked
 
 
 def read_or_skip(name):

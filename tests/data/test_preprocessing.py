@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule.arrays.masked import Masked
 from chainrule.data.preprocessing import Preparation
 from chainrule.data.table import Table, is_blank, label, meaning
 from chainrule.errors import ChainruleError
-from chainrule.masked import Masked
 
 finite = st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: round(value, 6))
 columns = st.integers(4, 20).flatmap(

@@ -83,13 +83,13 @@ def test_a_pipe_is_read_once(tmp_path):
 def test_what_never_ends_is_refused(monkeypatch):
     if not Path("/dev/zero").exists():
         pytest.skip("no endless device")
-    monkeypatch.setattr("chainrule.memory.most", lambda: 10**7)
+    monkeypatch.setattr("chainrule.arrays.memory.most", lambda: 10**7)
     monkeypatch.setattr("chainrule.data.readers.packed.most", lambda: 10**7)
     assert refusal("/dev/zero").startswith("zero would take 0.0105 GB, more than a quarter of ")
 
 
 def test_files_larger_than_memory_are_not_begun(tmp_path, monkeypatch):
-    monkeypatch.setattr("chainrule.memory.most", lambda: 7)
+    monkeypatch.setattr("chainrule.arrays.memory.most", lambda: 7)
     assert refusal(write(tmp_path, CSV, "a.csv")).startswith("a.csv would take 8e-09 GB, more than a quarter of ")
 
 

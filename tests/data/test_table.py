@@ -103,7 +103,7 @@ def test_an_empty_text_is_blank_as_in_a_file():
 
 
 def test_series_that_padding_makes_larger_than_memory(monkeypatch):
-    monkeypatch.setattr("chainrule.memory.most", lambda: 10**6)
+    monkeypatch.setattr("chainrule.arrays.memory.most", lambda: 10**6)
     series = [np.zeros((1, 1))] * 1000 + [np.zeros((1000, 1))]
     assert refusal({"x": series}) == (
         "the data, column 'x', padded to the longest, would take 0.00801 GB, more than a quarter of this machine's "

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.formula.network import initialize
 from chainrule.kernels import elementwise, native
 from chainrule.kernels.softmax import surprisal
-from chainrule.layer import initialize
 from chainrule.notation import parse
 
 CASES = [

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.accuracy.measure import errors
 from chainrule.activations import ELU, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
 from chainrule.kernels import elementwise, native
 from chainrule.kernels.elementwise import elu, sigmoid, softplus, tanh
+from chainrule.textbook.accuracy.measure import errors
 
 built = pytest.mark.skipif(native.processor() is None, reason="the native kernels are not built")
 

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from chainrule.formula.network import initialize
 from chainrule.kernels import native
 from chainrule.kernels.convolution import convolution, plain
 from chainrule.kernels.window import Window
-from chainrule.layer import initialize
 from chainrule.notation import parse
 
 SAME = Window((3, 3), (1, 1), (1, 1), ((1, 1), (1, 1)))

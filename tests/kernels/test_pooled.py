@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.functions import relu
+from chainrule.arrays.functions import relu
 from chainrule.kernels import native
 from chainrule.kernels.convolution import plain
 from chainrule.kernels.pooled import pooled_convolution

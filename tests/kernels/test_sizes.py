@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule import functions
 from chainrule.activations import Tanh
+from chainrule.arrays import functions
 from chainrule.kernels import convolution, dense, elementwise, local, pooled, pooling, recurrence, rows, softmax
 from chainrule.kernels.window import Window
 from chainrule.layers.recurrent import _ELMAN, _GRU, _LSTM, _PUBLISHED_GRU

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule import functions
+from chainrule.arrays import functions
 from chainrule.kernels import native
 from chainrule.kernels.softmax import softmax, surprisal
 

@@ -7,7 +7,8 @@ import pytest
 
 from chainrule.activations import NoisyReLU, PReLU
 from chainrule.errors import ChainruleError
-from chainrule.layer import Context, count, initialize
+from chainrule.formula.layer import Context
+from chainrule.formula.network import count, initialize
 from chainrule.layers import Conv1D, Conv2D
 
 KEY = jax.random.key(0)

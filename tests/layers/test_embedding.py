@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from chainrule.arrays.masked import Masked
 from chainrule.errors import ChainruleError
+from chainrule.formula.layer import outputs_of
+from chainrule.formula.network import count, initialize, regularized
 from chainrule.initializers import Constant, Normal
-from chainrule.layer import count, initialize, outputs_of, regularized
 from chainrule.layers import GRU, Dense, Embedding, GlobalAveragePool1D
-from chainrule.masked import Masked
 from chainrule.optimizers import Adam, GradientDescent
 
 KEY = jax.random.key(0)

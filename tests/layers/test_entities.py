@@ -5,8 +5,7 @@ import pytest
 
 from chainrule.errors import ChainruleError
 from chainrule.layers.entities import EntityEmbedding
-from chainrule.model import as_chain
-from chainrule.notation import parse
+from chainrule.notation import as_chain, parse
 from chainrule.training import fit
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from chainrule.activations import NoisyReLU, ReLU, Tanh
-from chainrule.layer import Chain, Context, fused, initialize, outputs_of
+from chainrule.arrays.masked import Masked
+from chainrule.formula.fusion import fused
+from chainrule.formula.layer import Context, outputs_of
+from chainrule.formula.network import initialize
 from chainrule.layers import Conv1D, Conv2D, Embedding, MaxPool1D, MaxPool2D, fusion
-from chainrule.masked import Masked
 from chainrule.notation import parse
 
 KEY = jax.random.key(0)
@@ -158,7 +160,7 @@ def test_a_subclass_is_computed_in_its_turn_with_the_same_values():
 
 def test_the_longest_run_is_computed_together():
     conv, relu, pool = Conv2D(4, 3), ReLU(), MaxPool2D(2)
-    runs = lambda *layers: [(first, end) for first, end, _ in fused(Chain(layers))]  # noqa: E731
+    runs = lambda *layers: [(first, end) for first, end, _ in fused(layers)]  # noqa: E731
     assert runs(conv, relu, pool, relu) == [(0, 3), (3, 4)]
     assert runs(conv, relu, relu, pool, pool) == [(0, 2), (2, 4), (4, 5)]
     assert runs(relu, conv, conv, pool) == [(0, 1), (1, 2), (2, 4)]

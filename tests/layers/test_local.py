@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ChainruleError
+from chainrule.formula.network import count, initialize, regularized
 from chainrule.initializers import GlorotUniform
-from chainrule.layer import count, initialize, regularized
 from chainrule.layers import Conv2D, LocallyConnected1D, LocallyConnected2D
 
 KEY = jax.random.key(0)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from chainrule.activations import ELU, PReLU, Tanh
+from chainrule.arrays.masked import Masked, shape_of
 from chainrule.errors import ChainruleError
+from chainrule.formula.layer import Layer, outputs_of
+from chainrule.formula.network import initialize
 from chainrule.initializers import Normal
-from chainrule.layer import Layer, initialize, outputs_of
 from chainrule.layers import (
     GRU,
     LSTM,
@@ -25,7 +27,7 @@ from chainrule.layers import (
     MaxPool1D,
     Stride1D,
 )
-from chainrule.masked import Masked, shape_of
+from chainrule.notation.families import family
 
 KEY = jax.random.key(0)
 LENGTHS, TIME = (7, 3, 0), 7
@@ -107,7 +109,7 @@ def test_padding_never_shows_and_no_step_at_all_is_finite(layer: Layer):
 
 def test_every_layer_that_does_something_to_masks_is_tried():
     tried = {type(link) for layer in LAYERS for link in getattr(layer, "layers", [layer])}
-    ours = {layer for layer in Layer.family() if layer.__module__.startswith("chainrule.")}  # not those of other tests
+    ours = {layer for layer in family(Layer) if layer.__module__.startswith("chainrule.")}  # not those of other tests
     assert {layer for layer in ours if layer.output_mask is not Layer.output_mask} - {Embedding} <= tried
 
 

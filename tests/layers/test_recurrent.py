@@ -7,7 +7,8 @@ import pytest
 
 from chainrule.activations import LeakyReLU, NoisyReLU, PReLU, ReLU
 from chainrule.errors import ChainruleError
-from chainrule.layer import Chain, Context, Parameter, count, initialize
+from chainrule.formula.layer import Chain, Context, Parameter
+from chainrule.formula.network import count, initialize
 from chainrule.layers import GRU, LSTM, RNN, Bidirectional, Dense
 from chainrule.notation import parse
 

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.layer import Context, initialize
+from chainrule.formula.layer import Context
+from chainrule.formula.network import initialize
 from chainrule.layers import (
     GRU,
     LSTM,

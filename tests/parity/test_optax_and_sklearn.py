@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.optimizers import Adadelta, Adagrad, Adam, GradientDescent, Momentum, Nesterov, RMSprop
-from chainrule.schedules import CosineDecay, ExponentialDecay, StepDecay, Warmup
+from chainrule.optimizers.schedules import CosineDecay, ExponentialDecay, StepDecay, Warmup
 
 rng = np.random.default_rng(0)
 Z, CLASSES = jnp.asarray(rng.normal(size=(6, 4)) * 5, jnp.float32), jnp.asarray(rng.integers(0, 4, 6))

@@ -11,8 +11,8 @@ from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.initializers import GlorotNormal, GlorotUniform, HeNormal, HeUniform, Orthogonal
 from chainrule.layers import Dense
 from chainrule.optimizers import Adadelta, Adagrad, Adam, ClipNorm, GradientDescent, Momentum, Nesterov, RMSprop
+from chainrule.optimizers.schedules import CosineDecay, ExponentialDecay, OneCycle, StepDecay
 from chainrule.regularizers import L2
-from chainrule.schedules import CosineDecay, ExponentialDecay, OneCycle, StepDecay
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.layer import Context
+from chainrule.formula.layer import Context
 from chainrule.layers import (
     GRU,
     LSTM,

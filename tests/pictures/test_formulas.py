@@ -9,16 +9,17 @@ from PIL import Image
 
 from chainrule.activations import ELU, Tanh
 from chainrule.costs import CrossEntropy
-from chainrule.formula import Formula
+from chainrule.formula.base import Formula
+from chainrule.notation.families import family
 from chainrule.optimizers import Adam, ClipNorm, GradientDescent, Momentum, Optimizer, Rule
+from chainrule.optimizers.schedules import ConstantRate, CosineDecay
 from chainrule.pictures import race as module
 from chainrule.pictures.comparison import comparison, label
 from chainrule.pictures.formula import mathtext, picture
 from chainrule.pictures.race import RATES, SURFACES, path, race, rate_of, with_rate
-from chainrule.schedules import ConstantRate, CosineDecay
 from chainrule.textbook.equations import derivatives, equations
 
-FORMULAS = [formula for formula in Formula.family() if formula.__module__.startswith("chainrule.")]
+FORMULAS = [formula for formula in family(Formula) if formula.__module__.startswith("chainrule.")]
 
 
 def size(png: bytes) -> tuple[int, int]:
@@ -87,7 +88,7 @@ def test_a_surface_is_lowest_at_its_goals_and_starts_in_its_frame(surface):
         assert (surface.height(x + steps[:, None], y + steps) >= surface.lowest() - 1e-12).all()
 
 
-@pytest.mark.parametrize("rule", [rule for rule in Rule.family() if rule.__module__.startswith("chainrule.")])
+@pytest.mark.parametrize("rule", [rule for rule in family(Rule) if rule.__module__.startswith("chainrule.")])
 def test_a_path_begins_at_the_start_and_goes_down_within_the_frame(rule):
     surface = SURFACES["ravine"]
     way = path(rule(), surface, 40)

@@ -4,7 +4,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from chainrule.history import History
+from chainrule.model.history import History
 from chainrule.pictures import results as pictures
 
 WAYS = {

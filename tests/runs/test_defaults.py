@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from chainrule.data.preprocessing import Preparation
-from chainrule.layer import initialize
-from chainrule.model import as_chain
+from chainrule.formula.network import initialize
+from chainrule.notation import as_chain
 from chainrule.runs.defaults import default_batch_size, default_epochs, default_network, default_patience
 
 WIDTHS = [1.0, 2.0, 3.5, 4.0]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from chainrule.data.files import UNDER_WAY
 from chainrule.errors import ChainruleError
-from chainrule.files import UNDER_WAY
 from chainrule.runs.folder import MANIFEST, check, claim
 
 UNFINISHED = '{"unfinished": "by process 1"}'

@@ -1,6 +1,6 @@
 import numpy as np
 
-from chainrule.masked import Masked
+from chainrule.arrays.masked import Masked
 from chainrule.runs.seen import digests
 
 

@@ -6,12 +6,13 @@ import sympy as sp
 
 from chainrule.activations import Activation, Sigmoid, Softmax
 from chainrule.costs import Cost
+from chainrule.notation.families import family
 from chainrule.regularizers import L1, L2
 from chainrule.textbook.derivative import behind, derivative, gradient, shortest
 from chainrule.textbook.expression import array, expression, index, symbol
 
 x = symbol("x")
-SCALARS = [each for each in Activation.family() if each.__module__.startswith("chainrule.")]
+SCALARS = [each for each in family(Activation) if each.__module__.startswith("chainrule.")]
 
 
 @pytest.mark.parametrize("activation", SCALARS, ids=lambda each: each.__name__)
@@ -32,7 +33,7 @@ def numbers(value, entries):
     return float(value.xreplace(given))
 
 
-COSTS = [each for each in Cost.family() if each.__module__.startswith("chainrule.")]
+COSTS = [each for each in family(Cost) if each.__module__.startswith("chainrule.")]
 
 
 @pytest.mark.parametrize("cost", COSTS, ids=lambda each: each.__name__)

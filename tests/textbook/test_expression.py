@@ -9,10 +9,11 @@ import sympy as sp
 from chainrule.activations import ELU, Activation, LeakyReLU, Sigmoid, Tanh
 from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
-from chainrule.layer import Layer
+from chainrule.formula.layer import Layer
+from chainrule.notation.families import family
 from chainrule.optimizers import Adam, Momentum
+from chainrule.optimizers.schedules import CosineDecay, ExponentialDecay, OneCycle, Schedule, StepDecay, Warmup
 from chainrule.regularizers import L1
-from chainrule.schedules import CosineDecay, ExponentialDecay, OneCycle, Schedule, StepDecay, Warmup
 from chainrule.textbook.expression import (
     Apply,
     Drawn,
@@ -180,8 +181,8 @@ def python(formula, names):
     return eval(last.strip().rpartition("rate = ")[2], known)
 
 
-def examples(family):
-    return [each for each in family.family() if each.__module__.startswith("chainrule.")]
+def examples(base):
+    return [each for each in family(base) if each.__module__.startswith("chainrule.")]
 
 
 @pytest.mark.parametrize("activation", examples(Activation), ids=lambda each: each.__name__)
@@ -231,6 +232,6 @@ def test_a_schedule_within_a_schedule_is_put_in():
 
 
 def test_the_families_are_covered():
-    assert {type(each) for each in SCHEDULES} <= set(Schedule.family())
+    assert {type(each) for each in SCHEDULES} <= set(family(Schedule))
     assert Sigmoid in examples(Activation)
     assert examples(Layer)

@@ -5,11 +5,12 @@ import pytest
 
 from chainrule.activations import ELU, Activation, ReLU, Softmax, Tanh
 from chainrule.costs import CrossEntropy
-from chainrule.formula import written
+from chainrule.formula.base import written
 from chainrule.layers import GRU, LSTM, Dense
+from chainrule.notation.families import family
 from chainrule.optimizers import Adam, ClipNorm
+from chainrule.optimizers.schedules import ConstantRate, CosineDecay, OneCycle, StepDecay, Warmup
 from chainrule.regularizers import L2
-from chainrule.schedules import ConstantRate, CosineDecay, OneCycle, StepDecay, Warmup
 from chainrule.textbook.curves import Curve, braille, curves, steps_of
 from chainrule.textbook.page import page
 
@@ -63,7 +64,7 @@ def test_others_have_none(formula):
 
 
 def test_curves_are_the_formula_and_its_derivative():
-    for activation in Activation.family():
+    for activation in family(Activation):
         if activation.__module__.startswith("chainrule.") and not page(activation).notation.count("required"):
             for name, (x, y) in curves(activation(), points=5).items():
                 assert name in ("f(x)", "f′(x)")

@@ -5,13 +5,13 @@ import sympy as sp
 
 from chainrule.activations import ELU, LeakyReLU, Sigmoid, Softmax
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
-from chainrule.families import FAMILIES, members
 from chainrule.initializers import HeNormal, Orthogonal
 from chainrule.layers import GRU, LSTM, RNN, Conv2D, Dense
 from chainrule.metrics import RMSE, Accuracy
+from chainrule.notation.families import FAMILIES, members
 from chainrule.optimizers import Adam, ClipNorm
+from chainrule.optimizers.schedules import CosineDecay, ExponentialDecay
 from chainrule.regularizers import L1, L2
-from chainrule.schedules import CosineDecay, ExponentialDecay
 from chainrule.textbook.equations import derivatives, equations
 from chainrule.textbook.expression import Transposed, symbol
 from chainrule.textbook.text import text

@@ -7,7 +7,7 @@ from chainrule.activations import Activation
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError
 from chainrule.layers import Dense
-from chainrule.model import as_chain
+from chainrule.notation import as_chain
 from chainrule.training import fit
 
 random = np.random.default_rng(0)

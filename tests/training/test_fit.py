@@ -7,11 +7,11 @@ from sklearn.linear_model import Lasso
 
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError, DivergedError
-from chainrule.layer import INFERENCE, Layer
+from chainrule.formula.layer import INFERENCE, Layer
+from chainrule.model import load
 from chainrule.optimizers import Adam, ClipNorm, GradientDescent, Nesterov
-from chainrule.schedules import CosineDecay
-from chainrule.stopping import EarlyStopping
-from chainrule.storage import load
+from chainrule.optimizers.schedules import CosineDecay
+from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training import fit, loop
 
 random = np.random.default_rng(0)

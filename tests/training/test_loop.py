@@ -9,7 +9,7 @@ import pytest
 from chainrule.costs import Quadratic
 from chainrule.layers import Dense
 from chainrule.metrics import MAE, RMSE
-from chainrule.model import as_chain
+from chainrule.notation import as_chain
 from chainrule.optimizers import GradientDescent
 from chainrule.training import fit, loop
 from chainrule.training.batches import bucket, on_device, shuffled

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from chainrule.arrays.masked import Masked
 from chainrule.errors import ChainruleError
 from chainrule.layers import GRU, LSTM, GlobalAveragePool1D, GlobalMaxPool1D
-from chainrule.masked import Masked
 from chainrule.optimizers import Adam
 from chainrule.training import fit
 

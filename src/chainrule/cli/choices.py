@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from chainrule.errors import ChainruleError, nearest
-from chainrule.formula import Formula
+from chainrule.formula.base import Formula
 from chainrule.metrics import Metric
 from chainrule.notation import as_formula
-from chainrule.stopping import EarlyStopping
+from chainrule.notation.families import family
+from chainrule.regularizers.stopping import EarlyStopping
 
 
 def formula(option: str, text: str | None, family: type[Formula]) -> Any:
@@ -20,7 +21,7 @@ def formula(option: str, text: str | None, family: type[Formula]) -> Any:
 
 def figures(option: str, texts: Iterable[str]) -> list[Metric]:
     """Metrics in notation, or by their labels (f1), each a single figure."""
-    labelled = {kind().label(): kind.__name__ for kind in Metric.family()}
+    labelled = {kind().label(): kind.__name__ for kind in family(Metric)}
     metrics = [formula(option, labelled.get(text, text), Metric) for text in texts]
     for metric in metrics:
         if not metric.is_figure:

@@ -18,8 +18,8 @@ def list_formulas(
     """
     from chainrule.cli import output
     from chainrule.errors import nearest
-    from chainrule.families import FAMILIES, members
-    from chainrule.formula import written
+    from chainrule.formula.base import written
+    from chainrule.notation.families import FAMILIES, members
     from chainrule.textbook.equations import equations
 
     if family is not None and family not in FAMILIES:

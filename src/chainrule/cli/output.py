@@ -16,7 +16,7 @@ from chainrule.data.dates import Date
 from chainrule.errors import counted, cut, one_line, printable
 
 if TYPE_CHECKING:
-    from chainrule.model import SummaryRow
+    from chainrule.model.summary import SummaryRow
     from chainrule.runs import Plan
 
 WIDE = 250  # columns of files and pipes, so that nothing is folded there

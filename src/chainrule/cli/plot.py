@@ -42,7 +42,7 @@ def plot(
     Example: `chainrule plot Momentum Nesterov Adagrad Adadelta RMSprop Adam --on rosenbrock --out race.gif`
     """
     from chainrule.cli import output
-    from chainrule.files import check_output, write_whole
+    from chainrule.data.files import check_output, write_whole
     from chainrule.notation import parse
 
     formulas = [parse(name) for name in names]
@@ -74,7 +74,7 @@ def plot(
 def _drawable(formulas: list[Any]) -> str:
     """The family of formulas that are drawn as curves; refuses what has none, and two families at once."""
     from chainrule.optimizers import Optimizer
-    from chainrule.schedules import Schedule
+    from chainrule.optimizers.schedules import Schedule
     from chainrule.textbook.curves import curves
 
     for formula in formulas:

@@ -43,8 +43,8 @@ def predict(
     from chainrule.cli import output, reading
     from chainrule.data import computed, for_spreadsheets, typed, writer
     from chainrule.data.columns import texts
+    from chainrule.data.files import check_output, write_whole
     from chainrule.data.writing import DELIMITED
-    from chainrule.files import check_output, write_whole
     from chainrule.runs.folder import written
     from chainrule.runs.raw import answerable, as_written, load_for_rows, read_rows
 

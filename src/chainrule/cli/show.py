@@ -35,7 +35,7 @@ def show(
     elif mathml:
         print("\n".join(equation.mathml() for equation in shown))
     elif png is not None:
-        from chainrule.files import check_output, write_whole
+        from chainrule.data.files import check_output, write_whole
         from chainrule.pictures.formula import picture
 
         if png.suffix.lower() != ".png":

@@ -23,9 +23,9 @@ def summary(
     """
     from chainrule.cli import output
     from chainrule.cli.choices import formula
-    from chainrule.layer import Layer
-    from chainrule.model import as_chain
-    from chainrule.model import summary as rows_of
+    from chainrule.formula.layer import Layer
+    from chainrule.model.summary import summary as rows_of
+    from chainrule.notation import as_chain
     from chainrule.runs.raw import load_whole
 
     if shape is None and ("(" not in network or os.path.exists(network)):

@@ -85,7 +85,7 @@ def train(
     from chainrule.cli.words import command
     from chainrule.costs import Cost
     from chainrule.data.schema import TASKS
-    from chainrule.layer import Layer
+    from chainrule.formula.layer import Layer
     from chainrule.optimizers import Optimizer
     from chainrule.regularizers import Regularizer
 

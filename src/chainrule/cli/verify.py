@@ -24,9 +24,9 @@ def verify(
 
     Example: `chainrule verify ELU --sample 1`
     """
-    from chainrule.accuracy.measure import accuracy, verifiable
     from chainrule.cli import choices
     from chainrule.notation import parse
+    from chainrule.textbook.accuracy.measure import accuracy, verifiable
 
     every = choices.whole("--sample", sample, 1, 2**31)
     chosen = [parse(formula) for formula in formulas] if formulas else verifiable()

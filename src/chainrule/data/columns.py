@@ -11,12 +11,12 @@ from typing import Literal, Self
 
 import numpy as np
 
+from chainrule.arrays.masked import Masked, Shape
 from chainrule.data.dates import Date, Order, times
+from chainrule.data.records import require
 from chainrule.data.table import Table, blanks, live, meaning, shortened
 from chainrule.data.values import as_number, numbers, texts
 from chainrule.errors import ChainruleError, cut, warn
-from chainrule.masked import Masked, Shape
-from chainrule.records import require
 
 Unit = Literal["words", "characters"]
 

@@ -10,10 +10,10 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from chainrule.arrays.masked import Shape
+from chainrule.data.records import require
 from chainrule.data.table import Table, blank_rows, blanks, check_column, label
 from chainrule.errors import ChainruleError
-from chainrule.masked import Shape
-from chainrule.records import require
 
 Order = Literal["year", "day", "month"]
 

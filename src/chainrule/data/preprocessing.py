@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from chainrule.arrays.masked import Masked
 from chainrule.data.block import Block
 from chainrule.data.columns import (
     FIRST,
@@ -24,11 +25,10 @@ from chainrule.data.columns import (
     fitted,
 )
 from chainrule.data.problems import Problems
+from chainrule.data.records import read, read_json, require
 from chainrule.data.schema import Roles, Task, check_alone
 from chainrule.data.table import Table, as_table, blank_rows, check_columns, is_records, shortened
 from chainrule.errors import ChainruleError
-from chainrule.masked import Masked
-from chainrule.records import read, read_json, require
 
 Kind = Literal["table", "series", "images", "arrays", "tokens"]
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
+from chainrule.arrays.memory import check_memory
+from chainrule.data.files import known_path
 from chainrule.data.named import NAMED, read_named
 from chainrule.data.readers.arrow import read_feather, read_parquet
 from chainrule.data.readers.delimited import read_delimited
@@ -18,8 +20,6 @@ from chainrule.data.readers.series import read_test_beside, read_ts
 from chainrule.data.reading import Reading
 from chainrule.data.table import Table, shortened
 from chainrule.errors import ArgumentError, ChainruleError, nearest
-from chainrule.files import known_path
-from chainrule.memory import check_memory
 
 READERS: dict[str, Any] = {
     ".csv": read_delimited,

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from chainrule.arrays.memory import check_memory
 from chainrule.errors import ChainruleError, cut, did_you_mean
-from chainrule.memory import check_memory
 
 BOOLEANS = {"true", "false"}
 EXACT = 2**53  # below which float64 holds every whole number

@@ -5,8 +5,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from chainrule.arrays.dtypes import rounded
 from chainrule.data.table import Table, check_column, is_rounded, label
-from chainrule.dtypes import rounded
 from chainrule.errors import ChainruleError
 
 LARGEST = np.float64(1e100)  # so that squares stay finite

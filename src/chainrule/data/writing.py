@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from chainrule.data.columns import as_number
+from chainrule.data.files import as_bytes
 from chainrule.errors import ChainruleError
-from chainrule.files import as_bytes
 
 DELIMITED = {"": ",", ".csv": ",", ".tsv": "\t"}
 """What stands between the cells of a file that spreadsheets open, by its ending."""

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from chainrule.dtypes import of_axes
+from chainrule.arrays.dtypes import of_axes
 from chainrule.kernels import native
 from chainrule.kernels.bilinear import bilinear
 from chainrule.kernels.derivatives import differentiable, with_zeros

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from chainrule.functions import relu
+from chainrule.arrays.functions import relu
 from chainrule.kernels import native
 from chainrule.kernels.convolution import (
     Kept,

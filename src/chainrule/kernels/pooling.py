@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from chainrule.dtypes import lowest
+from chainrule.arrays.dtypes import lowest
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import differentiable, linear
 from chainrule.kernels.window import Window

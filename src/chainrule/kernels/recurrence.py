@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from chainrule.dtypes import of_axes
+from chainrule.arrays.dtypes import of_axes
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import differentiable, differentiated_as, linear, with_zeros
 

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from chainrule import functions
+from chainrule.arrays import functions
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import differentiable
 

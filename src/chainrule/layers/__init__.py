@@ -1,6 +1,6 @@
 """Layers: each a shape rule, a table of parameters and a formula."""
 
-from chainrule.layer import Chain, Layer
+from chainrule.formula.layer import Chain, Layer
 from chainrule.layers import fusion as fusion  # which tells chains what is computed together
 from chainrule.layers.convolution import Conv1D, Conv2D
 from chainrule.layers.dense import Dense

@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from chainrule.dtypes import promoted
+from chainrule.arrays.dtypes import promoted
 from chainrule.errors import ChainruleError
-from chainrule.formula import positive_int
+from chainrule.formula.constraints import positive_int
+from chainrule.formula.layer import INFERENCE, Layer, Parameter
 from chainrule.initializers import GlorotUniform, Initializer, Zeros, each_group
 from chainrule.kernels.convolution import convolution
 from chainrule.kernels.window import Window
-from chainrule.layer import INFERENCE, Layer, Parameter
 from chainrule.layers.windows import Axes, Padding, abstract, filled, in_axes, over_time, padding, per_axis, window
 
 

@@ -1,9 +1,9 @@
 """The fully connected layer."""
 
-from chainrule.formula import positive_int
+from chainrule.formula.constraints import positive_int
+from chainrule.formula.layer import Layer, Parameter
 from chainrule.initializers import GlorotUniform, Initializer, Zeros
 from chainrule.kernels.dense import dense
-from chainrule.layer import Layer, Parameter
 
 
 class Dense(Layer):

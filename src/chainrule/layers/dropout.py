@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from chainrule.dtypes import real_type
-from chainrule.formula import fraction
-from chainrule.layer import NoisyLayer
+from chainrule.arrays.dtypes import real_type
+from chainrule.formula.constraints import fraction
+from chainrule.formula.layer import NoisyLayer
 
 
 class Dropout(NoisyLayer):

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.errors import ChainruleError
-from chainrule.formula import constrained, optional, positive_int
+from chainrule.formula.constraints import constrained, optional, positive_int
+from chainrule.formula.layer import Layer, Parameter
 from chainrule.initializers import Initializer, Uniform
 from chainrule.kernels.rows import take
-from chainrule.layer import Layer, Parameter
 
 
 def _token(meaning: str):

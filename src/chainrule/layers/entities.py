@@ -4,9 +4,9 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from chainrule.formula import axes, positive_int
+from chainrule.formula.constraints import axes, positive_int
+from chainrule.formula.layer import Layer, Parameter
 from chainrule.initializers import Initializer, Uniform
-from chainrule.layer import Layer, Parameter
 from chainrule.layers.embedding import check_exact
 
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.activations import ReLU
-from chainrule.dtypes import promoted
+from chainrule.arrays.dtypes import promoted
+from chainrule.formula.fusion import together
+from chainrule.formula.layer import Context, Layer
 from chainrule.kernels.pooled import pooled_convolution
-from chainrule.layer import Layer, one_by_one, together
 from chainrule.layers.convolution import Conv1D, Conv2D
 from chainrule.layers.pooling import MaxPool1D, MaxPool2D
 
@@ -43,6 +44,13 @@ def convolved(layers: Sequence[Any], p: Sequence[Any], x: Any, mask: Any) -> tup
 def rectified_last(layers: Sequence[Any], p: Sequence[Any], x: Any, mask: Any) -> tuple[Any, Any]:
     """A rectifier behind the maximum that it stands before."""
     return one_by_one(sorted(layers, key=_rectifies), p, x, mask)
+
+
+def one_by_one(layers: Sequence[Layer], p: Sequence[Any], x: Any, mask: Any) -> tuple[Any, Any]:
+    """What layers without state and noise compute one after another, and the mask."""
+    for layer, own in zip(layers, p, strict=True):
+        x, _, mask = layer.through(own, {}, x, Context(mask=mask))
+    return x, mask
 
 
 def _rectifies(layer: Layer) -> bool:

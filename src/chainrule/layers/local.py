@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from chainrule.dtypes import of_axes, promoted
-from chainrule.formula import positive_int
+from chainrule.arrays.dtypes import of_axes, promoted
+from chainrule.formula.constraints import positive_int
+from chainrule.formula.layer import Layer, Parameter
 from chainrule.initializers import GlorotUniform, Initializer, Zeros, each_place
 from chainrule.kernels.local import local
 from chainrule.kernels.window import Window
-from chainrule.layer import Layer, Parameter
 from chainrule.layers.windows import Axes, Padding, abstract, in_axes, padding, per_axis, window
 
 

@@ -5,12 +5,12 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from chainrule.dtypes import lowest, real_type, wide_type, widened
+from chainrule.arrays.dtypes import lowest, real_type, wide_type, widened
 from chainrule.errors import ChainruleError
-from chainrule.formula import optional
+from chainrule.formula.constraints import optional
+from chainrule.formula.layer import INFERENCE, Layer
 from chainrule.kernels.pooling import max_pool, mean_pool
 from chainrule.kernels.window import Window
-from chainrule.layer import INFERENCE, Layer
 from chainrule.layers.windows import (
     KINDS,
     Axes,

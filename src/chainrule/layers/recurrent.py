@@ -11,15 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.activations import Activation, Tanh
-from chainrule.dtypes import of_axes, promoted
+from chainrule.arrays.dtypes import of_axes, promoted
+from chainrule.arrays.functions import sigmoid, tanh
+from chainrule.arrays.masked import Shape
 from chainrule.errors import ChainruleError
-from chainrule.formula import fraction, number, one_of, optional, positive_int
-from chainrule.functions import sigmoid, tanh
+from chainrule.formula.constraints import fraction, number, one_of, optional, positive_int
+from chainrule.formula.layer import INFERENCE, Context, NoisyLayer, Parameter
 from chainrule.initializers import GlorotUniform, Initializer, Orthogonal, Zeros
 from chainrule.kernels.recurrence import Carry, Cell, Weights, recurrence
-from chainrule.layer import INFERENCE, Context, NoisyLayer, Parameter
 from chainrule.layers.windows import KINDS, abstract, filled
-from chainrule.masked import Shape
 
 
 class Recurrent(NoisyLayer):

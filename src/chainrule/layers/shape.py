@@ -2,8 +2,8 @@
 
 import math
 
-from chainrule.formula import axes
-from chainrule.layer import Layer
+from chainrule.formula.constraints import axes
+from chainrule.formula.layer import Layer
 
 
 class Flatten(Layer):

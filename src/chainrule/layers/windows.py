@@ -8,11 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from chainrule.arrays.masked import Shape
 from chainrule.errors import ChainruleError
-from chainrule.formula import constrained
+from chainrule.formula.constraints import constrained
+from chainrule.formula.layer import Layer
 from chainrule.kernels.window import Window
-from chainrule.layer import Layer
-from chainrule.masked import Shape
 
 Axes = int | tuple[int, ...]
 Padding = str | int | tuple[Any, ...]

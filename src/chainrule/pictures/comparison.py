@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.formula import Formula
+from chainrule.formula.base import Formula
+from chainrule.optimizers.schedules import Schedule
 from chainrule.pictures.style import INK, canvas, saved
-from chainrule.schedules import Schedule
 from chainrule.textbook.curves import curves, steps_of
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#22313f")

@@ -4,7 +4,7 @@ import functools
 import re
 from typing import Any
 
-from chainrule.formula import Formula
+from chainrule.formula.base import Formula
 from chainrule.pictures.style import COLOURS, INK, dress, saved
 from chainrule.textbook.curves import curves
 from chainrule.textbook.equations import Equation, derivatives, equations

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import printable
-from chainrule.history import History
+from chainrule.model.history import History
 from chainrule.pictures.style import COLOURS, INK, canvas, saved
 
 

@@ -11,10 +11,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.files import UNDER_WAY, as_bytes, lock, reason, sync, under_way
 from chainrule.errors import ArgumentError, ChainruleError
-from chainrule.files import UNDER_WAY, as_bytes, lock, reason, sync, under_way
+from chainrule.model.file import FILE
 from chainrule.runs.seen import FILE as ROWS
-from chainrule.storage import FILE
 
 MANIFEST = "manifest.json"
 BUSY = "is being written by another training"

@@ -6,8 +6,9 @@ from typing import Any
 
 from chainrule.data.table import Table
 from chainrule.errors import warn
-from chainrule.examples import take
-from chainrule.metrics import Metric, as_metrics
+from chainrule.metrics import Metric
+from chainrule.model.examples import take
+from chainrule.notation import as_metrics
 from chainrule.runs.raw import load_for_rows, read_rows
 from chainrule.runs.seen import Seen, digests
 

@@ -12,17 +12,16 @@ from chainrule.costs import Cost
 from chainrule.data.preprocessing import Preparation
 from chainrule.data.schema import Missing, Task
 from chainrule.errors import ArgumentError, ChainruleError, warn
-from chainrule.examples import balanced_weights, targets
-from chainrule.layer import Chain, Layer
-from chainrule.metrics import R2, Accuracy, Metric, as_metrics, check_measured
-from chainrule.model import Summary, as_chain, summary
-from chainrule.notation import as_formula
-from chainrule.optimizers import as_optimizer
+from chainrule.formula.layer import Chain, Layer
+from chainrule.metrics import R2, Accuracy, Metric
+from chainrule.model.examples import balanced_weights, targets
+from chainrule.model.summary import Summary, summary
+from chainrule.notation import as_chain, as_formula, as_metrics, as_optimizer, check_measured
 from chainrule.regularizers import Regularizer
+from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.runs.defaults import default_batch_size, default_epochs, default_network, default_patience
 from chainrule.runs.parts import Divided, divide, source_of
 from chainrule.runs.seen import seen_before
-from chainrule.stopping import EarlyStopping
 from chainrule.training.ending import default_cost, ended, is_probable
 
 Names = str | Iterable[str]

@@ -11,10 +11,9 @@ from chainrule.data.preprocessing import Preparation
 from chainrule.data.table import Table, blanks, check_column
 from chainrule.data.values import is_text
 from chainrule.errors import ChainruleError, warn
-from chainrule.model import Model
+from chainrule.model import Model, load
 from chainrule.runs import folder
 from chainrule.runs.parts import table_of
-from chainrule.storage import load
 
 
 def load_whole(path: str) -> Model:

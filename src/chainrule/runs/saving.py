@@ -12,17 +12,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.files import reason
 from chainrule.errors import ArgumentError, ChainruleError, readable
-from chainrule.files import reason
-from chainrule.history import History
 from chainrule.metrics import ConfusionMatrix
 from chainrule.model import Model
+from chainrule.model.file import FILE, to_bytes
+from chainrule.model.history import History
 from chainrule.pictures import results as pictures
 from chainrule.runs import seen
 from chainrule.runs.folder import REMEDY, Folder, claim
 from chainrule.runs.parts import USUAL
 from chainrule.runs.planning import Plan
-from chainrule.storage import FILE, to_bytes
 
 Files = dict[str, Callable[[], bytes | str]]
 Figures = dict[str, dict[str, float]]

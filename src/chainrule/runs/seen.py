@@ -13,8 +13,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from chainrule.arrays.masked import Masked
 from chainrule.errors import ChainruleError
-from chainrule.masked import Masked
 
 FILE = "rows.safetensors"
 BYTES = 8  # of a digest: two of a million rows are equal by chance once in 37 million data sets

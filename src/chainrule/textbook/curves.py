@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.activations import Activation
-from chainrule.formula import Formula
-from chainrule.schedules import Schedule
+from chainrule.formula.base import Formula
+from chainrule.optimizers.schedules import Schedule
 from chainrule.textbook.derivative import derivative
 
 STEPS = 1000

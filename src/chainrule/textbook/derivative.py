@@ -3,7 +3,7 @@
 import sympy as sp
 
 from chainrule.costs import Cost
-from chainrule.formula import Formula
+from chainrule.formula.base import Formula
 from chainrule.textbook.expression import Math, array, expression, index, number, symbol, times, total
 
 K = index("k")

@@ -6,12 +6,12 @@ import sympy as sp
 
 from chainrule.activations import Activation
 from chainrule.costs import Cost
-from chainrule.formula import Formula
+from chainrule.formula.base import Formula
+from chainrule.formula.layer import Layer
 from chainrule.initializers import Initializer
-from chainrule.layer import Layer
 from chainrule.optimizers import Clipping
+from chainrule.optimizers.schedules import Schedule
 from chainrule.regularizers import Regularizer
-from chainrule.schedules import Schedule
 from chainrule.textbook.derivative import K, behind, derivative, gradient
 from chainrule.textbook.expression import Apply, Line, Math, Partial, array, lines, symbol
 from chainrule.textbook.latex import latex

@@ -20,7 +20,7 @@ import sympy as sp
 from sympy.printing.precedence import PRECEDENCE
 
 from chainrule.errors import ChainruleError
-from chainrule.formula import Formula
+from chainrule.formula.base import Formula
 
 Math = Any  # a SymPy expression, whose own types say too little
 

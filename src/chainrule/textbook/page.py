@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import sympy as sp
 
-from chainrule.formula import Formula, constraint_of, notation, written
-from chainrule.layer import Chain, Layer, Parameter
+from chainrule.formula.base import Formula, constraint_of, notation, written
+from chainrule.formula.layer import Chain, Layer, Parameter
 from chainrule.textbook.curves import braille, curves
 from chainrule.textbook.equations import Equation, derivatives, equations
 from chainrule.textbook.expression import symbol, symbols_of, textbook_of

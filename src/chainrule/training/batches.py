@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.arrays.masked import rows_of
+from chainrule.arrays.sparse import dense
 from chainrule.kernels.rows import take
-from chainrule.masked import rows_of
-from chainrule.sparse import dense
 
 
 class Examples(NamedTuple):

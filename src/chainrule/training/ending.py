@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.activations import Activation, Sigmoid, Softmax
+from chainrule.arrays.masked import Shape
 from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy, Quadratic
 from chainrule.errors import warn
-from chainrule.layer import Chain, Layer
+from chainrule.formula.layer import Chain, Layer
 from chainrule.layers import Dense, Flatten
-from chainrule.masked import Shape
 
 End = type[Activation] | None
 

@@ -10,11 +10,16 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from chainrule import schedules
+from chainrule.arrays.compilation import refuse_fork
+from chainrule.arrays.masked import rows_of, shape_of
 from chainrule.costs import Cost
 from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError, DivergedError, warn
-from chainrule.examples import (
+from chainrule.formula.layer import Layer
+from chainrule.formula.network import check_sizes
+from chainrule.metrics import Accuracy, MeanMetric, Metric
+from chainrule.model import Model
+from chainrule.model.examples import (
     as_names,
     as_targets,
     check_categories,
@@ -24,16 +29,12 @@ from chainrule.examples import (
     take,
     targets,
 )
-from chainrule.history import History, Row
-from chainrule.layer import Layer, check_sizes
-from chainrule.masked import rows_of, shape_of
-from chainrule.metrics import Accuracy, MeanMetric, Metric, as_metrics, check_measured
-from chainrule.model import Model, as_chain
-from chainrule.notation import as_formula
-from chainrule.optimizers import FromOptax, as_optimizer
-from chainrule.programs import refuse_fork
+from chainrule.model.history import History, Row
+from chainrule.notation import as_chain, as_formula, as_metrics, as_optimizer, check_measured
+from chainrule.optimizers import FromOptax
+from chainrule.optimizers.schedules import over
 from chainrule.regularizers import Regularizer
-from chainrule.stopping import EarlyStopping
+from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training.batches import bucket, on_device
 from chainrule.training.ending import default_cost, ended
 from chainrule.training.interrupt import Interrupt
@@ -188,7 +189,7 @@ def fit(
         raise ChainruleError(f"fit: {unseen[0]!r} is measured on validation data. Give it (x, y)", validation=0.1)
     done = len(after.history) if after else 0
     epochs += done
-    problem = Problem(network, cost, schedules.over(optimizer, float(epochs * steps)), regularizer, followed)
+    problem = Problem(network, cost, over(optimizer, float(epochs * steps)), regularizer, followed)
     ctrl_c = Interrupt()
     with ctrl_c:
         size = bucket(rows) if batch_size == "all" else batch_size
@@ -223,7 +224,7 @@ def fit(
                 good = loop.state
                 history.rows.append(row)
                 shown.epoch(row)
-                if patience and patience.better(history):
+                if patience and patience.better(history[patience.watched], history.best_epoch):
                     best, history.best_epoch = good, epoch
                 end = EpochEnd(row, epochs, partial(model_of, good), partial(checkpoint_of, good, best))
                 answers = [callback(end) for callback in callbacks]

@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from chainrule.arrays.masked import shape_of
+from chainrule.arrays.random import seeded, split
 from chainrule.errors import ChainruleError
-from chainrule.history import Row
-from chainrule.masked import shape_of
-from chainrule.random import seeded, split
+from chainrule.model.history import Row
 from chainrule.training.batches import Examples, shuffled
 from chainrule.training.step import Problem, State, first, run
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.history import Row
+from chainrule.model.history import Row
 
 LINES = 10  # about as many plain lines a training
 

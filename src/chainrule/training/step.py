@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.arrays.compilation import compiled, computes, on_device
+from chainrule.arrays.masked import shape_of
+from chainrule.arrays.random import keyed, split
 from chainrule.costs import Cost
-from chainrule.history import History
-from chainrule.layer import Chain, Context, initialize, regularized
-from chainrule.masked import shape_of
+from chainrule.formula.layer import Chain, Context
+from chainrule.formula.network import initialize, regularized
 from chainrule.metrics import MeanMetric
-from chainrule.programs import compiled, computes, on_device
-from chainrule.random import keyed, split
+from chainrule.model.history import History
 from chainrule.regularizers import Regularizer, penalty
 from chainrule.training.batches import Examples, batch
 

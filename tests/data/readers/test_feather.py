@@ -53,7 +53,7 @@ def test_broken_files(tmp_path):
 
 @pytest.mark.parametrize("compression", ["zstd", "uncompressed"])
 def test_bombs(tmp_path, compression, monkeypatch):
-    monkeypatch.setattr("chainrule.memory.most", lambda: 10**6)
+    monkeypatch.setattr("chainrule.arrays.memory.most", lambda: 10**6)
     message = (
         "a.feather would take {} GB, more than a quarter of this machine's memory (0.001 GB). "
         "Give fewer rows or columns."

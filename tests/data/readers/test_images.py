@@ -276,7 +276,7 @@ def test_bombs(folder, monkeypatch):
     assert (folder / "circle" / "0.png").stat().st_size < 10**5
     assert refusal(folder) == ("shapes/circle/0.png: is of more than 89,478,485 pixels. Resize all images to one size.")
     (folder / "circle" / "0.png").unlink()
-    monkeypatch.setattr("chainrule.memory.most", lambda: 191)
+    monkeypatch.setattr("chainrule.arrays.memory.most", lambda: 191)
     assert refusal(folder).startswith(
         "shapes: 4 images of 8 × 6 pixels would take 1.92e-07 GB, more than a quarter of "
     )

@@ -62,7 +62,7 @@ def test_bad_lines(tmp_path, content, message):
 
 
 def test_keys_that_make_a_table_of_its_square(tmp_path, monkeypatch):
-    monkeypatch.setattr("chainrule.memory.most", lambda: 10**7)
+    monkeypatch.setattr("chainrule.arrays.memory.most", lambda: 10**7)
     path = write(tmp_path, "".join(f'{{"k{number}": 1}}\n' for number in range(1000)))
     assert refusal(path) == (
         "a.jsonl would take 0.048 GB, more than a quarter of this machine's memory (0.01 GB). "

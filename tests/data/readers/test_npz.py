@@ -97,7 +97,7 @@ def test_bombs_and_headers_that_lie(tmp_path, monkeypatch):
     path = tmp_path / "a.npz"
     np.savez_compressed(path, x=np.zeros((10**5, 10)), y=np.zeros(10**5))
     assert path.stat().st_size < 10**5
-    monkeypatch.setattr("chainrule.memory.most", lambda: 10**6)
+    monkeypatch.setattr("chainrule.arrays.memory.most", lambda: 10**6)
     assert refusal(path) == (
         "a.npz: x would take 0.008 GB, more than a quarter of this machine's memory (0.001 GB). "
         "Save fewer rows, or smaller ones."

@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from chainrule import memory
+from chainrule.arrays import memory
 from chainrule.data import read
 from chainrule.errors import ChainruleError
 

@@ -95,7 +95,7 @@ def test_bombs(tmp_path):
         writer.write_table(whole)
     size = (tmp_path / "a.parquet").stat().st_size
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("chainrule.memory.most", lambda: 10**7)
+        patch.setattr("chainrule.arrays.memory.most", lambda: 10**7)
         assert size < 10**5
         assert refusal(tmp_path / "a.parquet") == (
             "a.parquet would take 0.0503 GB, more than a quarter of this machine's memory (0.01 GB). "

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chainrule.arrays.masked import Masked
 from chainrule.data import read
 from chainrule.data.preprocessing import Preparation
 from chainrule.errors import ChainruleError
-from chainrule.masked import Masked
 
 HEADER = """# a comment
 @problemName Waves

@@ -6,12 +6,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from chainrule.arrays.memory import CELL, check_memory
 from chainrule.data.cells import objects
 from chainrule.data.readers.spelling import typed
 from chainrule.data.reading import Reading
 from chainrule.data.table import EXACT, Table, check_distinct
 from chainrule.errors import ChainruleError
-from chainrule.memory import CELL, check_memory
 
 MAGIC = b"ARROW1"
 

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from chainrule.arrays.memory import CELL, check_memory
 from chainrule.data.cells import columns
 from chainrule.data.readers.separator import find_separator
 from chainrule.data.readers.spelling import told
@@ -14,7 +15,6 @@ from chainrule.data.readers.text import check_utf8
 from chainrule.data.reading import Reading, separated_by
 from chainrule.data.table import Table, check_distinct, shortened
 from chainrule.errors import ChainruleError
-from chainrule.memory import CELL, check_memory
 
 CONTENT = "Give a header with the columns' names, and rows below it."
 LARGEST = 2**31 - 1  # bytes that Arrow reads at once

@@ -8,11 +8,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from chainrule.arrays.memory import check_memory
 from chainrule.data.readers.delimited import table_of_cells
 from chainrule.data.reading import Reading
 from chainrule.data.table import Table, shortened
 from chainrule.errors import ChainruleError
-from chainrule.memory import check_memory
 
 ROWS, COLUMNS = 2**20, 2**14  # that a sheet may have
 CELL = 64  # bytes that a cell takes on its way

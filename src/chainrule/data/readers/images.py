@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.arrays.memory import check_memory
 from chainrule.data.reading import Reading
 from chainrule.data.table import Found, Table, shortened
 from chainrule.errors import ChainruleError, counted
-from chainrule.memory import check_memory
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")

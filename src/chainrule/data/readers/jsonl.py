@@ -6,12 +6,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from chainrule.arrays.memory import check_memory
 from chainrule.data.readers.spelling import typed
 from chainrule.data.readers.text import check_utf8
 from chainrule.data.reading import Reading
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleError, cut
-from chainrule.memory import check_memory
 
 CELL = 48  # bytes that a cell takes on its way
 CONTENT = 'Give an object a line, such as {"width": 1.5, "kind": "a"}.'

@@ -7,10 +7,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from chainrule.arrays.memory import check_memory
 from chainrule.data.reading import Reading
 from chainrule.data.table import Table, shortened
 from chainrule.errors import ChainruleError, nearest
-from chainrule.memory import check_memory
 
 ARRAYS = ("x", "y", "x_test", "y_test")
 TEXT = 64  # bytes that a text takes in memory beside its letters

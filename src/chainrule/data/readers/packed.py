@@ -8,9 +8,9 @@ import io
 import zipfile
 from typing import BinaryIO
 
+from chainrule.arrays.memory import check_memory, most
 from chainrule.data.table import shortened
 from chainrule.errors import ChainruleError
-from chainrule.memory import check_memory, most
 
 CHUNK = 2**20  # bytes
 

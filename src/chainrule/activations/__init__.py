@@ -1,0 +1,20 @@
+"""Activations: scalar formulas between the layers, and Softmax."""
+
+from chainrule.activations.base import Activation, Identity
+from chainrule.activations.rectifiers import ELU, LeakyReLU, NoisyReLU, PReLU, ReLU, Softplus
+from chainrule.activations.sigmoidal import Sigmoid, Tanh
+from chainrule.activations.softmax import Softmax
+
+__all__ = [
+    "ELU",
+    "Activation",
+    "Identity",
+    "LeakyReLU",
+    "NoisyReLU",
+    "PReLU",
+    "ReLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+]

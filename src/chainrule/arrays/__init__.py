@@ -1,0 +1,1 @@
+"""Numbers and batches: their types, keys, memory and compiled programs."""

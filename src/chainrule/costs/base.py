@@ -1,0 +1,102 @@
+"""Costs: how far the network's output a is from the expected one E.
+
+A cost adds up over an example's outputs and is averaged over the examples, by weight where weights are given.
+The class axis is the last.
+"""
+
+import math
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from chainrule.activations import Activation
+from chainrule.arrays.dtypes import as_array, check_within, real_type, widened
+from chainrule.arrays.masked import whole
+from chainrule.errors import ChainruleError
+from chainrule.formula.base import Formula
+from chainrule.formula.layer import INFERENCE, Chain, Context, outputs_of
+
+
+class Cost(Formula):
+    """The distance between outputs a and expected outputs E, both of shape (batch, …, outputs).
+
+    `cost(a, E)` is a batch's cost, one number. Integers for E, one axis fewer than a, are class numbers.
+    """
+
+    partner: ClassVar[type[Activation] | None] = None
+    """The activation that, ending a network, is computed together with the cost (`behind`)."""
+
+    outputs: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    """The least and the most that an expected output can be."""
+
+    def __call__(self, a: jax.Array, E: jax.Array, weights: jax.Array | None = None) -> jax.Array:
+        """The (weighted) mean over the batch of the cost of each example, computed in 32 bits at least."""
+        a, E = as_array(a, f"{self!r}: a"), as_array(E, f"{self!r}: E")
+        each = self.each(widened(a), widened(self.expected(a, E)))
+        if weights is None:
+            return jnp.mean(each).astype(real_type(a))
+        weights = widened(as_array(weights, f"{self!r}: weights"))
+        if weights.shape != each.shape:
+            raise ChainruleError(
+                f"{self!r}: expected weights of shape {each.shape}, one an example, got {weights.shape}."
+            )
+        return (jnp.sum(weights * each) / jnp.sum(weights)).astype(real_type(a))
+
+    def expected(self, a: jax.Array, E: jax.Array) -> jax.Array:
+        """E in the shape of the outputs a, class numbers made one-hot.
+
+        Raises:
+            ChainruleError: for another shape, and for outputs or classes that can't be. Within a compiled program,
+                where values are not known, the cost of a class that can't be is NaN.
+        """
+        if a.shape[-1:] == (1,) and E.shape == a.shape[:-1]:
+            E = E[..., None]
+        if E.shape == a.shape:
+            self.check(E, f"{self!r}: E")
+            return E
+        if E.shape == a.shape[:-1] and jnp.issubdtype(E.dtype, jnp.integer):
+            last = a.shape[-1] - 1
+            check_within(f"{self!r}: E", E, 0, last, f"a class number from 0 to {last}")
+            known = (E >= 0) & (last >= E)
+            return jnp.where(known[..., None], jax.nn.one_hot(E, last + 1, dtype=real_type(a)), jnp.nan)
+        raise ChainruleError(
+            f"{self!r}: expected targets of shape {a.shape} or class numbers of shape {a.shape[:-1]}, "
+            f"got {E.dtype} of shape {E.shape}. Reshape the targets."
+        )
+
+    def check(self, E: Any, name: str) -> None:
+        """Refuse the first expected output that can't be, by the name of the array and its place."""
+        least, most = self.outputs
+        expected = f"a number from {least:g} to {most:g}" if math.isfinite(most) else f"a number >= {least:g}"
+        check_within(name, E, least, most, expected)
+
+    @abstractmethod
+    def each(self, a: jax.Array, E: jax.Array) -> jax.Array:
+        """The cost of each example, shape (batch,), for E as `expected` gives it."""
+
+    def behind(self, z: jax.Array, E: jax.Array) -> jax.Array:
+        """The cost of each example of the partner activation's output, computed from its input z."""
+        raise NotImplementedError(f"{self!r} has no partner activation.")
+
+    def through(
+        self, network: Chain, p: Any, state: Any, x: Any, E: jax.Array, context: Context = INFERENCE
+    ) -> tuple[jax.Array, jax.Array, Any]:
+        """A network's outputs for a batch, the cost of each example and the new state, as (a, each, state).
+
+        Where the network ends in the cost's partner, both are computed together from the pre-activation.
+        """
+        *body, last = network.layers
+        if type(last) is not self.partner:
+            a, state = outputs_of(network, p, state, x, context)
+            a = whole(a)
+            return a, self.each(widened(a), widened(self.expected(a, E))), state
+        z, kept = outputs_of(Chain(tuple(body)), p[:-1], state[:-1], x, context) if body else (x, ())
+        z = whole(z)
+        return last.forward(p[-1], z), self.behind(widened(z), widened(self.expected(z, E))), (*kept, state[-1])
+
+
+def summed(values: jax.Array) -> jax.Array:
+    """The sum over everything but the batch axis."""
+    return jnp.sum(values, axis=tuple(range(1, values.ndim)))

@@ -1,0 +1,309 @@
+"""What the classifier and the regressor share."""
+
+import warnings
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Literal, Self, TypeGuard
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from chainrule.activations import ReLU
+from chainrule.arrays.masked import Shape
+from chainrule.costs import Cost
+from chainrule.data.splitting import split
+from chainrule.errors import ChainruleError, DivergedError
+from chainrule.estimators.examples import Part, arrays, inputs, merged, together
+from chainrule.estimators.fields import fields, replaced
+from chainrule.formula.base import Formula
+from chainrule.formula.layer import Chain, Layer
+from chainrule.layers import Dense, Flatten
+from chainrule.metrics import Metric
+from chainrule.model import Model
+from chainrule.model.examples import check_exact, sample_weights
+from chainrule.model.history import History
+from chainrule.notation import as_chain, as_optimizer, parse
+from chainrule.optimizers import Optimizer
+from chainrule.optimizers.schedules import over
+from chainrule.regularizers import Regularizer
+from chainrule.regularizers.stopping import EarlyStopping
+from chainrule.training import Checkpoint, EpochEnd
+from chainrule.training import fit as train
+from chainrule.training.ending import End, completed
+
+FORMULAS: dict[str, type[Formula]] = {
+    "network": Layer,
+    "cost": Cost,
+    "optimizer": Optimizer,
+    "regularizer": Regularizer,
+    "early_stopping": EarlyStopping,
+}
+"""The parameters that are formulas, or their notation."""
+
+SET_APART = 0.1  # of the rows, for early stopping where no validation is chosen
+
+Hidden = int | Sequence[int]
+
+
+class Network(BaseEstimator):
+    """What the classifier and the regressor share."""
+
+    model_: Model
+    n_iter_: int
+    n_outputs_: int
+    _seed: int
+    _checkpoint: Checkpoint | None
+
+    def __init__(
+        self,
+        network: Layer | str | Hidden = (100,),
+        *,
+        cost: Cost | str | None = None,
+        optimizer: Any = "Adam()",
+        regularizer: Regularizer | str | None = None,
+        epochs: int = 200,
+        batch_size: int | Literal["all"] = 200,
+        validation: float | tuple[Any, ...] | None = None,
+        early_stopping: EarlyStopping | int | str | bool | None = None,
+        metrics: Sequence[Metric | str] | None = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: bool | int = False,
+    ):
+        self.network = network
+        self.cost = cost
+        self.optimizer = optimizer
+        self.regularizer = regularizer
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.validation = validation
+        self.early_stopping = early_stopping
+        self.metrics = metrics
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    # What scikit-learn asks of every estimator.
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name; `deep` adds every field of every formula by its path: `optimizer__learning_rate`."""
+        params = super().get_params(deep=False)
+        if deep:
+            params |= {path: value for name in FORMULAS for path, value in fields(name, self._formula(name))}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters, or fields of their formulas by their paths; formulas may be given in notation.
+
+        Raises:
+            ChainruleError: a ValueError, for a path that leads nowhere or a value that its field refuses.
+        """
+        super().set_params(**{path: value for path, value in params.items() if "__" not in path})
+        for path, value in params.items():
+            name, *fields = path.split("__")
+            if fields:
+                setattr(self, name, replaced(self._formula(name), fields, value, f"{type(self).__name__}: {path}"))
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.three_d_array = True
+        return tags
+
+    @property
+    def history_(self) -> History:
+        """The costs and metrics of each epoch, with those of the calls that the last one went on from."""
+        check_is_fitted(self)
+        return self.model_.history
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """The cost of each epoch."""
+        return self.history_["cost"]
+
+    # Training.
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train the network; with `warm_start`, go on where the last call ended.
+
+        Args:
+            X: examples, (rows, features) or of a higher rank: an array, a data frame, or a sparse matrix, which is made
+                dense a batch at a time.
+            y: what to predict, (rows,) or (rows, outputs).
+            sample_weight: how much each example counts, (rows,).
+
+        Raises:
+            ChainruleError: a ValueError, for a choice, a shape or a value that does not fit.
+            DivergedError: a ChainruleError, where the cost is no longer finite; with early stopping, the best epoch
+                before is kept instead, with a ConvergenceWarning.
+        """
+        self._train(X, y, sample_weight, self.epochs, self.warm_start and hasattr(self, "model_"))
+        if self._stopping is not None and self.history_.stopped == "epochs":
+            warnings.warn(
+                f"{type(self).__name__}: {self.epochs} epochs ended before early stopping did. Give more epochs.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _train(self, X: Any, y: Any, weights: Any, epochs: int, go_on: bool, classes: Any = None) -> Self:
+        """Train on examples as people give them, for some epochs, afresh or after the last call's."""
+        x, y = self._validated(X, y, reset=not go_on)
+        E = self._targets(y, classes, go_on)
+        network = self._completed(x.shape[1:])
+        if not go_on:
+            self._seed = _seed(self.random_state)
+        part, held_out = self._parts(Part(inputs(x, network), E, self._weights(y, weights)))
+        size = self._size(len(part.E))
+        part = merged(part) if size == "all" else part
+        done = len(self.history_) if go_on else 0
+        planned = done + epochs if _is_whole(epochs) else 0
+        last: deque[EpochEnd] = deque(maxlen=1)
+        try:
+            model = train(
+                network,
+                part.x,
+                part.E,
+                sample_weight=part.weights,
+                cost=self.cost,
+                optimizer=self._scheduled(planned, len(part.E), size),
+                regularizer=self.regularizer,
+                epochs=epochs,
+                batch_size=size,
+                validation=held_out and tuple(held_out),
+                early_stopping=self._stopping,
+                metrics=self.metrics,
+                callbacks=[last.append],
+                seed=self._seed,
+                progress=bool(self.verbose),
+                classes=self._names,
+                after=self._checkpoint if go_on else None,
+            )
+        except DivergedError as error:
+            if self._stopping is None or not last:
+                raise
+            model = error.model
+            warnings.warn(f"{error} The best epoch before is kept.", ConvergenceWarning, stacklevel=3)
+        self.model_, self._checkpoint = model, last[0].checkpoint() if last else None
+        self.n_iter_ = len(self.history_) - done
+        return self
+
+    def _validated(self, X: Any, y: Any, reset: bool) -> Any:
+        numeric = isinstance(self, RegressorMixin)
+        return self._checked(X, y, reset=reset, multi_output=True, y_numeric=numeric)
+
+    def _checked(self, X: Any, *y: Any, **choices: Any) -> Any:
+        """Examples by scikit-learn's checks, and no numbers that it or we would round."""
+        who = type(self).__name__
+        for name, column in arrays(X):
+            check_exact(column, who, name)
+        try:
+            return validate_data(self, X, *y, accept_sparse=True, allow_nd=True, **choices)
+        except ValueError as error:
+            if not str(error).startswith("could not convert string to float"):
+                raise
+            text = str(error).removeprefix("could not convert string to float: ")
+            raise ChainruleError(
+                f"{who}: expected X of numbers, got text such as {text}. Put scikit-learn's OneHotEncoder before it, "
+                f"or train on the table by chainrule.runs.train."
+            ) from None
+
+    @abstractmethod
+    def _targets(self, y: Any, classes: Any, known: bool) -> np.ndarray:
+        """The targets as `fit` takes them; `known`: they must be of the kind that an earlier call has seen."""
+
+    @property
+    def _names(self) -> tuple[Any, ...] | None:
+        """The names of the classes that the targets number; None where the targets are values."""
+        return None
+
+    def _weights(self, y: Any, weights: Any = None) -> np.ndarray:
+        """How much each example counts; always an array, so that weights compile nothing again."""
+        rows = y.shape[0]
+        given = sample_weights(weights, rows, type(self).__name__)
+        return np.ones(rows, np.float32) if given is None else given
+
+    @property
+    def _stopping(self) -> EarlyStopping | int | str | None:
+        rule = self.early_stopping
+        return (EarlyStopping() if rule else None) if isinstance(rule, bool) else rule
+
+    def _formula(self, name: str) -> Any:
+        """A parameter's value, read where it is notation; `fit` says what is wrong where it can't be."""
+        value = getattr(self, name, None)
+        try:
+            return parse(value, FORMULAS[name]) if isinstance(value, str) and name in FORMULAS else value
+        except ChainruleError:
+            return value
+
+    def _size(self, rows: int) -> Any:
+        """The batch size, "all" where one batch holds every row."""
+        return "all" if _is_whole(self.batch_size) and rows <= self.batch_size else self.batch_size
+
+    def _scheduled(self, epochs: int, rows: int, size: Any) -> Any:
+        """The optimizer with its schedule's open length filled in: a call of `partial_fit` is not the whole run."""
+        if not _is_whole(self.epochs) or not (_is_whole(size) or size == "all"):
+            return self.optimizer  # `fit` refuses these
+        steps = 1 if size == "all" else -(-rows // size)
+        return over(as_optimizer(self.optimizer), float(max(self.epochs, epochs) * steps))
+
+    def _parts(self, part: Part) -> tuple[Part, Part | None]:
+        """The rows to train on and those to validate on; each part has its share of every class."""
+        who, fraction = type(self).__name__, self.validation
+        if isinstance(fraction, tuple) and len(fraction) in (2, 3):
+            x, y = self._validated(*fraction[:2], reset=False)
+            E = self._targets(y, getattr(self, "classes_", None), True)
+            return part, Part(inputs(x, self._completed(x.shape[1:])), E, self._weights(y, *fraction[2:]))
+        if fraction is None and self._stopping is not None:
+            fraction = SET_APART
+        if fraction is None:
+            return part, None
+        if not isinstance(fraction, float) or not 0 < fraction < 1:
+            raise ChainruleError(f"{who}: validation must be (X, y) or a fraction between 0 and 1, got {fraction!r}.")
+        classes = part.E if part.E.ndim == 1 else None
+        places = split(len(part.E), validation=fraction, test=0, seed=self._seed, classes=classes, name=who)
+        return part.take(places.train), part.take(places.validation)
+
+    def _completed(self, shape: Shape) -> Chain:
+        """The network, with the output layer and its activation where they are not given."""
+        outputs, end = self._ending
+        if isinstance(self.network, Layer | str):
+            network = as_chain(self.network)
+        else:
+            network = Chain((*[Flatten()] * (len(shape) > 1), *_hidden(self.network), Dense(outputs)))
+        return completed(network, shape, (outputs,), end)
+
+    @property
+    @abstractmethod
+    def _ending(self) -> tuple[int, End]:
+        """How many outputs the targets need, and the activation that gives them."""
+
+    def _outputs(self, X: Any, model: Model) -> np.ndarray:
+        """A model's outputs for examples as people give them, float64."""
+        x = self._checked(X, reset=False)
+        x = inputs(x, self.model_.network)
+        return model.outputs(together(x))[: x.shape[0]].astype(np.float64)
+
+
+def _is_whole(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int | np.integer) and bool(value > 0)
+
+
+def _hidden(sizes: Any) -> list[Layer]:
+    """Hidden layers of these sizes."""
+    sizes = np.atleast_1d(np.asarray(sizes, object)).tolist()
+    return [layer for units in sizes for layer in (Dense(units), ReLU())]
+
+
+def _seed(random_state: Any) -> int:
+    """A whole number is the seed itself; a generator, or NumPy's global one for None, draws it."""
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

@@ -1,0 +1,242 @@
+"""What a formula is: a frozen dataclass whose numbers are leaves and whose structure is static."""
+
+import dataclasses
+import inspect
+import math
+from abc import ABC
+from collections.abc import Iterable
+from itertools import chain
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform, get_args, get_origin
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from chainrule.errors import ChainruleError
+from chainrule.formula.constraints import Constraint
+from chainrule.formula.displays import displayed
+
+F = TypeVar("F")
+
+
+@dataclass_transform(frozen_default=True)
+class Formula(ABC):  # noqa: B024
+    """Anything that a user picks: an activation, a cost, a regulariser, an optimizer, a layer, …
+
+    A subclass is made a frozen dataclass and a JAX pytree: its float fields and its inner formulas are
+    leaves, every other field (counts, flags, names) is static structure. So another learning rate
+    compiles nothing again, and arrays in the float fields make a population of formulas under `vmap`.
+
+    It prints as the expression that makes it, which is the notation of the command line and of files.
+
+    >>> from chainrule.activations import ELU
+    >>> ELU(2)
+    ELU(alpha=2.0)
+    >>> ELU(-1)
+    Traceback (most recent call last):
+    chainrule.errors.ChainruleError: ELU: alpha must be a number > 0, got -1. The default is 1.0.
+    """
+
+    textbook: ClassVar[str] = ""
+    """The formula as a book prints it, in Python's expression syntax; an oracle for tests and readers."""
+
+    def in_textbook(self) -> str:
+        """The textbook form of what is computed with these settings, where they change more than numbers."""
+        return self.textbook
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        dataclasses.dataclass(frozen=True, repr=False, eq=False, match_args=False)(cls)
+        names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        leaves = [field.name for field in dataclasses.fields(cls) if _is_leaf(field.type)]  # type: ignore[arg-type]
+        structure = [name for name in names if name not in leaves]
+
+        def flatten(formula: Self):
+            children = [(jax.tree_util.GetAttrKey(name), getattr(formula, name)) for name in leaves]
+            return children, tuple(getattr(formula, name) for name in structure)
+
+        def unflatten(static: tuple, children: Any) -> Self:
+            # JAX rebuilds formulas around tracers and placeholders
+            return unchecked(cls, zip(structure, static, strict=True), zip(leaves, children, strict=True))
+
+        jax.tree_util.register_pytree_with_keys(cls, flatten, unflatten)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if _is_leaf(field.type) and _is_population(value):
+                continue
+            plain = _plain(value, field.type)
+            constraint = constraint_of(field)
+            if constraint and not constraint.holds(plain):
+                hint = "" if _required(field) else f" The default is {notation(field.default)}."
+                raise ChainruleError(
+                    f"{type(self).__name__}: {field.name} must be {constraint.expected}, got {value!r}.{hint}"
+                )
+            object.__setattr__(self, field.name, plain)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._values() == other._values()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def _values(self) -> tuple:
+        """Its fields' values, arrays as what can be compared and hashed."""
+        return tuple(_comparable(getattr(self, field.name)) for field in dataclasses.fields(self))  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        """Fields without a default by position; the first field always; others where they differ from their default."""
+        words = []
+        for index, field in enumerate(dataclasses.fields(self)):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if _required(field):
+                words.append(notation(value))
+            elif index == 0 or _differs(value, field.default):
+                words.append(f"{field.name}={notation(value)}")
+        return f"{type(self).__name__}({', '.join(words)})"
+
+    def _repr_html_(self) -> str | None:
+        """Its mathematics, for a notebook, as MathML; None where it has none."""
+        return displayed("formula", self)
+
+    def _repr_latex_(self) -> str | None:
+        """The same in LaTeX, for a notebook that becomes a paper."""
+        return displayed("mathematics", self)
+
+    @classmethod
+    def title(cls) -> str:
+        """What it is, in a line: the first line of its docstring."""
+        return inspect.cleandoc(cls.__doc__ or "").partition("\n")[0]
+
+    @classmethod
+    def reference(cls) -> str:
+        """Where it was published: the paragraph of its docstring that begins with "Reference:"."""
+        text = inspect.cleandoc(cls.__doc__ or "").partition("Reference:")[2]
+        return " ".join(text.partition("\n\n")[0].split())
+
+
+def unchecked(kind: type[F], *fields: Iterable[tuple[str, Any]]) -> F:
+    """A formula of fields that need no check, each with its name."""
+    formula = object.__new__(kind)
+    for name, value in chain(*fields):
+        object.__setattr__(formula, name, value)
+    return formula
+
+
+def notation(value: Any) -> str:
+    """The expression that makes a formula, or a value inside one; of arrays, which none makes, the shape."""
+    if type(value) is tuple:
+        return f"({', '.join(map(notation, value))}{',' * (len(value) == 1)})"
+    if _is_array(value) and (value.ndim or _is_traced(value)):
+        return f"<{value.dtype} array of shape {value.shape}>"
+    return repr(value.item() if _is_array(value) else value)
+
+
+def check_single(formula: Formula) -> None:
+    """Refuse a population: arrays where one formula has numbers, which no notation makes.
+
+    >>> from chainrule.activations import ELU
+    >>> check_single(ELU(np.array([1.0, 2.0])))
+    Traceback (most recent call last):
+    chainrule.errors.ChainruleError: ELU(alpha=<float64 array of shape (2,)>): alpha holds 2 numbers, of a population. \
+Take one formula out of it: jax.tree.map(lambda numbers: numbers[0], formula).
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(formula):
+        if _is_array(leaf) and (leaf.ndim or _is_traced(leaf)):
+            place = jax.tree_util.keystr(path).removeprefix(".")
+            held = "a traced number" if _is_traced(leaf) else f"{leaf.size} numbers, of a population"
+            raise ChainruleError(
+                f"{formula!r}: {place} holds {held}. "
+                f"Take one formula out of it: jax.tree.map(lambda numbers: numbers[0], formula)."
+            )
+
+
+def written(formula: type[Formula]) -> str:
+    """A class with all of its fields, as one writes it.
+
+    >>> from chainrule.regularizers import L2
+    >>> written(L2)
+    'L2(strength)'
+    """
+    words = []
+    for field in dataclasses.fields(formula):  # type: ignore[arg-type]
+        words.append(field.name + ("" if _required(field) else f"={notation(field.default)}"))
+    return f"{formula.__name__}({', '.join(words)})"
+
+
+def constraint_of(field: dataclasses.Field) -> Constraint | None:
+    """The constraint that a field declares, or that its type implies."""
+    if "constraint" in field.metadata:
+        return field.metadata["constraint"]
+    if field.type is bool:
+        return Constraint("True or False", lambda v: type(v) is bool, (0, "yes", None), (True, False))
+    if isinstance(field.type, type) and issubclass(field.type, Formula):
+        kind = field.type
+        return Constraint(f"a formula of the family {kind.__name__}", lambda v: isinstance(v, kind), (0.5, "x", None))
+    each = next(iter(get_args(field.type)), None)
+    if get_origin(field.type) is tuple and isinstance(each, type) and issubclass(each, Formula):
+        holds = lambda v: type(v) is tuple and all(isinstance(item, each) for item in v)  # noqa: E731
+        return Constraint(f"a tuple of formulas of the family {each.__name__}", holds, (0.5, "x", None, (0.5,)))
+    return None
+
+
+def _is_leaf(annotation: Any) -> bool:
+    """Whether a field of this type holds numbers or formulas, rather than structure."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        return issubclass(annotation, float | Formula)
+    return any(map(_is_leaf, get_args(annotation)))
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, jax.Array | np.ndarray)
+
+
+def _is_traced(value: Any) -> bool:
+    return isinstance(value, Tracer)
+
+
+def _is_population(value: Any) -> bool:
+    """Whether it may stand for a number: an array of numbers, one for each formula of a population, or a tracer."""
+    return _is_traced(value) or (_is_array(value) and value.ndim > 0 and jnp.issubdtype(value.dtype, np.number))
+
+
+def _plain(value: Any, annotation: Any) -> Any:
+    """The value as Python's own number, text or tuple, so that equal formulas print and compile alike."""
+    if isinstance(value, np.generic) or (_is_array(value) and not value.ndim and not _is_traced(value)):
+        value = value.item()
+    if isinstance(value, str):
+        return str.__str__(value)  # also of a subclass
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Integral) and not _is_leaf(annotation):
+        return int(value)
+    if isinstance(value, Real):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf
+    if isinstance(value, list | tuple):
+        return tuple(_plain(item, annotation) for item in value)
+    return value
+
+
+def _comparable(value: Any) -> Any:
+    """A field's value as what can be compared and hashed: an array by its numbers, a tracer by itself."""
+    if type(value) is tuple:
+        return tuple(map(_comparable, value))
+    if _is_traced(value):
+        return "traced", id(value)
+    if _is_array(value):
+        return (value.shape, *np.asarray(value).ravel().tolist()) if value.ndim else value.item()
+    return value
+
+
+def _required(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING
+
+
+def _differs(value: Any, default: Any) -> bool:
+    return _comparable(value) != _comparable(default)

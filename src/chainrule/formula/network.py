@@ -1,0 +1,44 @@
+"""The parameters of a whole network: drawn, counted, checked and chosen."""
+
+import math
+from typing import Any
+
+import jax
+
+from chainrule.arrays.masked import Shape
+from chainrule.arrays.memory import check_memory
+from chainrule.arrays.random import split
+from chainrule.formula.layer import Chain, Layer, Parameter
+
+FLOAT = 4  # bytes of a number in training
+
+
+def initialize(layer: Layer, shape: Shape, key: jax.Array) -> Any:
+    """Draw the parameters that a layer declares for examples of this shape, each from a key of its own."""
+    declared, tree = jax.tree.flatten(layer.parameters(shape), is_leaf=_is_parameter)
+    keys = split(key, len(declared))
+    return tree.unflatten([p.initializer(own, p.shape) for p, own in zip(declared, keys, strict=True)])
+
+
+def count(layer: Layer, shape: Shape) -> int:
+    """How many numbers training can change."""
+    return sum(math.prod(p.shape) for p in jax.tree.leaves(layer.parameters(shape), is_leaf=_is_parameter))
+
+
+def check_sizes(network: Chain, shape: Shape, examples: int, who: str) -> None:
+    """Refuse a layer whose parameters, or outputs for so many examples at once, take more memory than there is."""
+    for layer, reached in network.walk(shape):
+        parameters, outputs = count(layer, reached), examples * math.prod(layer.output_shape(reached))
+        check_memory(FLOAT * parameters, f"{who}: {layer!r}: its {parameters:,} parameters", "Use fewer units.")
+        check_memory(
+            FLOAT * outputs, f"{who}: {layer!r}: its outputs for {examples:,} examples", "Use fewer units or examples."
+        )
+
+
+def regularized(layer: Layer, shape: Shape) -> Any:
+    """The tree of parameters with True where a regulariser applies (kernels), False elsewhere."""
+    return jax.tree.map(lambda p: p.regularized, layer.parameters(shape), is_leaf=_is_parameter)
+
+
+def _is_parameter(node: Any) -> bool:
+    return isinstance(node, Parameter)

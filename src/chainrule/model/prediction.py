@@ -1,0 +1,83 @@
+"""A network's outputs for any number of examples, compiled for a few sizes of batches only."""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from chainrule.arrays.compilation import KEPT, side_by_side, taking_any
+from chainrule.arrays.masked import Shape, rows_of, whole
+from chainrule.arrays.sparse import dense
+from chainrule.formula.layer import Chain, outputs_of
+
+ROWS = 1024  # the most rows that go through the network at once,
+NUMBERS = 1 << 23  # as long as no layer makes more numbers of them than these
+MANY = 8  # batches, for more of which a program is worth its compilation that lets the next one begin early
+
+
+class Flat(NamedTuple):
+    """A network as JAX takes it apart, and the most rows that go through it at once."""
+
+    network: Chain
+    numbers: list[Any]
+    structure: Any
+    rows: int
+
+
+def most_rows(network: Chain, shape: Shape) -> int:
+    """The most rows that go through a network at once, by the most numbers that it makes of an example on its way."""
+    reached = [*(at for _, at in network.walk(shape)), network.output_shape(shape)]
+    widest = max(map(math.prod, reached))
+    return min(ROWS, max(_power_below(NUMBERS // max(widest, 1)), 16))
+
+
+def in_batches(function: Callable, most: int, *batch: Any) -> list[np.ndarray]:
+    """A function of batches, of so many rows at most, applied to any number, padded to compile only for a few sizes.
+
+    The next batch is on its way while the last one is computed.
+    """
+    rows = rows_of(batch)
+    size = _size(rows, most)
+    ahead, parts = None, []
+    for start in range(0, max(rows, 1), size):
+        part = batch if rows == size else jax.tree.map(lambda array, at=start: _rows(array, at, size), batch)
+        results = jax.tree.leaves(function(*part))
+        parts += [] if ahead is None else [[*map(np.asarray, ahead)]]
+        ahead = results
+    parts.append([np.asarray(result)[: rows - size * len(parts)] for result in ahead or ()])
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]  # also a single one: JAX's own is read-only
+
+
+def sizes(most: int) -> list[int]:
+    """How many rows may go through a network at once, falling: few sizes, since each is a program to compile."""
+    return [most, *(size for size in (128, 64, 8, 1) if size < most)]
+
+
+@functools.lru_cache
+def _size(rows: int, most: int) -> int:
+    """How many rows go at once: at least half of the first batch are rows, and fewer than the most take 8 at most."""
+    return next((size for size in sizes(most) if size < 2 * rows), 1)
+
+
+def _rows(array: np.ndarray, start: int, size: int) -> np.ndarray:
+    """So many rows from `start`, zeros where there are no more."""
+    part = array[start : start + size]
+    return part if len(part) == size else np.pad(part, [(0, size - len(part))] + [(0, 0)] * (array.ndim - 1))
+
+
+def _power_below(number: int) -> int:
+    """The largest power of two up to a number, at least 1."""
+    return 1 << max(number.bit_length() - 1, 0)
+
+
+@functools.lru_cache(KEPT)
+def outputs_program(structure: Any, sizes: Any, many: bool) -> Callable:
+    """The program of a structure, from the network's numbers, its arrays and a batch, for one size of batches."""
+
+    def outputs(numbers: list[Any], parameters: Any, state: Any, x: Any) -> jax.Array:
+        return whole(outputs_of(structure.unflatten(numbers), parameters, state, dense(x))[0])
+
+    return taking_any(jax.jit(outputs, compiler_options=side_by_side() if many else None))

@@ -1,0 +1,54 @@
+"""What users choose: formulas, themselves or in notation, checked for what they are chosen for."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from chainrule.errors import ChainruleError
+from chainrule.formula.base import Formula
+from chainrule.formula.layer import Chain, Layer
+from chainrule.metrics import Metric
+from chainrule.notation.families import family
+from chainrule.notation.parsing import as_formula
+from chainrule.optimizers import FromOptax, Optimizer
+
+
+def as_chain(network: Layer | str) -> Chain:
+    """A network as a chain, from a layer or its notation."""
+    layer = as_formula(network, Layer)
+    return layer if isinstance(layer, Chain) else Chain((layer,))
+
+
+def as_optimizer(value: Any) -> Optimizer | FromOptax:
+    """An optimizer from itself, from its notation, or from one of Optax's."""
+    if not isinstance(value, Formula) and hasattr(value, "init") and hasattr(value, "update"):
+        return FromOptax(value)
+    return as_formula(value, Optimizer)
+
+
+def as_metrics(metrics: Any, who: str) -> tuple[Metric, ...]:
+    """Metrics from a sequence of them, or of their notations."""
+    if isinstance(metrics, str | Metric) or not isinstance(metrics, Iterable):
+        one = repr(metrics) if isinstance(metrics, str | Metric) else "'Accuracy()'"
+        raise ChainruleError(f"{who}: metrics must be a list, got {metrics!r}. Write [{one}].")
+    return tuple(as_formula(metric, Metric) for metric in metrics)
+
+
+def check_measured(metrics: Iterable[Metric], who: str, target: str, classes: int | None) -> None:
+    """Refuse metrics that are not for a target of so many classes: 0 for values, None for what may be either.
+
+    >>> from chainrule.metrics import F1
+    >>> check_measured([F1()], "metric", "y", 0)
+    Traceback (most recent call last):
+    chainrule.errors.ChainruleError: metric: F1() is for classes, but y is a value. Choose MAE(), RMSE() or R2().
+    """
+    kind, is_one = ("classes", "is a class") if classes else ("values", "is a value")
+    for metric in metrics:
+        if classes is None or metric.suits(kind, classes):
+            continue
+        if metric.measures == kind:
+            why = f"{metric!r} tells nothing of fewer than {metric.fewest} classes, but {target} has {classes}"
+        else:
+            why = f"{type(metric).__name__}() is for {metric.measures}, but {target} {is_one}"
+        others = [each for each in family(Metric) if each.measures and each.is_figure and each().suits(kind, classes)]
+        *some, last = [f"{each.__name__}()" for each in others]
+        raise ChainruleError(f"{who}: {why}. Choose {', '.join(some)} or {last}.")

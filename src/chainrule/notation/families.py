@@ -1,0 +1,50 @@
+"""The families of formulas: all that there are, and the names that people use."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from chainrule.activations import Activation
+from chainrule.costs import Cost
+from chainrule.formula.base import Formula
+from chainrule.initializers import Initializer
+from chainrule.layers import Layer
+from chainrule.metrics import Metric
+from chainrule.optimizers import Clipping, Optimizer
+from chainrule.optimizers.schedules import Schedule
+from chainrule.regularizers import Regularizer
+from chainrule.regularizers.stopping import EarlyStopping
+
+FAMILIES: dict[str, tuple[type[Formula], ...]] = {
+    "activations": (Activation,),
+    "layers": (Layer,),
+    "costs": (Cost,),
+    "regularizers": (Regularizer,),
+    "optimizers": (Optimizer, Clipping),
+    "schedules": (Schedule,),
+    "initializers": (Initializer,),
+    "metrics": (Metric,),
+    "stopping": (EarlyStopping,),
+}
+
+
+def family(base: type[Formula]) -> Iterator[type[Any]]:
+    """Every concrete formula below a class, itself too, in order of definition.
+
+    >>> [formula.__name__ for formula in family(Regularizer)]
+    ['L1', 'L2', 'Sum']
+    """
+    found = {} if inspect.isabstract(base) or base is Formula else {base: None}
+    for subclass in base.__subclasses__():
+        found |= dict.fromkeys(family(subclass))  # once, though it be of two families below this one
+    yield from found
+
+
+def members(name: str) -> list[type[Formula]]:
+    """Every formula of a family; an activation is a layer, but stands in its own family only.
+
+    >>> [formula.__name__ for formula in members("costs")]
+    ['Quadratic', 'CrossEntropy', 'CategoricalCrossEntropy']
+    """
+    found = [formula for base in FAMILIES[name] for formula in family(base)]
+    return [formula for formula in found if name == "activations" or not issubclass(formula, Activation)]

@@ -1,0 +1,41 @@
+"""Optimizers: how the gradient of the cost changes the parameters; their schedules, and clipping before them."""
+
+from chainrule.optimizers.adaptive import Adadelta, Adagrad, Adam, RMSprop
+from chainrule.optimizers.base import KERNELS, Optimizer, Rule
+from chainrule.optimizers.clipping import ClipNorm, Clipped, Clipping, ClipValue
+from chainrule.optimizers.descent import GradientDescent, Momentum, Nesterov
+from chainrule.optimizers.foreign import FromOptax
+from chainrule.optimizers.schedules import (
+    ConstantRate,
+    CosineDecay,
+    ExponentialDecay,
+    OneCycle,
+    Schedule,
+    StepDecay,
+    Warmup,
+)
+
+__all__ = [
+    "KERNELS",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "ClipNorm",
+    "ClipValue",
+    "Clipped",
+    "Clipping",
+    "ConstantRate",
+    "CosineDecay",
+    "ExponentialDecay",
+    "FromOptax",
+    "GradientDescent",
+    "Momentum",
+    "Nesterov",
+    "OneCycle",
+    "Optimizer",
+    "RMSprop",
+    "Rule",
+    "Schedule",
+    "StepDecay",
+    "Warmup",
+]

@@ -1,0 +1,194 @@
+"""Schedules: a learning rate that changes with the step t = 0, 1, 2, …
+
+A schedule stands wherever a learning rate stands. Lengths are counted in steps (batches). Where a length is left
+open, `fit` fills in the length of the whole run.
+"""
+
+import dataclasses
+from abc import abstractmethod
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from chainrule.errors import ChainruleError
+from chainrule.formula.base import Formula
+from chainrule.formula.constraints import constrained, fraction, non_negative, optional, positive
+
+
+class Schedule(Formula):
+    """A learning rate as a function of the step."""
+
+    @abstractmethod
+    def __call__(self, t: Any) -> jax.Array:
+        """The learning rate at step t, counted from 0."""
+
+    def over(self, total: float) -> "Schedule":
+        """The same schedule with open lengths filled in for a run of `total` steps."""
+        if getattr(self, "steps", 0) is None:
+            return dataclasses.replace(self, steps=total)  # type: ignore[arg-type]
+        return self
+
+    def progress(self, t: Any) -> jax.Array:
+        """How much of the schedule has passed at step t, from 0 to 1."""
+        steps: Any = getattr(self, "steps", None)
+        if steps is None:
+            raise ChainruleError(f"{self!r}: its length is known only inside fit. Outside, give it: steps=1000.")
+        return jnp.clip(real(t) / steps, 0, 1)
+
+
+def rate(default: float, meaning: str = "η, the length of a step") -> Any:
+    """A field for a learning rate: a positive number or a schedule."""
+    constraint = positive().metadata["constraint"]
+    return constrained(
+        default,
+        meaning,
+        "a number > 0 or a schedule",
+        lambda v: isinstance(v, Schedule) or constraint.holds(v),
+        constraint.invalid,
+    )
+
+
+class ConstantRate(Schedule):
+    """The same rate at every step; a plain number says the same.
+
+    >>> float(ConstantRate(0.5)(100))
+    0.5
+    """
+
+    value: float = positive(meaning="the rate")
+    textbook = "value"
+
+    def __call__(self, t):
+        return jnp.asarray(self.value)
+
+
+class StepDecay(Schedule):
+    """The rate drops by a factor at equal distances.
+
+    Reference: He, Zhang, Ren & Sun, 2016, Deep residual learning for image recognition, arXiv:1512.03385.
+
+    >>> schedule = StepDecay(1.0, every=100, factor=0.5)
+    >>> [float(schedule(t)) for t in (0, 99, 100, 200)]
+    [1.0, 1.0, 0.5, 0.25]
+    """
+
+    initial: float = positive(meaning="the rate at the beginning")
+    every: float = positive(meaning="steps from one drop to the next")
+    factor: float = positive(0.1, "what the rate is multiplied by at a drop")
+    textbook = "initial * factor**floor(t / every)"
+
+    def __call__(self, t):
+        t = real(t)
+        drops = jnp.round(t / self.every)
+        drops = jnp.where(drops * self.every > t, drops - 1, drops)  # a rounded quotient would be a step early or late
+        return self.initial * self.factor**drops
+
+
+class ExponentialDecay(Schedule):
+    """The rate falls by the same proportion at every step, and by `factor` over `steps`.
+
+    >>> schedule = ExponentialDecay(1.0, factor=0.01, steps=100)
+    >>> round(float(schedule(50)), 6)
+    0.1
+    """
+
+    initial: float = positive(meaning="the rate at the beginning")
+    factor: float = positive(0.01, "the part of the rate that is left after `steps`")
+    steps: float | None = optional(positive(meaning="the length; None: the whole run"))
+    textbook = "initial * factor**(t / steps)"
+
+    def __call__(self, t):
+        steps: Any = self.steps
+        self.progress(t)  # refuses an open length
+        return self.initial * self.factor ** (real(t) / steps)
+
+
+class CosineDecay(Schedule):
+    """The rate falls along half a cosine, from `initial` to `final`, and stays there.
+
+    Reference: Loshchilov & Hutter, 2017, SGDR: stochastic gradient descent with warm restarts, arXiv:1608.03983.
+
+    >>> schedule = CosineDecay(1.0, steps=100)
+    >>> [round(float(schedule(t)), 6) for t in (0, 50, 100, 200)]
+    [1.0, 0.5, 0.0, 0.0]
+    """
+
+    initial: float = positive(meaning="the rate at the beginning")
+    final: float = non_negative(0.0, "the rate at the end")
+    steps: float | None = optional(positive(meaning="the length; None: the whole run"))
+    textbook = "final + (initial - final) * (1 + cos(pi * min(t / steps, 1))) / 2"
+
+    def __call__(self, t):
+        return self.final + (self.initial - self.final) * (1 + jnp.cos(jnp.pi * self.progress(t))) / 2
+
+
+class Warmup(Schedule):
+    """The rate rises in a straight line for some steps; then another schedule begins.
+
+    Reference: Goyal et al., 2017, Accurate, large minibatch SGD, arXiv:1706.02677.
+
+    >>> schedule = Warmup(CosineDecay(1.0), steps=4).over(104)
+    >>> [round(float(schedule(t)), 6) for t in (0, 1, 3, 4, 54, 104)]
+    [0.25, 0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+
+    then: float | Schedule = rate(meaning="the schedule, or the rate, after the warm-up", default=0.001)
+    steps: float = positive(100.0, "the length of the warm-up")
+    textbook = "then(0) * (t + 1) / steps if t < steps else then(t - steps)"
+
+    def over(self, total):
+        return dataclasses.replace(self, then=over(self.then, max(total - self.steps, 1.0)))
+
+    def __call__(self, t):
+        t = real(t)
+        rising = rate_at(self.then, 0) * (t + 1) / self.steps
+        return jnp.where(t < self.steps, rising, rate_at(self.then, jnp.maximum(t - self.steps, 0)))
+
+
+class OneCycle(Schedule):
+    """The rate rises to its maximum and then falls far below where it began, both along half a cosine.
+
+    PyTorch's OneCycleLR counts a step less (its rise ends at rise · steps − 1) and cycles momentum too.
+
+    Reference: Smith & Topin, 2018, Super-convergence: very fast training of neural networks using large learning
+    rates, arXiv:1708.07120.
+
+    >>> schedule = OneCycle(1.0, steps=100)
+    >>> [round(float(schedule(t)), 6) for t in (0, 30, 100)]
+    [0.04, 1.0, 4e-06]
+    """
+
+    maximum: float = positive(meaning="the rate at the top")
+    rise: float = fraction(0.3, "the part of the length that rises")
+    start: float = positive(25.0, "how many times lower than the maximum the rate begins")
+    end: float = positive(250000.0, "how many times lower than the maximum the rate ends")
+    steps: float | None = optional(positive(meaning="the length; None: the whole run"))
+    textbook = """
+        p = min(t / steps, 1)
+        up = maximum / start + (maximum - maximum / start) * (1 - cos(pi * p / rise)) / 2
+        down = maximum / end + (maximum - maximum / end) * (1 + cos(pi * (p - rise) / (1 - rise))) / 2
+        rate = up if p < rise else down"""
+
+    def __call__(self, t):
+        p = self.progress(t)
+        low, high, bottom = self.maximum / self.start, self.maximum, self.maximum / self.end
+        up = low + (high - low) * (1 - jnp.cos(jnp.pi * p / jnp.maximum(self.rise, 1e-30))) / 2
+        down = bottom + (high - bottom) * (1 + jnp.cos(jnp.pi * (p - self.rise) / (1 - self.rise))) / 2
+        return jnp.where(p < self.rise, up, down)
+
+
+def real(t: Any) -> jax.Array:
+    """A step, counted in whole numbers, as a number to compute with."""
+    return jnp.asarray(t, float)
+
+
+def rate_at(rate: Any, t: Any) -> Any:
+    """The learning rate at step t, of a schedule or a plain number."""
+    return rate(t) if isinstance(rate, Schedule) else rate
+
+
+def over(formula: Any, total: float) -> Any:
+    """A formula with every schedule's open length filled in for a run of `total` steps."""
+    is_schedule = lambda node: isinstance(node, Schedule)  # noqa: E731
+    return jax.tree.map(lambda node: node.over(total) if is_schedule(node) else node, formula, is_leaf=is_schedule)

@@ -1,0 +1,143 @@
+"""Regularisers: terms added to the cost for every regularised parameter (kernels; not biases, not PReLU slopes)."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from chainrule.arrays.dtypes import widely
+from chainrule.arrays.masked import Shape
+from chainrule.formula.base import Formula, unchecked
+from chainrule.formula.constraints import non_negative
+from chainrule.formula.layer import Chain
+from chainrule.formula.network import regularized
+
+
+class Regularizer(Formula):
+    """A penalty on a parameter's size, in up to two parts.
+
+    What is smooth goes into the gradient; what has a kink at 0 is a proximal step after the optimizer's,
+    which reaches exact zeros.
+    """
+
+    has_kink: ClassVar[bool] = False
+    """Whether a part of the term is left to a proximal step."""
+
+    @abstractmethod
+    def __call__(self, w: jax.Array) -> jax.Array:
+        """The term that is added to the cost."""
+
+    def smooth(self, w: jax.Array) -> jax.Array:
+        """The part of the term that is left to the gradient."""
+        return self(w)
+
+    def proximal(self, w: jax.Array, rate: jax.Array) -> jax.Array:
+        """The rest's proximal step: argmin over u of rest(u) + (u − w)² / (2 rate)."""
+        return w
+
+    def __add__(self, other: "Regularizer") -> "Sum":
+        if not isinstance(other, Regularizer):
+            return NotImplemented
+        return unchecked(Sum, [("terms", (*_terms(self), *_terms(other)))])
+
+
+class L1(Regularizer):
+    """Lasso: the sum of absolute values, whose proximal step makes irrelevant weights exactly 0.
+
+    The gradient of |w| would leave them dithering around 0; the soft threshold after each step does not.
+
+    Reference: Tibshirani, 1996, Regression shrinkage and selection via the lasso; Daubechies, Defrise & De Mol, 2004,
+    An iterative thresholding algorithm for linear inverse problems with a sparsity constraint.
+
+    >>> L1(0.5)(jnp.array([1.0, -3.0])).item()
+    2.0
+    >>> L1(0.5).proximal(jnp.array([0.04, -3.0]), 0.1).tolist()
+    [0.0, -2.950000047683716]
+    """
+
+    strength: float = non_negative(meaning="λ, the weight of the term in the cost")
+    has_kink = True
+    textbook = "strength * sum(abs(w))"
+
+    @widely
+    def __call__(self, w):
+        return self.strength * jnp.sum(jnp.abs(w))
+
+    @widely
+    def smooth(self, w):
+        return jnp.zeros((), w.dtype)
+
+    @widely
+    def proximal(self, w, rate):
+        return jnp.sign(w) * jnp.maximum(jnp.abs(w) - rate * self.strength, 0)
+
+
+class L2(Regularizer):
+    """Ridge: the sum of squares, in the gradient. (Decoupled weight decay is another formula, AdamW's.)
+
+    λ Σ w² as in Keras; scikit-learn's alpha and PyTorch's weight_decay stand for λ/2 Σ w².
+
+    Reference: Hoerl & Kennard, 1970, Ridge regression: biased estimation for nonorthogonal problems.
+
+    >>> L2(0.5)(jnp.array([1.0, -3.0])).item()
+    5.0
+    """
+
+    strength: float = non_negative(meaning="λ, the weight of the term in the cost")
+    textbook = "strength * sum(w**2)"
+
+    @widely
+    def __call__(self, w):
+        return self.strength * jnp.sum(w**2)
+
+
+class Sum(Regularizer):
+    """Several regularisers at once: `L1(0.001) + L2(0.0001)` is the elastic net.
+
+    Reference: Zou & Hastie, 2005, Regularization and variable selection via the elastic net.
+
+    >>> L1(0.001) + L2(0.0001)
+    L1(0.001) + L2(0.0001)
+    """
+
+    terms: tuple[Regularizer, ...]
+    textbook = "sum(term(w) for term in terms)"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "terms", tuple(part for term in self.terms for part in _terms(term)))
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.terms)) if len(self.terms) > 1 else super().__repr__()
+
+    @property
+    def has_kink(self) -> bool:  # type: ignore[override]
+        """Whether any of the terms has a kink."""
+        return any(term.has_kink for term in self.terms)
+
+    @widely
+    def __call__(self, w):
+        return sum((term(w) for term in self.terms), start=jnp.zeros((), w.dtype))
+
+    @widely
+    def smooth(self, w):
+        return sum((term.smooth(w) for term in self.terms), start=jnp.zeros((), w.dtype))
+
+    def proximal(self, w, rate):
+        for term in self.terms:
+            w = term.proximal(w, rate)
+        return w
+
+
+def _terms(regularizer: Regularizer) -> tuple[Regularizer, ...]:
+    return regularizer.terms if isinstance(regularizer, Sum) else (regularizer,)
+
+
+def penalty(regularizer: Regularizer | None, network: Chain, shape: Shape, parameters: Any, part: str = "whole") -> Any:
+    """What a regulariser adds to the cost: the whole term, or its smooth part, over the regularised parameters."""
+    if regularizer is None:
+        return 0.0
+    term = regularizer if part == "whole" else regularizer.smooth
+    terms = jax.tree.map(lambda w, it_is: term(w) if it_is else 0.0, parameters, regularized(network, shape))
+    return sum(jax.tree.leaves(terms))

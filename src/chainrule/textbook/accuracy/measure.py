@@ -1,0 +1,244 @@
+"""How far the compiled float32 results of a formula are from the truth, in units in the last place."""
+
+import dataclasses
+import itertools
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from chainrule.activations import Activation, Softmax
+from chainrule.costs import Cost
+from chainrule.formula.base import Formula
+from chainrule.notation.families import family
+from chainrule.textbook.accuracy.oracle import Oracle, RowOracle, is_scalar, oracles, ulp
+
+BOUND = 2.0
+"""The largest error that a formula of one number may have, in units in the last place."""
+
+BOUND_OF_ROWS = 4.0
+"""The same for what mixes several numbers."""
+
+SMALLEST = 2.0**-126
+"""The smallest normal number; what is smaller, processors may take for 0."""
+
+PATTERNS = 2**32
+BLOCK = 2**18  # values at a time: they stay in the processor's cache
+SPARSE = 1009  # outside a compilation, at most every 1009th value is computed
+
+LENGTHS = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33)
+"""Lengths of batches around those of vector registers, whose rests compilers treat apart."""
+
+Function = Callable[[Any], Any]
+
+
+class Worst(NamedTuple):
+    """The largest error in units in the last place, the value of x where it is, and how it was computed there."""
+
+    error: float
+    at: Any
+    how: str = "compiled"
+
+
+class Run(NamedTuple):
+    """A function to call on batches, and what is said of that."""
+
+    function: Function
+    batches: list[np.ndarray]
+    how: str
+
+
+class Accuracy(NamedTuple):
+    """A formula's largest errors, and what they may be."""
+
+    formula: Any
+    value: Worst
+    derivative: Worst
+    bound: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether the bound is."""
+        return max(self.value.error, self.derivative.error) <= self.bound
+
+
+def accuracy(formula: Any, every: int = SPARSE, step: Callable[[float], None] = lambda part: None) -> Accuracy:
+    """A formula's largest errors.
+
+    Args:
+        formula: an activation, or a cost that is computed together with its partner.
+        every: for a formula of one number, every n-th of all 2³² float32 values; 1 takes some minutes.
+        step: called with the part of the work that was done since.
+
+    Raises:
+        ChainruleError: where there is no truth to compare with.
+
+    >>> from chainrule.activations import ReLU
+    >>> accuracy(ReLU(), every=1_000_003).kept
+    True
+    """
+    if _mixes(formula):
+        found = accuracy_of_rows(formula)
+        step(1.0)
+        return found
+    truth = oracles(formula)
+    eager = value_and_derivative(formula)
+    compiled = jax.jit(eager)
+    runs = itertools.chain(
+        (Run(compiled, [block], "compiled") for block in blocks(every)),
+        (Run(eager, [block], "not compiled") for block in blocks(max(every, SPARSE))),
+        (Run(compiled, draws, f"in a batch of {len(draws[0])}") for draws in batches()),
+    )
+    count = sum(-(-PATTERNS // (n * BLOCK)) for n in (every, max(every, SPARSE))) + len(LENGTHS)
+
+    def measured(run: Run) -> tuple[Worst, Worst]:
+        x = np.concatenate(run.batches)
+        value, derivative = (np.concatenate(side) for side in zip(*map(run.function, run.batches), strict=True))
+        number = ~np.isnan(x)  # of a NaN there is no derivative
+        return (
+            worst(value, truth["value"], x, run.how),
+            worst(derivative[number], truth["derivative"], x[number], run.how),
+        )
+
+    value = derivative = Worst(0.0, 0.0)
+    for found in _on_all_cores(measured, runs):
+        value, derivative = (
+            max(pair, key=lambda each: each.error) for pair in zip((value, derivative), found, strict=True)
+        )
+        step(1 / count)
+    return Accuracy(formula, value, derivative, BOUND)
+
+
+def verifiable() -> list[Formula]:
+    """Every formula whose accuracy can be measured, with its defaults.
+
+    >>> [type(formula).__name__ for formula in verifiable()][-2:]
+    ['CrossEntropy', 'CategoricalCrossEntropy']
+    """
+    classes = [formula for base in (Activation, Cost) for formula in family(base)]
+    formulas = [formula() for formula in classes if not any(map(_required, dataclasses.fields(formula)))]
+    return [formula for formula in formulas if _mixes(formula) or is_scalar(formula)]
+
+
+def _required(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING
+
+
+def _mixes(formula: Any) -> bool:
+    """Whether it is measured by rows of several numbers."""
+    return isinstance(formula, Softmax) or (isinstance(formula, Cost) and formula.partner is not None)
+
+
+def accuracy_of_rows(formula: Any) -> Accuracy:
+    """The largest errors of Softmax, or of a cost behind its partner, for rows of logits from −10⁴ to 10⁴.
+
+    Where it is, is said by the row of logits. Targets are 0 and 1; between them, a − E can be any small number.
+    """
+    z, E = rows_for(formula)
+    function = (lambda z, E: formula.behind(z, E)) if isinstance(formula, Cost) else (lambda z, E: formula(z))
+    derivative = jax.vmap(jax.jit(jax.jacrev(lambda z, E: function(z[None], E[None])[0])))
+    return Accuracy(formula, *worst_of_rows(formula, function(z, E), derivative(z, E)), BOUND_OF_ROWS)
+
+
+def rows_for(formula: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of logits and of targets on which such a formula is measured."""
+    return logits_and_targets(isinstance(formula, Cost) and is_scalar(formula.partner()))  # type: ignore[misc]
+
+
+def worst_of_rows(formula: Any, value: Any, derivative: Any) -> tuple[Worst, Worst]:
+    """The largest errors of anybody's values and derivatives for `rows_for(formula)`."""
+    z, E = rows_for(formula)
+    truth = RowOracle(formula, z.shape[1])(z, E)
+    value, derivative = (
+        _worst_row(np.asarray(side).reshape(true.shape), true, z)
+        for side, true in zip((value, derivative), truth, strict=True)
+    )
+    return value, derivative
+
+
+def _worst_row(results: np.ndarray, truth: np.ndarray, z: np.ndarray) -> Worst:
+    lost = np.abs(results - truth) <= SMALLEST  # a term that may be taken for 0
+    error = np.where(lost, 0, errors(results, truth)).max(axis=1)
+    place = int(np.argmax(error))
+    return Worst(float(error[place]), tuple(z[place].tolist()))
+
+
+def logits_and_targets(independent: bool, rows: int = 120, columns: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of all magnitudes up to 10⁴, some of them alike, and targets: one class, or each entry on its own."""
+    random = np.random.default_rng(0)
+    z = 10.0 ** random.uniform(-3, 4, (rows, 1)) * random.uniform(-1, 1, (rows, columns))
+    z += (random.random((rows, columns)) < 0.3) * random.normal(0, 1, (rows, columns))
+    z[::10, 1] = z[::10, 0]
+    E = random.random((rows, columns)) < 0.5 if independent else np.eye(columns)[random.integers(columns, size=rows)]
+    return np.clip(z, -1e4, 1e4).astype(np.float32), np.asarray(E, np.float32)
+
+
+def value_and_derivative(f: Function) -> Function:
+    """A function's values and derivatives, together."""
+    return lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))
+
+
+def worst(results: np.ndarray, truth: Oracle, x: np.ndarray, how: str) -> Worst:
+    """The largest of the results' errors. A number below the smallest normal may be taken for 0."""
+    error = errors(results, truth(x))
+    vanishing = (np.abs(x) < SMALLEST) & (error > 0)
+    if vanishing.any():
+        error[vanishing] = np.minimum(error[vanishing], errors(results[vanishing], truth(0 * x[vanishing])))
+    if not len(x):
+        return Worst(0.0, np.nan)
+    place = int(np.argmax(error))
+    return Worst(float(error[place]), float(x[place]), how)
+
+
+def errors(results: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Each result's error in units in the last place of the truth; infinite for a NaN that the truth is not.
+
+    A truth below the smallest normal number may also be 0, or as far from it as that number.
+
+    >>> errors(np.float32([1, 1, 0, 0]), np.array([1, 1 + 2**-23, 1e-39, 2**-126])).tolist()
+    [0.0, 1.0, 0.0, 8388608.0]
+    """
+    with np.errstate(invalid="ignore"):
+        results = results.astype(np.float64)
+        distance = np.abs(results - truth)
+        error = distance / ulp(truth)
+    error[(distance <= SMALLEST) & (np.abs(truth) < SMALLEST)] = 0
+    odd = ~(error < np.inf)
+    alike = (results[odd] == truth[odd]) | (np.isnan(results[odd]) & np.isnan(truth[odd]))
+    error[odd] = np.where(alike, 0, np.inf)
+    return error
+
+
+def blocks(every: int) -> Iterator[np.ndarray]:
+    """Every n-th of all float32 values, block by block."""
+    for start in range(0, PATTERNS, every * BLOCK):
+        patterns = np.arange(start, min(start + every * BLOCK, PATTERNS), every, dtype=np.uint64)
+        yield patterns.astype(np.uint32).view(np.float32)
+
+
+def batches() -> Iterator[list[np.ndarray]]:
+    """For each short length some batches: numbers of many magnitudes, and among them infinities, zeros and NaN."""
+    random = np.random.default_rng(0)
+    for length in LENGTHS:
+        shape = (16, length)
+        magnitudes = 10.0 ** random.uniform(-3, 2, shape) * random.choice([-1, 1], shape)
+        odd = random.choice([np.inf, -np.inf, 0.0, np.nan], shape)
+        yield list(np.where(random.random(shape) < 0.1, odd, magnitudes).astype(np.float32))
+
+
+def _on_all_cores(work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """The results in the order of the items, a few of which are at work at a time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    waiting: deque[Any] = deque()
+    with ThreadPoolExecutor(cores) as pool:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > 2 * cores:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,51 @@
+"""Names of other libraries lead to ours, or to the word that there is none yet."""
+
+import re
+
+import pytest
+
+from chainrule.errors import ChainruleError, nearest
+from chainrule.notation import formulas, parse
+from chainrule.notation.elsewhere import HERE, YET, hint
+
+
+@pytest.mark.parametrize("answer", [*HERE, *YET])
+def test_what_is_named_is_there(answer):
+    named = re.findall(r"[A-Z]\w+", answer)
+    assert set(named) <= set(formulas())
+    for notation in re.findall(r"[A-Z]\w+\(\)", answer):
+        parse(notation)
+
+
+def test_no_name_is_ours_and_none_stands_twice():
+    names = [name for names in (*HERE.values(), *YET.values()) for name in names.split()]
+    assert len(names) == len(set(names))
+    assert not {name.lower() for name in formulas()} & set(names)
+    assert all(name == name.lower().replace("_", "") for name in names)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("MSE", " Here that is Quadratic() as a cost, or RMSE() as a metric."),
+        ("GELU()", " It is not there yet; ELU() is near."),
+        ("Dense(3) >> BatchNorm()", " It is not there yet."),
+        ("Linear(3, 4)", " Here that is Dense(units), or Identity() as an activation."),
+        ("Dense(3, kernel_initializer=xavier_uniform)", " Here that is GlorotUniform()."),
+        ("BCEWithLogitsLoss()", " Here that is CrossEntropy(), behind Sigmoid()."),
+        ("SGD(lr=0.1)", " Here that is GradientDescent(), or Momentum() and Nesterov()."),
+        ("Conv2d(3, 3)", " Did you mean Conv2D?"),
+        ("Qqqqqq", ""),
+    ],
+)
+def test_an_unknown_formula_gets_a_useful_answer(text, end):
+    with pytest.raises(ChainruleError) as refused:
+        parse(text)
+    said = str(refused.value)
+    assert said.startswith("Unknown formula '")
+    assert said.endswith(f'in "{text}".{end}')
+
+
+def test_a_hint_comes_before_the_nearest_name():
+    assert nearest("GELU", formulas()) == " Did you mean ELU?"
+    assert hint("ELU") == hint("Dense") == ""
