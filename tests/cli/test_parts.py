@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule import load
-from chainrule.data.schema import Roles
+from chainrule.data.schema import Schema
 from chainrule.data.table import as_table
 
 QUICK = '--network "Dense(2) >> Softmax()" --epochs 2 --out run'
@@ -29,9 +29,9 @@ def test_the_latest_rows_test(run, visits, here):
     said = run(f"train visits.csv --order-by 'on the day' --drop patient {QUICK}")
     assert (said.code, said.err) == (0, "")
     assert said.out.splitlines()[1] == "rows: 35 to train, 5 to validate, 10 to test, in the order of on the day"
-    roles = load("run").preparation.roles
-    assert (roles.order_by, roles.inputs) == ("on the day", ("on the day", "size"))
-    [size] = [column for column in load("run").preparation.columns if column.name == "size"]
+    schema = load("run").preprocessor.schema
+    assert (schema.order_by, schema.inputs) == ("on the day", ("on the day", "size"))
+    [size] = [column for column in load("run").preprocessor.columns if column.name == "size"]
     assert size.mean == (17.0,)  # the first 35 days
     assert 'order_by = "on the day"' in (here / "run" / "run.toml").read_text()
     expected = json.loads((here / "run" / "metrics.json").read_text())["test"]["cost"]
@@ -44,8 +44,8 @@ def test_no_group_is_in_two_parts(run, visits, here):
     said = run(f"train visits.csv --group patient {QUICK}")
     assert (said.code, said.err) == (0, "")
     assert said.out.splitlines()[1] == "rows: 35 to train, 5 to validate, 10 to test, each patient in one part"
-    roles = load("run").preparation.roles
-    assert (roles.group, roles.inputs, roles.text) == ("patient", ("on the day", "size"), ("kind", "patient"))
+    schema = load("run").preprocessor.schema
+    assert (schema.group, schema.inputs, schema.text) == ("patient", ("on the day", "size"), ("kind", "patient"))
     expected = json.loads((here / "run" / "metrics.json").read_text())["test"]["cost"]
     said = run("evaluate run visits.csv")
     assert "10 rows to test" in said.out
@@ -62,7 +62,7 @@ def test_no_group_is_in_two_parts(run, visits, here):
 def test_an_order_may_be_numbers_and_no_input(run, visits):
     said = run(f"train visits.csv --order-by size --drop size --drop patient {QUICK}")
     assert (said.code, said.err) == (0, "")
-    assert load("run").preparation.roles.inputs == ("on the day",)
+    assert load("run").preprocessor.schema.inputs == ("on the day",)
     said = run(f"train visits.csv --order-by 'on the day' --drop 'on the day' --drop patient {QUICK}-2")
     assert (said.code, said.err) == (0, "")
     assert said.out.splitlines()[1].endswith("35 to train, 5 to validate, 10 to test, in the order of on the day")
@@ -70,12 +70,12 @@ def test_an_order_may_be_numbers_and_no_input(run, visits):
 
 def test_the_way_of_a_table():
     table = {"t": ["3/1/2020", "31/1/2020"], "g": [1, 2.5], "x": [1.5, 2.5], "kind": ["a", "b"]}
-    assert Roles.of(table, order_by="t").way(Roles.of(table).complete(table))["order"].tolist() == [18264, 18292]
+    assert Schema.of(table, order_by="t").way(Schema.of(table).complete(table))["order"].tolist() == [18264, 18292]
     stamps = np.array([2**60 + 1, 2**60])  # nanoseconds, which float64 would not tell apart
-    assert Roles.of(table | {"t": stamps}, order_by="t", drop="t").way(as_table({"t": stamps}))["order"] is stamps
-    assert Roles.of(table, group="g").way(Roles.of(table).complete(table))["groups"].tolist() == ["1", "2.5"]
-    assert Roles.of(table).way(Roles.of(table).complete(table))["classes"].tolist() == ["a", "b"]
-    assert Roles.of(table, target="x").way(Roles.of(table).complete(table)) == {}
+    assert Schema.of(table | {"t": stamps}, order_by="t", drop="t").way(as_table({"t": stamps}))["order"] is stamps
+    assert Schema.of(table, group="g").way(Schema.of(table).complete(table))["groups"].tolist() == ["1", "2.5"]
+    assert Schema.of(table).way(Schema.of(table).complete(table))["classes"].tolist() == ["a", "b"]
+    assert Schema.of(table, target="x").way(Schema.of(table).complete(table)) == {}
 
 
 @pytest.mark.parametrize(

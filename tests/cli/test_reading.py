@@ -76,7 +76,7 @@ def test_words_that_are_blank(run, here):
     )
     said = run(f"train na.csv {QUICK} --missing median --out run")
     assert "note: na.csv: read as blank: 'NA' (4) in column 'age'. Choose the words by --blank.\n" in said.err
-    assert load(here / "run").preparation.columns[1].values == ("NA", "yes")
+    assert load(here / "run").preprocessor.columns[1].values == ("NA", "yes")
     said = run('train na.csv --network "Dense(1)" --epochs 2 --missing drop --blank NA --target age --out other')
     assert "rows: 14 to train, 2 to validate, 4 to test" in said.out
     (here / "new.csv").write_text("kind,y\nNA,1\n")

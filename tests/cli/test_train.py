@@ -316,7 +316,7 @@ def test_numbers_may_be_text(run, here):
     rows = [f"{n % 5},{(1234, 98)[n % 2]:05},{'ab'[n % 3 == 0]}\n" for n in range(30)]
     (here / "zips.csv").write_text("size,zip,kind\n" + "".join(rows))
     run(f"train zips.csv {QUICK} --text zip")
-    assert load(here / "runs" / "zips").preparation.columns[1].values == ("00098", "01234")
+    assert load(here / "runs" / "zips").preprocessor.columns[1].values == ("00098", "01234")
 
 
 @pytest.mark.parametrize(("missing", "trained"), [("median", 28), ("drop", 26)])
@@ -327,7 +327,7 @@ def test_blank_cells(run, here, flowers, missing, trained):
     said = run(f"train flowers.csv {QUICK} --missing {missing}")
     assert said.code == 0
     assert f"rows: {trained} to train" in said.out
-    assert load(here / "runs" / "flowers").preparation.roles.missing == missing
+    assert load(here / "runs" / "flowers").preprocessor.schema.missing == missing
 
 
 @pytest.mark.parametrize("suffix", ["tsv", "parquet"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chainrule import fit
 from chainrule.data.block import Block
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError
 
 cells = st.floats(-1e9, 1e9) | st.integers(-(2**53) + 1, 2**53 - 1) | st.none()
@@ -17,15 +17,15 @@ rows = st.lists(
     min_size=1,
     max_size=8,
 )
-TRAINED = Preparation.fit(
+TRAINED = Preprocessor.fit(
     {"a": [1.0, 2, 4], "kind": ["x", "y", "z"], "b": [0, 10, 1e6], "when": ["2020-01-01"] * 3, "y": [0.5, 1, 2]},
     missing="median",
 )
 
 
-def one_by_one(preparation: Preparation, table) -> np.ndarray:
-    data = preparation._table(table, preparation.roles.inputs)
-    return np.concatenate([*preparation._encoded(data, preparation.columns)], axis=-1)
+def one_by_one(preprocessor: Preprocessor, table) -> np.ndarray:
+    data = preprocessor._table(table, preprocessor.schema.inputs)
+    return np.concatenate([*preprocessor._encoded(data, preprocessor.columns)], axis=-1)
 
 
 @given(rows)
@@ -41,15 +41,15 @@ def test_at_once_is_as_one_by_one(records):
 
 def test_a_single_array_of_numbers():
     x = np.random.default_rng(0).normal(size=(20, 3))
-    preparation = Preparation.fit({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": x[:, 0]})
+    preprocessor = Preprocessor.fit({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": x[:, 0]})
     for data in (x, x.astype(np.float32), x.tolist(), pd.DataFrame(x, columns=list("abc"))):
-        np.testing.assert_array_equal(preparation.inputs(data), one_by_one(preparation, data))
+        np.testing.assert_array_equal(preprocessor.inputs(data), one_by_one(preprocessor, data))
     scalars = dict(zip("abc", map(list, x.T), strict=True))
-    assert Block.of(preparation.columns).take(scalars, fill=False) is not None
-    np.testing.assert_array_equal(preparation.inputs(scalars), preparation.inputs(x))
-    assert Block.of(preparation.columns).take(x, fill=False) is not None
+    assert Block.of(preprocessor.columns).take(scalars, fill=False) is not None
+    np.testing.assert_array_equal(preprocessor.inputs(scalars), preprocessor.inputs(x))
+    assert Block.of(preprocessor.columns).take(x, fill=False) is not None
     named = pd.DataFrame(x, columns=[0, 1, 2]).assign(y=0.5 * x[:, 0])
-    np.testing.assert_array_equal(Preparation.fit(named).inputs(named[[2, 1, 0]]), preparation.inputs(x))
+    np.testing.assert_array_equal(Preprocessor.fit(named).inputs(named[[2, 1, 0]]), preprocessor.inputs(x))
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_a_single_array_of_numbers():
     ],
 )
 def test_what_is_odd_is_refused_with_its_place(data, message):
-    preparation = Preparation.fit({"a": [1.0, 2, 3], "b": [1.0, 2, 3], "y": [0.5, 1, 2]})
+    preprocessor = Preprocessor.fit({"a": [1.0, 2, 3], "b": [1.0, 2, 3], "y": [0.5, 1, 2]})
     with pytest.raises(ChainruleError) as caught:
-        preparation.inputs(data)
+        preprocessor.inputs(data)
     assert message in str(caught.value)
 
 
@@ -84,13 +84,13 @@ def test_columns_of_unequal_length_are_refused(wrap):
 
 def test_a_model_predicts_records_as_json_has_them():
     table = {"a": [1.0, 2, 3, 4], "kind": ["x", "y", "x", "y"], "y": ["u", "v", "u", "v"]}
-    preparation = Preparation.fit(table, missing="median")
+    preprocessor = Preprocessor.fit(table, missing="median")
     model = fit(
         "Dense(2) >> Softmax()",
-        preparation.inputs(table),
-        preparation.targets(table),
-        preparation=preparation,
-        classes=preparation.classes,
+        preprocessor.inputs(table),
+        preprocessor.targets(table),
+        preprocessor=preprocessor,
+        classes=preprocessor.classes,
         epochs=1,
         batch_size="all",
         progress=False,
@@ -103,5 +103,5 @@ def test_a_model_predicts_records_as_json_has_them():
 
 
 def test_images_and_lone_columns_are_no_block():
-    assert Block.of(Preparation.fit({"x": np.ones((2, 3, 3, 1)), "y": ["a", "b"]}).columns) is None
-    assert Block.of(Preparation.fit({"city": ["Rome", "Oslo"], "y": ["a", "b"]}).columns) is None
+    assert Block.of(Preprocessor.fit({"x": np.ones((2, 3, 3, 1)), "y": ["a", "b"]}).columns) is None
+    assert Block.of(Preprocessor.fit({"city": ["Rome", "Oslo"], "y": ["a", "b"]}).columns) is None

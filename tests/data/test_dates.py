@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.data.dates import Date, are_times, first_of, parse_time, read_times
-from chainrule.data.preprocessing import Preparation
-from chainrule.data.schema import Roles
+from chainrule.data.preprocessing import Preprocessor
+from chainrule.data.schema import Schema
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleError
 
@@ -156,31 +156,31 @@ def test_the_features():
     ],
 )
 def test_only_what_varies_is_an_input(cells, cycles):
-    [column] = Preparation.fit(table(*cells)).columns
+    [column] = Preprocessor.fit(table(*cells)).columns
     assert column.cycles == cycles
     assert len(column.mean) == 1 + (cells[0][:4] != cells[1][:4] and ":" not in cells[0])
 
 
 def test_a_column_of_dates_goes_beside_others_and_travels():
     data = table("5/1/2020", "25/1/2020", "6/2/2021", city=["Rome", "Oslo", "Rome"])
-    preparation = Preparation.fit(data, target="y")
-    assert (preparation.roles.dates, preparation.roles.day_first, preparation.roles.text) == (
+    preprocessor = Preprocessor.fit(data, target="y")
+    assert (preprocessor.schema.dates, preprocessor.schema.day_first, preprocessor.schema.text) == (
         ("when",),
         ("when",),
         ("city",),
     )
-    assert preparation.input_shape == (2 + 2 + 7 + 2,)
-    again = Preparation.from_json(preparation.to_json())
-    assert again == preparation
+    assert preprocessor.input_shape == (2 + 2 + 7 + 2,)
+    again = Preprocessor.from_json(preprocessor.to_json())
+    assert again == preprocessor
     # a second table is read as the first was, whatever its own cells would say
     new = {"when": ["3/4/2020"], "city": ["Oslo"]}
-    np.testing.assert_array_equal(again.inputs(new), preparation.inputs({"when": ["2020-04-03"], "city": ["Oslo"]}))
+    np.testing.assert_array_equal(again.inputs(new), preprocessor.inputs({"when": ["2020-04-03"], "city": ["Oslo"]}))
 
 
 def test_times_of_pandas_numpy_and_python_are_the_same():
     cells = ["2024-01-05T10:30", "2024-07-09T00:00", None]
-    preparation = Preparation.fit(table(*cells), missing="median")
-    expected = preparation.inputs({"when": cells})
+    preprocessor = Preprocessor.fit(table(*cells), missing="median")
+    expected = preprocessor.inputs({"when": cells})
     stamps = pd.Series(pd.to_datetime(cells))
     moments = [dt.datetime(2024, 1, 5, 10, 30), dt.datetime(2024, 7, 9), None]
     for same in (
@@ -191,21 +191,21 @@ def test_times_of_pandas_numpy_and_python_are_the_same():
         stamps.astype(object),
         stamps.dt.tz_localize("UTC"),
     ):
-        np.testing.assert_array_equal(preparation.inputs({"when": same}), expected)
-    assert Roles.of({"when": [dt.date(2024, 1, 5), dt.date(2024, 1, 6)], "y": [1.5, 2.5]}).dates == ("when",)
+        np.testing.assert_array_equal(preprocessor.inputs({"when": same}), expected)
+    assert Schema.of({"when": [dt.date(2024, 1, 5), dt.date(2024, 1, 6)], "y": [1.5, 2.5]}).dates == ("when",)
 
 
 @given(st.lists(st.dates(dt.date(1900, 1, 1), dt.date(2099, 12, 31)), min_size=2, max_size=9))
 def test_whole_numbers_may_be_dates(dates):
     numbers = [float(f"{day:%Y%m%d}") for day in dates]
     data = table(*numbers, None)
-    preparation = Preparation.fit(data, missing="median")
-    assert preparation.roles.dates == ("when",)
+    preprocessor = Preprocessor.fit(data, missing="median")
+    assert preprocessor.schema.dates == ("when",)
     np.testing.assert_array_equal(
-        preparation.inputs({"when": numbers}), preparation.inputs({"when": [day.isoformat() for day in dates]})
+        preprocessor.inputs({"when": numbers}), preprocessor.inputs({"when": [day.isoformat() for day in dates]})
     )
     np.testing.assert_array_equal(
-        preparation.inputs({"when": [*map(int, numbers)]}), preparation.inputs({"when": dates})
+        preprocessor.inputs({"when": [*map(int, numbers)]}), preprocessor.inputs({"when": dates})
     )
 
 
@@ -216,19 +216,21 @@ def test_other_whole_numbers_are_none():
 
 def test_blank_times():
     data = table("2024-01-01", None, "2024-01-31", "2024-01-11")
-    assert refusal(Preparation.fit, data) == "log: blank cells in when (1). Fill them, or choose missing='median'."
-    filled = Preparation.fit(data, missing="median")
+    assert refusal(Preprocessor.fit, data) == "log: blank cells in when (1). Fill them, or choose missing='median'."
+    filled = Preprocessor.fit(data, missing="median")
     np.testing.assert_array_equal(filled.inputs({"when": [None]}), filled.inputs({"when": ["2024-01-11"]}))
     np.testing.assert_array_equal(filled.inputs({"when": [math.nan]}), filled.inputs({"when": ["2024-01-11"]}))
 
 
 def test_it_can_be_said_otherwise():
     data = table("2024-01-01", "2024-01-02")
-    assert Roles.of(data, text="when").text == ("when",)
+    assert Schema.of(data, text="when").text == ("when",)
     ambiguous = table("1/2/2020", "3/4/2020")
     for choice, first in (("day_first", "2020-02-01"), ("month_first", "2020-01-02")):
-        preparation = Preparation.fit(ambiguous, **{choice: "when"})
-        np.testing.assert_array_equal(preparation.inputs({"when": ["1/2/2020"]}), preparation.inputs({"when": [first]}))
+        preprocessor = Preprocessor.fit(ambiguous, **{choice: "when"})
+        np.testing.assert_array_equal(
+            preprocessor.inputs({"when": ["1/2/2020"]}), preprocessor.inputs({"when": [first]})
+        )
 
 
 @pytest.mark.parametrize(
@@ -260,12 +262,12 @@ def test_it_can_be_said_otherwise():
     ],
 )
 def test_refusals(cells, choices, message):
-    assert refusal(Preparation.fit, table(*cells), **choices) == message
+    assert refusal(Preprocessor.fit, table(*cells), **choices) == message
 
 
 def test_a_later_cell_that_is_no_time():
-    preparation = Preparation.fit(table("2020-01-01", "2020-01-02"))
+    preprocessor = Preprocessor.fit(table("2020-01-01", "2020-01-02"))
     for cell, shown in (("soon", "'soon'"), (7.0, "7.0"), ("1/2/2020", "'1/2/2020'")):
-        assert refusal(preparation.inputs, {"when": [cell]}) == (
+        assert refusal(preprocessor.inputs, {"when": [cell]}) == (
             f"the data, row 1, column 'when': expected a date or a time such as 2020-01-31, got {shown}. Mend the cell."
         )

@@ -6,7 +6,7 @@ import pytest
 from chainrule.arrays.masked import Masked
 from chainrule.data import NAMED, read
 from chainrule.data.named import read_named
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError
 
 
@@ -47,14 +47,14 @@ def test_classes_have_their_names():
 )
 def test_kinds(name, kind, shape, classes):
     table = read_or_skip(name)
-    preparation = Preparation.fit(table)
-    assert (preparation.kind, preparation.input_shape, len(preparation.classes)) == (kind, shape, classes)
-    assert isinstance(preparation.inputs(table), Masked) == (name == "JapaneseVowels")
+    preprocessor = Preprocessor.fit(table)
+    assert (preprocessor.kind, preprocessor.input_shape, len(preprocessor.classes)) == (kind, shape, classes)
+    assert isinstance(preprocessor.inputs(table), Masked) == (name == "JapaneseVowels")
 
 
 def test_longer_series_than_in_training():
     table = read_or_skip("JapaneseVowels")
-    values, mask = Preparation.fit(table).inputs(table.test)
+    values, mask = Preprocessor.fit(table).inputs(table.test)
     assert (values.shape, mask.sum(axis=1).max()) == ((370, 29, 12), 29)
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.problems import Problems
-from chainrule.data.schema import Roles
+from chainrule.data.schema import Schema
 from chainrule.errors import ChainruleError
 
 ROWS = 1200
@@ -45,15 +45,15 @@ def refusal(action, *arguments, **options) -> ChainruleError:
 @given(st.sets(st.sampled_from([*BAD]), min_size=1, max_size=7))
 def test_the_choices_that_are_named_mend_everything(names):
     table = {name: BAD[name] for name in BAD if name in names} | GOOD
-    error = refusal(Roles.of, table)
+    error = refusal(Schema.of, table)
     assert str(error).count("blank") == len(names & {"blank", "empty"}) + ("blank" in names)
     assert all(SAID[name] in str(error) for name in names)
-    roles = Roles.of(table, **error.choices)
-    assert Preparation.fit(table, roles).complete(table).rows == ROWS
+    schema = Schema.of(table, **error.choices)
+    assert Preprocessor.fit(table, schema).complete(table).rows == ROWS
 
 
 def test_all_at_once_in_one_line():
-    error = refusal(Roles.of, {name: BAD[name] for name in ("blank", "mixed", "id")} | GOOD)
+    error = refusal(Schema.of, {name: BAD[name] for name in ("blank", "mixed", "id")} | GOOD)
     assert str(error) == (
         "the data: 3 problems: row 6, column 'mixed': expected a number, got '12 kg'; column 'id' is text with 1,200 "
         "distinct values, more than 1,000; blank cells in blank (1). Mend them, or choose text=['mixed'], drop=['id'], "
@@ -62,7 +62,7 @@ def test_all_at_once_in_one_line():
 
 
 def test_of_many_the_first_are_named():
-    error = refusal(Roles.of, {f"id {n}": BAD["id"] for n in range(12)} | GOOD)
+    error = refusal(Schema.of, {f"id {n}": BAD["id"] for n in range(12)} | GOOD)
     assert str(error).startswith("the data: 12 problems: column 'id 0' is text with 1,200 distinct values, more than")
     assert str(error).count("is text with") == 8
     assert "; …. Mend them, or choose drop=['id 0', " in str(error)
@@ -71,7 +71,7 @@ def test_of_many_the_first_are_named():
 
 def test_what_no_choice_mends_is_to_be_mended():
     table = {"id": BAD["id"], "good": GOOD["size"], "size": BAD["infinite"]}
-    assert str(refusal(Roles.of, table, target="size", task="regression")) == (
+    assert str(refusal(Schema.of, table, target="size", task="regression")) == (
         "the data: 2 problems: column 'id' is text with 1,200 distinct values, more than 1,000; row 8, column 'size': "
         "expected a finite number, at most 1e+100, got infinity. Mend them."
     )
@@ -96,26 +96,26 @@ def test_a_lone_problem_is_raised_as_it_is():
 )
 def test_text_that_is_no_class_is_no_target_unless_it_is_said(last, held):
     table = {"size": np.arange(60) % 7 + 0.5, "kind": ["a", "b"] * 30, "day": ["2020-01-01"] * 60, "last": last}
-    error = refusal(Roles.of, table)
+    error = refusal(Schema.of, table)
     assert str(error) == (
         f"the data: the last column, 'last', holds {held}, which is no class to predict. Name the target, or choose "
         "target='kind'."
     )
-    assert Roles.of(table, **error.choices).targets == ("kind",)
-    assert Roles.of(table, target="last").targets == ("last",)
-    assert Roles.of({"size": table["size"], "target": last}).targets == ("target",)
-    assert Roles.of({"day": table["day"], "last": last}).targets == ("last",)  # there is no better one
+    assert Schema.of(table, **error.choices).targets == ("kind",)
+    assert Schema.of(table, target="last").targets == ("last",)
+    assert Schema.of({"size": table["size"], "target": last}).targets == ("target",)
+    assert Schema.of({"day": table["day"], "last": last}).targets == ("last",)  # there is no better one
 
 
 def test_rows_without_a_target_are_counted():
     table = {"size": [1.5, 2, 3, 4], "kind": ["a", None, "b", None]}
     with pytest.warns(match=r"^the data: rows with a blank target are left out: kind \(2\)\.$"):
-        assert Roles.of(table, missing="median").complete(table).rows == 2
+        assert Schema.of(table, missing="median").complete(table).rows == 2
 
 
 def test_rows_that_do_not_fit_are_refused_at_once_too():
     table = {"a": [1, 2], "b": ["x", "y"], "c": [1, 2], "d": [0.5, 1], "y": [0.5, 1.5]}
-    error = refusal(Preparation.fit(table).inputs, {"a": ["one", 2], "b": ["x", None], "c": [1, np.inf]})
+    error = refusal(Preprocessor.fit(table).inputs, {"a": ["one", 2], "b": ["x", None], "c": [1, np.inf]})
     assert str(error) == (
         "the data: 4 problems: row 1, column 'a': expected a number, got 'one'; row 2, column 'b': the cell is blank, "
         "and the model knows no value to put there; row 2, column 'c': expected a finite number, at most 1e+100, got "
@@ -125,9 +125,9 @@ def test_rows_that_do_not_fit_are_refused_at_once_too():
 
 def test_what_has_no_place_is_among_the_problems():
     table = {"day": ["2020-01-01", None, "2020-01-03"], "size": [1, 2, None], "y": [0.5, 1.5, 2]}
-    error = refusal(Roles.of, table, order_by="day", drop="day")
+    error = refusal(Schema.of, table, order_by="day", drop="day")
     assert str(error) == (
         "the data: 2 problems: blank cells in size (1); row 2, column 'day': is blank, but rows are divided by it. "
         "Mend them, or choose missing='drop'."
     )
-    assert Roles.of(table, order_by="day", drop="day", **error.choices).complete(table).rows == 1
+    assert Schema.of(table, order_by="day", drop="day", **error.choices).complete(table).rows == 1

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from chainrule.data.schema import Roles
+from chainrule.data.schema import Schema
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleError
 
@@ -22,14 +22,14 @@ def people(**columns) -> Table:
 
 
 def test_whole_numbers_of_many_values_are_regressed():
-    assert Roles.of({"a": range(80), "b": np.arange(80) % 20}).task == "classification"
-    assert Roles.of({"a": range(80), "b": np.arange(80) % 21}).task == "regression"
+    assert Schema.of({"a": range(80), "b": np.arange(80) % 20}).task == "classification"
+    assert Schema.of({"a": range(80), "b": np.arange(80) % 21}).task == "regression"
 
 
 def test_the_target_is_found_or_said():
-    assert (Roles.of(people()).target, Roles.of(people()).guessed) == ("pay", True)
-    assert Roles.of(people(target=[1, 2, 3, 4], last=[1, 2, 3, 4])).target == "target"
-    assert Roles.of(people(), target="age").guessed is False
+    assert (Schema.of(people()).target, Schema.of(people()).guessed) == ("pay", True)
+    assert Schema.of(people(target=[1, 2, 3, 4], last=[1, 2, 3, 4])).target == "target"
+    assert Schema.of(people(), target="age").guessed is False
 
 
 def free_text(cell: str, rows: int = 101, distinct: int = 101) -> dict:
@@ -53,7 +53,7 @@ def free_text(cell: str, rows: int = 101, distinct: int = 101) -> dict:
     ],
 )
 def test_free_text_is_found_or_said(table, choices, tokens):
-    assert Roles.of(table, **choices).tokens == tokens
+    assert Schema.of(table, **choices).tokens == tokens
 
 
 @pytest.mark.parametrize(
@@ -81,29 +81,29 @@ def test_free_text_is_found_or_said(table, choices, tokens):
     ],
 )
 def test_tokens_refuse(choices, message):
-    assert refusal(Roles.of, people(), **choices) == message
+    assert refusal(Schema.of, people(), **choices) == message
 
 
 def test_what_was_said_of_dates_goes_with_them():
     table = people(born=["1/2/1990", "13/2/1990", "3/4/1991", "5/6/1992"])
-    roles = Roles.of(table, target="pay")
-    assert (roles.dates, roles.day_first, roles.order("born"), roles.order("age")) == (
+    schema = Schema.of(table, target="pay")
+    assert (schema.dates, schema.day_first, schema.order("born"), schema.order("age")) == (
         ("born",),
         ("born",),
         "day",
         None,
     )
-    assert Roles.of(table, target="pay", month_first="born", drop="born").inputs == ("age", "city")
+    assert Schema.of(table, target="pay", month_first="born", drop="born").inputs == ("age", "city")
 
 
 def test_an_order_is_an_input_and_a_group_is_none():
-    roles = Roles.of(people(), order_by="age", group="city")
-    assert (roles.inputs, roles.text, roles.order_by, roles.group) == (("age",), ("city",), "age", "city")
+    schema = Schema.of(people(), order_by="age", group="city")
+    assert (schema.inputs, schema.text, schema.order_by, schema.group) == (("age",), ("city",), "age", "city")
 
 
-def test_a_table_without_rows_has_no_roles():
-    assert refusal(Roles.of, {"a": [], "b": []}) == "the data: has no rows. Give rows of data."
-    assert refusal(Roles.of(people()).complete, people().take(np.array([], int))) == (
+def test_a_table_without_rows_has_no_schema():
+    assert refusal(Schema.of, {"a": [], "b": []}) == "the data: has no rows. Give rows of data."
+    assert refusal(Schema.of(people()).complete, people().take(np.array([], int))) == (
         "people: has no rows. Give rows of data."
     )
 
@@ -111,7 +111,7 @@ def test_a_table_without_rows_has_no_roles():
 def test_a_class_whose_rows_are_all_left_out_is_named():
     table = {"size": [1.5, 2, None, None], "kind": ["a", "b", "b", "c"]}
     with pytest.warns(match=r"^the data: rows with blank cells are left out, among them all of the class c\.$"):
-        assert Roles.of(table, missing="drop").complete(table).rows == 2
+        assert Schema.of(table, missing="drop").complete(table).rows == 2
 
 
 @pytest.mark.parametrize(
@@ -123,4 +123,4 @@ def test_a_blank_target_is_not_filled(size, found, way):
         f"missing={way!r}."
     )
     with pytest.raises(ChainruleError, match=f"^{re.escape(text)}$"):
-        Roles.of({"size": size, "kind": ["a", "b", None]})
+        Schema.of({"size": size, "kind": ["a", "b", None]})

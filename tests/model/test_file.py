@@ -66,7 +66,7 @@ def test_everything_comes_back(saved):
     np.testing.assert_array_equal(back(x), model(x))
     np.testing.assert_array_equal(back.predict(x), model.predict(x))
     assert back.predict(x).dtype == model.predict(x).dtype
-    for name in ("network", "input_shape", "cost", "regularizer", "classes", "preparation", "history", "training"):
+    for name in ("network", "input_shape", "cost", "regularizer", "classes", "preprocessor", "history", "training"):
         assert getattr(back, name) == getattr(model, name), name
     assert jax.tree.structure(back.parameters) == jax.tree.structure(model.parameters)
     for one, other in zip(jax.tree.leaves(back.parameters), jax.tree.leaves(model.parameters), strict=True):
@@ -151,7 +151,7 @@ def test_altered_numbers_are_named_as_such(content, tmp_path):
 
 def test_a_later_version(content, tmp_path):
     path = tmp_path / "model"
-    path.write_bytes(content.replace(rb"\"format\": 2", rb"\"format\": 3"))
+    path.write_bytes(content.replace(rb"\"format\": 3", rb"\"format\": 4"))
     refused(rf"{path} was written by a later version of Chainrule\. Update: pip install -U chainrule\.", path)
 
 
@@ -165,10 +165,10 @@ def rewritten(content: bytes, **changes) -> bytes:
     return to_bytes(arrays, {"chainrule": json.dumps(about | {"digest": storage._digest(about, arrays)})})
 
 
-EARLIER = Path(__file__).parent / "earlier"  # files that the first format's own version wrote, and what it answered
+EARLIER = Path(__file__).parent / "earlier"  # files that versions of earlier formats wrote, and what they answered
 
 
-@pytest.mark.parametrize("kind", ["classes", "values", "words"])
+@pytest.mark.parametrize("kind", ["classes", "two_targets", "values", "words"])
 def test_what_an_earlier_version_wrote_answers_the_same(kind):
     said = json.loads((EARLIER / "answers.json").read_text())[kind]
     np.testing.assert_allclose(load(EARLIER / f"{kind}.safetensors")(said["rows"]), said["answers"], rtol=1e-6)
@@ -176,7 +176,7 @@ def test_what_an_earlier_version_wrote_answers_the_same(kind):
 
 def test_what_no_version_wrote_is_named_by_its_version(content, tmp_path):
     path = tmp_path / "model"
-    path.write_bytes(rewritten(content, format=1, preparation='{"roles": {"target": "kind"}}'))
+    path.write_bytes(rewritten(content, format=1, preprocessor='{"schema": {"target": "kind"}}'))
     refused(rf"{path} was written by an earlier version of Chainrule\. Train it again\.", path)
 
 

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as serialize
 
 from chainrule import fit
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError
 from chainrule.model import load
 from chainrule.model.file import _about, _digest, to_bytes
@@ -33,10 +33,10 @@ BRIEFLY: dict[str, Any] = {"epochs": 1, "progress": False, "batch_size": "all"}
 
 
 def of_table(network: str, table: dict, **choices: Any):
-    preparation = Preparation.fit(table, **choices)
-    x, y, classes = preparation.inputs(table), preparation.targets(table), preparation.classes or None
+    preprocessor = Preprocessor.fit(table, **choices)
+    x, y, classes = preprocessor.inputs(table), preprocessor.targets(table), preprocessor.classes or None
     more: dict[str, Any] = {"validation": (x, y), "early_stopping": 1} if isinstance(x, np.ndarray) else {}
-    return fit(network, x, y, classes=classes, preparation=preparation, **more, **BRIEFLY)
+    return fit(network, x, y, classes=classes, preprocessor=preprocessor, **more, **BRIEFLY)
 
 
 MODELS = {
@@ -87,12 +87,12 @@ class Crafted:
 
 
 def apart(about: dict) -> dict:
-    return about | {"preparation": json.loads(about["preparation"] or "null")}
+    return about | {"preprocessor": json.loads(about["preprocessor"] or "null")}
 
 
 def together(about: Any) -> Any:
-    if isinstance(about, dict) and isinstance(about.get("preparation"), dict):
-        return about | {"preparation": json.dumps(about["preparation"])}
+    if isinstance(about, dict) and isinstance(about.get("preprocessor"), dict):
+        return about | {"preprocessor": json.dumps(about["preprocessor"])}
     return about
 
 

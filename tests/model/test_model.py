@@ -228,12 +228,12 @@ def test_a_summary_has_a_row_for_each_layer(classifier):
 
 
 def test_a_prepared_model_takes_raw_rows():
-    from chainrule.data.preprocessing import Preparation
+    from chainrule.data.preprocessing import Preprocessor
 
     table = {"width": [1.0, 2, 3, 4], "kind": ["a", "b", "a", "b"], "price": [10.0, 20, 30, 40]}
-    preparation = Preparation.fit(table)
-    priced = model("Dense(1)", shape=preparation.input_shape, cost=Quadratic(), preparation=preparation)
-    outputs = priced.outputs(preparation.inputs(table))
+    preprocessor = Preprocessor.fit(table)
+    priced = model("Dense(1)", shape=preprocessor.input_shape, cost=Quadratic(), preprocessor=preprocessor)
+    outputs = priced.outputs(preprocessor.inputs(table))
     np.testing.assert_allclose(priced(table), 25 + outputs.astype(np.float64) * np.std(table["price"]))
     np.testing.assert_array_equal(priced.predict(table), priced(table)[:, 0])
 

@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.formula.network import initialize
 from chainrule.notation import as_chain
 from chainrule.runs.defaults import default_batch_size, default_epochs, default_network, default_patience
@@ -47,16 +47,16 @@ UNEQUAL = [np.ones((length, 2)) for length in (70, 1, 2, 3)]
 )
 def test_a_network_for_each_kind_of_data(table, network):
     table = {**table, "y": table.get("y", list("abab"))}
-    preparation = Preparation.fit(table, words=[name for name in table if name == "words"])
-    assert default_network(preparation) == network
+    preprocessor = Preprocessor.fit(table, words=[name for name in table if name == "words"])
+    assert default_network(preprocessor) == network
     chain = as_chain(network)
-    outputs = chain.output_shape(preparation.input_shape)
-    assert outputs == (len(preparation.classes) or 1,)
+    outputs = chain.output_shape(preprocessor.input_shape)
+    assert outputs == (len(preprocessor.classes) or 1,)
 
     def run(inputs):
-        return chain.forward(initialize(chain, preparation.input_shape, jax.random.key(0)), inputs)
+        return chain.forward(initialize(chain, preprocessor.input_shape, jax.random.key(0)), inputs)
 
-    inputs = preparation.inputs(table)
+    inputs = preprocessor.inputs(table)
     assert jax.eval_shape(run, inputs).shape == (4, *outputs)
     if "words" in table or table.get("x") is UNEQUAL:  # values of padding, and sequences that pooling leaves nothing of
         assert np.isfinite(jax.jit(run)(inputs)).all()

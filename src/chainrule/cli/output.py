@@ -46,21 +46,21 @@ def _print(stream: Any, line: Text) -> None:
 
 def data(plan: "Plan") -> None:
     """What was read, what it is for and how it is divided, in two lines; and what is odd about it."""
-    divided, preparation = plan.divided, plan.preparation
-    roles, classes = divided.roles, preparation.classes
-    values = "a value" if len(roles.targets) == 1 else f"{len(roles.targets)} values"
+    divided, preprocessor = plan.divided, plan.preprocessor
+    schema, classes = divided.schema, preprocessor.classes
+    values = "a value" if len(schema.targets) == 1 else f"{len(schema.targets)} values"
     aim = f"{len(classes)} classes" if classes else f"{values} (regression)"
-    guess = " (the last column; --target names another)" if roles.guessed and len(roles.inputs) > 1 else ""
-    guess = "" if roles.target == "target" else guess
-    shape = " × ".join(map(str, preparation.input_shape))
+    guess = " (the last column; --target names another)" if schema.guessed and len(schema.inputs) > 1 else ""
+    guess = "" if schema.target == "target" else guess
+    shape = " × ".join(map(str, preprocessor.input_shape))
     inputs = "input" if shape == "1" else "inputs"
-    say((divided.chosen["data"], "bold"), f": {shape} {inputs} → {cut(roles.target)}, {aim}{guess}")
+    say((divided.chosen["data"], "bold"), f": {shape} {inputs} → {cut(schema.target)}, {aim}{guess}")
     uses = {"train": "to train", "validation": "to validate", "test": "to test"}
-    way = f", in the order of {cut(roles.order_by)}" if roles.order_by else ""
-    way += f", each {cut(roles.group)} in one part" if roles.group else ""
+    way = f", in the order of {cut(schema.order_by)}" if schema.order_by else ""
+    way += f", each {cut(schema.group)} in one part" if schema.group else ""
     say("rows: " + ", ".join(f"{part.rows:,} {uses[name]}" for name, part in divided.parts.items()) + way)
     rows = divided.parts["train"].rows
-    for column in preparation.columns:
+    for column in preprocessor.columns:
         if isinstance(column, Date):
             say(str(column))
         if isinstance(column, Category) and 2 * len(column.values) > rows:

@@ -52,12 +52,12 @@ def predict(
     write = writer(out or "")
     if out is not None:
         check_output(out, inputs)
-    trained, preparation = load_for_rows(model)
+    trained, preprocessor = load_for_rows(model)
     keep, said = keep or [], reading.said(separator, decimal, header, blank)
     table = read_rows(data, trained, said, keep)
     found = as_written(data, table, keep, trained, said)
     kept = {name: typed(texts(found, name).tolist()) for name in keep}
-    whole = answerable(table, preparation)
+    whole = answerable(table, preprocessor)
     answers = _answers(trained, table if whole.all() else table.take(whole), probabilities)
     for name in kept.keys() & answers.keys():
         raise ChainruleError(f"--keep {name}: a column of the answers has that name. Rename it in {data}.")
@@ -79,8 +79,8 @@ def predict(
 
 def _answers(trained: "Model", rows: "Table", probabilities: bool) -> "dict[str, Sequence[Any]]":
     """What a model says of rows, by column: the targets, and each class's probability where that is asked for."""
-    assert trained.preparation is not None
-    targets = trained.preparation.roles.targets
+    assert trained.preprocessor is not None
+    targets = trained.preprocessor.schema.targets
     found = trained.predict(rows).reshape(rows.rows, len(targets)).T
     if probabilities and trained.classes:
         targets = (*targets, *(f"p({name})" for name in trained.classes))

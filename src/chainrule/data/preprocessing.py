@@ -26,7 +26,7 @@ from chainrule.data.columns import (
 )
 from chainrule.data.problems import Problems
 from chainrule.data.records import read, read_json, require
-from chainrule.data.schema import Roles, Task, check_alone
+from chainrule.data.schema import Schema, Task, check_alone
 from chainrule.data.table import Table, as_table, blank_rows, check_columns, is_records, shortened
 from chainrule.errors import ChainruleError
 
@@ -37,74 +37,74 @@ ALONE = (Series, Tokens)  # columns that can't go beside others
 
 
 @dataclasses.dataclass(frozen=True)
-class Preparation:
+class Preprocessor:
     """The way from raw columns to a network's inputs and targets, and back to the target's own units.
 
     >>> table = {"width": [1.0, 3.0, 1.0, 3.0], "kind": ["a", "b", "a", "b"]}
-    >>> preparation = Preparation.fit(table)
-    >>> preparation.inputs({"width": [2.0, 3.0]})
+    >>> preprocessor = Preprocessor.fit(table)
+    >>> preprocessor.inputs({"width": [2.0, 3.0]})
     array([[0.],
            [1.]], dtype=float32)
-    >>> preparation.targets(table), preparation.classes
+    >>> preprocessor.targets(table), preprocessor.classes
     (array([0, 1, 0, 1], dtype=int32), ('a', 'b'))
-    >>> Preparation.from_json(preparation.to_json()) == preparation
+    >>> Preprocessor.from_json(preprocessor.to_json()) == preprocessor
     True
     """
 
-    roles: Roles
+    schema: Schema
     columns: tuple[Column, ...]
     predicted: tuple[Number | Category, ...]
 
     def __post_init__(self) -> None:
-        names, roles = tuple(column.name for column in self.columns), self.roles
+        names, schema = tuple(column.name for column in self.columns), self.schema
         require(len(names) > 0, "some column")
-        require(names == roles.inputs, "the inputs of the roles")
-        require(tuple(column.name for column in self.predicted) == roles.targets, "the targets of the roles")
-        kind = Category if roles.task == "classification" else Number
+        require(names == schema.inputs, "the inputs of the schema")
+        require(tuple(column.name for column in self.predicted) == schema.targets, "the targets of the schema")
+        kind = Category if schema.task == "classification" else Number
         require(all(isinstance(column, kind) for column in self.predicted), "targets of the task's kind")
         require(len(self.classes) != 1, "two classes or more")
         require(len({column.shape[:-1] for column in self.columns}) == 1, "columns of one shape")
         alone = any(isinstance(column, ALONE) for column in self.columns)
         require(len(names) == 1 or not alone, "columns that can go side by side")
-        require({roles.tokens} == {getattr(column, "unit", None) for column in self.columns}, "tokens of one unit")
+        require({schema.tokens} == {getattr(column, "unit", None) for column in self.columns}, "tokens of one unit")
 
     @classmethod
-    def fit(cls, data: Any, roles: Roles | None = None, **choices: Any) -> Self:
+    def fit(cls, data: Any, schema: Schema | None = None, **choices: Any) -> Self:
         """Learn from the training part how to prepare its columns.
 
         Args:
             data: the training part: a `Table`, a mapping of columns or a data frame.
-            roles: what the columns are for; where not given, found in this part by `Roles.of(data, **choices)`.
-            **choices: as in `Roles.of`.
+            schema: what the columns are for; where not given, found in this part by `Schema.of(data, **choices)`.
+            **choices: as in `Schema.of`.
 
         Raises:
             ChainruleError: for blank cells where none is allowed, infinity, text among numbers, a column blank
                 throughout or with too many values, inputs that can't go side by side, or a target of a single class.
         """
-        roles = roles or Roles.of(data, **choices)
-        table = roles.complete(data)
+        schema = schema or Schema.of(data, **choices)
+        table = schema.complete(data)
         columns = tuple(
-            fitted(table, name, name in roles.text, roles.tokens, roles.order(name)) for name in roles.inputs
+            fitted(table, name, name in schema.text, schema.tokens, schema.order(name)) for name in schema.inputs
         )
         _check_side_by_side(table, columns)
-        predicted = tuple(fitted(table, name, roles.task == "classification") for name in roles.targets)
+        predicted = tuple(fitted(table, name, schema.task == "classification") for name in schema.targets)
         for column in predicted:
             if isinstance(column, Category) and len(column.values) == 1:
                 raise ChainruleError(
                     f"{table.name}: the target {column.name!r} has a single class, {column.values[0]!r}. "
                     f"Give rows of two classes or more."
                 )
-        return cls(roles, columns, predicted)  # type: ignore[arg-type]  # one value a row
+        return cls(schema, columns, predicted)  # type: ignore[arg-type]  # one value a row
 
     @property
     def task(self) -> Task:
         """The kind of task: "classification" or "regression"."""
-        return self.roles.task
+        return self.schema.task
 
     @property
     def text(self) -> tuple[str, ...]:
-        """The columns to read as text: `read(source, text=preparation.text)`."""
-        return self.roles.text
+        """The columns to read as text: `read(source, text=preprocessor.text)`."""
+        return self.schema.text
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -128,8 +128,8 @@ class Preparation:
         return (*self.columns[0].shape[:-1], sum(column.shape[-1] for column in self.columns))
 
     def complete(self, data: Any) -> Table:
-        """The rows of a table that can be trained on or scored; see `Roles.complete`."""
-        return self.roles.complete(data)
+        """The rows of a table that can be trained on or scored; see `Schema.complete`."""
+        return self.schema.complete(data)
 
     def inputs(self, data: Any) -> np.ndarray | Masked:
         """The network's inputs, of shape (rows, *input_shape): float32, or int32 for tokens.
@@ -146,16 +146,16 @@ class Preparation:
                 the training gave no value.
         """
         block = self._block
-        numbers = None if block is None else block.take(data, self.roles.missing == "median")
+        numbers = None if block is None else block.take(data, self.schema.missing == "median")
         if block is None or numbers is None:
-            return _beside(self._encoded(self._table(data, self.roles.inputs), self.columns))
+            return _beside(self._encoded(self._table(data, self.schema.inputs), self.columns))
         encoded = np.empty((len(numbers), block.width), np.float32)
         encoded[:, block.places] = block.encode(numbers)
         if block.others:
             columns, starts, ends = zip(*block.others, strict=True)
             table = self._table(data, [column.name for column in columns])
             if table.rows != len(numbers):
-                table = self._table(data, self.roles.inputs)  # which says so
+                table = self._table(data, self.schema.inputs)  # which says so
             for part, start, end in zip(self._encoded(table, columns), starts, ends, strict=True):
                 encoded[:, start:end] = part
         return encoded
@@ -174,7 +174,7 @@ class Preparation:
             with problems.gathered():
                 values = column.read(table)
                 blank = blank_rows(values)
-                if self.roles.missing != "median" and blank.any() and not isinstance(column, Tokens):  # a text of none
+                if self.schema.missing != "median" and blank.any() and not isinstance(column, Tokens):  # a text of none
                     raise ChainruleError(
                         f"{table.place(int(blank.argmax()), column.name)}: the cell is blank, and the model knows no "
                         f"value to put there. Fill it",
@@ -214,10 +214,10 @@ class Preparation:
     def unseen(self, data: Any) -> dict[str, dict[str, int]]:
         """By column of text, the values or characters that training never showed, and how often each occurs.
 
-        >>> Preparation.fit({"a": ["x", "y"], "b": [0.5, 1.5]}).unseen({"a": ["x", "z", "z"]})
+        >>> Preprocessor.fit({"a": ["x", "y"], "b": [0.5, 1.5]}).unseen({"a": ["x", "z", "z"]})
         {'a': {'z': 2}}
         """
-        table = self._table(data, self.roles.inputs)
+        table = self._table(data, self.schema.inputs)
         columns = [column for column in self.columns if isinstance(column, Category | Tokens)]
         found = {column.name: dict(column.unseen(column.read(table))) for column in columns}
         return {name: counts for name, counts in found.items() if counts}
@@ -237,7 +237,7 @@ class Preparation:
             return read(cls, _of_today(read_json(dict[str, Any], text)))
         except ChainruleError as error:
             raise ChainruleError(
-                f"The description of the data's preparation is damaged: {error} "
+                f"The description of the data's preprocessor is damaged: {error} "
                 f"Take the model file from its source again."
             ) from None
 
@@ -266,7 +266,7 @@ class Preparation:
             return Table({column.name: array[:, index] for index, column in enumerate(self.columns)})
         shape = self.columns[0].shape if len(self.columns) == 1 else (len(self.columns),)
         raise ChainruleError(
-            f"Expected an array of shape (rows, {', '.join(map(str, shape))}) for {shortened(self.roles.inputs)}, "
+            f"Expected an array of shape (rows, {', '.join(map(str, shape))}) for {shortened(self.schema.inputs)}, "
             f"got shape {array.shape}."
         )
 
@@ -277,12 +277,13 @@ def _beside(encoded: list[Any]) -> Any:
 
 
 def _of_today(raw: dict[str, Any]) -> dict[str, Any]:
-    """A record as it is written now; that of an earlier version knew one target."""
-    roles = raw.get("roles")
-    if not isinstance(roles, dict) or not ("target" in raw and "target" in roles):
+    """A record as it is written now; an earlier version's schema had another name, and that of the first one target."""
+    raw = {"schema" if name == "roles" else name: each for name, each in raw.items()}
+    schema = raw.get("schema")
+    if not isinstance(schema, dict) or not ("target" in raw and "target" in schema):
         return raw
-    rest = [{name: each for name, each in record.items() if name != "target"} for record in (raw, roles)]
-    return rest[0] | {"roles": rest[1] | {"targets": [roles["target"]]}, "predicted": [raw["target"]]}
+    rest = [{name: each for name, each in record.items() if name != "target"} for record in (raw, schema)]
+    return rest[0] | {"schema": rest[1] | {"targets": [schema["target"]]}, "predicted": [raw["target"]]}
 
 
 def _check_side_by_side(table: Table, columns: tuple[Column, ...]) -> None:

@@ -32,7 +32,7 @@ MOST_CATEGORIES = 100  # that a lone column of text is taken for, where most cel
 
 
 @dataclasses.dataclass(frozen=True)
-class Roles:
+class Schema:
     """What each column is for: the targets, the inputs, and what becomes of blank cells.
 
     Attributes:
@@ -82,7 +82,7 @@ class Roles:
         order_by: str | None = None,
         group: str | None = None,
     ) -> Self:
-        """Find the roles of the columns of a table.
+        """Find the schema of the columns of a table.
 
         A column of text is one of categories, or of time where most of its cells are dates or times. The only input is
         free text instead where it has more than 100 distinct values, more than half as many as cells: it is read word
@@ -108,8 +108,8 @@ class Roles:
                 numbers mixed with text, infinity, dates that may be day/month or month/day, blank cells where none is
                 allowed, a column blank throughout or with too many values.
 
-        >>> roles = Roles.of({"width": [1.5, 2.5], "kind": ["a", "b"]})
-        >>> roles.targets, roles.task, roles.inputs, roles.text
+        >>> schema = Schema.of({"width": [1.5, 2.5], "kind": ["a", "b"]})
+        >>> schema.targets, schema.task, schema.inputs, schema.text
         (('kind',), 'classification', ('width',), ('kind',))
         """
         table = as_table(data)
@@ -152,9 +152,9 @@ class Roles:
         worded = (*worded, *(targets if task == "classification" else ()), *([] if group is None else [group]))
         dates = tuple(name for name in table if name in order)
         days, months = (tuple(name for name in dates if order[name] == first) for first in ("day", "month"))
-        roles = cls(targets, task, inputs, worded, tokens, missing, not said, dates, days, months, order_by, group)
-        roles._check(table, said_kinds)
-        return roles
+        schema = cls(targets, task, inputs, worded, tokens, missing, not said, dates, days, months, order_by, group)
+        schema._check(table, said_kinds)
+        return schema
 
     def _check(self, table: Table, said: Collection[str]) -> None:
         """Refuse all that is wrong with cells, at once; columns whose kind was said are not doubted."""

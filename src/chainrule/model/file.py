@@ -19,7 +19,7 @@ from chainrule.arrays.compilation import on_device
 from chainrule.arrays.masked import Shape
 from chainrule.costs import Cost
 from chainrule.data.files import known_path
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.records import read, require
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import check_single
@@ -41,12 +41,12 @@ class Saved(Protocol):
     cost: Cost
     regularizer: Regularizer | None
     classes: tuple[Any, ...] | None
-    preparation: Preparation | None
+    preprocessor: Preprocessor | None
     history: History
     training: dict[str, Any]
 
 
-FORMAT = 2  # raised where versions differ in what they write
+FORMAT = 3  # raised where versions differ in what they write
 FILE = "model.safetensors"
 MOST_BYTES = 100_000_000  # of a header, as safetensors has it
 MOST_ARRAYS = 20_000  # more than the longest notation declares
@@ -71,13 +71,13 @@ class Epochs:
 class Header:
     """A model without its arrays: formulas in notation, all else as it is."""
 
-    format: Literal[1, 2]
+    format: Literal[1, 2, 3]
     network: str
     input_shape: Shape
     cost: str
     regularizer: str | None
     classes: tuple[bool | int | float | str, ...] | None
-    preparation: str | None
+    preprocessor: str | None
     history: Epochs
     training: dict[str, Plain | list[Plain] | dict[str, Plain | list[Plain]]]
 
@@ -120,7 +120,7 @@ def fields(path: str | os.PathLike) -> dict[str, Any]:
     if type(version) is int and version > FORMAT:
         raise ChainruleError(f"{file} was written by a later version of Chainrule. Update: pip install -U chainrule.")
     try:
-        header = read(Header, about)
+        header = read(Header, _of_today(about))
         if digest == _digest(about, arrays):
             return _fields(header, arrays)
     except ChainruleError as error:
@@ -141,7 +141,7 @@ def _about(model: Saved) -> dict[str, Any]:
         "cost": repr(model.cost),
         "regularizer": model.regularizer and repr(model.regularizer),
         "classes": model.classes,
-        "preparation": model.preparation and model.preparation.to_json(),
+        "preprocessor": model.preprocessor and model.preprocessor.to_json(),
         "history": history,
         "training": model.training,
     }
@@ -151,15 +151,20 @@ def _about(model: Saved) -> dict[str, Any]:
         raise ChainruleError(f"expected numbers and texts to describe it, got something else: {error}.") from None
 
 
+def _of_today(about: dict[str, Any]) -> dict[str, Any]:
+    """A header as it is written now; until format 2 its preprocessor had another name."""
+    return {"preprocessor" if name == "preparation" else name: value for name, value in about.items()}
+
+
 def _fields(header: Header, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """A model's fields from its file's two parts, which must go together."""
     network, shape = as_chain(header.network), header.input_shape
     outputs, classes = network.output_shape(shape), len(header.classes or ())
     require(classes in (0, outputs[-1]) or (classes, outputs[-1]) == (2, 1), f"{outputs[-1]} classes, one an output")
-    preparation = None if header.preparation is None else Preparation.from_json(header.preparation)
-    if preparation is not None:
-        require(preparation.input_shape == shape, f"a preparation that makes the input_shape {shape}")
-        require(preparation.classes == (header.classes or ()), "the classes of the preparation")
+    preprocessor = None if header.preprocessor is None else Preprocessor.from_json(header.preprocessor)
+    if preprocessor is not None:
+        require(preprocessor.input_shape == shape, f"a preprocessor that makes the input_shape {shape}")
+        require(preprocessor.classes == (header.classes or ()), "the classes of the preprocessor")
     declared = {"parameters": network.parameters(shape), "state": network.state(shape)}
     leaves, tree = jax.tree.flatten_with_path(declared, is_leaf=lambda node: isinstance(node, Parameter))
     expected = {_name(path): tuple(leaf.shape) for path, leaf in leaves}
@@ -177,7 +182,7 @@ def _fields(header: Header, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         "cost": parse(header.cost, Cost),
         "regularizer": None if header.regularizer is None else parse(header.regularizer, Regularizer),
         "classes": header.classes,
-        "preparation": preparation,
+        "preprocessor": preprocessor,
         "history": History(**vars(header.history)),
         "training": header.training,
     }

@@ -16,7 +16,7 @@ from chainrule.arrays.masked import Shape, rows_of
 from chainrule.arrays.sparse import dense
 from chainrule.costs import Cost
 from chainrule.data.files import write_whole
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError
 from chainrule.formula.displays import displayed
 from chainrule.formula.layer import Chain
@@ -40,7 +40,7 @@ class Model:
         input_shape: one example's shape.
         cost, regularizer: what training minimised.
         classes: the names of the classes in the order of the outputs; None for a regression.
-        preparation: how raw rows become inputs; None where the network takes arrays as they are.
+        preprocessor: how raw rows become inputs; None where the network takes arrays as they are.
         history: what happened in training.
         training: every choice of the training in notation, by name.
     """
@@ -52,7 +52,7 @@ class Model:
     cost: Cost
     regularizer: Regularizer | None = None
     classes: tuple[Any, ...] | None = None
-    preparation: Preparation | None = None
+    preprocessor: Preprocessor | None = None
     history: History = field(default_factory=History)
     training: dict[str, Any] = field(default_factory=dict)
 
@@ -65,9 +65,9 @@ class Model:
         Raises:
             ChainruleError: where the rows do not fit.
         """
-        if self.preparation is None:
+        if self.preprocessor is None:
             return self.outputs(x)
-        return self.preparation.restore(self.outputs(self.preparation.inputs(x)))
+        return self.preprocessor.restore(self.outputs(self.preprocessor.inputs(x)))
 
     def predict(self, x: Any) -> np.ndarray:
         """What the network predicts: names of classes, or values; (rows,) where it has one to give."""
@@ -148,22 +148,22 @@ class Model:
             ChainruleError: where the rows do not fit, or a class was never seen in training.
         """
         if y is None:
-            if self.preparation is None:
+            if self.preprocessor is None:
                 raise ChainruleError("evaluate: this model takes arrays, not raw rows: give the targets y too.")
-            x, y = self.preparation.examples(x)
+            x, y = self.preprocessor.examples(x)
         x = inputs(x, self.input_shape, "evaluate", self.network.tokens)
         outputs = self.network.output_shape(self.input_shape)
         y, _ = targets(y, rows_of(x), self.network, outputs, self.cost, self.classes, "evaluate")
         sample_weight = sample_weights(sample_weight, rows_of(x), "evaluate")
         measured = self.metrics if metrics is None else as_metrics(metrics, "evaluate")
         if metrics is not None:
-            target = "y" if self.preparation is None else self.preparation.roles.target
-            check_measured(measured, "evaluate", target, class_count(y, self.classes, self.preparation is not None))
+            target = "y" if self.preprocessor is None else self.preprocessor.schema.target
+            check_measured(measured, "evaluate", target, class_count(y, self.classes, self.preprocessor is not None))
         through = functools.partial(_assess, self.network, self.cost, self.parameters, self.state)
         a, each = in_batches(through, self._flat().rows, x, y)
         values = {"cost": float(np.average(each.astype(np.float64), weights=sample_weight)) + self.penalty()}
-        if self.preparation is not None and self.classes is None:
-            a, y = self.preparation.restore(a), self.preparation.restore(y)
+        if self.preprocessor is not None and self.classes is None:
+            a, y = self.preprocessor.restore(a), self.preprocessor.restore(y)
         for metric in measured:
             values[metric.label()] = metric(a, y, sample_weight)
         return values
@@ -173,7 +173,7 @@ class Model:
         """The metrics that tell most about a model of this kind; none that would add the units of several targets."""
         if self.classes is not None:
             return (Accuracy(),)
-        return (R2(), RMSE(), MAE()) if self.preparation is None or len(self.preparation.predicted) == 1 else (R2(),)
+        return (R2(), RMSE(), MAE()) if self.preprocessor is None or len(self.preprocessor.predicted) == 1 else (R2(),)
 
     def penalty(self) -> float:
         """What the regulariser adds to the cost."""

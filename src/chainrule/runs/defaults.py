@@ -3,7 +3,7 @@
 import math
 from typing import Literal
 
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 
 STEPS = 2000  # enough for small data; early stopping cuts what is too much
 FEWEST, MOST = 20, 300
@@ -14,26 +14,26 @@ CONVOLUTION = 'Conv1D(64, 3, padding="same") >> ReLU()'
 RECURRENT = "GRU(64, reset_after=True) >> Dropout(0.2)"
 
 
-def default_network(preparation: Preparation) -> str:
+def default_network(preprocessor: Preprocessor) -> str:
     """A network that suits the data, in its notation.
 
-    >>> default_network(Preparation.fit({"a": [1.0, 2.0], "b": ["yes", "no"]}))
+    >>> default_network(Preprocessor.fit({"a": [1.0, 2.0], "b": ["yes", "no"]}))
     'Dense(128) >> ReLU() >> Dropout(0.2) >> Dense(2) >> Softmax()'
     """
-    classes = len(preparation.classes)
-    match preparation.kind:
+    classes = len(preprocessor.classes)
+    match preprocessor.kind:
         case "images":
-            body = _convolutional(preparation.input_shape)
+            body = _convolutional(preprocessor.input_shape)
         case "series":
-            body = f"{_shortening(preparation.input_shape)}{CONVOLUTION} >> {RECURRENT}"
+            body = f"{_shortening(preprocessor.input_shape)}{CONVOLUTION} >> {RECURRENT}"
         case "tokens":
-            embedding = f"Embedding({preparation.vocabulary}, 64, padding_id=0)"
-            body = f"{embedding} >> {_shortening(preparation.input_shape)}{RECURRENT}"
+            embedding = f"Embedding({preprocessor.vocabulary}, 64, padding_id=0)"
+            body = f"{embedding} >> {_shortening(preprocessor.input_shape)}{RECURRENT}"
         case "arrays":
             body = "Flatten() >> Dense(256) >> ReLU() >> Dropout(0.5)"
         case "table":
             body = "Dense(128) >> ReLU() >> Dropout(0.2)" if classes else "Dense(64) >> ReLU() >> Dense(64) >> ReLU()"
-    return f"{body} >> Dense({classes}) >> Softmax()" if classes else f"{body} >> Dense({len(preparation.predicted)})"
+    return f"{body} >> Dense({classes}) >> Softmax()" if classes else f"{body} >> Dense({len(preprocessor.predicted)})"
 
 
 def _shortening(shape: tuple[int, ...]) -> str:

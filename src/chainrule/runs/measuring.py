@@ -65,17 +65,17 @@ def evaluate(
     (30, True, True)
     """
     more = as_metrics(metrics, "evaluate")
-    trained, preparation = load_for_rows(model)
+    trained, preprocessor = load_for_rows(model)
     table = read_rows(data, trained, reading)
     seen = Seen.beside(model)
-    name, examples, to_test, count = table.name, preparation.examples(table), False, 0
+    name, examples, to_test, count = table.name, preprocessor.examples(table), False, 0
     found = digests(*examples)
     if seen is None:
         warn(f"no rows.safetensors is beside {model}: which rows training has seen is not known.")
     elif not every_row and (rows := seen.test_rows(found)) is not None:
         examples, to_test = take(examples, rows), True
     elif not every_row and table.test is not None and seen.is_trained_on(found):
-        name, examples, to_test = table.test.name, preparation.examples(table.test), True
+        name, examples, to_test = table.test.name, preprocessor.examples(table.test), True
     else:
         count = seen.count(found)
     x, y = examples

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.data import read, split
-from chainrule.data.schema import Roles
+from chainrule.data.schema import Schema
 from chainrule.data.table import Table, as_table
 from chainrule.errors import ArgumentError
 
@@ -18,7 +18,7 @@ USUAL = {"test": 0.2, "validation": 0.1}  # fractions of the rows, unless others
 class Divided:
     """A data set's parts by name (train, and validation and test where there are any), and how they were chosen."""
 
-    roles: Roles
+    schema: Schema
     parts: dict[str, Table]
     chosen: dict[str, Any]
 
@@ -50,7 +50,7 @@ def divide(
         group: the column whose values are not divided.
         reading: how files are read, as far as it is said: separator, decimal, header and blank, as in `read`. A part
             of its own is read as the source was.
-        **choices: the others of `Roles.of`.
+        **choices: the others of `Schema.of`.
     """
     said = {"test": test, "validation": validation}
     fractions = {name: _fraction(name, value) for name, value in said.items()}
@@ -58,25 +58,25 @@ def divide(
     as_text = [*text, *words, *characters, *unused, *([] if group is None else [group])]
     whole = table_of(data, as_text, **reading)
     reading = reading | {"like": whole.found.reading}
-    roles = Roles.of(whole, text=text, words=words, characters=characters, drop=drop, group=group, **choices)
+    schema = Schema.of(whole, text=text, words=words, characters=characters, drop=drop, group=group, **choices)
     apart = {name: value for name, value in said.items() if value is not None and not isinstance(value, int | float)}
     given = {
-        name: table_of(value, roles.text, **reading) if is_source(value) else as_table(value)
+        name: table_of(value, schema.text, **reading) if is_source(value) else as_table(value)
         for name, value in apart.items()
     }
     if test is None and whole.test is not None:
         given["test"], fractions["test"] = whole.test, 0.0
     chosen = {"data": whole.name, "rows": whole.rows, **fractions, "seed": seed, "reading": dict(whole.found.reading)}
-    parts = redivide(whole, roles, chosen)
-    parts |= {name: roles.complete(table) for name, table in given.items()}
-    return Divided(roles, parts, chosen)
+    parts = redivide(whole, schema, chosen)
+    parts |= {name: schema.complete(table) for name, table in given.items()}
+    return Divided(schema, parts, chosen)
 
 
-def redivide(whole: Table, roles: Roles, chosen: dict[str, Any]) -> dict[str, Table]:
-    """The parts of a table by its roles, and by the fractions and the seed that were chosen."""
-    table = roles.complete(whole)
+def redivide(whole: Table, schema: Schema, chosen: dict[str, Any]) -> dict[str, Table]:
+    """The parts of a table by its schema, and by the fractions and the seed that were chosen."""
+    table = schema.complete(whole)
     fractions = {name: chosen[name] for name in ("validation", "test")}
-    rows = split(table.rows, **fractions, seed=chosen["seed"], name=table.name, **roles.way(table))
+    rows = split(table.rows, **fractions, seed=chosen["seed"], name=table.name, **schema.way(table))
     return {name: table.take(taken) for name, taken in rows._asdict().items() if len(taken)}
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.costs import Cost
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.schema import Missing, Task
 from chainrule.errors import ArgumentError, ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
@@ -37,7 +37,7 @@ class Plan:
         source: where the data come from, as the user named it.
         said: what the user said of the data, by argument.
         divided: the parts of the data.
-        preparation: how rows become arrays.
+        preprocessor: how rows become arrays.
         prepared: the inputs and targets of each part.
         weights: of the examples of each part, where classes are balanced.
         network: with the end that its targets need.
@@ -51,7 +51,7 @@ class Plan:
     source: str
     said: dict[str, Any]
     divided: Divided
-    preparation: Preparation
+    preprocessor: Preprocessor
     prepared: dict[str, tuple[Any, np.ndarray]]
     weights: dict[str, np.ndarray | None]
     network: Chain
@@ -69,7 +69,7 @@ class Plan:
     @property
     def measured(self) -> tuple[Metric, ...]:
         """The metrics of each epoch and each part: those that were said, else the usual one."""
-        return self.metrics or (Accuracy() if self.preparation.classes else R2(),)
+        return self.metrics or (Accuracy() if self.preprocessor.classes else R2(),)
 
     @property
     def shown(self) -> tuple[Metric, ...]:
@@ -173,25 +173,25 @@ def plan(
     divided = divide(data, test=test, validation=validation, seed=seed, reading=reading, **columns)
     said = columns | {"test": _said(test), "validation": _said(validation)} | reading
 
-    preparation = Preparation.fit(divided.parts["train"], divided.roles)
-    if balanced and not preparation.classes:
+    preprocessor = Preprocessor.fit(divided.parts["train"], divided.schema)
+    if balanced and not preprocessor.classes:
         raise ArgumentError(
-            "{balanced} is for classes, but what is predicted ({}) is no class. Leave it out.", divided.roles.target
+            "{balanced} is for classes, but what is predicted ({}) is no class. Leave it out.", divided.schema.target
         )
-    count, target = len(preparation.classes), divided.roles.target
+    count, target = len(preprocessor.classes), divided.schema.target
     check_measured(metrics, "metric", target, count)
-    prepared = {name: (preparation.inputs(part), preparation.targets(part)) for name, part in divided.parts.items()}
+    prepared = {name: (preprocessor.inputs(part), preprocessor.targets(part)) for name, part in divided.parts.items()}
     for name, source in (("validation", validation), ("test", test)):
         part = divided.parts.get(name)
         if part is not None and not isinstance(source, int | float | None) and (seen := seen_before(prepared, name)):
             warn(f"{part.name}: {seen:,} of its {part.rows:,} rows are seen in training too: take them out to be fair.")
     weights = {name: balanced_weights(y) if balanced else None for name, (_, y) in prepared.items()}
-    chain = chain or as_chain(default_network(preparation))
+    chain = chain or as_chain(default_network(preprocessor))
     if not count:
         _check_cost(cost, target)
-    chain = ended(chain, preparation.input_shape, prepared["train"][1], cost, preparation.classes)
+    chain = ended(chain, preprocessor.input_shape, prepared["train"][1], cost, preprocessor.classes)
     cost = cost or default_cost(chain)
-    _check_end(chain, preparation, prepared["train"][1], cost)
+    _check_end(chain, preprocessor, prepared["train"][1], cost)
     rows = divided.parts["train"].rows
     batch_size = batch_size or default_batch_size(rows)
     if epochs is None:
@@ -206,11 +206,11 @@ def plan(
         source_of(data),
         said,
         divided,
-        preparation,
+        preprocessor,
         prepared,
         weights,
         chain,
-        summary(chain, preparation.input_shape),
+        summary(chain, preprocessor.input_shape),
         cost,
         optimizer,
         regularizer,
@@ -284,13 +284,13 @@ def _check_cost(cost: Cost | None, target: str) -> None:
         )
 
 
-def _check_end(network: Chain, preparation: Preparation, y: np.ndarray, cost: Cost) -> None:
+def _check_end(network: Chain, preprocessor: Preprocessor, y: np.ndarray, cost: Cost) -> None:
     """Refuse a network whose outputs are not what its targets are, before a folder is claimed."""
-    last, values = network.layers[-1], len(preparation.predicted)
-    outputs = network.output_shape(preparation.input_shape)
-    if not preparation.classes and (is_probable(last) or outputs[-1] != values):
+    last, values = network.layers[-1], len(preprocessor.predicted)
+    outputs = network.output_shape(preprocessor.input_shape)
+    if not preprocessor.classes and (is_probable(last) or outputs[-1] != values):
         what = "is a value" if values == 1 else f"are {values} values"
         raise ChainruleError(
-            f"The network ends in {last!r}, but {preparation.roles.target} {what}. End it with Dense({values})."
+            f"The network ends in {last!r}, but {preprocessor.schema.target} {what}. End it with Dense({values})."
         )
-    targets(y, len(y), network, outputs, cost, preparation.classes or None)
+    targets(y, len(y), network, outputs, cost, preprocessor.classes or None)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.data import read
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.table import Table, blanks, check_column
 from chainrule.data.values import is_text
 from chainrule.errors import ChainruleError, warn
@@ -23,18 +23,18 @@ def load_whole(path: str) -> Model:
     return load(path)
 
 
-def load_for_rows(path: str) -> tuple[Model, Preparation]:
-    """A model and its preparation of raw rows; refused for a model that takes prepared arrays only."""
+def load_for_rows(path: str) -> tuple[Model, Preprocessor]:
+    """A model and its preprocessor of raw rows; refused for a model that takes prepared arrays only."""
     model = load_whole(path)
-    if model.preparation is None:
+    if model.preprocessor is None:
         raise ChainruleError(f"{path}: this model takes arrays, not rows of a table. Use it in Python: chainrule.load.")
-    return model, model.preparation
+    return model, model.preprocessor
 
 
 def read_rows(source: Any, model: Model, reading: dict[str, Any], keep: Iterable[str] = ()) -> Table:
     """Raw rows for a model, read as its training file was where nothing else is said; columns to keep as they are."""
-    assert model.preparation is not None
-    text = [*model.preparation.text, *(name for name in keep if name not in model.preparation.roles.inputs)]
+    assert model.preprocessor is not None
+    text = [*model.preprocessor.text, *(name for name in keep if name not in model.preprocessor.schema.inputs)]
     return table_of(source, text, **reading, like=model.training.get("reading"))
 
 
@@ -47,11 +47,11 @@ def as_written(source: str, table: Table, names: list[str], model: Model, readin
     return read(source, names, **reading, like=model.training.get("reading"))
 
 
-def answerable(table: Table, preparation: Preparation) -> Any:
+def answerable(table: Table, preprocessor: Preprocessor) -> Any:
     """Which rows a model can answer, as a mask: all, but those with blank cells where training left such rows out."""
     mask = np.ones(table.rows, bool)
-    if preparation.roles.missing == "drop":
-        for name in preparation.roles.inputs:
+    if preprocessor.schema.missing == "drop":
+        for name in preprocessor.schema.inputs:
             if name in table:
                 mask &= ~blanks(table[name]).reshape(table.rows, -1).any(axis=1)
     return mask

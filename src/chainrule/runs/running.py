@@ -120,8 +120,8 @@ def carry_out(plan: Plan, folder: Folder, *, progress: bool = True, command: Com
                 early_stopping=plan.early_stopping,
                 seed=plan.seed,
                 progress=progress,
-                classes=plan.preparation.classes or None,
-                preparation=plan.preparation,
+                classes=plan.preprocessor.classes or None,
+                preprocessor=plan.preprocessor,
             )
         except DivergedError as error:
             if not len(error.model.history):  # nothing good to keep

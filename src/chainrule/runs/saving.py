@@ -139,9 +139,9 @@ def _made(files: Files, note: Callable[[str], None]) -> Iterator[tuple[str, byte
 
 def _pictures(model: Model, part: Any) -> Files:
     """How training went, and how the predictions compare with what was expected."""
-    if model.preparation is None or not len(model.history):  # interrupted within the first epoch
+    if model.preprocessor is None or not len(model.history):  # interrupted within the first epoch
         return {}
-    expected, targets, classes = model.preparation.raw_targets(part), model.preparation.roles.targets, model.classes
+    expected, targets, classes = model.preprocessor.raw_targets(part), model.preprocessor.schema.targets, model.classes
     if classes is None:
         last = {"predictions.png": lambda: pictures.predictions(model(part), expected, targets)}
     else:

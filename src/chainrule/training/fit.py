@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.arrays.compilation import refuse_fork
 from chainrule.arrays.masked import rows_of, shape_of
 from chainrule.costs import Cost
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError, DivergedError, warn
 from chainrule.formula.layer import Layer
 from chainrule.formula.network import check_sizes
@@ -78,7 +78,7 @@ def fit(
     seed: int = 0,
     progress: bool = True,
     classes: tuple[Any, ...] | None = None,
-    preparation: Preparation | None = None,
+    preprocessor: Preprocessor | None = None,
     after: Checkpoint | None = None,
 ) -> Model:
     """Train a network on examples.
@@ -107,7 +107,7 @@ def fit(
         seed: of the parameters' first values, the shuffles and the noise.
         progress: whether to show a bar (in a terminal) or lines (elsewhere).
         classes: the names of the classes that the numbers in y stand for.
-        preparation: kept in the model, so that it takes raw rows.
+        preprocessor: kept in the model, so that it takes raw rows.
         after: the checkpoint of an earlier training with the same seed, to train `epochs` more: parameters, optimizer,
             noise and history go on as if that training had never ended.
 
@@ -166,8 +166,8 @@ def fit(
     watched = () if patience is None or patience.monitor is None else (patience.monitor,)
     named = dict.fromkeys((*as_metrics(metrics, "fit"), *watched))
     metrics = tuple(named)
-    target = "y" if preparation is None else preparation.roles.target
-    check_measured(metrics, "fit", target, class_count(E, classes, preparation is not None))
+    target = "y" if preprocessor is None else preprocessor.schema.target
+    check_measured(metrics, "fit", target, class_count(E, classes, preprocessor is not None))
     for metric in metrics:
         if not metric.is_figure:
             raise ChainruleError(f"fit: {metric!r} is no single figure to follow. Measure it by model.evaluate.")
@@ -183,7 +183,7 @@ def fit(
         "seed": seed,
     }
     steps = 1 if batch_size == "all" else math.ceil(rows / batch_size)
-    in_own_units = classes is not None or preparation is None  # a table's values are trained on standardised
+    in_own_units = classes is not None or preprocessor is None  # a table's values are trained on standardised
     followed = tuple(metric for metric in metrics if isinstance(metric, MeanMetric) and in_own_units)
     if held_out is None and (unseen := [metric for metric in metrics if metric not in followed]):
         raise ChainruleError(f"fit: {unseen[0]!r} is measured on validation data. Give it (x, y)", validation=0.1)
@@ -198,7 +198,7 @@ def fit(
     def model_of(state: State) -> Model:
         so_far = replace(history, rows=list(history.rows))
         return Model(
-            network, state.parameters, state.kept, shape, cost, regularizer, classes, preparation, so_far, choices
+            network, state.parameters, state.kept, shape, cost, regularizer, classes, preprocessor, so_far, choices
         )
 
     def checkpoint_of(state: State, best: State) -> Checkpoint:

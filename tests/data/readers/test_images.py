@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chainrule.data import read
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError, cut
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)
@@ -53,14 +53,14 @@ def test_a_subfolder_is_a_class(folder):
 
 
 def test_images_are_prepared(folder):
-    preparation = Preparation.fit(read(folder))
-    assert (preparation.kind, preparation.input_shape, preparation.classes) == (
+    preprocessor = Preprocessor.fit(read(folder))
+    assert (preprocessor.kind, preprocessor.input_shape, preprocessor.classes) == (
         "images",
         (6, 8, 1),
         ("circle", "square"),
     )
-    np.testing.assert_allclose(preparation.inputs(read(folder)).std(), 1, rtol=1e-6)
-    np.testing.assert_array_equal(preparation.inputs(GREY[None]), preparation.inputs(read(folder))[:1])
+    np.testing.assert_allclose(preprocessor.inputs(read(folder)).std(), 1, rtol=1e-6)
+    np.testing.assert_array_equal(preprocessor.inputs(GREY[None]), preprocessor.inputs(read(folder))[:1])
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA"])

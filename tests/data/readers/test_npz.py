@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from chainrule.data import read
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError
 
 
@@ -40,9 +40,9 @@ def test_npz_of_each_kind(tmp_path):
     }
     for kind, x in arrays.items():
         np.savez(tmp_path / "a.npz", x=x, y=list("abab"))
-        preparation = Preparation.fit(read(tmp_path / "a.npz"))
-        assert preparation.kind == kind
-        assert preparation.inputs(x).shape == (4, *preparation.input_shape)
+        preprocessor = Preprocessor.fit(read(tmp_path / "a.npz"))
+        assert preprocessor.kind == kind
+        assert preprocessor.inputs(x).shape == (4, *preprocessor.input_shape)
 
 
 @pytest.mark.parametrize(

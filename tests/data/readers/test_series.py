@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from chainrule.arrays.masked import Masked
 from chainrule.data import read
-from chainrule.data.preprocessing import Preparation
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError
 
 HEADER = """# a comment
@@ -61,10 +61,10 @@ def test_the_test_part_lies_beside(tmp_path):
 def test_unequal_lengths_are_padded_and_masked(tmp_path):
     table = read(write(tmp_path, UNEQUAL + "1,2,3:4,5,6:up\n7:1:down\n5,6:7,8:up\n"))
     assert table["series"].shape == (3, 3, 2)
-    preparation = Preparation.fit(table)
-    x = preparation.inputs(table)
+    preprocessor = Preprocessor.fit(table)
+    x = preprocessor.inputs(table)
     assert isinstance(x, Masked)
-    assert (preparation.kind, preparation.input_shape) == ("series", (3, 2))
+    assert (preprocessor.kind, preprocessor.input_shape) == ("series", (3, 2))
     assert np.asarray(x.mask).tolist() == [[True] * 3, [True, False, False], [True, True, False]]
 
 
