@@ -1,4 +1,4 @@
-"""Activations: scalar formulas between the layers, and Softmax."""
+"""Activations: scalar formulas between the layers, and Softmax. At a kink the derivative is that of the left side."""
 
 from chainrule.activations.base import Activation, Identity
 from chainrule.activations.rectifiers import ELU, LeakyReLU, NoisyReLU, PReLU, ReLU, Softplus

@@ -1,4 +1,4 @@
-"""What an activation is: a scalar formula between the layers. At a kink the derivative is that of the left side."""
+"""What an activation is: a formula of each value, or of the values of the last axis."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar

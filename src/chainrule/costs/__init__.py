@@ -1,4 +1,8 @@
-"""Costs: how far the network's output is from the expected one."""
+"""Costs: how far the network's output a is from the expected one E.
+
+A cost adds up over an example's outputs and is averaged over the examples, by weight where weights are given.
+The class axis is the last.
+"""
 
 from chainrule.costs.base import Cost
 from chainrule.costs.distances import Quadratic

@@ -1,8 +1,4 @@
-"""Costs: how far the network's output a is from the expected one E.
-
-A cost adds up over an example's outputs and is averaged over the examples, by weight where weights are given.
-The class axis is the last.
-"""
+"""What a cost is: how far the network's output a is from the expected one E."""
 
 import math
 from abc import abstractmethod

@@ -1,4 +1,8 @@
-"""Optimizers: how the gradient of the cost changes the parameters; their schedules, and clipping before them."""
+"""Optimizers: how the gradient g of the cost changes the parameters θ.
+
+They keep Optax's protocol, `init(params)` and `update(grads, state, params)`, whose updates are added to the
+parameters: ours stand inside `optax.chain`, Optax's inside `fit`.
+"""
 
 from chainrule.optimizers.adaptive import Adadelta, Adagrad, Adam, RMSprop
 from chainrule.optimizers.base import KERNELS, Optimizer, Rule

@@ -1,8 +1,4 @@
-"""Optimizers: how the gradient g of the cost changes the parameters θ.
-
-They keep Optax's protocol, `init(params)` and `update(grads, state, params)`, whose updates are added to the
-parameters: ours stand inside `optax.chain`, Optax's inside `fit`.
-"""
+"""What an optimizer is: `init` and `update` as Optax has them; and a rule, which treats each parameter alone."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar

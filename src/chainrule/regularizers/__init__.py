@@ -1,4 +1,7 @@
-"""What keeps a network from learning its examples by heart: penalties on its parameters, and stopping early."""
+"""Regularisers: what keeps a network from learning its examples by heart: penalties, and stopping early.
+
+A penalty is added to the cost for every regularised parameter (kernels; not biases, not PReLU slopes).
+"""
 
 from chainrule.regularizers.penalties import L1, L2, Regularizer, Sum, penalty
 from chainrule.regularizers.stopping import EarlyStopping

@@ -1,4 +1,4 @@
-"""Regularisers: terms added to the cost for every regularised parameter (kernels; not biases, not PReLU slopes)."""
+"""Penalties: terms added to the cost for every regularised parameter."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar
