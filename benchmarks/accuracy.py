@@ -62,7 +62,7 @@ ROWS = {
         lambda z, E: keras.ops.categorical_crossentropy(E, z, from_logits=True),
     ),
 }
-"""Of a row of logits z and targets E: Softmax, and the costs behind their partners; JAX's costs are Optax's."""
+"""Of a row of logits z and targets E: Softmax, and the costs behind Sigmoid and Softmax; JAX's costs are Optax's."""
 
 TEXT = """# How exact the formulas are
 

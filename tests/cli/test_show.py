@@ -86,7 +86,7 @@ def test_lines_of_one_row_stand_together(run):
     assert "  v ← γ v + η g\n  θ ← θ − v\n\n" in run("show Momentum").out
 
 
-def test_what_a_cost_becomes_behind_its_partner(run):
+def test_what_a_cost_becomes_behind_its_canonical_activation(run):
     assert "  behind Sigmoid:\n  ∂J/∂zₖ = aₖ − Eₖ\n" in run("show CrossEntropy").out
 
 

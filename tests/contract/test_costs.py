@@ -1,4 +1,4 @@
-"""What holds for every cost: its textbook form, its shape check, its gradient, and the chain rule with its partner."""
+"""What holds for every cost: its textbook form, its shape check, its gradient, and the chain rule at its end."""
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +12,9 @@ from chainrule.errors import ChainruleError
 
 @pytest.fixture
 def fused(cost):
-    """A cost that is computed together with its partner."""
-    if cost.partner is None:
-        pytest.skip("no partner")
+    """A cost that is computed together with its canonical activation."""
+    if cost.canonical_activation is None:
+        pytest.skip("no canonical activation")
     return cost
 
 
@@ -155,17 +155,17 @@ def test_it_keeps_the_dtype(cost, dtype):
     assert jax.eval_shape(cost, a, E).dtype == dtype
 
 
-def test_without_a_partner_there_is_nothing_behind_it(cost):
-    if cost.partner is not None:
-        pytest.skip("it has a partner")
-    with pytest.raises(NotImplementedError, match="no partner"):
+def test_without_a_canonical_activation_there_is_nothing_behind_it(cost):
+    if cost.canonical_activation is not None:
+        pytest.skip("it has a canonical activation")
+    with pytest.raises(NotImplementedError, match="no canonical activation"):
         cost.behind(jnp.zeros((1, 2)), jnp.zeros((1, 2)))
 
 
-def test_behind_its_partner_it_is_the_cost_of_the_partner_s_output(fused):
+def test_behind_its_canonical_activation_it_is_the_cost_of_the_activation_s_output(fused):
     z = jax.random.normal(jax.random.key(1), (5, 4)) * 3
     E = jax.nn.one_hot(jnp.array([0, 1, 2, 3, 0]), 4) * 0.7 + 0.1
-    activation = fused.partner()
+    activation = fused.canonical_activation()
     together, apart = lambda z: fused.behind(z, E), lambda z: fused.each(activation(z), E)
     np.testing.assert_allclose(jax.jit(together)(z), jax.jit(apart)(z), rtol=1e-5)
     slopes = [jax.jit(jax.grad(lambda z, f=f: f(z).sum()))(z) for f in (together, apart)]
@@ -181,28 +181,28 @@ EXTREMES = [
 ]
 
 
-def exact_partner(fused, z):
-    """The partner's output for one example, in the precision of the moment."""
+def exact_canonical(fused, z):
+    """The canonical activation's output for one example, in the precision of the moment."""
     z = [mpmath.mpf(value) for value in z]
-    if fused.partner.__name__ == "Sigmoid":
+    if fused.canonical_activation.__name__ == "Sigmoid":
         return [1 / (1 + mpmath.exp(-value)) for value in z]
     total = sum(map(mpmath.exp, z))
     return [mpmath.exp(value) / total for value in z]
 
 
-def test_behind_its_partner_the_derivative_is_the_error_however_far(fused):
+def test_behind_its_canonical_activation_the_derivative_is_the_error_however_far(fused):
     z, E = (jnp.array(side) for side in zip(*EXTREMES, strict=True))
     gradient = jax.jit(jax.grad(lambda z: fused.behind(z, E).sum()))(z)
-    truth = np.array([exact_partner(fused, z) for z, _ in EXTREMES], float) - E
+    truth = np.array([exact_canonical(fused, z) for z, _ in EXTREMES], float) - E
     np.testing.assert_allclose(gradient, truth, rtol=1e-6, atol=1e-7)
 
 
-def test_behind_its_partner_the_value_is_exact_however_far(fused):
+def test_behind_its_canonical_activation_the_value_is_exact_however_far(fused):
     z, E = (jnp.array(side) for side in zip(*EXTREMES, strict=True))
     log = np.vectorize(lambda a: mpmath.log(a) if a else 0, otypes=[object])  # of 0 only with a factor 0 before it
     for (logits, expected), value in zip(EXTREMES, jax.jit(fused.behind)(z, E).tolist(), strict=True):
         with mpmath.workdps(60 + int(abs(logits[0]))):
-            columns = {"a": np.array(exact_partner(fused, logits)), "E": np.array([mpmath.mpf(e) for e in expected])}
+            columns = {"a": np.array(exact_canonical(fused, logits)), "E": np.array([mpmath.mpf(e) for e in expected])}
             truth = eval(fused.textbook, {"__builtins__": {}}, {"sum": np.sum, "ln": log} | columns)
         assert value == pytest.approx(float(truth), rel=1e-6, abs=1e-38), (logits, expected)
 

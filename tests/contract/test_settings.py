@@ -63,7 +63,7 @@ def _(cost: Cost):
 
     def program(cost, a, E, weights):
         each = [jax.value_and_grad(cost)(a, E, weights) for E, weights in ((E, None), (E, weights), (a[::-1], None))]
-        return each, None if cost.partner is None else jax.grad(lambda z: cost.behind(z, a).sum())(a)
+        return each, None if cost.canonical_activation is None else jax.grad(lambda z: cost.behind(z, a).sum())(a)
 
     return program, (cost, a, CLASSES, jnp.ones(5))
 

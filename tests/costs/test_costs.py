@@ -1,4 +1,4 @@
-"""Costs: the derivatives that formulas.md prints, and networks that end in a cost's partner."""
+"""Costs: the derivatives that formulas.md prints, and networks that end in a cost's canonical activation."""
 
 import jax
 import jax.numpy as jnp
@@ -27,9 +27,10 @@ def test_the_derivative_by_a(cost, derivative):
 
 
 @pytest.mark.parametrize("cost", [CrossEntropy(), CategoricalCrossEntropy()], ids=repr)
-def test_behind_the_partner_the_derivative_is_a_minus_e(cost):
+def test_behind_the_canonical_activation_the_derivative_is_a_minus_e(cost):
     z = jnp.array([[0.3, -2.0, 1.0], [5.0, 0.0, -5.0]])
-    np.testing.assert_allclose(jax.grad(lambda z: cost.behind(z, E).sum())(z), cost.partner()(z) - E, atol=1e-6)
+    gradient = jax.grad(lambda z: cost.behind(z, E).sum())(z)
+    np.testing.assert_allclose(gradient, cost.canonical_activation()(z) - E, atol=1e-6)
 
 
 def test_impossible_outputs_cost_infinity():

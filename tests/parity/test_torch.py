@@ -76,7 +76,7 @@ def test_costs(cost, a, expected, theirs):
     np.testing.assert_allclose(jax.grad(lambda a: cost(a, expected))(jnp.asarray(a)), gradient, rtol=1e-5, atol=1e-7)
 
 
-def test_costs_behind_their_partners():
+def test_costs_behind_their_canonical_activations():
     z = rng.normal(size=(6, 4)).astype(np.float32) * 20
     for cost, expected, theirs in [
         (CrossEntropy(), E, lambda z: F.binary_cross_entropy_with_logits(z, torch.tensor(E), reduction="sum")),

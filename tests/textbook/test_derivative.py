@@ -1,4 +1,4 @@
-"""Derivatives against central differences, and what costs become behind their partners."""
+"""Derivatives against central differences, and what costs become behind their canonical activations."""
 
 import numpy as np
 import pytest
@@ -44,14 +44,15 @@ def test_a_cost_s_gradient_is_its_slope(cost):
     assert numbers(gradient(cost, "a"), {"a": a, "E": E}) == pytest.approx((up - down) / 2e-6, rel=1e-6)
 
 
-@pytest.mark.parametrize("cost", [each for each in COSTS if each.partner in (Sigmoid, Softmax)])
-def test_behind_its_partner_it_is_the_error(cost):
+@pytest.mark.parametrize("cost", [each for each in COSTS if each.canonical_activation in (Sigmoid, Softmax)])
+def test_behind_its_canonical_activation_it_is_the_error(cost):
     a, E, k = array("a"), array("E"), index("k")
     assert behind(cost).doit() == a[k] - E[k]
 
 
-def test_without_a_partner_there_is_nothing_behind():
-    assert {cost for cost in COSTS if behind(cost) is None} == {cost for cost in COSTS if cost.partner is None}
+def test_without_a_canonical_activation_there_is_nothing_behind():
+    alone = {cost for cost in COSTS if cost.canonical_activation is None}
+    assert {cost for cost in COSTS if behind(cost) is None} == alone
 
 
 def test_through_sums_of_sums():

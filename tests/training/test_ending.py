@@ -61,7 +61,7 @@ def test_an_open_end_is_completed(network, y, added, aim):
         ("Dense(2)", (X[:, :2] > 0).astype(np.float32), "CrossEntropy", "Sigmoid()"),
     ],
 )
-def test_a_cost_that_is_said_decides_by_its_partner(network, y, cost, added):
+def test_a_cost_that_is_said_decides_by_its_canonical_activation(network, y, cost, added):
     with pytest.warns(UserWarning, match="is added"):
         model = train(network, y, cost=cost)
     assert repr(model.network) == f"{network} >> {added}"
@@ -69,7 +69,7 @@ def test_a_cost_that_is_said_decides_by_its_partner(network, y, cost, added):
 
 
 @pytest.mark.parametrize("network", ["Dense(3)", "Dense(3) >> ReLU()"])
-def test_outputs_stay_as_they_are_where_the_cost_that_is_said_has_no_partner(network):
+def test_outputs_stay_as_they_are_where_the_cost_that_is_said_has_no_canonical_activation(network):
     model = train(network, cost="Quadratic()")
     assert model.network == as_chain(network)
     assert model.cost == Quadratic()

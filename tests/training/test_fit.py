@@ -154,7 +154,7 @@ def test_a_network_that_is_sure_and_wrong_still_learns(network, y):
     assert float(model.parameters[0]["bias"][0]) == pytest.approx(0.01)
 
 
-def test_the_default_cost_is_the_partner_of_the_end():
+def test_the_default_cost_is_the_one_whose_canonical_activation_ends_it():
     assert train(epochs=1).cost == CategoricalCrossEntropy()
     assert train("Dense(1) >> Sigmoid()", y=Y > 0, epochs=1).cost == CrossEntropy()
     assert train("Dense(1)", y=X[:, 0], epochs=1).cost == Quadratic()

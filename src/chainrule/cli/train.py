@@ -32,7 +32,7 @@ def train(
         Text,
         _option(FORMULAS, "FORMULA", 'Layers: "Dense(64) >> ReLU()"; an open end is completed [by the kind of data].'),
     ] = None,
-    cost: Annotated[Text, _option(FORMULAS, "FORMULA", '"Quadratic()" [the partner of the network\'s end].')] = None,
+    cost: Annotated[Text, _option(FORMULAS, "FORMULA", '"Quadratic()" [by the network\'s end].')] = None,
     optimizer: Annotated[Text, _option(FORMULAS, "FORMULA", '"Nesterov(0.01)" [Adam(0.001)].')] = None,
     regularizer: Annotated[Text, _option(FORMULAS, "FORMULA", '"L1(1e-3) + L2(1e-4)" [none].')] = None,
     metric: Annotated[Texts, _option(FORMULAS, "FORMULA", '"F1()"; may be repeated [accuracy, or R²].')] = None,

@@ -21,7 +21,7 @@ class Cost(Formula):
     `cost(a, E)` is a batch's cost, one number. Integers for E, one axis fewer than a, are class numbers.
     """
 
-    partner: ClassVar[type[Activation] | None] = None
+    canonical_activation: ClassVar[type[Activation] | None] = None
     """The activation that, ending a network, is computed together with the cost (`behind`)."""
 
     outputs: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
@@ -73,18 +73,18 @@ class Cost(Formula):
         """The cost of each example, shape (batch,), for E as `expected` gives it."""
 
     def behind(self, z: jax.Array, E: jax.Array) -> jax.Array:
-        """The cost of each example of the partner activation's output, computed from its input z."""
-        raise NotImplementedError(f"{self!r} has no partner activation.")
+        """The cost of each example of the canonical activation's output, computed from its input z."""
+        raise NotImplementedError(f"{self!r} has no canonical activation.")
 
     def through(
         self, network: Chain, p: Any, state: Any, x: Any, E: jax.Array, context: Context = INFERENCE
     ) -> tuple[jax.Array, jax.Array, Any]:
         """A network's outputs for a batch, the cost of each example and the new state, as (a, each, state).
 
-        Where the network ends in the cost's partner, both are computed together from the pre-activation.
+        Where the network ends in the cost's canonical activation, both are computed together from the pre-activation.
         """
         *body, last = network.layers
-        if type(last) is not self.partner:
+        if type(last) is not self.canonical_activation:
             a, state = outputs_of(network, p, state, x, context)
             a = whole(a)
             return a, self.each(widened(a), widened(self.expected(a, E))), state

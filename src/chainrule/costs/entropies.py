@@ -23,7 +23,7 @@ class CrossEntropy(Cost):
     0.6931471824645996
     """
 
-    partner = Sigmoid
+    canonical_activation = Sigmoid
     outputs = (0, 1)
     textbook = "-sum(E * ln(a) + (1 - E) * ln(1 - a))"
 
@@ -45,7 +45,7 @@ class CategoricalCrossEntropy(Cost):
     1.3862943649291992
     """
 
-    partner = Softmax
+    canonical_activation = Softmax
     outputs = (0, math.inf)
     textbook = "-sum(E * ln(a))"
 

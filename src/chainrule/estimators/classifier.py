@@ -35,7 +35,7 @@ class NetworkClassifier(ClassifierMixin, Network):
 
     Args:
         network: layers, their notation, or the sizes of hidden layers, which end in ReLU.
-        cost: by default cross-entropy, the partner of the end.
+        cost: by default cross-entropy, whose canonical activation is the end.
         optimizer: a formula, its notation, or one of Optax's.
         regularizer: L1, L2 or a sum of them, on the kernels (`L2(alpha / 2 / rows)` is scikit-learn's alpha).
         epochs: how often every example is seen.
@@ -194,6 +194,6 @@ class NetworkClassifier(ClassifierMixin, Network):
     def _ending(self) -> tuple[int, End]:
         if self._multilabel:
             return len(self.classes_), Sigmoid
-        end = as_formula(self.cost, Cost).partner if self.cost is not None else None
+        end = as_formula(self.cost, Cost).canonical_activation if self.cost is not None else None
         end = end or (Softmax if len(self.classes_) > 2 else Sigmoid)
         return (1 if end is Sigmoid and len(self.classes_) <= 2 else max(len(self.classes_), 2)), end

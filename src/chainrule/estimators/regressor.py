@@ -67,4 +67,4 @@ class NetworkRegressor(RegressorMixin, Network):
 
     @property
     def _ending(self) -> tuple[int, End]:
-        return self.n_outputs_, None if self.cost is None else as_formula(self.cost, Cost).partner
+        return self.n_outputs_, None if self.cost is None else as_formula(self.cost, Cost).canonical_activation

@@ -116,7 +116,7 @@ def plan(
         data: a named set ("digits", "iris", …), a file, a folder of images, or a table: a data frame, a mapping of
             columns, records.
         network: layers, or their notation; an open end is completed. By default one that suits the kind of data.
-        cost: by default the partner of the network's end.
+        cost: by default the one whose canonical activation ends the network.
         optimizer: a formula, its notation, or one of Optax's.
         regularizer: L1, L2 or a sum of them.
         metrics: measured beside the cost; by default accuracy for classes, and R² for values.

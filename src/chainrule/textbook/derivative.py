@@ -34,15 +34,15 @@ def gradient(formula: type[Formula] | Formula, name: str, values: bool = False) 
 
 
 def behind(cost: type[Cost] | Cost) -> Math:
-    """What a cost's gradient becomes by the input z of its partner activation, whose outputs are a.
+    """What a cost's gradient becomes by the input z of its canonical activation, whose outputs are a.
 
     >>> from chainrule.costs import CategoricalCrossEntropy
     >>> behind(CategoricalCrossEntropy)
     -E[k] + a[k]
     """
-    if cost.partner is None:
+    if cost.canonical_activation is None:
         return None
-    output, by_output = expression(cost.partner), gradient(cost, "a")
+    output, by_output = expression(cost.canonical_activation), gradient(cost, "a")
     if output.atoms(sp.Indexed):
         return shortest(_through(output, by_output))
     x, a = symbol("x"), array("a")

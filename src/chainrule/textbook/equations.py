@@ -1,4 +1,4 @@
-"""A formula's equations as a book has them: its lines, its derivative, and what that becomes behind its partner."""
+"""A formula's equations as a book has them: its lines, its derivative, and what that becomes behind an activation."""
 
 from typing import NamedTuple
 
@@ -73,8 +73,8 @@ def derivatives(formula: type[Formula] | Formula, values: bool = False) -> list[
     kind = formula if isinstance(formula, type) else type(formula)
     if issubclass(kind, Cost):
         found = [_partial("J", "a", gradient(formula, "a", values))]
-        if kind.partner:
-            found.append(_partial("J", "z", behind(kind), f"behind {kind.partner.__name__}"))
+        if kind.canonical_activation:
+            found.append(_partial("J", "z", behind(kind), f"behind {kind.canonical_activation.__name__}"))
         return found
     if issubclass(kind, Regularizer) and not lines(kind)[0].value.atoms(Apply):
         return [_partial("R", "w", gradient(formula, "w", values))]

@@ -35,16 +35,16 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
     """The network that is trained on targets: completed where its end is open, with a warning that says so.
 
     The end is open where classes would come from something else than probabilities, or values from something else than
-    a layer of as many outputs. A cost that is said decides by its partner, and one without partner takes outputs as
-    they are. A last Dense of another size is no open end, and is refused elsewhere.
+    a layer of as many outputs. A cost that is said decides by its canonical activation; one that has none takes
+    outputs as they are. A last Dense of another size is no open end, and is refused elsewhere.
     """
     y, last, reached = np.asarray(y), network.layers[-1], network.output_shape(shape)
     count = _classes(y, reached, cost, classes)
     end: End = None
     if cost is not None:
-        if cost.partner is None or isinstance(last, Activation):
+        if cost.canonical_activation is None or isinstance(last, Activation):
             return network
-        end = cost.partner
+        end = cost.canonical_activation
     elif count:
         end = Sigmoid if count == 2 and reached[-1] == 1 else Softmax
     if count:
@@ -67,9 +67,9 @@ def is_probable(layer: Layer) -> bool:
 
 
 def default_cost(network: Chain) -> Cost:
-    """The cost whose partner ends the network, else Quadratic."""
+    """The cost whose canonical activation ends the network, else Quadratic."""
     costs = (CategoricalCrossEntropy(), CrossEntropy())
-    return next((cost for cost in costs if type(network.layers[-1]) is cost.partner), Quadratic())
+    return next((cost for cost in costs if type(network.layers[-1]) is cost.canonical_activation), Quadratic())
 
 
 def _classes(y: np.ndarray, reached: Shape, cost: Cost | None, classes: tuple[Any, ...] | None) -> int | None:

@@ -91,8 +91,8 @@ def fit(
             with a warning: Softmax for classes, Sigmoid for two of them behind one output, Dense behind an activation.
         x: examples, (rows, …), finite numbers; a sparse matrix of SciPy is made dense a batch at a time.
         y: class numbers or names of classes (rows,), or values (rows,) or (rows, …, outputs).
-        cost: by default the partner of the network's end (CategoricalCrossEntropy behind Softmax, CrossEntropy behind
-            Sigmoid), else Quadratic.
+        cost: by default the one whose canonical activation ends the network (CategoricalCrossEntropy behind Softmax,
+            CrossEntropy behind Sigmoid), else Quadratic.
         optimizer: a formula, its notation, or one of Optax's.
         regularizer: L1, L2 or a sum of them, on the kernels.
         epochs: how often every example is seen.

@@ -116,7 +116,7 @@ def test_values_of_fields_count():
 
 
 @pytest.mark.parametrize("cost", [CrossEntropy(), CategoricalCrossEntropy()], ids=repr)
-def test_behind_its_partner_a_cost_has_the_derivative_a_minus_e(cost):
+def test_behind_its_canonical_activation_a_cost_has_the_derivative_a_minus_e(cost):
     z, E = np.array([[0.5, -1.0, 300.0], [9000.0, -2.0, 1.0]]), np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
     values, derivatives = RowOracle(cost, 3)(z, E)
     a = 1 / (1 + np.exp(-z)) if isinstance(cost, CrossEntropy) else np.exp(z - z.max(1, keepdims=True))

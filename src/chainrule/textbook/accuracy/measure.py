@@ -71,7 +71,7 @@ def accuracy(formula: Any, every: int = SPARSE, step: Callable[[float], None] = 
     """A formula's largest errors.
 
     Args:
-        formula: an activation, or a cost that is computed together with its partner.
+        formula: an activation, or a cost that is computed together with its canonical activation.
         every: for a formula of one number, every n-th of all 2³² float32 values; 1 takes some minutes.
         step: called with the part of the work that was done since.
 
@@ -131,11 +131,11 @@ def _required(field: dataclasses.Field) -> bool:
 
 def _mixes(formula: Any) -> bool:
     """Whether it is measured by rows of several numbers."""
-    return isinstance(formula, Softmax) or (isinstance(formula, Cost) and formula.partner is not None)
+    return isinstance(formula, Softmax) or (isinstance(formula, Cost) and formula.canonical_activation is not None)
 
 
 def accuracy_of_rows(formula: Any) -> Accuracy:
-    """The largest errors of Softmax, or of a cost behind its partner, for rows of logits from −10⁴ to 10⁴.
+    """The largest errors of Softmax, or of a cost behind its activation, for rows of logits from −10⁴ to 10⁴.
 
     Where it is, is said by the row of logits. Targets are 0 and 1; between them, a − E can be any small number.
     """
@@ -147,7 +147,8 @@ def accuracy_of_rows(formula: Any) -> Accuracy:
 
 def rows_for(formula: Any) -> tuple[np.ndarray, np.ndarray]:
     """The rows of logits and of targets on which such a formula is measured."""
-    return logits_and_targets(isinstance(formula, Cost) and is_scalar(formula.partner()))  # type: ignore[misc]
+    activation = formula.canonical_activation if isinstance(formula, Cost) else None
+    return logits_and_targets(activation is not None and is_scalar(activation()))
 
 
 def worst_of_rows(formula: Any, value: Any, derivative: Any) -> tuple[Worst, Worst]:

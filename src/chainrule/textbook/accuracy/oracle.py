@@ -109,7 +109,7 @@ def oracles(formula: Activation) -> dict[str, Oracle]:
 
 
 class RowOracle:
-    """The truth about Softmax, or about a cost behind its partner, for rows of logits z and of targets E.
+    """The truth about Softmax, or about a cost behind its canonical activation, for rows of logits z and of targets E.
 
     >>> from chainrule.activations import Softmax
     >>> RowOracle(Softmax(), 2)(np.zeros((1, 2)), np.zeros((1, 2)))
@@ -134,7 +134,7 @@ class RowOracle:
 
 
 def _entries(formula: Any, z: Any, E: Any) -> list[Any]:
-    """What a formula makes of a row of logits, entry by entry; of a cost behind its partner, that is one number."""
+    """What a formula makes of a row of logits, entry by entry; of a cost behind its activation, that is one number."""
     columns = range(len(z))
     if isinstance(formula, Activation) and (written := expression(formula, values=True)).free_symbols <= {X}:
         return [written.xreplace({X: each}) for each in z]
@@ -145,9 +145,9 @@ def _entries(formula: Any, z: Any, E: Any) -> list[Any]:
         row = {x[j]: z[j] for j in columns}
         return [written.subs(i, j).xreplace(row) for j in columns]
     assert isinstance(formula, Cost)
-    assert formula.partner is not None
+    assert formula.canonical_activation is not None
     letters: dict[str, Any] = {name: sp.IndexedBase(sp.Symbol(name, real=True)) for name in "aE"}
-    rows = {"a": _entries(formula.partner(), z, E), "E": E}
+    rows = {"a": _entries(formula.canonical_activation(), z, E), "E": E}
     return [written.xreplace({letters[name][j]: rows[name][j] for name in "aE" for j in columns})]
 
 
