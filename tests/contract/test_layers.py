@@ -27,7 +27,7 @@ def fitting(layer) -> list:
 def parts(layer) -> list:
     """The layers that may speak for a layer: itself, or those inside."""
     inner = [getattr(layer, field.name) for field in dataclasses.fields(layer)]
-    return [*getattr(layer, "layers", [layer]), *(value for value in inner if isinstance(value, Layer))]
+    return [layer, *getattr(layer, "layers", ()), *(value for value in inner if isinstance(value, Layer))]
 
 
 def with_noise(layer):

@@ -161,7 +161,7 @@ def test_dense_acts_on_the_last_axis():
          "Reshape((8, 8)): expected examples of 64 values, got shape (63,). "
          "They have 63 values: choose axes whose product is that."),
         (lambda: Chain(()),
-         "Chain: expected at least one layer, got none. For example: Dense(10) >> Softmax()."),
+         "Chain: expected at least one layer, got none. For example: Tanh() >> Sigmoid()."),
         (lambda: Chain(3), "Chain: layers must be a tuple of formulas of the family Layer, got 3."),
         (lambda: Chain((ReLU(), 3)),
          "Chain: layers must be a tuple of formulas of the family Layer, got (ReLU(), 3)."),

@@ -13,7 +13,8 @@ from chainrule.activations import ELU, Activation, LeakyReLU, PReLU, ReLU, Softm
 from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
-from chainrule.formula.layer import Chain, Layer
+from chainrule.formula.layer import Add, Chain, Concatenate, Layer, Multiply
+from chainrule.formula.repeat import Repeat
 from chainrule.initializers import Constant, HeNormal, Normal, Orthogonal
 from chainrule.layers import Dense, Dropout, Flatten, Reshape
 from chainrule.notation import as_formula, formulas, parse
@@ -40,7 +41,15 @@ layers = st.one_of(
     st.sampled_from([ReLU(), Softmax(), Flatten()]),
 )
 networks = st.recursive(
-    layers, lambda inner: st.builds(lambda many: Chain(tuple(many)), st.lists(inner, min_size=1, max_size=5))
+    layers,
+    lambda inner: (
+        st.builds(
+            lambda kind, many: kind(tuple(many)),
+            st.sampled_from([Chain, Add, Multiply, Concatenate]),
+            st.lists(inner, min_size=1, max_size=5),
+        )
+        | st.builds(Repeat, inner, counts)
+    ),
 )
 rates = st.recursive(
     positives | st.builds(StepDecay, positives, positives) | st.builds(CosineDecay, positives),
@@ -106,7 +115,7 @@ CALLS = st.builds(
 )
 
 
-@given(CALLS, st.sampled_from([" >> ", " + "]), CALLS)
+@given(CALLS, st.sampled_from([" >> ", " + ", " * ", " | "]), CALLS)
 def test_any_call_is_read_or_refused(one, sign, other):
     refused(one)
     refused(one + sign + other)
@@ -121,7 +130,7 @@ def test_any_call_is_read_or_refused(one, sign, other):
          "Unknown formula 'Foo' in \"…) >> ReLU() >> ReLU() >> ReLU() >> ReLU() >> ReLU() >> Foo()\"."),
         ("Chain((\r\nReLU(),\n'éé', '" + "é" * 40 + "',\n  ELU(1) * 3 , " + "ReLU(), " * 99 + "))",
          "Can't read \"…éééééé',\\n  ELU(1) * 3 , ReLU(), ReLU(), ReLU(), ReLU(), ReLU…\": "
-         "formulas are composed by >> and +, and nothing else is."),
+         "formulas are composed by >>, +, * and |, and nothing else is."),
         ("ReLU() >> " * 900 + ")" + " >> ReLU()" * 900,
          "Can't read \"…ReLU() >> ReLU() >> ) >> ReLU() >> ReLU() >> ReLU() >> ReLU(…\" as a formula: unmatched ')'. "
          "For example: Dense(64) >> ReLU()."),
@@ -140,10 +149,12 @@ def test_brackets_in_a_text_are_none():
 
 
 def test_links_of_a_chain_are_not_checked_again(monkeypatch):
-    text, penalty = " >> ".join(["ReLU()"] * 1_990), " + ".join(["L1(1.0)"] * 1_990)
-    for kind in (Chain, Sum):
+    penalty = " + ".join(["L1(1.0)"] * 1_990)
+    for kind in (Chain, Add, Multiply, Concatenate, Sum):
         monkeypatch.setattr(kind, "__post_init__", lambda formula: pytest.fail("checked"))
-    assert repr(parse(text)) == text
+    for sign in (">>", "+", "*", "|"):
+        text = f" {sign} ".join(["ReLU()"] * 1_990)
+        assert repr(parse(text)) == text
     assert repr(parse(penalty)) == penalty
 
 
@@ -157,7 +168,16 @@ NOT_FORMULAS = [
     *("ELU(1e999)", "ELU(-1e999)", "ELU(nan)", "Dense(1.0)", "Dense(True)", "Dense('3')", "Dense(units=None)"),
     *("ELU();ELU()", "ELU()\nELU()", "import os", "ELU() = 1", "yield ELU()", "await ELU()", "ELU(", "ELU)", "\\"),
     *("Chain(3)", "Chain((3,))", "Chain(())", "Chain((ReLU(), L1(1.0)))", "Sum(3)", "Sum((3,))", "Sum('x')"),
-    *("Dense(3) + Dense(4)", "L1(1.0) >> L2(1.0)", "Adam() >> ClipNorm(1.0)", "Layer()", "Formula", "Activation()"),
+    *(
+        "Dense(3) + L1(1.0)",
+        "L1(1.0) >> L2(1.0)",
+        "L1(1.0) * L2(1.0)",
+        "Adam() | Adam()",
+        "Adam() >> ClipNorm(1.0)",
+        "Layer()",
+        "Formula",
+        "Activation()",
+    ),
     *("Dense(0xff" + "f" * 100 + ")", "ELU(1" + "0" * 400 + ")", "Dense(-99999999999999999999)"),
     *("ＥＬＵ(αlpha=1)", "ELU(alpha=1)(2)", "_ClassRate()", "Reshape(((3,),))", "F1('?')", "ELU\0()"),
     *("f'\\n{1}'", "f'{x}\\''", "'\x7f'", "x\x7f", "'\u2028'", "ELU(a\u2028=1)"),
@@ -265,8 +285,13 @@ def test_a_schedule_stands_for_a_rate():
          "Expected one of the family Cost (Quadratic, CrossEntropy, CategoricalCrossEntropy), got ReLU()."),
         ("3", Formula, 'Expected a formula, got "3". For example: ELU(alpha=1.0).'),
         ("ELU() * 2", Formula,
-         'Can\'t read "ELU() * 2": formulas are composed by >> and +, and nothing else is.'),
+         'Can\'t read "ELU() * 2": formulas are composed by >>, +, * and |, and nothing else is.'),
         ("L1(1) >> L2(1)", Formula, "L1(1.0) and L2(1.0) can't be composed by >>."),
+        ("ReLU() + L2(1)", Formula, "ReLU() and L2(1.0) can't be composed by +."),
+        ("Adam(0.1) * ReLU()", Formula, "Adam(learning_rate=0.1) and ReLU() can't be composed by *."),
+        ("ReLU() | Quadratic()", Formula, "ReLU() and Quadratic() can't be composed by |."),
+        ("ReLU() & ReLU()", Formula,
+         'Can\'t read "ReLU() & ReLU()": formulas are composed by >>, +, * and |, and nothing else is.'),
         ("ELU(", Formula, 'Can\'t read "ELU(" as a formula: \'(\' was never closed. For example: Dense(64) >> ReLU().'),
         ("Dense(18446744073709551616)", Formula,
          'Can\'t read "Dense(18446744073709551616)": a whole number is at most 9223372036854775808.'),

@@ -1,9 +1,10 @@
 """Keys and draws of which nothing is compiled: a first value should not wait for a program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
@@ -32,6 +33,13 @@ def drawn(
 def split(key: jax.Array, count: int) -> list[jax.Array]:
     """As many keys of their own; nothing is compiled, as in `drawn`."""
     return [keyed(words) for words in words_of(key, count)]
+
+
+def stacked(arrays: Sequence[Any]) -> Any:
+    """Arrays one behind the other in a new first axis; nothing is compiled, as in `drawn`."""
+    if any(isinstance(array, Tracer) for array in arrays):
+        return jnp.stack(arrays)
+    return jax.device_put(np.stack(arrays))
 
 
 def seeded(seed: int) -> jax.Array:

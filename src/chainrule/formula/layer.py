@@ -1,15 +1,26 @@
-"""What a layer is: a shape rule, a table of parameters and a formula; what it is told; and how layers compose."""
+"""What a layer is, and the algebra of layers: `f * g`, `f + g`, `f >> g` and `f | g` are layers again.
 
+Python's operators bind in this order, so that most networks need few brackets. All four are associative: each of them
+holds any number of layers side by side, and is flat.
+"""
+
+import operator
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import reduce
+from itertools import combinations
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
+from chainrule.arrays.dtypes import promoted, real_type
 from chainrule.arrays.masked import Masked, Shape, shape_of
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula, unchecked
+from chainrule.formula.context import INFERENCE, Context
 from chainrule.formula.displays import displayed
 from chainrule.formula.fusion import fused
 
@@ -20,27 +31,8 @@ class Parameter(NamedTuple):
     shape: Shape
     initializer: Callable[[jax.Array, Shape], jax.Array]
     regularized: bool = False
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Context:
-    """What surrounds a batch.
-
-    Attributes:
-        key: what noise is drawn from; None: there is none.
-        training: whether statistics are gathered, which inference only uses.
-        weights: (batch,), how much each row counts: 0 of padding, which enters no statistic. None: all the same.
-        mask: (batch, time), False where a step of a sequence is padding. None: no step is.
-    """
-
-    key: jax.Array | None = None
-    training: bool = field(default=False, metadata={"static": True})
-    weights: jax.Array | None = None
-    mask: jax.Array | None = None
-
-
-INFERENCE = Context()
+    repeated: int = 0
+    """How many of its first axes count repetitions, each of which is a parameter of its own."""
 
 
 class Layer(Formula):
@@ -70,11 +62,12 @@ class Layer(Formula):
         Raises `ChainruleError` where the steps of sequences would mix.
         """
         if mask is not None and self.output_shape(x.shape[1:])[:1] != mask.shape[1:]:
-            raise ChainruleError(
-                f"{self!r}: mixes the steps of sequences of unequal length, padding included. "
-                f"Put a recurrent layer or a global pooling before it."
-            )
+            raise self.mixing()
         return mask
+
+    def walk(self, shape: Shape) -> "Iterator[tuple[Layer, Shape]]":
+        """Each layer in it that is no composition, with the shape of the examples that reach it."""
+        yield self, shape
 
     def parameters(self, shape: Shape) -> Any:
         """The trained arrays for examples of this shape, declared as `Parameter`s by name."""
@@ -101,10 +94,24 @@ class Layer(Formula):
         """The error of a layer that does not fit examples of this shape."""
         return ChainruleError(f"{self!r}: expected {expected}, got shape {shape}. {remedy}")
 
+    def mixing(self) -> ChainruleError:
+        """The error of a layer that would mix the steps of sequences of unequal length."""
+        return ChainruleError(
+            f"{self!r}: mixes the steps of sequences of unequal length, padding included. "
+            f"Put a recurrent layer or a global pooling before it."
+        )
+
     def __rshift__(self, other: "Layer") -> "Chain":
-        if not isinstance(other, Layer):
-            return NotImplemented
-        return unchecked(Chain, [("layers", (*_links(self), *_links(other)))])  # so that long chains take no longer
+        return Chain.of(self, other)
+
+    def __add__(self, other: "Layer") -> "Add":
+        return Add.of(self, other)
+
+    def __mul__(self, other: "Layer") -> "Multiply":
+        return Multiply.of(self, other)
+
+    def __or__(self, other: "Layer") -> "Concatenate":
+        return Concatenate.of(self, other)
 
 
 class NoisyLayer(Layer):
@@ -118,8 +125,88 @@ class NoisyLayer(Layer):
         return (self.forward(p, x) if context.key is None else self.noisy(p, x, context.key)), state
 
 
-class Chain(Layer):
-    """Layers one after another: `a >> b >> c`. A chain is a layer.
+class Composition(Layer):
+    """Layers that are made of layers, whose masks, statistics and noise they pass on."""
+
+    @abstractmethod
+    def parts(self, shape: Shape) -> Iterator[tuple[Layer, Shape]]:
+        """The layers that it is made of, each with the shape of the examples that reach it."""
+
+    @abstractmethod
+    def through(self, p: Any, state: Any, x: Any, context: Context) -> tuple[Any, Any, Any]:
+        """As in `Layer`; only with the parts' outputs are the masks between them known."""
+
+    def walk(self, shape):
+        for layer, reached in self.parts(shape):
+            yield from layer.walk(reached)
+
+    def parameters(self, shape):
+        return tuple(layer.parameters(reached) for layer, reached in self.parts(shape))
+
+    def state(self, shape):
+        return tuple(layer.state(reached) for layer, reached in self.parts(shape))
+
+    def forward(self, p, x):
+        state = self.state(shape_of(x))
+        if jax.tree.leaves(state):
+            raise ChainruleError(
+                f"{self!r}: forward knows no statistics. Call apply(p, state, x), with the model's state."
+            )
+        return outputs_of(self, p, state, x)[0]
+
+    def apply(self, p, state, x, context=INFERENCE):
+        return self.through(p, state, x, context)[:2]
+
+
+class Operation(Composition):
+    """Layers with an operator between them; flat, as those of the same operator within it are its own."""
+
+    layers: tuple[Layer, ...]
+
+    sign: ClassVar[str] = ""
+    """The operator, of Python's own precedence."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        flat = tuple(operand for layer in self.layers for operand in self._operands(layer))
+        if not flat:
+            raise ChainruleError(
+                f"{type(self).__name__}: expected at least one layer, got none. "
+                f"For example: Tanh() {self.sign} Sigmoid()."
+            )
+        object.__setattr__(self, "layers", flat)
+
+    @classmethod
+    def of(cls, one: Layer, other: Any) -> Self:
+        """What the operator makes of two layers, which need no check, so that long ones take no longer."""
+        if not isinstance(other, Layer):
+            return NotImplemented
+        return unchecked(cls, [("layers", (*cls._operands(one), *cls._operands(other)))])
+
+    @classmethod
+    def _operands(cls, layer: Layer) -> tuple[Layer, ...]:
+        return layer.layers if isinstance(layer, cls) else (layer,)
+
+    def __repr__(self) -> str:
+        if len(self.layers) == 1:
+            return super().__repr__()
+        return f" {self.sign} ".join(f"({layer!r})" if self._binds(layer) else repr(layer) for layer in self.layers)
+
+    def _binds(self, layer: Layer) -> bool:
+        """Whether its operator binds before that of a layer within it, which then is in brackets."""
+        return (
+            isinstance(layer, Operation)
+            and len(layer.layers) > 1
+            and PRECEDENCE.index(self.sign) < PRECEDENCE.index(layer.sign)
+        )
+
+
+PRECEDENCE = ("*", "+", ">>", "|")
+"""The operators as Python binds them, the closest first."""
+
+
+class Chain(Operation):
+    """Layers one after another: `f >> g` is g(f(x)).
 
     >>> from chainrule.layers import Dense
     >>> from chainrule.activations import ReLU
@@ -128,18 +215,8 @@ class Chain(Layer):
     (10,)
     """
 
-    layers: tuple[Layer, ...]
+    sign = ">>"
     textbook = "h[i] = layers[i](h[i-1])"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        links = tuple(link for layer in self.layers for link in _links(layer))
-        if not links:
-            raise ChainruleError("Chain: expected at least one layer, got none. For example: Dense(10) >> Softmax().")
-        object.__setattr__(self, "layers", links)
-
-    def __repr__(self) -> str:
-        return " >> ".join(map(repr, self.layers)) if len(self.layers) > 1 else super().__repr__()
 
     def _repr_html_(self) -> str | None:
         """A table of its layers with their formulas, for a notebook."""
@@ -153,43 +230,162 @@ class Chain(Layer):
     def categories(self) -> int:
         return self.layers[0].categories
 
-    def walk(self, shape: Shape) -> Iterator[tuple[Layer, Shape]]:
-        """Each layer with the shape of the examples that reach it."""
+    def parts(self, shape):
         for layer in self.layers:
             yield layer, shape
             shape = layer.output_shape(shape)
 
-    def output_shape(self, shape: Shape) -> Shape:
+    def output_shape(self, shape):
         for layer in self.layers:
             shape = layer.output_shape(shape)
         return shape
 
-    def parameters(self, shape: Shape) -> tuple:
-        return tuple(layer.parameters(reached) for layer, reached in self.walk(shape))
-
-    def state(self, shape: Shape) -> tuple:
-        return tuple(layer.state(reached) for layer, reached in self.walk(shape))
-
-    def forward(self, p: Any, x: Any) -> Any:
-        state = self.state(shape_of(x))
-        if jax.tree.leaves(state):
-            raise ChainruleError(
-                f"{self!r}: forward knows no statistics. Call apply(p, state, x), with the model's state."
-            )
-        return outputs_of(self, p, state, x)[0]
-
-    def apply(self, p: Any, state: Any, x: Any, context: Context = INFERENCE) -> tuple[Any, Any]:
-        return self.through(p, state, x, context)[:2]
-
-    def through(self, p: Any, state: Any, x: Any, context: Context) -> tuple[Any, Any, Any]:
-        states, key, mask = list(state), context.key, context.mask
+    def through(self, p, state, x, context):
+        states, mask = list(state), context.mask
         for first, end, form in fused(self.layers):
             if form:
                 x, mask = form(self.layers[first:end], p[first:end], x, mask)
             else:
-                own = replace(context, key=None if key is None else jax.random.fold_in(key, first), mask=mask)
+                own = context.within(first, mask)
                 x, states[first], mask = self.layers[first].through(p[first], state[first], x, own)
         return x, tuple(states), mask
+
+
+class Branches(Operation):
+    """Layers that see the same examples, and whose outputs become one.
+
+    Their shapes must agree; an axis of size 1, or one that is missing in front, spreads out. A step of a sequence is
+    padding where it is in any of them.
+    """
+
+    @abstractmethod
+    def joined(self, outputs: Sequence[Any]) -> jax.Array:
+        """One array of the branches' outputs, which have as many axes each."""
+
+    def agreeing(self, shape: Shape) -> Shape:
+        """The axes of a branch's outputs that must agree with those of others: all of them."""
+        return shape
+
+    @property
+    def tokens(self) -> int | None:
+        return min((layer.tokens for layer in self.layers if layer.tokens), default=None)
+
+    @property
+    def categories(self) -> int:
+        return max(layer.categories for layer in self.layers)
+
+    def parts(self, shape):
+        return ((layer, shape) for layer in self.layers)
+
+    def output_shape(self, shape):
+        reached = [layer.output_shape(shape) for layer in self.layers]
+        for (f, of_f), (g, of_g) in combinations(zip(self.layers, reached, strict=True), 2):
+            if not _agree(self.agreeing(of_f), self.agreeing(of_g)):
+                raise ChainruleError(
+                    f"{type(self).__name__}: expected branches of shapes that agree, got {of_f} from {f!r} and {of_g} "
+                    f"from {g!r}. Make their sizes equal, or 1 where one spreads out over the other."
+                )
+        return np.broadcast_shapes(*map(self.agreeing, reached))
+
+    def through(self, p, state, x, context):
+        each = [
+            layer.through(p[place], state[place], x, context.within(place, context.mask))
+            for place, layer in enumerate(self.layers)
+        ]
+        outputs, states, masks = zip(*each, strict=True)
+        y = self.joined([_with_axes(output, max(map(jnp.ndim, outputs))) for output in outputs])
+        return y, states, self._mask(y, outputs, masks)
+
+    def _mask(self, y: Any, outputs: Sequence[Any], masks: Sequence[Any]) -> Any:
+        """The steps that are none of padding in any branch; those of a branch with one step are as that one."""
+        found = [(output, mask) for output, mask in zip(outputs, masks, strict=True) if mask is not None]
+        if any(output.ndim < y.ndim or mask.shape[1] not in (1, y.shape[1]) for output, mask in found):
+            raise self.mixing()
+        return reduce(jnp.logical_and, (jnp.broadcast_to(mask, y.shape[:2]) for _, mask in found)) if found else None
+
+
+class Add(Branches):
+    """Layers side by side whose outputs are added: `f + g` is f(x) + g(x), a residual block where f is the identity.
+
+    Reference: He, Zhang, Ren & Sun, 2016, Deep residual learning for image recognition, arXiv:1512.03385.
+
+    >>> from chainrule.activations import Identity, ReLU
+    >>> from chainrule.layers import Dense
+    >>> Identity() + (Dense(64) >> ReLU() >> Dense(8))
+    Identity() + (Dense(64) >> ReLU() >> Dense(8))
+    >>> Add((Identity(), Identity())).forward(((), ()), jnp.array([[1.0, 2.0]])).tolist()
+    [[2.0, 4.0]]
+    """
+
+    sign = "+"
+    textbook = "sum(f(x) for f in layers)"
+
+    def joined(self, outputs):
+        return reduce(operator.add, _real(outputs))
+
+
+class Multiply(Branches):
+    """Layers side by side whose outputs are multiplied: `f * g` is f(x) g(x), a gate where g ends in a sigmoid.
+
+    Reference: Dauphin, Fan, Auli & Grangier, 2017, Language modeling with gated convolutional networks,
+    arXiv:1612.08083; Hu, Shen & Sun, 2018, Squeeze-and-excitation networks, arXiv:1709.01507.
+
+    >>> from chainrule.activations import Sigmoid
+    >>> from chainrule.layers import Dense
+    >>> (Dense(64) * (Dense(64) >> Sigmoid())).output_shape((8,))
+    (64,)
+    """
+
+    sign = "*"
+    textbook = "prod(f(x) for f in layers)"
+
+    def joined(self, outputs):
+        return reduce(operator.mul, _real(outputs))
+
+
+class Concatenate(Branches):
+    """Layers side by side whose outputs are joined on the last axis: `f | g` is (f(x), g(x)).
+
+    Reference: Szegedy et al., 2015, Going deeper with convolutions, arXiv:1409.4842; Huang, Liu, van der Maaten &
+    Weinberger, 2017, Densely connected convolutional networks, arXiv:1608.06993.
+
+    >>> from chainrule.activations import Identity
+    >>> from chainrule.layers import Dense
+    >>> (Identity() | Dense(64)).output_shape((8,))
+    (72,)
+    """
+
+    sign = "|"
+    textbook = "concat(f(x) for f in layers)"
+
+    def agreeing(self, shape):
+        return shape[:-1]
+
+    def output_shape(self, shape):
+        reached = [layer.output_shape(shape) for layer in self.layers]
+        if () in reached:
+            raise self.refuse("examples of at least one axis", shape, "Put Reshape((1,)) before it.")
+        return (*super().output_shape(shape), sum(size[-1] for size in reached))
+
+    def joined(self, outputs):
+        axes = np.broadcast_shapes(*(output.shape[:-1] for output in outputs))
+        spread = [jnp.broadcast_to(output, (*axes, output.shape[-1])) for output in promoted(*outputs)]
+        return jnp.concatenate(spread, axis=-1)
+
+
+def _agree(one: Shape, other: Shape) -> bool:
+    """Whether axes are of equal sizes, or 1, from the last one on."""
+    return all(a == b or 1 in (a, b) for a, b in zip(reversed(one), reversed(other), strict=False))
+
+
+def _with_axes(y: Any, ndim: int) -> Any:
+    """Outputs with axes of size 1 behind the batch's, so that they have as many."""
+    return y.reshape(y.shape[0], *(1,) * (ndim - y.ndim), *y.shape[1:])
+
+
+def _real(outputs: Sequence[Any]) -> list[Any]:
+    """Outputs in the type that all have together, for arithmetic that whole numbers would leave."""
+    return [output.astype(real_type(*outputs)) for output in outputs]
 
 
 def outputs_of(network: Layer, p: Any, state: Any, x: Any, context: Context = INFERENCE) -> tuple[Any, Any]:
@@ -197,9 +393,3 @@ def outputs_of(network: Layer, p: Any, state: Any, x: Any, context: Context = IN
     x, mask = x.checked() if isinstance(x, Masked) else (x, context.mask)
     y, state, mask = network.through(p, state, x, replace(context, mask=mask))
     return y if mask is None else Masked(y, mask), state
-
-
-def _links(layer: Layer) -> tuple[Layer, ...]:
-    if not isinstance(layer, Layer):
-        raise ChainruleError(f"Chain: expected layers, got {layer!r}. For example: Dense(10) >> Softmax().")
-    return layer.layers if isinstance(layer, Chain) else (layer,)

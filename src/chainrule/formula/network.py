@@ -8,24 +8,24 @@ import jax
 from chainrule.arrays.masked import Shape
 from chainrule.arrays.memory import check_memory
 from chainrule.arrays.random import split
-from chainrule.formula.layer import Chain, Layer, Parameter
+from chainrule.formula.layer import Layer, Parameter
 
 FLOAT = 4  # bytes of a number in training
 
 
 def initialize(layer: Layer, shape: Shape, key: jax.Array) -> Any:
     """Draw the parameters that a layer declares for examples of this shape, each from a key of its own."""
-    declared, tree = jax.tree.flatten(layer.parameters(shape), is_leaf=_is_parameter)
+    declared, tree = jax.tree.flatten(layer.parameters(shape), is_leaf=is_parameter)
     keys = split(key, len(declared))
     return tree.unflatten([p.initializer(own, p.shape) for p, own in zip(declared, keys, strict=True)])
 
 
 def count(layer: Layer, shape: Shape) -> int:
     """How many numbers training can change."""
-    return sum(math.prod(p.shape) for p in jax.tree.leaves(layer.parameters(shape), is_leaf=_is_parameter))
+    return sum(math.prod(p.shape) for p in jax.tree.leaves(layer.parameters(shape), is_leaf=is_parameter))
 
 
-def check_sizes(network: Chain, shape: Shape, examples: int, who: str) -> None:
+def check_sizes(network: Layer, shape: Shape, examples: int, who: str) -> None:
     """Refuse a layer whose parameters, or outputs for so many examples at once, take more memory than there is."""
     for layer, reached in network.walk(shape):
         parameters, outputs = count(layer, reached), examples * math.prod(layer.output_shape(reached))
@@ -37,8 +37,9 @@ def check_sizes(network: Chain, shape: Shape, examples: int, who: str) -> None:
 
 def regularized(layer: Layer, shape: Shape) -> Any:
     """The tree of parameters with True where a regulariser applies (kernels), False elsewhere."""
-    return jax.tree.map(lambda p: p.regularized, layer.parameters(shape), is_leaf=_is_parameter)
+    return jax.tree.map(lambda p: p.regularized, layer.parameters(shape), is_leaf=is_parameter)
 
 
-def _is_parameter(node: Any) -> bool:
+def is_parameter(node: Any) -> bool:
+    """Whether a node of a declaration is one, and no tree of them."""
     return isinstance(node, Parameter)

@@ -1,6 +1,7 @@
 """Layers: each a shape rule, a table of parameters and a formula."""
 
-from chainrule.formula.layer import Chain, Layer
+from chainrule.formula.layer import Add, Chain, Concatenate, Layer, Multiply
+from chainrule.formula.repeat import Repeat
 from chainrule.layers import fusion as fusion  # which tells chains what is computed together
 from chainrule.layers.convolution import Conv1D, Conv2D
 from chainrule.layers.dense import Dense
@@ -27,10 +28,12 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Add",
     "AveragePool1D",
     "AveragePool2D",
     "Bidirectional",
     "Chain",
+    "Concatenate",
     "Conv1D",
     "Conv2D",
     "Dense",
@@ -47,6 +50,8 @@ __all__ = [
     "LocallyConnected2D",
     "MaxPool1D",
     "MaxPool2D",
+    "Multiply",
+    "Repeat",
     "Reshape",
     "Stride1D",
     "Stride2D",

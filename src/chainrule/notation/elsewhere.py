@@ -19,6 +19,11 @@ HERE = {
     "Dense(units), or Identity() as an activation": "linear",
     "Dense(units)": "fc fullyconnected lineardense affine denselayer",
     "a chain of layers: Dense(64) >> ReLU() >> Dense(10)": "sequential mlp",
+    "a sum of layers: Identity() + (Dense(64) >> ReLU())": "residual residualblock skip skipconnection shortcut resnet",
+    "a product of layers: Dense(64) * (Dense(64) >> Sigmoid())": "glu gatedlinearunit gate gated highway",
+    "Identity() * (GlobalAveragePool2D() >> Dense(units) >> Sigmoid())": "squeezeexcite squeezeandexcite seblock",
+    "layers beside each other: Identity() | Dense(64)": "concat cat concatenation inception denseblock branches",
+    "Repeat(block, times)": "repeated stack stacked",
     "Conv1D(filters, kernel_size)": "convolution1d",
     "Conv2D(filters, kernel_size)": "conv convolution convolution2d",
     "Conv2D(filters, kernel_size, groups=channels)": "depthwiseconv2d depthwiseconv",
@@ -80,7 +85,7 @@ YET = {
     "Normal() is near": "truncatednormal",
     "": "batchnorm batchnorm1d batchnorm2d batchnormalization layernorm layernormalization groupnorm "
     "instancenorm rmsnorm attention multiheadattention selfattention transformer transformerencoder upsample "
-    "upsampling1d upsampling2d add concatenate multiply residual gaussiannoise zeropadding2d lambda auc rocauc auroc",
+    "upsampling1d upsampling2d gaussiannoise zeropadding2d lambda auc rocauc auroc",
 }
 """What is near, and the names of what is not there yet."""
 

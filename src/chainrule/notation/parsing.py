@@ -1,13 +1,15 @@
 """Reading formulas: `parse(repr(f)) == f`.
 
 The text is read by Python's own `ast` and never evaluated: only names of formulas, calls of them, literals,
-and the two ways of composing, `>>` and `+`, have a meaning.
+and the operators that compose, `>>`, `+`, `*` and `|`, have a meaning.
 """
 
 import ast
 import dataclasses
+import operator
 import re
 import warnings
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from chainrule.errors import ChainruleError, cut, nearest
@@ -19,6 +21,13 @@ LONGEST = 20_000  # characters; keeps Python's own parser within its stack, what
 DEEPEST = 50  # brackets within brackets
 LARGEST = 2**63  # whole numbers; far larger ones can't even be printed
 SEEN = 60  # characters around the place of an error
+
+OPERATORS: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.RShift: (">>", operator.rshift),
+    ast.Add: ("+", operator.add),
+    ast.Mult: ("*", operator.mul),
+    ast.BitOr: ("|", operator.or_),
+}
 
 TEXT = re.compile(r"""(?s)'(?:[^'\\]|\\.)*+'?|"(?:[^"\\]|\\.)*+"?""")  # in a formula, closed or not
 
@@ -132,17 +141,17 @@ class _Reader:
                 return self.make(node, name, [*map(self.read, args)], named)
         raise ChainruleError(
             f"Can't read {self.near(node)} in a formula: only names of formulas, numbers, texts, True, False, None, "
-            f"tuples, >> and + have a meaning."
+            f"tuples, >>, +, * and | have a meaning."
         )
 
     def compose(self, node: ast.BinOp, left: Any, right: Any) -> Any:
-        sign = {ast.RShift: ">>", ast.Add: "+"}.get(type(node.op))
-        if sign is None or not (isinstance(left, Formula) and isinstance(right, Formula)):
+        sign, composed = OPERATORS.get(type(node.op), ("", None))
+        if composed is None or not (isinstance(left, Formula) and isinstance(right, Formula)):
             raise ChainruleError(
-                f"Can't read {self.near(node.right)}: formulas are composed by >> and +, and nothing else is."
+                f"Can't read {self.near(node.right)}: formulas are composed by >>, +, * and |, and nothing else is."
             )
         try:
-            return left >> right if sign == ">>" else left + right  # type: ignore[operator]
+            return composed(left, right)
         except TypeError:
             shown = " and ".join(cut(repr(each), SEEN) for each in (left, right))
             raise ChainruleError(f"{shown} can't be composed by {sign}.") from None
