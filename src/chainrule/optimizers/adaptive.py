@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from chainrule.arrays.functions import root
 from chainrule.formula.constraints import fraction, positive
-from chainrule.optimizers.base import KERNELS, Rule
+from chainrule.optimizers.base import KERNELS, Rule, zeros
 from chainrule.optimizers.schedules import Schedule, rate
 
 
@@ -16,21 +16,23 @@ class Adagrad(Rule):
 
     Reference: Duchi, Hazan & Singer, 2011, Adaptive subgradient methods for online learning.
 
-    >>> Adagrad(0.1).slots
-    ('G',)
+    >>> sorted(Adagrad(0.1).init(jnp.ones(2)))
+    ['G', 't']
     """
 
     learning_rate: float | Schedule = rate(0.01)
     epsilon: float = positive(1e-8, "ε, keeps the root away from 0")
-    slots = ("G",)
     textbook = """
         G = G + g**2
         theta = theta - learning_rate / sqrt(G + epsilon) * g"""
 
+    def slots(self, w):
+        return {"G": zeros(w)}
+
     def constants(self, eta, t):
         return {"eta": eta, "epsilon": self.epsilon}
 
-    def step(self, g, s, eta, t):
+    def step(self, g, w, s, eta, t):
         s = {"G": s["G"] + g**2}
         return -self.rate(s, eta, t) * g, s
 
@@ -52,17 +54,19 @@ class Adadelta(Rule):
     learning_rate: float | Schedule = rate(1.0, "η, a factor on the published step")
     rho: float = fraction(0.95, "ρ, the part of the running means that is kept")
     epsilon: float = positive(1e-6, "ε, starts the steps off and keeps the root away from 0")
-    slots = ("G", "D")
     textbook = """
         G = rho * G + (1 - rho) * g**2
         delta = -sqrt(D + epsilon) / sqrt(G + epsilon) * g
         D = rho * D + (1 - rho) * delta**2
         theta = theta + learning_rate * delta"""
 
+    def slots(self, w):
+        return {"G": zeros(w), "D": zeros(w)}
+
     def constants(self, eta, t):
         return {"eta": eta, "rho": self.rho, "rest": 1 - self.rho, "epsilon": self.epsilon}
 
-    def step(self, g, s, eta, t):
+    def step(self, g, w, s, eta, t):
         G = self.rho * s["G"] + (1 - self.rho) * g**2
         delta = -jnp.sqrt((s["D"] + self.epsilon) / (G + self.epsilon)) * g
         D = self.rho * s["D"] + (1 - self.rho) * delta**2
@@ -79,22 +83,24 @@ class RMSprop(Rule):
 
     Reference: Tieleman & Hinton, 2012, Lecture 6.5: RMSProp, COURSERA: Neural networks for machine learning.
 
-    >>> RMSprop().slots
-    ('G',)
+    >>> sorted(RMSprop().init(jnp.ones(2)))
+    ['G', 't']
     """
 
     learning_rate: float | Schedule = rate(0.001)
     rho: float = fraction(0.9, "ρ, the part of the running mean that is kept")
     epsilon: float = positive(1e-8, "ε, keeps the root away from 0")
-    slots = ("G",)
     textbook = """
         G = rho * G + (1 - rho) * g**2
         theta = theta - learning_rate / sqrt(G + epsilon) * g"""
 
+    def slots(self, w):
+        return {"G": zeros(w)}
+
     def constants(self, eta, t):
         return {"eta": eta, "rho": self.rho, "rest": 1 - self.rho, "epsilon": self.epsilon}
 
-    def step(self, g, s, eta, t):
+    def step(self, g, w, s, eta, t):
         s = {"G": self.rho * s["G"] + (1 - self.rho) * g**2}
         return -self.rate(s, eta, t) * g, s
 
@@ -119,7 +125,6 @@ class Adam(Rule):
     beta1: float = fraction(0.9, "β₁, the part of the gradients' mean that is kept")
     beta2: float = fraction(0.999, "β₂, the part of the squared gradients' mean that is kept")
     epsilon: float = positive(1e-8, "ε, keeps the quotient finite")
-    slots = ("m", "v")
     textbook = """
         m = beta1 * m + (1 - beta1) * g
         v = beta2 * v + (1 - beta2) * g**2
@@ -127,13 +132,16 @@ class Adam(Rule):
         v_hat = v / (1 - beta2**t)
         theta = theta - learning_rate * m_hat / (sqrt(v_hat) + epsilon)"""
 
+    def slots(self, w):
+        return {"m": zeros(w), "v": zeros(w)}
+
     def constants(self, eta, t):
         hats = {"eta_hat": eta / _filled(self.beta1, t), "root_hat": _filled(self.beta2, t) ** -0.5}
         first = {"beta1": self.beta1, "rest1": 1 - self.beta1}
         second = {"beta2": self.beta2, "rest2": 1 - self.beta2}
         return {**hats, **first, **second, "epsilon": self.epsilon}
 
-    def step(self, g, s, eta, t):
+    def step(self, g, w, s, eta, t):
         m = self.beta1 * s["m"] + (1 - self.beta1) * g
         v = self.beta2 * s["v"] + (1 - self.beta2) * g**2
         return -self.rate({"v": v}, eta / _filled(self.beta1, t), t) * m, {"m": m, "v": v}

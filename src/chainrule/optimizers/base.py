@@ -1,13 +1,14 @@
 """What an optimizer is: `init` and `update` as Optax has them; and a rule, which treats each parameter alone."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.arrays.dtypes import real_type, wide_type
+from chainrule.arrays.dtypes import real_type, wide_type, widened
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
 from chainrule.kernels import native
@@ -45,7 +46,7 @@ class Optimizer(Formula):
 
 
 class Rule(Optimizer):
-    """An optimizer that treats each entry of the parameters alone, with slots of its own.
+    """An optimizer that treats each parameter alone, with slots of its own.
 
     Slots and steps are computed in 32 bits at least, since in 16 a square or ε may be none; a step is then of its
     parameter's type.
@@ -53,47 +54,57 @@ class Rule(Optimizer):
 
     learning_rate: float | Schedule
 
-    slots: ClassVar[tuple[str, ...]] = ()
-    """The names of the arrays, of the parameter's shape and at first zero, that the rule keeps for each parameter."""
+    sees_parameters: ClassVar[bool] = False
+    """Whether its steps depend on the parameters, which Optax need not give."""
+
+    def slots(self, w: Any) -> Slots:
+        """The arrays that the rule keeps for a parameter w, by name, at their first values: `zeros(w)` for most."""
+        return {}
 
     def constants(self, eta: Any, t: jax.Array) -> dict[str, Any]:
         """The numbers in the rule that are the same for all parameters at a step, in the native kernel's order."""
         return {}
 
     @abstractmethod
-    def step(self, g: jax.Array, s: Slots, eta: Any, t: jax.Array) -> tuple[jax.Array, Slots]:
-        """Δθ and the new slots, from the gradient g, the slots and the learning rate η at step t = 1, 2, …"""
+    def step(self, g: jax.Array, w: Any, s: Slots, eta: Any, t: jax.Array) -> tuple[jax.Array, Slots]:
+        """Δw and the new slots, from the gradient g, the parameter w, its slots and the learning rate η at t = 1, 2, …
+
+        w is None where Optax gave no parameters, which a rule that `sees_parameters` refuses.
+        """
 
     def rate(self, s: Slots, eta: Any, t: jax.Array) -> Any:
         """How far a steady gradient of 1 would move the parameter, given its new slots."""
         return eta
 
     def init(self, params):
-        zeros = lambda p: np.zeros(jnp.shape(p), wide_type(p))  # noqa: E731 - jax's own would be compiled
-        first = {"t": np.zeros((), np.int32)} | {name: jax.tree.map(zeros, params) for name in self.slots}
-        return jax.device_put(first)
+        leaves, tree = jax.tree.flatten(params)
+        return jax.device_put({"t": np.zeros((), np.int32), **_columns([self.slots(widened(w)) for w in leaves], tree)})
 
     def update(self, grads, state, params=None):
-        self._check(grads, state)
+        self._check(grads, state, params)
         eta, t = rate_at(self.learning_rate, state["t"]), _next(state["t"])
-        leaves, tree = jax.tree.flatten(grads)
-        stepped = [self._step(g, s, eta, t) for g, s in zip(leaves, self._slots_of(state, tree), strict=True)]
-        new = {name: tree.unflatten([s[name] for _, s in stepped]) for name in self.slots}
-        return tree.unflatten([delta for delta, _ in stepped]), {"t": t, **new}
+        gs, tree = jax.tree.flatten(grads)
+        ws = [None] * len(gs) if params is None else jax.tree.leaves(params)
+        rows = zip(gs, ws, _rows(state, tree), strict=True)
+        deltas, slots = zip(*(self._step(g, w, s, eta, t) for g, w, s in rows), strict=True) if gs else ((), ())
+        return tree.unflatten(deltas), {"t": t, **_columns(slots, tree)}
 
-    def _check(self, grads: Any, state: Any) -> None:
-        """Refuse a state that is that of other parameters."""
-        shapes = lambda tree: jax.tree.map(jnp.shape, tree)  # noqa: E731
-        ours = isinstance(state, dict) and state.keys() == {"t", *self.slots}
-        if not ours or any(shapes(state[name]) != shapes(grads) for name in self.slots):
+    def _check(self, grads: Any, state: Any, params: Any) -> None:
+        """Refuse parameters, or a state, that are not those of the gradients."""
+        if params is None and self.sees_parameters:
+            raise ChainruleError(f"{self!r}: its steps depend on the parameters. Call update(grads, state, params).")
+        if _shapes(state) != _shapes(jax.eval_shape(self.init, grads)):
             raise ChainruleError(
                 f"{self!r}: expected the state of parameters like the gradients. Begin with init(parameters)."
             )
+        if params is not None and _shapes(params) != _shapes(grads):
+            raise ChainruleError(f"{self!r}: expected a gradient for each parameter, of its shape. Give both alike.")
 
-    def _step(self, g: jax.Array, s: Slots, eta: Any, t: jax.Array) -> tuple[jax.Array, Slots]:
-        """`step` in 32 bits at least, its Δθ of the gradient's type."""
+    def _step(self, g: jax.Array, w: Any, s: Slots, eta: Any, t: jax.Array) -> tuple[jax.Array, Slots]:
+        """`step` in 32 bits at least, its Δw of the gradient's type."""
         wide = wide_type(g)
-        delta, s = self.step(jnp.asarray(g, wide), s, jnp.asarray(eta, wide), t.astype(wide))
+        w = None if w is None else jnp.asarray(w, wide)
+        delta, s = self.step(jnp.asarray(g, wide), w, s, jnp.asarray(eta, wide), t.astype(wide))
         return delta.astype(real_type(g)), s
 
     def advance(self, params, grads, state):
@@ -103,13 +114,31 @@ class Rule(Optimizer):
     def rates(self, state, params):
         eta, t = rate_at(self.learning_rate, state["t"] - 1), state["t"]
         leaves, tree = jax.tree.flatten(params)
-        each = zip(map(wide_type, leaves), self._slots_of(state, tree), strict=True)
+        each = zip(map(wide_type, leaves), _rows(state, tree), strict=True)
         return tree.unflatten([self.rate(s, jnp.asarray(eta, wide), t.astype(wide)) for wide, s in each])
 
-    def _slots_of(self, state: dict[str, Any], tree: Any) -> list[Slots]:
-        """The slots of each parameter, in the order of the tree's leaves."""
-        columns = {name: jax.tree.leaves(state[name]) for name in self.slots}
-        return [{name: column[i] for name, column in columns.items()} for i in range(tree.num_leaves)]
+
+def zeros(w: Any) -> Any:
+    """Zeros of a parameter's shape, as most slots begin."""
+    return np.zeros(w.shape, w.dtype)  # by NumPy, since JAX would compile them
+
+
+def _columns(rows: Sequence[Slots], tree: Any) -> dict[str, Any]:
+    """The slots of each parameter, in the order of the tree's leaves, as a tree for each name; None in it: no slot."""
+    names = dict.fromkeys(name for slots in rows for name in slots)
+    return {name: tree.unflatten([slots.get(name) for slots in rows]) for name in names}
+
+
+def _rows(state: dict[str, Any], tree: Any) -> list[Slots]:
+    """`_columns` undone, from a state."""
+    columns = {name: tree.flatten_up_to(column) for name, column in state.items() if name != "t"}
+    every = ({name: column[i] for name, column in columns.items()} for i in range(tree.num_leaves))
+    return [{name: slot for name, slot in slots.items() if slot is not None} for slots in every]
+
+
+def _shapes(tree: Any) -> tuple[Any, list]:
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, [*map(jnp.shape, leaves)]
 
 
 @jax.custom_jvp
@@ -120,7 +149,8 @@ def _in_one_pass(rule: Rule, params: Any, grads: Any, state: Any) -> tuple[Any, 
     if any(map(jnp.ndim, constants)):
         return Optimizer.advance(rule, params, grads, state)
     numbers = jnp.stack([jnp.asarray(c, jnp.float32) for c in constants])
-    columns = [params, *(state[name] for name in rule.slots)]
+    names = [*rule.slots(np.zeros((), np.float32))]
+    columns = [params, *(state[name] for name in names)]
     kept, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, columns))
 
     def natively(kept: list[jax.Array], grads: list[jax.Array]) -> list[jax.Array]:
@@ -128,13 +158,13 @@ def _in_one_pass(rule: Rule, params: Any, grads: Any, state: Any) -> tuple[Any, 
 
     def by_formula(kept: list[jax.Array], grads: list[jax.Array]) -> list[jax.Array]:
         old, *slots = tree.unflatten(kept)
-        before = {"t": t - 1, **dict(zip(rule.slots, slots, strict=True))}
+        before = {"t": t - 1, **dict(zip(names, slots, strict=True))}
         new, after = Optimizer.advance(rule, old, jax.tree.structure(old).unflatten(grads), before)
-        leaves = jax.tree.leaves([new, *(after[name] for name in rule.slots)])
+        leaves = jax.tree.leaves([new, *(after[name] for name in names)])
         return [array.astype(was.dtype) for array, was in zip(leaves, kept, strict=True)]
 
     new, *slots = tree.unflatten(native.either(natively, by_formula, kept, jax.tree.leaves(grads)))
-    return new, {"t": t, **dict(zip(rule.slots, slots, strict=True))}
+    return new, {"t": t, **dict(zip(names, slots, strict=True))}
 
 
 _in_one_pass.defjvp(lambda primals, tangents: jax.jvp(Optimizer.advance, primals, tangents))

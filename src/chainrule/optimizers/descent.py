@@ -1,7 +1,7 @@
 """Descent: a step against the gradient, and with a velocity that gathers gradients."""
 
 from chainrule.formula.constraints import fraction
-from chainrule.optimizers.base import KERNELS, Rule
+from chainrule.optimizers.base import KERNELS, Rule, zeros
 from chainrule.optimizers.schedules import Schedule, rate
 
 
@@ -24,7 +24,7 @@ class GradientDescent(Rule):
     def constants(self, eta, t):
         return {"eta": eta}
 
-    def step(self, g, s, eta, t):
+    def step(self, g, w, s, eta, t):
         return -eta * g, {}
 
 
@@ -35,21 +35,24 @@ class Momentum(Rule):
 
     Reference: Polyak, 1964, Some methods of speeding up the convergence of iteration methods.
 
-    >>> Momentum(0.1).slots
-    ('v',)
+    >>> import jax.numpy as jnp
+    >>> sorted(Momentum(0.1).init(jnp.ones(2)))
+    ['t', 'v']
     """
 
     learning_rate: float | Schedule = rate(0.01)
     momentum: float = fraction(0.9, "γ, the part of the velocity that is kept")
-    slots = ("v",)
     textbook = """
         v = momentum * v + learning_rate * g
         theta = theta - v"""
 
+    def slots(self, w):
+        return {"v": zeros(w)}
+
     def constants(self, eta, t):
         return {"eta": eta, "momentum": self.momentum}
 
-    def step(self, g, s, eta, t):
+    def step(self, g, w, s, eta, t):
         v = self.momentum * s["v"] + eta * g
         return -v, {"v": v}
 
@@ -66,21 +69,24 @@ class Nesterov(Rule):
     Reference: Nesterov, 1983, A method of solving a convex programming problem with convergence rate O(1/k²);
     Sutskever, Martens, Dahl & Hinton, 2013, On the importance of initialization and momentum in deep learning.
 
-    >>> Nesterov(0.1).slots
-    ('v',)
+    >>> import jax.numpy as jnp
+    >>> sorted(Nesterov(0.1).init(jnp.ones(2)))
+    ['t', 'v']
     """
 
     learning_rate: float | Schedule = rate(0.01)
     momentum: float = fraction(0.9, "γ, the part of the velocity that is kept")
-    slots = ("v",)
     textbook = """
         v = momentum * v + learning_rate * gradient(theta - momentum * v)
         theta = theta - v"""
 
+    def slots(self, w):
+        return {"v": zeros(w)}
+
     def constants(self, eta, t):
         return {"eta": eta, "momentum": self.momentum}
 
-    def step(self, g, s, eta, t):
+    def step(self, g, w, s, eta, t):
         v = self.momentum * s["v"] + eta * g
         return -self.momentum * v - eta * g, {"v": v}
 
