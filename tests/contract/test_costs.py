@@ -122,7 +122,7 @@ def test_classes_that_there_are_not_are_refused_with_their_place(cost, wrong):
 
 
 def test_numbers_that_can_t_be_expected_are_refused_with_their_place(cost):
-    least, most = cost.outputs
+    least, most = cost.targets.least, cost.targets.most
     a, E = outputs()
     for wrong, bound in ((least - 1, f">= {least}"), (most + 1, f"from {least} to {most}")):
         if np.isfinite(wrong):

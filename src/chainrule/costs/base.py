@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from chainrule.activations import Activation
 from chainrule.arrays.dtypes import as_array, check_within, real_type, widened
-from chainrule.arrays.masked import whole
+from chainrule.arrays.masked import Shape, whole
+from chainrule.costs.targets import VALUES, Targets
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
 from chainrule.formula.layer import INFERENCE, Chain, Context, outputs_of
@@ -24,8 +25,16 @@ class Cost(Formula):
     canonical_activation: ClassVar[type[Activation] | None] = None
     """The activation that, ending a network, is computed together with the cost (`behind`)."""
 
-    outputs: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
-    """The least and the most that an expected output can be."""
+    is_default: ClassVar[bool] = False
+    """Whether a network that ends in the canonical activation is trained with it, unless another cost is said."""
+
+    targets: ClassVar[Targets] = VALUES
+    """What it takes as expected outputs."""
+
+    @property
+    def outputs_per_target(self) -> int:
+        """How many of the network's outputs tell of one expected output: 2 where they are its mean and its variance."""
+        return 1
 
     def __call__(self, a: jax.Array, E: jax.Array, weights: jax.Array | None = None) -> jax.Array:
         """The (weighted) mean over the batch of the cost of each example, computed in 32 bits at least."""
@@ -47,24 +56,31 @@ class Cost(Formula):
             ChainruleError: for another shape, and for outputs or classes that can't be. Within a compiled program,
                 where values are not known, the cost of a class that can't be is NaN.
         """
-        if a.shape[-1:] == (1,) and E.shape == a.shape[:-1]:
+        shape, no, yes = self.target_shape(a.shape), self.targets.no, self.targets.yes
+        numbers = E.shape == shape[:-1] and jnp.issubdtype(E.dtype, jnp.integer)
+        if shape[-1:] == (1,) and E.shape == shape[:-1]:
             E = E[..., None]
-        if E.shape == a.shape:
+        if E.shape == shape:
             self.check(E, f"{self!r}: E")
-            return E
-        if E.shape == a.shape[:-1] and jnp.issubdtype(E.dtype, jnp.integer):
+            return jnp.where(yes > E, no, E) if numbers and no else E
+        if numbers:
             last = a.shape[-1] - 1
             check_within(f"{self!r}: E", E, 0, last, f"a class number from 0 to {last}")
             known = (E >= 0) & (last >= E)
-            return jnp.where(known[..., None], jax.nn.one_hot(E, last + 1, dtype=real_type(a)), jnp.nan)
+            own = jax.nn.one_hot(E, last + 1, dtype=real_type(a))
+            return jnp.where(known[..., None], no + (yes - no) * own, jnp.nan)
         raise ChainruleError(
-            f"{self!r}: expected targets of shape {a.shape} or class numbers of shape {a.shape[:-1]}, "
+            f"{self!r}: expected targets of shape {shape} or class numbers of shape {shape[:-1]}, "
             f"got {E.dtype} of shape {E.shape}. Reshape the targets."
         )
 
+    def target_shape(self, outputs: Shape) -> Shape:
+        """The shape of what is expected of a network with outputs of this shape."""
+        return (*outputs[:-1], outputs[-1] // self.outputs_per_target) if outputs else outputs
+
     def check(self, E: Any, name: str) -> None:
         """Refuse the first expected output that can't be, by the name of the array and its place."""
-        least, most = self.outputs
+        least, most = self.targets.least, self.targets.most
         expected = f"a number from {least:g} to {most:g}" if math.isfinite(most) else f"a number >= {least:g}"
         check_within(name, E, least, most, expected)
 

@@ -1,12 +1,11 @@
 """Costs of probabilities, from information theory."""
 
-import math
-
 import jax
 import jax.numpy as jnp
 
 from chainrule.activations import Sigmoid, Softmax
 from chainrule.costs.base import Cost, summed
+from chainrule.costs.targets import CLASSES, PROBABILITIES
 from chainrule.kernels.elementwise import softplus
 from chainrule.kernels.softmax import surprisal
 
@@ -24,7 +23,8 @@ class CrossEntropy(Cost):
     """
 
     canonical_activation = Sigmoid
-    outputs = (0, 1)
+    is_default = True
+    targets = PROBABILITIES
     textbook = "-sum(E * ln(a) + (1 - E) * ln(1 - a))"
 
     def each(self, a, E):
@@ -46,7 +46,8 @@ class CategoricalCrossEntropy(Cost):
     """
 
     canonical_activation = Softmax
-    outputs = (0, math.inf)
+    is_default = True
+    targets = CLASSES
     textbook = "-sum(E * ln(a))"
 
     def each(self, a, E):

@@ -8,7 +8,7 @@ import jax
 from chainrule.arrays.masked import Shape
 from chainrule.arrays.memory import check_memory
 from chainrule.arrays.random import split
-from chainrule.formula.layer import Layer, Parameter
+from chainrule.formula.layer import Chain, Layer, Parameter
 
 FLOAT = 4  # bytes of a number in training
 
@@ -38,6 +38,12 @@ def check_sizes(network: Layer, shape: Shape, examples: int, who: str) -> None:
 def regularized(layer: Layer, shape: Shape) -> Any:
     """The tree of parameters with True where a regulariser applies (kernels), False elsewhere."""
     return jax.tree.map(lambda p: p.regularized, layer.parameters(shape), is_leaf=is_parameter)
+
+
+def deciding(network: Chain) -> Layer:
+    """The last layer that decides the shape of the outputs."""
+    layers = [layer for layer in network.layers if type(layer).output_shape is not Layer.output_shape]
+    return (layers or network.layers)[-1]
 
 
 def is_parameter(node: Any) -> bool:

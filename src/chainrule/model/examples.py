@@ -10,9 +10,10 @@ from jax.core import Tracer
 from chainrule.arrays.dtypes import rounded
 from chainrule.arrays.masked import Masked, Shape
 from chainrule.arrays.sparse import Sparse, dense, is_sparse
-from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy
+from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
-from chainrule.formula.layer import Chain, Layer
+from chainrule.formula.layer import Chain
+from chainrule.formula.network import deciding
 
 Classes = tuple[Any, ...] | None
 
@@ -112,15 +113,18 @@ def targets(
         raise ChainruleError(f"{who}: expected {rows} targets, one for each example, got shape {y.shape}.")
     if rows == 0:
         raise ChainruleError(f"{who}: expected at least one example, got none.")
+    outputs, no, yes = cost.target_shape(outputs), cost.targets.no, cost.targets.yes
+    if y.dtype.kind == "i" and no < 0 and outputs[-1] == 1 and np.isin(y, (no, yes)).all():
+        y, classes = (y == yes).astype(int), classes or (no, yes)
     if y.dtype.kind in "USOb":
         y, classes = _numbered(y, classes, who)
     one_fewer = y.shape[1:] == outputs[:-1]
-    if y.dtype.kind in "iu" and one_fewer and (classes or outputs[-1] > 1 or isinstance(cost, CrossEntropy)):
+    if y.dtype.kind in "iu" and one_fewer and (classes or outputs[-1] >= cost.targets.fewest):
         classes = classes or tuple(range(max(outputs[-1], 2)))
         _check_classes(y, classes, network, outputs, who)
         return y.astype(np.int32), classes
     if y.shape[1:] != outputs and not (one_fewer and outputs[-1] == 1):
-        last = _last(network)
+        last = repr(deciding(network))
         remedy = f"Put Flatten() before {last}." if y.ndim < len(outputs) else f"Change the last layer, {last}."
         raise ChainruleError(
             f"{who}: expected targets of shape {(rows, *outputs)}, as the network's outputs, or class numbers "
@@ -131,7 +135,7 @@ def targets(
     check_finite(y, who, "y")
     y = y.reshape(rows, *outputs)
     cost.check(y, f"{who}: y")
-    if not isinstance(cost, CategoricalCrossEntropy):
+    if not cost.targets.of_all:
         return y, None
     classes = classes or tuple(range(outputs[-1]))
     _check_classes(y.argmax(axis=-1), classes, network, outputs, who)
@@ -318,17 +322,11 @@ def _check_classes(y: np.ndarray, classes: tuple[Any, ...], network: Chain, outp
         numbers = ", ".join(map(str, shown[:5])) + (", …" if len(shown) > 5 else "")
         raise ChainruleError(
             f"{who}: y has the class numbers {numbers}, but class numbers are 0, 1, …, one for each of "
-            f"{outputs[-1]} outputs of {_last(network)}. Number the {len(shown)} classes from 0 to {len(shown) - 1}, "
-            f"or give their names: y.astype(str)."
+            f"{outputs[-1]} outputs of {deciding(network)!r}. Number the {len(shown)} classes from 0 to "
+            f"{len(shown) - 1}, or give their names: y.astype(str)."
         )
     if wanted != outputs[-1] and not (wanted == 2 and outputs[-1] == 1):
         raise ChainruleError(
-            f"{who}: the targets have {wanted} classes, but {_last(network)} gives {outputs[-1]} outputs. "
+            f"{who}: the targets have {wanted} classes, but {deciding(network)!r} gives {outputs[-1]} outputs. "
             f"End it with Dense({wanted}) >> Softmax()."
         )
-
-
-def _last(network: Chain) -> str:
-    """The last layer that decides the number of outputs, for messages."""
-    deciding = [layer for layer in network.layers if type(layer).output_shape is not Layer.output_shape]
-    return repr((deciding or network.layers)[-1])

@@ -278,9 +278,10 @@ def _watched(stopping: EarlyStopping | None) -> tuple[Metric, ...]:
 
 def _check_cost(cost: Cost | None, target: str) -> None:
     """Refuse a cost that can't take the values of a table: standardised, they are below 0 too."""
-    if cost is not None and math.isfinite(cost.outputs[0]):
+    if cost is not None and math.isfinite(cost.targets.least):
         raise ChainruleError(
-            f"cost: {cost!r} takes no numbers below {cost.outputs[0]:g}, but {target} is a value. Choose Quadratic()."
+            f"cost: {cost!r} takes no numbers below {cost.targets.least:g}, "
+            f"but {target} is a value. Choose Quadratic()."
         )
 
 

@@ -6,10 +6,12 @@ import numpy as np
 
 from chainrule.activations import Activation, Sigmoid, Softmax
 from chainrule.arrays.masked import Shape
-from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy, Quadratic
+from chainrule.costs import Cost, Quadratic
 from chainrule.errors import warn
 from chainrule.formula.layer import Chain, Layer
+from chainrule.formula.network import deciding
 from chainrule.layers import Dense, Flatten
+from chainrule.notation.families import family
 
 End = type[Activation] | None
 
@@ -39,7 +41,7 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
     outputs as they are. A last Dense of another size is no open end, and is refused elsewhere.
     """
     y, last, reached = np.asarray(y), network.layers[-1], network.output_shape(shape)
-    count = _classes(y, reached, cost, classes)
+    count = _classes(y, network, reached, cost, classes)
     end: End = None
     if cost is not None:
         if cost.canonical_activation is None or isinstance(last, Activation):
@@ -51,7 +53,8 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
         one = end is Sigmoid and count == 2 and reached[-1] != 2
         outputs = (*y.shape[1:], 1 if one else max(count, 2))
     else:
-        outputs = y.shape[1:] or (1,)
+        outputs = (*y.shape[1:], 1) if y.shape[1:] == reached[:-1] else y.shape[1:]
+        outputs = (*outputs[:-1], outputs[-1] * cost.outputs_per_target) if cost else outputs
     if is_probable(last) or (isinstance(last, Dense) and reached != outputs):
         return network
     whole = completed(network, shape, outputs, end)
@@ -68,16 +71,19 @@ def is_probable(layer: Layer) -> bool:
 
 def default_cost(network: Chain) -> Cost:
     """The cost whose canonical activation ends the network, else Quadratic."""
-    costs = (CategoricalCrossEntropy(), CrossEntropy())
-    return next((cost for cost in costs if type(network.layers[-1]) is cost.canonical_activation), Quadratic())
+    last = type(network.layers[-1])
+    return next((cost() for cost in family(Cost) if cost.is_default and cost.canonical_activation is last), Quadratic())
 
 
-def _classes(y: np.ndarray, reached: Shape, cost: Cost | None, classes: tuple[Any, ...] | None) -> int | None:
-    """How many classes the targets have; None where they are values."""
+def _classes(
+    y: np.ndarray, network: Chain, reached: Shape, cost: Cost | None, classes: tuple[Any, ...] | None
+) -> int | None:
+    """How many classes the targets have, by the names or the last Dense, else by the numbers; None for values."""
     if classes:
         return len(classes)
     if y.dtype.kind in "USOb":
         return len(np.unique(y.astype(str)))
-    if y.dtype.kind in "iu" and y.shape[1:] == reached[:-1] and (reached[-1] > 1 or isinstance(cost, CrossEntropy)):
-        return max(reached[-1], 2)
+    outputs = reached if cost is None else cost.target_shape(reached)
+    if y.dtype.kind in "iu" and y.shape[1:] == outputs[:-1] and outputs[-1] >= (cost or Quadratic()).targets.fewest:
+        return max(reached[-1] if isinstance(deciding(network), Dense) else int(y.max(initial=0)) + 1, 2)
     return None
