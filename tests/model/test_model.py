@@ -1,5 +1,6 @@
 import logging
 import re
+from dataclasses import FrozenInstanceError, replace
 
 import jax
 import jax.numpy as jnp
@@ -198,6 +199,21 @@ def test_parameters_that_are_changed_in_place_count_and_predictions_can_be_writt
     outputs = own(X[:2])
     outputs += 1
     assert outputs.tolist() == [[1.0] * 3] * 2
+
+
+def test_a_model_is_frozen_and_another_of_other_fields_predicts_by_them(classifier):
+    with pytest.raises(FrozenInstanceError, match=r"^cannot assign to field 'network'$"):
+        classifier.network = as_chain("Dense(3)")
+    before = classifier.predict(X[:9])
+    renamed = replace(classifier, classes=("x", "y", "z"))
+    assert [*before] == [*map({"x": "a", "y": "b", "z": "c"}.get, renamed.predict(X[:9]))]
+    body = replace(
+        classifier,
+        network=as_chain("Dense(5) >> Tanh()"),
+        parameters=classifier.parameters[:2],
+        state=classifier.state[:2],
+    )
+    assert body.outputs(X[:9]).shape == (9, 5)
 
 
 def test_wide_layers_see_fewer_rows_at_once():

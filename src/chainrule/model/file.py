@@ -10,7 +10,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -23,27 +23,13 @@ from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.records import read, require
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import check_single
-from chainrule.formula.layer import Chain, Parameter
+from chainrule.formula.layer import Parameter
 from chainrule.model.history import History, Stopped
+from chainrule.model.trained import Trained
 from chainrule.notation import as_chain, parse
 from chainrule.regularizers import Regularizer
 
 Plain = bool | int | float | str | None
-
-
-class Saved(Protocol):
-    """What a file holds of a model."""
-
-    network: Chain
-    parameters: Any
-    state: Any
-    input_shape: Shape
-    cost: Cost
-    regularizer: Regularizer | None
-    classes: tuple[Any, ...] | None
-    preprocessor: Preprocessor | None
-    history: History
-    training: dict[str, Any]
 
 
 FORMAT = 3  # raised where versions differ in what they write
@@ -87,7 +73,7 @@ class Header:
         require(classes is None or 1 < len(classes) == len(set(classes)), "two distinct classes or more")
 
 
-def to_bytes(model: Saved) -> bytes:
+def to_bytes(model: Trained) -> bytes:
     """The content of a model's file; equal models give equal bytes.
 
     Raises:
@@ -130,7 +116,7 @@ def fields(path: str | os.PathLike) -> dict[str, Any]:
     raise ChainruleError(f"{file} was altered after it was saved: its digest does not match. Use an intact copy.")
 
 
-def _about(model: Saved) -> dict[str, Any]:
+def _about(model: Trained) -> dict[str, Any]:
     """A model's header as JSON has it."""
     history = asdict(model.history)
     del history["seconds"]

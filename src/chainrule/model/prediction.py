@@ -2,8 +2,8 @@
 
 import functools
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -18,13 +18,30 @@ NUMBERS = 1 << 23  # as long as no layer makes more numbers of them than these
 MANY = 8  # batches, for more of which a program is worth its compilation that lets the next one begin early
 
 
-class Flat(NamedTuple):
-    """A network as JAX takes it apart, and the most rows that go through it at once."""
+class Program:
+    """What computes a network's outputs; JAX takes the network apart once, which takes longer than a call for a row.
 
-    network: Chain
-    numbers: list[Any]
-    structure: Any
-    rows: int
+    Attributes:
+        most: the most rows that go through it at once.
+    """
+
+    def __init__(self, network: Chain, shape: Shape):
+        self.numbers, self.structure = jax.tree.flatten(network)
+        self.most = most_rows(network, shape)
+        self.tokens = network.tokens
+
+    def __call__(self, parameters: Any, state: Any, x: Any) -> np.ndarray:
+        """The outputs for checked inputs."""
+        rows = rows_of(x)
+        many = rows > MANY * self.most and not self.tokens  # YNNPACK sums tokens faster
+
+        def forward(x: Any) -> jax.Array:
+            sizes = x.shape if isinstance(x, np.ndarray) else jax.tree.map(np.shape, x)
+            program = _compiled(self.structure, sizes, many and rows_of(x) == self.most)
+            return program(self.numbers, parameters, state, x)
+
+        [a] = in_batches(forward, self.most, x)
+        return a
 
 
 def most_rows(network: Chain, shape: Shape) -> int:
@@ -34,21 +51,37 @@ def most_rows(network: Chain, shape: Shape) -> int:
     return min(ROWS, max(_power_below(NUMBERS // max(widest, 1)), 16))
 
 
-def in_batches(function: Callable, most: int, *batch: Any) -> list[np.ndarray]:
-    """A function of batches, of so many rows at most, applied to any number, padded to compile only for a few sizes.
+def in_batches(function: Callable, most: int, *examples: Any) -> list[np.ndarray]:
+    """A function of batches, of so many rows at most, applied to any number, padded to compile only for a few sizes."""
+    return joined(function, batches(most, *examples), rows_of(examples))
 
-    The next batch is on its way while the last one is computed.
-    """
-    rows = rows_of(batch)
+
+def batches(most: int, *examples: Any) -> Iterator[tuple[Any, ...]]:
+    """Examples in batches of one size, padded with zeros; an empty one where there are none."""
+    rows = rows_of(examples)
     size = _size(rows, most)
-    ahead, parts = None, []
+    if rows == size:
+        yield examples
+        return
     for start in range(0, max(rows, 1), size):
-        part = batch if rows == size else jax.tree.map(lambda array, at=start: _rows(array, at, size), batch)
-        results = jax.tree.leaves(function(*part))
-        parts += [] if ahead is None else [[*map(np.asarray, ahead)]]
+        yield jax.tree.map(lambda array, at=start: _rows(array, at, size), examples)
+
+
+def joined(function: Callable, batches: Iterable[tuple[Any, ...]], rows: int) -> list[np.ndarray]:
+    """What a function gives for all the rows, from what it gives for each batch, without those of the padding.
+
+    The next batch is on its way while the last one is computed. The arrays are the caller's own, which JAX's are not.
+    """
+    ahead, parts = None, []
+    for batch in batches:
+        results = jax.tree.leaves(function(*batch))
+        if ahead is not None:
+            parts.append([*map(np.asarray, ahead)])
         ahead = results
-    parts.append([np.asarray(result)[: rows - size * len(parts)] for result in ahead or ()])
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]  # also a single one: JAX's own is read-only
+    if not parts:
+        return [np.array(result)[:rows] for result in ahead or ()]
+    parts.append([*map(np.asarray, ahead or ())])
+    return [np.concatenate(column)[:rows] for column in zip(*parts, strict=True)]
 
 
 def sizes(most: int) -> list[int]:
@@ -74,7 +107,7 @@ def _power_below(number: int) -> int:
 
 
 @functools.lru_cache(KEPT)
-def outputs_program(structure: Any, sizes: Any, many: bool) -> Callable:
+def _compiled(structure: Any, sizes: Any, many: bool) -> Callable:
     """The program of a structure, from the network's numbers, its arrays and a batch, for one size of batches."""
 
     def outputs(numbers: list[Any], parameters: Any, state: Any, x: Any) -> jax.Array:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -127,8 +127,9 @@ def carry_out(plan: Plan, folder: Folder, *, progress: bool = True, command: Com
             if not len(error.model.history):  # nothing good to keep
                 raise
             model, diverged = error.model, error
-        model.training |= plan.divided.chosen | {"balanced": plan.balanced}
-        model.training["metrics"] = model.training["metrics"] or [repr(each) for each in plan.measured]
+        measured = {"metrics": model.training["metrics"] or [repr(each) for each in plan.measured]}
+        chosen = plan.divided.chosen | {"balanced": plan.balanced} | measured
+        model = replace(model, training=model.training | chosen)
         metrics = list(dict.fromkeys([*model.metrics, *plan.shown]))
         measure = cache(lambda: {name: model.evaluate(x, y, metrics=metrics) for name, (x, y) in plan.prepared.items()})
         notes: list[str] = []
