@@ -81,6 +81,35 @@ def differentiated_as(plain: Function, form: Function, *arguments: Any) -> Any:
     return differentiable(form, change, *arguments)
 
 
+def with_gradient(plain: Function, form: Function, gradient: Function, learned: Any, given: Any) -> Any:
+    """`plain(learned, given)`, one array, as `form` computes it, with a gradient by `learned` of its own.
+
+    Args:
+        plain: the definition, which all other derivatives are those of.
+        form: from the same to the result and a tree of arrays that its gradient needs.
+        gradient: from `learned`, `given`, these arrays and a gradient of the result to that of `learned`.
+        learned: a tree of arrays.
+        given: a tree of arrays, without a gradient.
+    """
+
+    def change(of: tuple, d_learned: Any) -> jax.Array:
+        learned, given, _ = of
+        return jax.jvp(lambda learned: plain(learned, given), (learned,), (d_learned,))[1]
+
+    def by_definition(learned: Any, given: Any, kept: Any, d_y: jax.Array) -> Any:
+        return jax.vjp(lambda learned: plain(learned, given), learned)[1](d_y)[0]
+
+    def transposed(of: tuple, d_y: jax.Array) -> Any:
+        return differentiated_as(by_definition, gradient, *of, d_y)
+
+    def changed(arguments: tuple, tangents: tuple) -> tuple[tuple, tuple]:
+        y, kept = differentiable(form, changed, *arguments)
+        d_y = linear(change, transposed, (*arguments, kept), with_zeros(tangents[0], arguments[0]), like=y)
+        return (y, kept), (d_y, jax.tree.map(lambda _: None, kept))
+
+    return differentiable(form, changed, learned, given)[0]
+
+
 def with_zeros(tangents: Any, arguments: Any) -> Any:
     """The tangents with zeros for None, as JAX's own functions take them."""
     leaves, tree = jax.tree.flatten(arguments)

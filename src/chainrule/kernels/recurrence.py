@@ -15,7 +15,7 @@ from jax import lax
 
 from chainrule.arrays.dtypes import of_axes
 from chainrule.kernels import native
-from chainrule.kernels.derivatives import differentiable, differentiated_as, linear, with_zeros
+from chainrule.kernels.derivatives import with_gradient
 
 Carry = Any  # what goes from step to step: a tuple of arrays (batch, units), the output h first
 
@@ -87,38 +87,21 @@ def recurrence(
     if not x.size:
         return plain(cell, whole, formulas, x, weights, start, mask)
     numbers = jax.tree.map(lambda of: jnp.asarray(of, x.dtype), formulas)
-    return _run(cell, whole, (numbers, x, weights._replace(keep=None), start), (weights.keep, mask))[0]
 
-
-def _run(cell: Cell, whole: bool, learned: tuple, given: tuple) -> tuple[jax.Array, tuple]:
-    """h, and what its gradient needs: the states and the gates' pre-activations."""
+    def definition(learned: tuple, given: tuple) -> jax.Array:
+        return plain(cell, whole, *_as_defined(learned, given))
 
     def form(learned: tuple, given: tuple) -> tuple[jax.Array, tuple]:
+        """h, and what its gradient needs: the states and the gates' pre-activations."""
         states, gates = _either(cell, _native_loop, _loop, *_as_defined(learned, given))
         return states[0] if whole else states[0, -1], (states, gates)
 
-    return differentiable(form, partial(_change, cell, whole), learned, given)
-
-
-def _change(cell: Cell, whole: bool, arguments: Any, tangents: Any) -> tuple[tuple, tuple]:
-    def h(learned: tuple, given: tuple) -> jax.Array:
-        return plain(cell, whole, *_as_defined(learned, given))
-
-    def change(of: tuple, d_learned: tuple) -> jax.Array:
-        learned, given, _ = of
-        return jax.jvp(lambda learned: h(learned, given), (learned,), (d_learned,))[1]
-
-    def by_definition(learned: tuple, given: tuple, kept: tuple, d_h: jax.Array) -> tuple:
-        return jax.vjp(lambda learned: h(learned, given), learned)[1](d_h)[0]
-
-    def by_hand(learned: tuple, given: tuple, kept: tuple, d_h: jax.Array) -> tuple:
+    def gradient(learned: tuple, given: tuple, kept: tuple, d_h: jax.Array) -> tuple:
         d_h = d_h if whole else d_h[None]
         return _either(cell, _native_loop_back, _loop_back, *_as_defined(learned, given), *kept, d_h)
 
-    gradient = lambda of, d_h: differentiated_as(by_definition, by_hand, *of, d_h)  # noqa: E731
-    y, kept = _run(cell, whole, *arguments)
-    d_y = linear(change, gradient, (*arguments, kept), with_zeros(tangents[0], arguments[0]), like=y)
-    return (y, kept), (d_y, (None, None))
+    learned, given = (numbers, x, weights._replace(keep=None), start), (weights.keep, mask)
+    return with_gradient(definition, form, gradient, learned, given)
 
 
 def _as_defined(learned: tuple, given: tuple) -> tuple:
