@@ -13,6 +13,7 @@ import sympy as sp
 
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Context, Layer, Parameter
+from chainrule.layers.attention import SelfAttention
 from chainrule.layers.pooling import Pooling
 from chainrule.layers.recurrent import Bidirectional, Recurrent
 from chainrule.metrics import ConfusionMatrix
@@ -21,7 +22,10 @@ from chainrule.textbook.expression import lines, symbol
 
 KEY = jax.random.key(1)
 RANDOM = np.random.default_rng(0)
-FUNCTIONS = {"exp": np.exp, "tanh": np.tanh, "floor": np.floor, "sigma": lambda x: 1 / (1 + np.exp(-x))}
+FUNCTIONS = {name: getattr(np, name) for name in ("exp", "tanh", "floor", "sin", "cos")} | {
+    "sigma": lambda x: 1 / (1 + np.exp(-x)),
+    "softmax": lambda z: np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True),
+}
 
 
 class OutsideError(IndexError):
@@ -71,6 +75,10 @@ class Evaluation:
                 return numbers[0] != numbers[1]
             case "StrictGreaterThan":
                 return numbers[0] > numbers[1]
+            case "LessThan":
+                return numbers[0] <= numbers[1]
+            case "Transposed":
+                return numbers[0].T
             case "BooleanTrue":
                 return True
         return FUNCTIONS[kind](*numbers)
@@ -155,6 +163,36 @@ def drawn(layer: Layer, shape: tuple[int, ...]) -> Any:
     return jax.tree.map(lambda each: RANDOM.normal(size=each.shape).astype(np.float32), declared, is_leaf=is_parameter)
 
 
+def attended(layer: SelfAttention, p: Any, x: np.ndarray, noise: Any) -> np.ndarray:
+    """An attention's output for one series, head by head, by its equations."""
+    (steps, _), (size, _) = x.shape, layer.sizes(x.shape)
+    letters = {"x": x, "d": size, "concat": lambda parts: np.concatenate([*parts.values()], axis=-1)} | p
+    evaluation = Evaluation(letters, {})
+    written = lines(layer, values=True)
+
+    def entries(name: str, shape: tuple[int, int], **letters: Any) -> np.ndarray:
+        """An array by the lines that say what its entries are."""
+        own, y = [line for line in written if isinstance(line.target, sp.Indexed) and name in str(line.target.base)], {}
+        for line, t, other in itertools.product(own, *map(range, shape)):
+            evaluation.letters |= letters | {"t": t, "s": other, "j": other}
+            evaluation.letters |= {each.lhs.name: evaluation.number(each.rhs) for each in own[0].where}
+            y[tuple(int(evaluation.number(index)) for index in line.target.indices)] = evaluation.number(line.value)
+        return np.array([[y[t, c] for c in range(len(y) // shape[0])] for t in range(shape[0])])
+
+    evaluation.letters["turned"] = lambda u: entries("turned", (steps, size // 2), u=u)
+    if layer.causal:
+        evaluation.letters["m"] = entries("m", (steps, steps))
+    for line in written:
+        if isinstance(line.target, sp.Symbol):
+            value = evaluation.number(line.value)
+            evaluation.letters[line.target.name] = dict(enumerate(np.split(value, layer.heads, axis=-1)))
+        elif str(line.target.base) == "o":
+            for i in range(layer.heads):
+                evaluation.letters |= {"i": i, "B": noise[i]}
+                evaluation.letters.setdefault("o", {})[i] = evaluation.number(line.value)
+    return np.concatenate([*evaluation.letters["y"].values()], axis=-1)
+
+
 SHAPES = [(7, 4), (6, 5, 4), (5,)]
 """Of examples: whichever a layer takes."""
 
@@ -205,6 +243,10 @@ SETTINGS = {
     "Dense": ["{}(3)", "{}(3, bias=False)"],
     "Embedding": ["{}(5, 3)", "{}(5, 3, padding_id=0)", "{}(5, 3, padding_id=2)"],
     "PReLU": ["{}()", "{}(shared=True)"],
+    "SelfAttention": [
+        *("{}(2)", "{}(2, causal=True)", "{}(2, rotary=True)", "{}(2, bias=False)", "{}(1, key_size=3, value_size=2)"),
+        *("{}(2, dropout=0.5)", "{}(4, causal=True, rotary=True, key_size=6, dropout=0.25, bias=False)"),
+    ],
 }
 LAYERS = [text.format(name) for name, texts in SETTINGS.items() for text in texts]
 RATES = ("Precision", "Recall", "F1")
@@ -245,6 +287,9 @@ def both(layer: Layer, p: Any, x: np.ndarray, output_shape: tuple[int, ...]) -> 
             "concat": lambda *parts: np.concatenate(parts, axis=-1),
         }
         return computed, shown(layer, letters, output_shape, {})
+    if isinstance(layer, SelfAttention):
+        kept = jax.random.bernoulli(KEY, 1 - (layer.dropout or 0.0), (1, layer.heads, x.shape[1], x.shape[1]))
+        return computed, attended(layer, p, x[0], np.asarray(kept)[0])
     ranges = {"c": x.shape[-1] // getattr(layer, "groups", 1)}
     letters: dict[str, Any] = {"x": x[0]} | p
     if hasattr(layer, "window"):

@@ -3,6 +3,7 @@
 from chainrule.formula.layer import Add, Chain, Concatenate, Layer, Multiply
 from chainrule.formula.repeat import Repeat
 from chainrule.layers import fusion as fusion  # which tells chains what is computed together
+from chainrule.layers.attention import LearnedPositions, SelfAttention, SinusoidalPositions
 from chainrule.layers.convolution import Conv1D, Conv2D
 from chainrule.layers.dense import Dense
 from chainrule.layers.dropout import Dropout
@@ -46,6 +47,7 @@ __all__ = [
     "GlobalMaxPool1D",
     "GlobalMaxPool2D",
     "Layer",
+    "LearnedPositions",
     "LocallyConnected1D",
     "LocallyConnected2D",
     "MaxPool1D",
@@ -53,6 +55,8 @@ __all__ = [
     "Multiply",
     "Repeat",
     "Reshape",
+    "SelfAttention",
+    "SinusoidalPositions",
     "Stride1D",
     "Stride2D",
 ]

@@ -95,6 +95,8 @@ FUNCTIONS: dict[str, Any] = {
 } | {"ln": sp.log, "log": sp.log, "abs": sp.Abs, "ceil": sp.ceiling, "max": sp.Max, "min": sp.Min}
 """What textbooks may call by SymPy's meaning; every other name is carried along as `Apply`."""
 
+CONSTANTS = {"pi": sp.pi, "infinity": sp.oo}
+
 WORDS = {
     "sigmoid": "sigma",
     "gradient": "∇J",
@@ -346,8 +348,8 @@ class _Reader:
                 return sp.S.Zero
             value: Any = getattr(self.formula, name, None) if self.values else None
             return number(value) if type(value) in (int, float) else self.letters[name]
-        if name == "pi":
-            return sp.pi
+        if name in CONSTANTS:
+            return CONSTANTS[name]
         if self.indices and name not in self.bound:
             return array(name)[self.indices[-1]]
         return index(name) if name in self.bound else symbol(name)
@@ -371,7 +373,8 @@ class _Reader:
             case ast.Mult():
                 scalar = {*self.letters.values()} | {sp.pi}
                 numbers = left.is_Number or right.is_Number or {left, right} & scalar
-                return Entrywise(left, right) if self.matrices and not numbers else times(left, right)
+                entries = any(isinstance(side, sp.Indexed) and len(side.indices) > 1 for side in (left, right))
+                return times(left, right) if numbers or entries or not self.matrices else Entrywise(left, right)
         raise self.refuse(op)
 
     def cases(self, node: ast.expr) -> Math:
