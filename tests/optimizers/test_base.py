@@ -20,6 +20,7 @@ from chainrule.optimizers import (
     Adadelta,
     Adagrad,
     Adam,
+    AdamW,
     ClipNorm,
     GradientDescent,
     Momentum,
@@ -46,7 +47,7 @@ def gradient(theta, xp=np):
 def textbook_path(rule, rate=lambda t: None):
     """θ after each step of the textbook's recurrence in float64; at the look-ahead point if the gradient is there."""
     names = {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
-    names |= rule.slots(START) | {"sqrt": np.sqrt, "gradient": gradient, "theta": START}
+    names |= rule.slots(START) | {"sqrt": np.sqrt, "sign": np.sign, "gradient": gradient, "theta": START}
     lines, ahead, path = textwrap.dedent(rule.textbook), "gradient(" in rule.textbook, []
     for t in range(1, STEPS + 1):
         names |= {"t": t, "g": gradient(names["theta"]), "learning_rate": rate(t - 1) or rule.learning_rate}
@@ -103,9 +104,8 @@ def test_momentum_is_a_field(rule):
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_a_gradient_of_0_at_the_start_changes_nothing(rule):
-    params = {"w": jnp.ones(3), "none": jnp.zeros((0, 2))}
-    zeros = jax.tree.map(jnp.zeros_like, params)
-    updates, state = jax.tree.map(np.asarray, jax.jit(rule().update)(zeros, rule().init(params), params))
+    zeros = {"w": jnp.zeros(3), "none": jnp.zeros((0, 2))}
+    updates, state = jax.tree.map(np.asarray, jax.jit(rule().update)(zeros, rule().init(zeros), zeros))
     assert not updates["w"].any()
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((updates, state)))
 
@@ -204,13 +204,30 @@ SETTLING = {
     Adadelta: {"epsilon": 1e-5},
     RMSprop: {"learning_rate": 0.002},
     Adam: {"learning_rate": 0.002},
+    AdamW: {"learning_rate": 0.002, "weight_decay": 0.0},
 }
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule().has_rates], ids=lambda rule: rule.__name__)
 def test_with_l1_it_settles_in_the_lasso_with_exact_zeros(rule, lasso):
-    x, y, coefficients = lasso
-    optimizer, penalty = rule(**SETTLING.get(rule, {})), L1(0.1)
+    _, _, coefficients = lasso
+    w = settled(rule(**SETTLING.get(rule, {})), lasso)
+    assert (coefficients == 0).sum() == 5
+    assert ((w == 0) == (coefficients == 0)).all()
+    np.testing.assert_allclose(w, coefficients, atol=2e-3)
+
+
+def test_decay_beside_l1_shrinks_what_l1_leaves(lasso):
+    _, _, coefficients = lasso
+    w = settled(AdamW(0.002, weight_decay=0.05), lasso)
+    left = coefficients != 0
+    assert ((w != 0) == left).all()
+    assert (np.abs(w) < np.abs(coefficients) - 3e-3)[left].all()
+
+
+def settled(optimizer, lasso):
+    """Where descent on the squared error ends, with proximal steps of L1."""
+    (x, y, _), penalty = lasso, L1(0.1)
     with jax.enable_x64(True):
 
         @jax.jit
@@ -222,10 +239,7 @@ def test_with_l1_it_settles_in_the_lasso_with_exact_zeros(rule, lasso):
 
             return jax.lax.fori_loop(0, 6000, step, (w, optimizer.init(w)))[0]
 
-        w = np.asarray(solve(jnp.full(8, 0.3)))
-    assert (coefficients == 0).sum() == 5
-    assert ((w == 0) == (coefficients == 0)).all()
-    np.testing.assert_allclose(w, coefficients, atol=2e-3)
+        return np.asarray(solve(jnp.full(8, 0.3)))
 
 
 # Native kernels
@@ -254,7 +268,7 @@ def test_the_native_kernels_make_the_same_steps():
     natively = lambda rule, *args: rule.advance(*args)  # noqa: E731
     run = jax.jit(lambda rules, advance: [three_steps(r, advance) for r in rules], static_argnums=1)
     text = run.lower(rules, natively).as_text()
-    assert native.processor() is None or all(f"@chainrule_{KERNELS[rule]}(" in text for rule in RULES)
+    assert native.processor() is None or all(f"@chainrule_{kernel}(" in text for kernel in KERNELS.values())
     close(run(rules, natively), run(rules, Optimizer.advance))
 
 

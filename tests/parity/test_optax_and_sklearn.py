@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import log_loss
 
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
-from chainrule.optimizers import Adadelta, Adagrad, Adam, GradientDescent, Momentum, Nesterov, RMSprop
+from chainrule.optimizers import Adadelta, Adagrad, Adam, AdamW, GradientDescent, Lion, Momentum, Nesterov, RMSprop
 from chainrule.optimizers.schedules import CosineDecay, ExponentialDecay, StepDecay, Warmup
 
 rng = np.random.default_rng(0)
@@ -50,6 +50,9 @@ OPTIMIZERS = {
     RMSprop(0.01): optax.rmsprop(0.01, decay=0.9, eps=1e-8, eps_in_sqrt=True),
     Adam(0.05): optax.adam(0.05),
     Adam(CosineDecay(0.1, steps=20)): optax.adam(optax.cosine_decay_schedule(0.1, 20)),
+    AdamW(0.05, weight_decay=0.1): optax.adamw(0.05, weight_decay=0.1),
+    Lion(0.01, weight_decay=0.1): optax.lion(0.01, weight_decay=0.1),
+    Lion(CosineDecay(0.1, steps=20)): optax.lion(optax.cosine_decay_schedule(0.1, 20), weight_decay=0.0),
 }
 
 

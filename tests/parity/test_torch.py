@@ -10,7 +10,7 @@ from chainrule.activations import ELU, Identity, LeakyReLU, PReLU, ReLU, Sigmoid
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.initializers import GlorotNormal, GlorotUniform, HeNormal, HeUniform, Orthogonal
 from chainrule.layers import Dense
-from chainrule.optimizers import Adadelta, Adagrad, Adam, ClipNorm, GradientDescent, Momentum, Nesterov, RMSprop
+from chainrule.optimizers import Adadelta, Adagrad, Adam, AdamW, ClipNorm, GradientDescent, Momentum, Nesterov, RMSprop
 from chainrule.optimizers.schedules import CosineDecay, ExponentialDecay, OneCycle, StepDecay
 from chainrule.regularizers import L2
 
@@ -106,6 +106,8 @@ OPTIMIZERS = {
     RMSprop(0.01, epsilon=1e-16): lambda p: torch.optim.RMSprop(p, 0.01, alpha=0.9, eps=1e-8),
     Adam(0.05): lambda p: torch.optim.Adam(p, 0.05),
     Adam(0.05, beta1=0.5, beta2=0.8, epsilon=0.1): lambda p: torch.optim.Adam(p, 0.05, betas=(0.5, 0.8), eps=0.1),
+    AdamW(0.05): lambda p: torch.optim.AdamW(p, 0.05),
+    AdamW(0.05, beta1=0.5, weight_decay=0.3): lambda p: torch.optim.AdamW(p, 0.05, (0.5, 0.999), weight_decay=0.3),
 }
 
 

@@ -9,6 +9,7 @@ from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError, DivergedError
 from chainrule.formula.layer import INFERENCE, Layer
 from chainrule.model import load
+from chainrule.notation import as_optimizer
 from chainrule.optimizers import Adam, ClipNorm, GradientDescent, Nesterov
 from chainrule.optimizers.schedules import CosineDecay
 from chainrule.regularizers.stopping import EarlyStopping
@@ -263,11 +264,12 @@ def test_clipping_bounds_the_step():
     assert float(norm) == pytest.approx(0.001, rel=1e-3)
 
 
-def test_l1_needs_an_optimizer_whose_rates_are_known():
+@pytest.mark.parametrize("optimizer", [optax.adam(0.01), "Lion()", "ClipNorm(1.0) >> Lion()"], ids=["optax", *"12"])
+def test_l1_needs_an_optimizer_whose_rates_are_known(optimizer):
     refused(
-        "fit: L1(0.1) needs the rates of the optimizer's steps, which Optax does not tell. "
-        "Use one of chainrule.optimizers, such as Adam(0.001), or L2.",
-        optimizer=optax.adam(0.01),
+        f"fit: L1(0.1) needs the rates of the optimizer's steps, which {as_optimizer(optimizer)!r} does not tell. "
+        f"Use another optimizer, such as Adam(0.001), or L2.",
+        optimizer=optimizer,
         regularizer="L1(0.1)",
     )
 

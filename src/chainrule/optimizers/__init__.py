@@ -4,7 +4,7 @@ They keep Optax's protocol, `init(params)` and `update(grads, state, params)`, w
 parameters: ours stand inside `optax.chain`, Optax's inside `fit`.
 """
 
-from chainrule.optimizers.adaptive import Adadelta, Adagrad, Adam, RMSprop
+from chainrule.optimizers.adaptive import Adadelta, Adagrad, Adam, AdamW, RMSprop
 from chainrule.optimizers.base import KERNELS, Optimizer, Rule
 from chainrule.optimizers.clipping import ClipNorm, Clipped, Clipping, ClipValue
 from chainrule.optimizers.descent import GradientDescent, Momentum, Nesterov
@@ -18,12 +18,14 @@ from chainrule.optimizers.schedules import (
     StepDecay,
     Warmup,
 )
+from chainrule.optimizers.signs import Lion
 
 __all__ = [
     "KERNELS",
     "Adadelta",
     "Adagrad",
     "Adam",
+    "AdamW",
     "ClipNorm",
     "ClipValue",
     "Clipped",
@@ -33,6 +35,7 @@ __all__ = [
     "ExponentialDecay",
     "FromOptax",
     "GradientDescent",
+    "Lion",
     "Momentum",
     "Nesterov",
     "OneCycle",

@@ -24,6 +24,11 @@ WORTH_A_CALL = 1 << 10  # parameters, from which on one call of a native kernel 
 class Optimizer(Formula):
     """What `fit` needs of an optimizer: Optax's protocol, and its rates for proximal steps."""
 
+    @property
+    def has_rates(self) -> bool:
+        """Whether its steps are in proportion to the gradient, by `rates`, which a regulariser with a kink asks for."""
+        return True
+
     @abstractmethod
     def init(self, params: Any) -> Any:
         """The state before the first step."""

@@ -90,6 +90,10 @@ class Clipped(Optimizer):
         inner = f"({self.optimizer!r})" if isinstance(self.optimizer, Clipped) else repr(self.optimizer)
         return f"{self.clipping!r} >> {inner}"
 
+    @property
+    def has_rates(self):
+        return self.optimizer.has_rates
+
     def init(self, params):
         return self.optimizer.init(params)
 

@@ -1,7 +1,7 @@
 """Optimizers of Optax in the place of ours."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 
@@ -14,6 +14,7 @@ class FromOptax:
     """One of Optax's optimizers (anything with `init` and `update`) in the place of one of ours."""
 
     transformation: Any
+    has_rates: ClassVar[bool] = False
 
     def init(self, params: Any) -> Any:
         """Optax's state before the first step."""

@@ -31,7 +31,6 @@ from chainrule.model.examples import (
 )
 from chainrule.model.history import History, Row
 from chainrule.notation import as_chain, as_formula, as_metrics, as_optimizer, check_measured
-from chainrule.optimizers import FromOptax
 from chainrule.optimizers.schedules import over
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
@@ -133,10 +132,10 @@ def fit(
     cost = None if cost is None else as_formula(cost, Cost)
     optimizer = as_optimizer(optimizer)
     regularizer = None if regularizer is None else as_formula(regularizer, Regularizer)
-    if regularizer is not None and regularizer.has_kink and isinstance(optimizer, FromOptax):
+    if regularizer is not None and regularizer.has_kink and not optimizer.has_rates:
         raise ChainruleError(
-            f"fit: {regularizer!r} needs the rates of the optimizer's steps, which Optax does not tell. "
-            f"Use one of chainrule.optimizers, such as Adam(0.001), or L2."
+            f"fit: {regularizer!r} needs the rates of the optimizer's steps, which {optimizer!r} does not tell. "
+            f"Use another optimizer, such as Adam(0.001), or L2."
         )
     epochs, seed = _whole("epochs", epochs, 1, 10**9), _whole("seed", seed, 0, 2**32 - 1)
     patience = _early_stopping(early_stopping, validation)
