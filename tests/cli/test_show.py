@@ -82,6 +82,12 @@ def test_a_network_shows_its_layers(run):
     assert "Dense(64)\n  y = x W + b\n\nReLU()\n  f(x) = max(0, x)\n" in said
 
 
+def test_branches_are_shown_by_their_letters(run):
+    said = run('show "Identity() * (Dense(3) >> Tanh())"').out
+    assert "  y = f₁(x) f₂(x)\n\nf₁ = Identity()\n  f(x) = x\n\nf₂ = Dense(3) >> Tanh()\n" in said
+    assert said.endswith("Notation   Identity() * (Dense(3) >> Tanh())\n")
+
+
 def test_lines_of_one_row_stand_together(run):
     assert "  v ← γ v + η g\n  θ ← θ − v\n\n" in run("show Momentum").out
 

@@ -50,3 +50,26 @@ def test_a_model(run, flowers):
         "",
     ]
     assert run("summary run/model.safetensors").out == said.out
+
+
+def test_branches(run):
+    said = run(
+        'summary "Dense(4) >> (Identity() | Repeat(Identity() + (Dense(4) >> ReLU()), 3)) >> Dense(1)" --input 3'
+    )
+    assert said.out.splitlines() == [
+        "",
+        "layer                  output   parameters",
+        "──────────────────────────────────────────",
+        "Dense(4)                    4           16",
+        "Concatenate                 8            0",
+        "  | Identity()              4            0",
+        "  | Repeat 3 times          4            0",
+        "      Add                   4            0",
+        "        + Identity()        4            0",
+        "        + Dense(4)          4           60",
+        "          ReLU()            4            0",
+        "Dense(1)                    1            9",
+        "──────────────────────────────────────────",
+        "                                        85",
+        "",
+    ]

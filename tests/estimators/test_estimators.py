@@ -87,6 +87,22 @@ def test_parameters_reach_inside_formulas_and_their_notation():
     assert model.set_params(optimizer="Momentum(0.1)", optimizer__momentum=0.5).optimizer.momentum == 0.5
 
 
+def test_parameters_reach_inside_branches_and_repetitions():
+    model = NetworkClassifier("Dense(4) >> Repeat(Identity() + Dense(4) * (Dense(1) >> ELU()), 2)")
+    deep = model.get_params()
+    assert deep["network__layers__1__times"] == 2
+    assert deep["network__layers__1__block__layers__1__layers__0__units"] == 4
+    model.set_params(
+        network__layers__1__times=3,
+        network__layers__1__block__layers__1__layers__1__layers__1__alpha=0.5,
+        network__layers__0="Dense(2) | Dense(2)",
+    )
+    text = "(Dense(2) | Dense(2)) >> Repeat(Identity() + Dense(4) * (Dense(1) >> ELU(alpha=0.5)), 3)"
+    assert repr(model.network) == text
+    model.set_params(epochs=2).fit(X, Y)
+    assert repr(model.model_.network) == f"{text} >> Dense({len(set(Y))}) >> Softmax()"
+
+
 def test_a_path_that_leads_nowhere_is_refused():
     refused(
         "NetworkClassifier: optimizer__rate is no parameter: Adam(learning_rate=0.001) has the fields learning_rate, "

@@ -106,6 +106,27 @@ def test_another_library_reads_the_parameters(saved):
     }
 
 
+def test_compositions_come_back_with_their_arrays_named_by_their_places(tmp_path):
+    from safetensors.numpy import load_file
+
+    network = (
+        "Dense(4) * (Dense(4) >> Sigmoid()) >> Repeat(Identity() + Dense(4), 3) >> (Identity() | Dense(1)) >> Dense(1)"
+    )
+    x = np.random.default_rng(0).normal(size=(10, 2))
+    model = fit(network, x, x[:, 0], epochs=1, batch_size="all", progress=False)
+    model.save(tmp_path / "model")
+    back = load(tmp_path / "model")
+    assert repr(back.network) == network
+    np.testing.assert_array_equal(back.predict(x), model.predict(x))
+    assert {name: array.shape for name, array in load_file(tmp_path / "model").items() if "kernel" in name} == {
+        "parameters.0.0.kernel": (2, 4),
+        "parameters.0.1.0.kernel": (2, 4),
+        "parameters.1.1.kernel": (3, 4, 4),
+        "parameters.2.1.kernel": (4, 1),
+        "parameters.3.kernel": (5, 1),
+    }
+
+
 @pytest.mark.slow
 def test_equal_runs_give_equal_bytes(content, tmp_path):
     runs = {}

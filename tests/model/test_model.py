@@ -9,7 +9,7 @@ import pytest
 
 from chainrule.costs import CategoricalCrossEntropy, Quadratic
 from chainrule.errors import ChainruleError
-from chainrule.formula.network import initialize
+from chainrule.formula.network import count, initialize
 from chainrule.model import Model
 from chainrule.model.prediction import in_batches, most_rows
 from chainrule.model.summary import SummaryRow, summary
@@ -258,3 +258,25 @@ def test_many_rows_and_few_are_predicted_alike():
     network = model("Dense(3) >> Tanh() >> Dense(2) >> Softmax()", cost=CategoricalCrossEntropy())
     x = np.random.default_rng(1).normal(size=(10_000, 4)).astype(np.float32)
     np.testing.assert_allclose(network(x)[-50:], network(x[-50:]), rtol=1e-5)
+
+
+def test_a_summary_shows_branches_below_their_composition_and_counts_all_repetitions():
+    network = (
+        "Dense(4) >> Repeat(Identity() + Dense(4) * (Dense(1) >> Sigmoid()), 3) >> (Identity() | Dense(2) >> ReLU())"
+    )
+    rows = summary(network, (3,))
+    assert list(rows) == [
+        SummaryRow("Dense(4)", (4,), 16),
+        SummaryRow("Repeat 3 times", (4,), 0),
+        SummaryRow("  Add", (4,), 0),
+        SummaryRow("    + Identity()", (4,), 0),
+        SummaryRow("    + Multiply", (4,), 0),
+        SummaryRow("        * Dense(4)", (4,), 60),
+        SummaryRow("        * Dense(1)", (1,), 15),
+        SummaryRow("          Sigmoid()", (1,), 0),
+        SummaryRow("Concatenate", (6,), 0),
+        SummaryRow("  | Identity()", (4,), 0),
+        SummaryRow("  | Dense(2)", (2,), 10),
+        SummaryRow("    ReLU()", (2,), 0),
+    ]
+    assert sum(row.parameters for row in rows) == count(as_chain(network), (3,))

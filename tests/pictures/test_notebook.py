@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule import fit
-from chainrule.activations import ELU, ReLU, Softmax
+from chainrule.activations import ELU, Identity, ReLU, Softmax
 from chainrule.costs import CategoricalCrossEntropy
 from chainrule.layers import Dense
 from chainrule.optimizers import Adam, ClipNorm, GradientDescent
@@ -49,7 +49,7 @@ def test_a_model_has_shapes_parameters_and_curves(model):
 
 
 def test_what_is_written_is_escaped(model):
-    table = notebook._table(("x",), [(notebook._code(Dense(3) >> ReLU()),)])
+    table = notebook._table(("x",), [(notebook._code(repr(Dense(3) >> ReLU())),)])
     assert "Dense(3) &gt;&gt; ReLU()" in table
     assert "<a>" not in model._repr_html_()
 
@@ -98,3 +98,21 @@ def test_a_summary_is_a_table(model):
         ["Softmax()", "2", "0"],
         ["", "", "14"],
     ]
+
+
+def test_branches_stand_below_their_composition_with_their_own_equations():
+    model = fit(
+        "Identity() + Dense(3) >> Dense(1)", np.ones((4, 3)), np.ones(4), epochs=1, batch_size="all", progress=False
+    )
+    assert table(model._repr_html_())[1:-1] == [
+        ["Add", "y=f1(x)+f2(x)", "3", "0"],
+        ["  + Identity()", "f(x)=x", "3", "0"],
+        ["  + Dense(3)", "y=xW+b", "3", "12"],
+        ["Dense(1)", "y=xW+b", "1", "4"],
+    ]
+    assert table((Identity() * Dense(3) >> ReLU())._repr_html_())[1] == [
+        "Identity() * Dense(3)",
+        "y=f1(x)f2(x)f₁ = Identity()f(x)=xf₂ = Dense(3)y=xW+b",
+    ]
+    assert "f₁ = Identity()" in (Identity() | Dense(3))._repr_html_()
+    assert (Identity() | Dense(3))._repr_latex_().count("mathrm{concat}") == 1

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from chainrule.activations import ELU, Activation, ReLU, Softmax, Tanh
+from chainrule.activations import ELU, Activation, Identity, ReLU, Sigmoid, Softmax, Tanh
 from chainrule.costs import CrossEntropy
 from chainrule.formula.base import written
-from chainrule.layers import GRU, LSTM, Dense
+from chainrule.layers import GRU, LSTM, Concatenate, Dense, Multiply, Repeat
 from chainrule.notation.families import family
 from chainrule.optimizers import Adam, ClipNorm
 from chainrule.optimizers.schedules import ConstantRate, CosineDecay, OneCycle, StepDecay, Warmup
@@ -38,6 +38,32 @@ def test_a_composition_shows_its_parts_once_each():
     assert list(page(Dense(8) >> ReLU() >> Dense(4) >> ReLU()).parts) == ["Dense(8)", "ReLU()", "Dense(4)"]
     assert list(page(ClipNorm(1.0) >> Adam(0.1)).parts) == ["ClipNorm(max_norm=1.0)", "Adam(learning_rate=0.1)"]
     assert page(LSTM(3)).parts == {}
+
+
+def test_branches_are_named_by_their_letters_and_their_parts_stand_below_them():
+    shown = page(Dense(8) * (Dense(8) >> Sigmoid()))
+    assert [each.text() for each in shown.equations] == ["y = f₁(x) f₂(x)"]
+    assert list(shown.parts) == ["f₁ = Dense(8)", "f₂ = Dense(8) >> Sigmoid()", "Dense(8)", "Sigmoid()"]
+    assert list(page(Repeat(Identity() + Dense(8), 3)).parts) == [
+        "Identity() + Dense(8)",
+        "f₁ = Identity()",
+        "f₂ = Dense(8)",
+    ]
+    assert page(Identity() | Dense(8)).fields == page(Repeat(Dense(8), 3)).parameters == []
+
+
+@pytest.mark.parametrize(
+    ("formula", "shown"),
+    [
+        (Identity() + Dense(3) + ReLU(), ["y = f_{1}\\left(x\\right) + f_{2}\\left(x\\right) + f_{3}\\left(x\\right)"]),
+        (Multiply, [r"y = f\left(x\right) \, g\left(x\right)"]),
+        (Concatenate, [r"y = \mathrm{concat}\left(f\left(x\right), g\left(x\right)\right)"]),
+        (Repeat(ReLU(), 3), [r"h_{i} = \mathrm{block}_{i}\left(h_{i - 1}\right)", "y = h_{3}"]),
+    ],
+    ids=repr,
+)
+def test_compositions_in_latex(formula, shown):
+    assert [each.latex() for each in page(formula).equations] == shown
 
 
 def test_words_come_from_the_docstring():

@@ -34,6 +34,9 @@ def train(network, y=CLASSES, x=X, **options):
         ("Dense(4) >> ReLU()", NAMES == "ant", "Dense(2) >> Softmax()", "2 classes"),
         ("Dense(8) >> ReLU()", VALUES, "Dense(1)", "1 value"),
         ("Dense(8) >> ReLU()", X[:, :2], "Dense(2)", "2 values"),
+        ("Dense(8) >> Identity() + Dense(8)", NAMES, "Dense(3) >> Softmax()", "3 classes"),
+        ("Dense(3) * Dense(3)", NAMES, "Softmax()", "3 classes"),
+        ("Repeat(Identity() + Dense(4), 2)", VALUES, "Dense(1)", "1 value"),
     ],
 )
 def test_an_open_end_is_completed(network, y, added, aim):

@@ -252,15 +252,15 @@ class Chain(Operation):
 
 
 class Branches(Operation):
-    """Layers that see the same examples, and whose outputs become one.
-
-    Their shapes must agree; an axis of size 1, or one that is missing in front, spreads out. A step of a sequence is
-    padding where it is in any of them.
-    """
+    """Layers that see the same examples, and whose outputs become one; a step is padding where it is in any of them."""
 
     @abstractmethod
     def joined(self, outputs: Sequence[Any]) -> jax.Array:
         """One array of the branches' outputs, which have as many axes each."""
+
+    def branches(self) -> list[str]:
+        """The textbook form of each branch."""
+        return [f"f{place}(x)" for place in range(1, len(self.layers) + 1)]
 
     def agreeing(self, shape: Shape) -> Shape:
         """The axes of a branch's outputs that must agree with those of others: all of them."""
@@ -297,7 +297,7 @@ class Branches(Operation):
         return y, states, self._mask(y, outputs, masks)
 
     def _mask(self, y: Any, outputs: Sequence[Any], masks: Sequence[Any]) -> Any:
-        """The steps that are none of padding in any branch; those of a branch with one step are as that one."""
+        """The steps that are padding in no branch; one step of a branch stands for all, as it spreads out."""
         found = [(output, mask) for output, mask in zip(outputs, masks, strict=True) if mask is not None]
         if any(output.ndim < y.ndim or mask.shape[1] not in (1, y.shape[1]) for output, mask in found):
             raise self.mixing()
@@ -305,7 +305,9 @@ class Branches(Operation):
 
 
 class Add(Branches):
-    """Layers side by side whose outputs are added: `f + g` is f(x) + g(x), a residual block where f is the identity.
+    """The sum of layers' outputs: `f + g` is f(x) + g(x); a residual block, where f is the identity.
+
+    Shapes must agree; an axis of size 1, or one that is missing in front, spreads out over those of the others.
 
     Reference: He, Zhang, Ren & Sun, 2016, Deep residual learning for image recognition, arXiv:1512.03385.
 
@@ -318,14 +320,20 @@ class Add(Branches):
     """
 
     sign = "+"
-    textbook = "sum(f(x) for f in layers)"
+    textbook = "f(x) + g(x)"
+
+    def in_textbook(self):
+        return " + ".join(self.branches())
 
     def joined(self, outputs):
         return reduce(operator.add, _real(outputs))
 
 
 class Multiply(Branches):
-    """Layers side by side whose outputs are multiplied: `f * g` is f(x) g(x), a gate where g ends in a sigmoid.
+    """The product of layers' outputs: `f * g` is f(x) g(x); a gate, where g ends in a sigmoid.
+
+    Shapes must agree; an axis of size 1, or one that is missing in front, spreads out over those of the others: so
+    `Identity() * (GlobalAveragePool2D() >> Dense(4) >> ReLU() >> Dense(64) >> Sigmoid())` weighs 64 channels.
 
     Reference: Dauphin, Fan, Auli & Grangier, 2017, Language modeling with gated convolutional networks,
     arXiv:1612.08083; Hu, Shen & Sun, 2018, Squeeze-and-excitation networks, arXiv:1709.01507.
@@ -337,14 +345,20 @@ class Multiply(Branches):
     """
 
     sign = "*"
-    textbook = "prod(f(x) for f in layers)"
+    textbook = "f(x) * g(x)"
+
+    def in_textbook(self):
+        return " * ".join(self.branches())
 
     def joined(self, outputs):
         return reduce(operator.mul, _real(outputs))
 
 
 class Concatenate(Branches):
-    """Layers side by side whose outputs are joined on the last axis: `f | g` is (f(x), g(x)).
+    """Layers' outputs joined on the last axis: `f | g` is (f(x), g(x)).
+
+    All axes but the last must agree; one of size 1, or one that is missing in front, spreads out over those of the
+    others.
 
     Reference: Szegedy et al., 2015, Going deeper with convolutions, arXiv:1409.4842; Huang, Liu, van der Maaten &
     Weinberger, 2017, Densely connected convolutional networks, arXiv:1608.06993.
@@ -356,7 +370,10 @@ class Concatenate(Branches):
     """
 
     sign = "|"
-    textbook = "concat(f(x) for f in layers)"
+    textbook = "concat(f(x), g(x))"
+
+    def in_textbook(self):
+        return f"concat({', '.join(self.branches())})"
 
     def agreeing(self, shape):
         return shape[:-1]

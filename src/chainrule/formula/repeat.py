@@ -15,10 +15,10 @@ from chainrule.formula.network import is_parameter
 
 
 class Repeat(Composition):
-    """A block as often as said, one after another, each time with parameters of its own: it compiles once.
+    """A block so many times in a row, each time with parameters of its own; it compiles once.
 
-    The block keeps the shape of its input. Its parameters and statistics have the repetitions in front:
-    (times, …); each is drawn, regularised and given its noise for itself, as in the chain that is written out.
+    The block keeps its shape. Parameters and statistics have the repetitions in front, (times, …), and each is drawn,
+    regularised and given its noise by itself, as in the chain that is written out.
 
     >>> from chainrule.activations import Identity, ReLU
     >>> from chainrule.layers import Dense

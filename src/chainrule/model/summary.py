@@ -1,16 +1,18 @@
 """A network layer by layer, as a table."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from chainrule.arrays.masked import Shape
 from chainrule.formula.displays import displayed
-from chainrule.formula.layer import Layer
+from chainrule.formula.layer import Branches, Chain, Layer
 from chainrule.formula.network import count
+from chainrule.formula.repeat import Repeat
 from chainrule.notation import as_chain
 
 
 class SummaryRow(NamedTuple):
-    """A layer of a network in its summary."""
+    """A layer of a network in its summary: its notation, behind the sign of its branch where it is within others."""
 
     layer: str
     output_shape: Shape
@@ -32,16 +34,39 @@ class Summary(tuple[SummaryRow, ...]):
         return displayed("summary", self)
 
 
-def summary(network: Layer, shape: Shape) -> Summary:
+def summary(network: Layer | str, shape: Shape) -> Summary:
     """A row for each layer: its notation, output shape and number of parameters.
 
-    >>> from chainrule.layers import Dense
-    >>> from chainrule.activations import Softmax
-    >>> print(summary(Dense(10) >> Softmax(), (64,)))
-    layer      output shape  parameters
-    Dense(10)         (10,)         650
-    Softmax()         (10,)           0
-                                    650
+    Branches stand below their composition, each behind its sign; of a repetition all are counted.
+
+    >>> print(summary("Dense(8) >> Identity() + (Dense(16) >> ReLU() >> Dense(8)) >> Softmax()", (64,)))
+    layer           output shape  parameters
+    Dense(8)                (8,)         520
+    Add                     (8,)           0
+      + Identity()          (8,)           0
+      + Dense(16)          (16,)         144
+        ReLU()             (16,)           0
+        Dense(8)            (8,)         136
+    Softmax()               (8,)           0
+                                         800
     """
-    reached = as_chain(network).walk(shape)
-    return Summary(SummaryRow(repr(layer), layer.output_shape(at), count(layer, at)) for layer, at in reached)
+    return Summary(row for row, _ in outline(as_chain(network), shape))
+
+
+def outline(layer: Layer, shape: Shape, before: str = "", times: int = 1) -> Iterator[tuple[SummaryRow, Layer]]:
+    """The rows of a summary with their layers; `before` is what stands before the first."""
+    inside = " " * len(before)
+    match layer:
+        case Chain():
+            for part, reached in layer.parts(shape):
+                yield from outline(part, reached, before, times)
+                before = inside
+        case Branches():
+            yield SummaryRow(f"{before}{type(layer).__name__}", layer.output_shape(shape), 0), layer
+            for part, reached in layer.parts(shape):
+                yield from outline(part, reached, f"{inside}  {layer.sign} ", times)
+        case Repeat():
+            yield SummaryRow(f"{before}Repeat {layer.times} times", layer.output_shape(shape), 0), layer
+            yield from outline(layer.block, shape, f"{inside}  ", times * layer.times)
+        case _:
+            yield SummaryRow(f"{before}{layer!r}", layer.output_shape(shape), times * count(layer, shape)), layer

@@ -4,9 +4,9 @@ import base64
 from html import escape
 
 from chainrule.formula.base import Formula
-from chainrule.formula.layer import Chain
+from chainrule.formula.layer import Chain, Composition
 from chainrule.model import Model
-from chainrule.model.summary import Summary
+from chainrule.model.summary import Summary, outline
 from chainrule.textbook.equations import Equation, aligned, derivatives, equations
 from chainrule.textbook.page import parts_of
 
@@ -31,13 +31,14 @@ def formula(shown: Formula) -> str:
 
 def network(chain: Chain) -> str:
     """A table with a row for each layer: its notation and its mathematics."""
-    return _table(("layer", "formula"), [(_code(layer), _equations(layer)) for layer in chain.layers])
+    return _table(("layer", "formula"), [(_code(repr(layer)), _equations(layer)) for layer in chain.layers])
 
 
 def model(trained: Model) -> str:
     """A table of the layers with shapes and numbers of parameters, and the learning curves."""
     head, *rows, total = _cells(trained.summary())
-    shown = ["formula", *map(_equations, trained.network.layers), ""]
+    layers = [layer for _, layer in outline(trained.network, trained.input_shape)]
+    shown = ["formula", *(_own(layer) if isinstance(layer, Composition) else _equations(layer) for layer in layers), ""]
     head, *cells = [
         (name, equation, *rest) for (name, *rest), equation in zip((head, *rows, total), shown, strict=True)
     ]
@@ -54,10 +55,7 @@ def summary(rows: Summary) -> str:
 
 def _cells(rows: Summary) -> list[tuple[str, ...]]:
     """A summary as HTML: names of columns, a row for each layer, and the sum."""
-    cells = [
-        (f"<code>{escape(row.layer)}</code>", " × ".join(map(str, row.output_shape)), f"{row.parameters:,}")
-        for row in rows
-    ]
+    cells = [(_code(row.layer), " × ".join(map(str, row.output_shape)), f"{row.parameters:,}") for row in rows]
     return [("layer", "output", "parameters"), *cells, ("", "", f"{sum(row.parameters for row in rows):,}")]
 
 
@@ -70,17 +68,21 @@ def _curves(trained: Model) -> str:
     return f'<img alt="learning curves" style="max-width: 100%; height: 21em" src="data:image/png;base64,{picture}">'
 
 
-def _code(formula: Formula) -> str:
-    return f"<code>{escape(repr(formula))}</code>"
+def _code(notation: str) -> str:
+    return f'<code style="white-space: pre">{escape(notation)}</code>'
 
 
 def _equations(formula: Formula) -> str:
-    return _rows(equations(formula, values=True)) + _parts(formula)
+    return _own(formula) + _parts(formula)
+
+
+def _own(formula: Formula) -> str:
+    return _rows(equations(formula, values=True))
 
 
 def _parts(formula: Formula) -> str:
     """The formulas that one is made of: below their notation their equations."""
-    return "".join(f"<div>{_code(part)}</div>{_equations(part)}" for part in parts_of(formula))
+    return "".join(f"<div>{_code(name)}</div>{_equations(part)}" for name, part in parts_of(formula).items())
 
 
 def _rows(shown: list[Equation]) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import sympy as sp
 
 from chainrule.formula.base import Formula, constraint_of, notation, written
-from chainrule.formula.layer import Chain, Layer, Parameter
+from chainrule.formula.layer import Branches, Composition, Layer, Operation, Parameter
 from chainrule.textbook.curves import braille, curves
 from chainrule.textbook.equations import Equation, derivatives, equations
 from chainrule.textbook.expression import symbol, symbols_of, textbook_of
@@ -84,9 +84,9 @@ meaning='minus the value that it approaches far below 0')
         equations=equations(formula, values),
         derivatives=derivatives(formula, values),
         plots={name: braille(curve) for name, curve in curves(example).items()} if example else {},
-        parts={repr(part): equations(part, values=True) for part in parts_of(formula)},
+        parts=dict(_parts(formula)),
         settings=dict(_settings(kind)) if made is None else {},
-        fields=[] if issubclass(kind, Chain) else _fields(kind, made),
+        fields=[] if issubclass(kind, Operation) else _fields(kind, made),
         parameters=_parameters(kind, made),
         remarks=_remarks(kind),
         reference=kind.reference(),
@@ -103,13 +103,22 @@ def _required(kind: type[Formula]) -> list[str]:
     return [field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING]  # type: ignore[arg-type]
 
 
-def parts_of(formula: type[Formula] | Formula) -> list[Formula]:
-    """The formulas that another one is made of, each once."""
+def parts_of(formula: type[Formula] | Formula) -> dict[str, Formula]:
+    """The formulas that another one is made of, each once, by notation; branches by their letters in its equation."""
     if isinstance(formula, type):
-        return []
+        return {}
+    if isinstance(formula, Branches):
+        return {f"{text(symbol(f'f{place}'))} = {part!r}": part for place, part in enumerate(formula.layers, start=1)}
     inner = [getattr(formula, name) for name in _required(type(formula))]
     found = [part for value in inner for part in (value if isinstance(value, tuple) else (value,))]
-    return list(dict.fromkeys(part for part in found if isinstance(part, Formula)))
+    return {repr(part): part for part in found if isinstance(part, Formula)}
+
+
+def _parts(formula: type[Formula] | Formula) -> Iterator[tuple[str, list[Equation]]]:
+    """The equations of all that a formula is made of, of compositions within it too."""
+    for name, part in parts_of(formula).items():
+        yield name, equations(part, values=True)
+        yield from _parts(part)
 
 
 def _settings(kind: type[Formula]) -> Iterator[tuple[str, list[Equation]]]:
@@ -143,7 +152,7 @@ def _fields(kind: type[Formula], made: Formula | None) -> list[FieldRow]:
 
 def _parameters(kind: type[Formula], made: Formula | None) -> list[ParameterRow]:
     """A layer's parameters with the letters that stand for them, and their shapes by the names of axes and fields."""
-    if not issubclass(kind, Layer) or issubclass(kind, Chain):
+    if not issubclass(kind, Layer) or issubclass(kind, Composition):
         return []
     for axes in (("features",), ("time", "features"), ("time", "channels"), ("height", "width", "channels")):
         with contextlib.suppress(Exception):  # of another rank, or of a shape that only numbers make
