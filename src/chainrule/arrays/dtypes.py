@@ -5,7 +5,7 @@ which JAX widens, promotes or refuses.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -117,3 +117,20 @@ def check_within(name: str, array: Any, least: float, most: float, expected: str
 def of_axes(array: Any, x: jax.Array) -> Any:
     """An array for the last axes of x, in as many axes as x has; a number as it is."""
     return array.reshape((1,) * (x.ndim - array.ndim) + array.shape) if jnp.ndim(array) else array
+
+
+def real(arrays: Sequence[Any]) -> list[Any]:
+    """Arrays in the `real_type` that they have together, for sums and products that whole numbers might not hold."""
+    dtype = real_type(*arrays)
+    return [array.astype(dtype) for array in arrays]
+
+
+def agree(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether shapes have equal sizes from the last axis on, or 1 where one spreads out over the other."""
+    return all(a == b or 1 in (a, b) for a, b in zip(reversed(one), reversed(other), strict=False))
+
+
+def level(batches: Sequence[Any]) -> list[Any]:
+    """Batches in as many axes each: what is missing has size 1, behind the rows."""
+    most = max(map(jnp.ndim, batches))
+    return [batch.reshape(batch.shape[0], *(1,) * (most - batch.ndim), *batch.shape[1:]) for batch in batches]

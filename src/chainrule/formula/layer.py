@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.arrays.dtypes import promoted, real_type
+from chainrule.arrays.dtypes import agree, level, promoted, real
 from chainrule.arrays.masked import Masked, Shape, shape_of
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula, unchecked
@@ -280,7 +280,7 @@ class Branches(Operation):
     def output_shape(self, shape):
         reached = [layer.output_shape(shape) for layer in self.layers]
         for (f, of_f), (g, of_g) in combinations(zip(self.layers, reached, strict=True), 2):
-            if not _agree(self.agreeing(of_f), self.agreeing(of_g)):
+            if not agree(self.agreeing(of_f), self.agreeing(of_g)):
                 raise ChainruleError(
                     f"{type(self).__name__}: expected branches of shapes that agree, got {of_f} from {f!r} and {of_g} "
                     f"from {g!r}. Make their sizes equal, or 1 where one spreads out over the other."
@@ -293,7 +293,7 @@ class Branches(Operation):
             for place, layer in enumerate(self.layers)
         ]
         outputs, states, masks = zip(*each, strict=True)
-        y = self.joined([_with_axes(output, max(map(jnp.ndim, outputs))) for output in outputs])
+        y = self.joined(level(outputs))
         return y, states, self._mask(y, outputs, masks)
 
     def _mask(self, y: Any, outputs: Sequence[Any], masks: Sequence[Any]) -> Any:
@@ -326,7 +326,7 @@ class Add(Branches):
         return " + ".join(self.branches())
 
     def joined(self, outputs):
-        return reduce(operator.add, _real(outputs))
+        return reduce(operator.add, real(outputs))
 
 
 class Multiply(Branches):
@@ -351,7 +351,7 @@ class Multiply(Branches):
         return " * ".join(self.branches())
 
     def joined(self, outputs):
-        return reduce(operator.mul, _real(outputs))
+        return reduce(operator.mul, real(outputs))
 
 
 class Concatenate(Branches):
@@ -388,21 +388,6 @@ class Concatenate(Branches):
         axes = np.broadcast_shapes(*(output.shape[:-1] for output in outputs))
         spread = [jnp.broadcast_to(output, (*axes, output.shape[-1])) for output in promoted(*outputs)]
         return jnp.concatenate(spread, axis=-1)
-
-
-def _agree(one: Shape, other: Shape) -> bool:
-    """Whether axes are of equal sizes, or 1, from the last one on."""
-    return all(a == b or 1 in (a, b) for a, b in zip(reversed(one), reversed(other), strict=False))
-
-
-def _with_axes(y: Any, ndim: int) -> Any:
-    """Outputs with axes of size 1 behind the batch's, so that they have as many."""
-    return y.reshape(y.shape[0], *(1,) * (ndim - y.ndim), *y.shape[1:])
-
-
-def _real(outputs: Sequence[Any]) -> list[Any]:
-    """Outputs in the type that all have together, for arithmetic that whole numbers would leave."""
-    return [output.astype(real_type(*outputs)) for output in outputs]
 
 
 def outputs_of(network: Layer, p: Any, state: Any, x: Any, context: Context = INFERENCE) -> tuple[Any, Any]:
