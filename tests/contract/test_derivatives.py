@@ -12,7 +12,7 @@ import pytest
 
 from chainrule.activations import Tanh
 from chainrule.errors import ChainruleError
-from chainrule.formula.layer import Chain
+from chainrule.formula.layer import Chain, Context
 from chainrule.formula.network import initialize
 from chainrule.kernels import native
 from chainrule.layers import RNN, Bidirectional, Conv1D, Dense
@@ -53,7 +53,7 @@ def problem(layer, shape):
 
     def cost(arguments):
         p, x = arguments
-        y = jax.tree.leaves(layer.forward(p, x if tokens is None else tokens))[0].ravel()
+        y = layer.apply(p, layer.state(shape), x if tokens is None else tokens, Context(training=True))[0].ravel()
         return jnp.vdot(jnp.sin(y), jnp.cos(jnp.arange(y.size)))
 
     arguments = jax.tree.map(jnp.asarray, (p, x))

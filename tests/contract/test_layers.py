@@ -78,7 +78,13 @@ def test_its_output_has_the_shape_that_its_rule_tells(layer: Layer, training):
         p, state = described(layer, shape)
         for batch in (3, 1, 0):
             x = jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
-            y, kept = jax.eval_shape(layer.apply, p, state, x, Context(KEY, training) if training else INFERENCE)
+            context = Context(KEY, training) if training else INFERENCE
+            found = attempt(layer.apply, p, state, x, context)
+            if isinstance(found, str):  # a single value, of which there are no statistics
+                assert (training, batch) == (True, 1)
+                assert any(found.startswith(f"{type(part).__name__}: ") for part in parts(layer))
+                continue
+            y, kept = found
             assert y.shape == (batch, *layer.output_shape(shape))
             assert y.dtype == x.dtype
             assert jax.tree.map(jnp.shape, kept) == jax.tree.map(jnp.shape, state)
@@ -99,8 +105,13 @@ def test_under_a_mask_it_tells_which_outputs_are_steps_or_refuses_by_name(layer:
 def under_a_mask(layer, shape):
     """Outputs, state and mask that a layer makes of a masked batch, described; or its refusal."""
     x, mask = jax.ShapeDtypeStruct((3, *shape), jnp.float32), jax.ShapeDtypeStruct((3, shape[0]), bool)
+    return attempt(layer.through, *described(layer, shape), x, Context(KEY, training=True, mask=mask))
+
+
+def attempt(function, *arguments):
+    """What a function makes of its arguments, described; or its refusal."""
     try:
-        return jax.eval_shape(layer.through, *described(layer, shape), x, Context(KEY, training=True, mask=mask))
+        return jax.eval_shape(function, *arguments)
     except ChainruleError as error:
         return str(error)
 
@@ -131,7 +142,11 @@ def test_inference_needs_no_key_and_repeats_itself(layer: Layer):
     x = jnp.asarray(examples(4, shape))
     first, second = layer.apply(p, state, x)[0], layer.apply(p, state, x)[0]
     np.testing.assert_array_equal(first, second)
-    np.testing.assert_array_equal(first, layer.forward(p, x))
+    if jax.tree.leaves(state):
+        with pytest.raises(ChainruleError, match="forward knows no statistics"):
+            layer.forward(p, x)
+    else:
+        np.testing.assert_array_equal(first, layer.forward(p, x))
 
 
 def test_only_noisy_layers_depend_on_the_key(layer: Layer):
@@ -149,10 +164,33 @@ def test_only_noisy_layers_depend_on_the_key(layer: Layer):
 def test_examples_do_not_see_each_other_at_inference(layer: Layer):
     shape = fitting(layer)[0]
     p, state = drawn(layer, shape)
-    together, alone = jax.jit(lambda p, x: (layer.forward(p, x), layer.apply(p, state, x[1:2])[0]))(
+    together, alone = jax.jit(lambda p, x: [layer.apply(p, state, rows)[0] for rows in (x, x[1:2])])(
         p, examples(4, shape)
     )
     np.testing.assert_allclose(np.asarray(together)[1:2], alone, rtol=2e-6, atol=2e-7)
+
+
+def test_rows_of_padding_do_not_show_in_training(layer: Layer):
+    """Nor what they hold: outputs, statistics and gradients are those of the batch without them."""
+    shape = fitting(layer)[0]
+    p, state = drawn(layer, shape)
+    x, weights = examples(4, shape), np.ones(4, np.float32)
+    x[:, : layer.categories] = 0
+    padded, padding = np.concatenate([x, 1000 * x[:3]]), np.append(weights, np.zeros(3, np.float32))
+
+    def results(p, x, weights):
+        def cost(p, x):
+            y, kept = layer.apply(p, state, x, Context(training=True, weights=weights))
+            return jnp.sum(jnp.sin(y[:4])), (y[:4], kept)
+
+        (of_p, of_x), results = jax.grad(cost, (0, 1), has_aux=True)(p, x)
+        return {"of p": of_p, "of x": of_x[:4], "results": results, "of padding": of_x[4:]}
+
+    alone, beside = (jax.jit(results)(p, *batch) for batch in ((x, weights), (padded, padding)))
+    assert not np.any(beside.pop("of padding"))
+    alone.pop("of padding")
+    for theirs, ours in zip(jax.tree.leaves(alone), jax.tree.leaves(beside), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-6)
 
 
 def test_of_no_examples_the_gradient_is_zero(layer: Layer):

@@ -50,9 +50,12 @@ def _(layer: Layer):
     p = jax.tree.map(lambda w: w + 0.1, jax.jit(lambda: initialize(layer, shape, KEY))())
 
     def program(layer, p, x, key):
-        square = lambda p, x, key: jnp.sum(layer.apply(p, layer.state(shape), x, Context(key))[0] ** 2)  # noqa: E731
-        drawn = initialize(layer, shape, key)
-        return drawn, layer.forward(p, x), [jax.value_and_grad(square, (0, 1))(p, x, key) for key in (None, key)]
+        def wave(p, x, key):
+            y, kept = layer.apply(p, layer.state(shape), x, Context(key, training=True))
+            return jnp.sum(jnp.sin(y)), kept
+
+        drawn, (y, _) = initialize(layer, shape, key), layer.apply(p, layer.state(shape), x)
+        return drawn, y, [jax.value_and_grad(wave, (0, 1), has_aux=True)(p, x, key) for key in (None, key)]
 
     return program, (layer, p, x, KEY)
 

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 from collections import defaultdict
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ import sympy as sp
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Context, Layer, Parameter
 from chainrule.layers.attention import SelfAttention
+from chainrule.layers.normalization import Normalization
 from chainrule.layers.pooling import Pooling
 from chainrule.layers.recurrent import Bidirectional, Recurrent
 from chainrule.metrics import ConfusionMatrix
@@ -104,19 +106,26 @@ class Evaluation:
         self.letters |= {first: len(found)} | dict.fromkeys(others, 1)
         return found
 
+    def array(self, line: Any, shape: tuple[int, ...] | None = None) -> Any:
+        """A line's array of a shape, or of its indices' ranges, entry by entry; its number, where it has no indices."""
+        if not isinstance(line.target, sp.Indexed):
+            return self.number(line.value)
+        indices = [index.name for index in line.target.indices]
+        y = np.zeros(tuple(self.ranges[name] for name in indices) if shape is None else shape)
+        for place in itertools.product(*map(range, y.shape[: len(indices)])):
+            self.letters |= dict(zip(indices, place, strict=True))
+            y[place] = self.number(line.value)
+        return y
+
 
 def shown(layer: Layer, letters: dict[str, Any], shape: tuple[int, ...], ranges: dict[str, int]) -> np.ndarray:
-    """A layer's output of a shape, entry by entry, by its only equation."""
-    [line] = lines(layer, values=True)
+    """A layer's output of a shape by its equations, the last of which is that of the output."""
+    *before, last = lines(layer, values=True)
     evaluation = Evaluation(letters, ranges)
-    if not isinstance(line.target, sp.Indexed):
-        return evaluation.number(line.value)
-    indices = [index.name for index in line.target.indices]
-    y = np.zeros(shape)
-    for place in itertools.product(*map(range, shape[: len(indices)])):
-        evaluation.letters |= dict(zip(indices, place, strict=True))
-        y[place] = evaluation.number(line.value)
-    return y
+    for line in before:
+        name = line.target.base.label if isinstance(line.target, sp.Indexed) else line.target
+        evaluation.letters[name.name] = evaluation.array(line)
+    return evaluation.array(last, shape)
 
 
 def through_time(layer: Recurrent, p: Any, x: np.ndarray, noise: Any) -> np.ndarray:
@@ -220,6 +229,7 @@ POOLS = [
     "{}(2, padding='same')",
 ]
 WHOLE = ["{}()"]
+AFFINE = ["{}(scale=%s, offset=%s)" % flags for flags in itertools.product((True, False), repeat=2)]  # noqa: UP031
 IN_TIME = ["{}(4, 3, padding=(2, 0))", "{}(4, 3, padding='causal')"]
 IN_IMAGES = ["{}(4, (2, 3), stride=(2, 1), padding=((1, 0), (0, 2)))", "{}(4, (3, 2), (1, 2), 'same')"]
 SETTINGS = {
@@ -247,6 +257,9 @@ SETTINGS = {
         *("{}(2)", "{}(2, causal=True)", "{}(2, rotary=True)", "{}(2, bias=False)", "{}(1, key_size=3, value_size=2)"),
         *("{}(2, dropout=0.5)", "{}(4, causal=True, rotary=True, key_size=6, dropout=0.25, bias=False)"),
     ],
+    **dict.fromkeys(("BatchNorm", "LayerNorm", "InstanceNorm"), AFFINE),
+    "GroupNorm": ["{}(2)", "{}(1, scale=False)", "{}(4, offset=False)"],
+    "RMSNorm": ["{}()", "{}(0.25, scale=False)"],
 }
 LAYERS = [text.format(name) for name, texts in SETTINGS.items() for text in texts]
 RATES = ("Precision", "Recall", "F1")
@@ -268,8 +281,25 @@ def test_a_layer_computes_what_is_shown(text):
     pytest.fail("no shape fits")
 
 
+def of_equations(layer: Normalization, array: Any) -> Any:
+    """Of an array of examples, or of their channels, what the equations of a normalisation are about."""
+    groups = getattr(layer, "groups", None)
+    array = array if groups is None else array.reshape(*array.shape[:-1], groups, -1)
+    examples = array.ndim - (groups is not None) == 3
+    kind = type(layer).__name__
+    return (
+        array if kind == "BatchNorm" or not examples else array[0, 0] if kind in ("LayerNorm", "RMSNorm") else array[0]
+    )
+
+
 def both(layer: Layer, p: Any, x: np.ndarray, output_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """A layer's output for an example, as it is computed and as it is shown."""
+    if isinstance(layer, Normalization):
+        x = RANDOM.normal(size=(3, *x.shape[1:])).astype(np.float32)
+        y, _ = layer.apply(jax.device_put(p), layer.state(x.shape[1:]), jax.device_put(x), Context(training=True))
+        p, x, computed = jax.tree.map(partial(of_equations, layer), (p, x, np.asarray(y)))
+        ranges = dict(zip("gc", x.shape[-2:], strict=False)) | {"c": x.shape[-1]} | dict.fromkeys("jklp", max(x.shape))
+        return computed, shown(layer, {"x": x} | p, computed.shape, ranges)
     y = layer.apply(jax.device_put(p), layer.state(x.shape[1:]), jax.device_put(x), Context(KEY))[0]
     computed = np.asarray(y)[0]
     if isinstance(layer, Recurrent):

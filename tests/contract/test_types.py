@@ -40,7 +40,9 @@ def test_a_layer_takes_every_type_of_real_numbers(layer: Layer):
     x = np.random.default_rng(0).integers(0, 2, (3, *shape))
     p = jax.jit(lambda: initialize(layer, shape, jax.random.key(0)))()
     p = jax.tree.map(lambda w: w + jnp.float32(0.1), p)
-    results = jax.jit(lambda p, xs: [layer.forward(p, x) for x in xs])(p, [x.astype(dtype) for dtype in TYPES])
+    results = jax.jit(lambda p, xs: [layer.apply(p, layer.state(shape), x)[0] for x in xs])(
+        p, [x.astype(dtype) for dtype in TYPES]
+    )
     truth = results[TYPES.index("float32")]
     for dtype, y in zip(TYPES, results, strict=True):
         arrays = jax.tree.leaves(p)
@@ -57,9 +59,9 @@ def test_in_training_it_takes_them_too(layer: Layer):
     x = np.random.default_rng(0).integers(0, 2, (3, *shape))
     p = jax.jit(lambda: initialize(layer, shape, jax.random.key(0)))()
     for dtype in TYPES:
-        y = jax.eval_shape(
-            lambda p, x: layer.apply(p, layer.state(shape), x, Context(jax.random.key(1)))[0], p, x.astype(dtype)
-        )
+        context = Context(jax.random.key(1), training=True)
+        y, kept = jax.eval_shape(lambda p, x: layer.apply(p, layer.state(shape), x, context), p, x.astype(dtype))  # noqa: B023
+        assert all(array.dtype == jnp.float32 for array in jax.tree.leaves(kept))
         assert jnp.issubdtype(y.dtype, jnp.floating) or y.dtype == dtype
 
 
@@ -69,7 +71,7 @@ def test_arrays_of_half_precision_make_results_of_it(layer: Layer):
     for dtype in ("float16", "bfloat16"):
         half = jax.tree.map(lambda w, dtype=dtype: w.astype(dtype), p)
         x = jnp.ones((3, *shape), jnp.int32 if isinstance(layer, Embedding) else dtype)
-        assert jax.eval_shape(layer.forward, half, x).dtype == dtype
+        assert jax.eval_shape(layer.apply, half, layer.state(shape), x)[0].dtype == dtype
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -101,6 +101,12 @@ class Layer(Formula):
             f"Put a recurrent layer or a global pooling before it."
         )
 
+    def without_state(self) -> ChainruleError:
+        """The error of a layer whose formula needs its statistics, which `forward` is not given."""
+        return ChainruleError(
+            f"{self!r}: forward knows no statistics. Call apply(p, state, x), with the model's state."
+        )
+
     def __rshift__(self, other: "Layer") -> "Chain":
         return Chain.of(self, other)
 
@@ -149,9 +155,7 @@ class Composition(Layer):
     def forward(self, p, x):
         state = self.state(shape_of(x))
         if jax.tree.leaves(state):
-            raise ChainruleError(
-                f"{self!r}: forward knows no statistics. Call apply(p, state, x), with the model's state."
-            )
+            raise self.without_state()
         return outputs_of(self, p, state, x)[0]
 
     def apply(self, p, state, x, context=INFERENCE):

@@ -10,6 +10,7 @@ from chainrule.layers.dropout import Dropout
 from chainrule.layers.embedding import Embedding
 from chainrule.layers.entities import EntityEmbedding
 from chainrule.layers.local import LocallyConnected1D, LocallyConnected2D
+from chainrule.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from chainrule.layers.pooling import (
     AveragePool1D,
     AveragePool2D,
@@ -32,6 +33,7 @@ __all__ = [
     "Add",
     "AveragePool1D",
     "AveragePool2D",
+    "BatchNorm",
     "Bidirectional",
     "Chain",
     "Concatenate",
@@ -46,13 +48,17 @@ __all__ = [
     "GlobalAveragePool2D",
     "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "GroupNorm",
+    "InstanceNorm",
     "Layer",
+    "LayerNorm",
     "LearnedPositions",
     "LocallyConnected1D",
     "LocallyConnected2D",
     "MaxPool1D",
     "MaxPool2D",
     "Multiply",
+    "RMSNorm",
     "Repeat",
     "Reshape",
     "SelfAttention",

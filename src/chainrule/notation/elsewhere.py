@@ -40,6 +40,12 @@ HERE = {
     "Bidirectional(LSTM(units))": "bilstm bidirectionallstm",
     "Bidirectional(GRU(units))": "bigru bidirectionalgru",
     "Embedding(vocabulary, units)": "embed",
+    "SelfAttention(heads)": "attention multiheadattention mha",
+    "BatchNorm()": "batchnorm1d batchnorm2d batchnormalization bn",
+    "LayerNorm()": "layernormalization ln",
+    "RMSNorm()": "rmsnormalization rootmeansquarenormalization",
+    "GroupNorm(groups)": "groupnormalization",
+    "InstanceNorm()": "instancenorm1d instancenorm2d instancenormalization",
     "Sigmoid()": "logistic expit",
     "ReLU()": "rectifier relulayer",
     "LeakyReLU()": "lrelu",
@@ -77,15 +83,13 @@ YET = {
     "Quadratic() is near": "huber huberloss smoothl1 smoothl1loss l1loss maeloss logcosh",
     "CrossEntropy() is near": "focal focalloss hinge hingeloss binaryfocalcrossentropy",
     "CategoricalCrossEntropy() is near": "kldiv kldivergence kldivloss kullbackleiblerdivergence",
-    "Adam() with the regularizer L2(strength) is near": "adamw",
-    "Adam() is near": "nadam radam adamax amsgrad lion lamb adafactor adabelief lbfgs",
+    "Adam() is near": "nadam radam adamax amsgrad lamb adafactor adabelief lbfgs",
     "Dropout() is near": "spatialdropout1d spatialdropout2d dropout1d dropout2d alphadropout gaussiandropout",
     "Conv2D with strides or groups is near": "separableconv2d conv3d convtranspose2d conv2dtranspose",
     "EarlyStopping() is near": "reducelronplateau",
     "Normal() is near": "truncatednormal",
-    "": "batchnorm batchnorm1d batchnorm2d batchnormalization layernorm layernormalization groupnorm "
-    "instancenorm rmsnorm attention multiheadattention selfattention transformer transformerencoder upsample "
-    "upsampling1d upsampling2d gaussiannoise zeropadding2d lambda auc rocauc auroc",
+    "": "transformer transformerencoder upsample upsampling1d upsampling2d gaussiannoise zeropadding2d lambda "
+    "auc rocauc auroc",
 }
 """What is near, and the names of what is not there yet."""
 
@@ -96,7 +100,7 @@ _YET = {name: near for near, names in YET.items() for name in names.split()}
 def hint(name: str) -> str:
     """What stands here for a name of another library, as a sentence with a blank before it; empty for any other name.
 
-    >>> hint("MSELoss"), hint("batch_norm")
+    >>> hint("MSELoss"), hint("gaussian_noise")
     (' Here that is Quadratic().', ' It is not there yet.')
     """
     key = name.lower().replace("_", "")

@@ -104,6 +104,8 @@ WORDS = {
     "recurrent_bias": "b_U",
     "kernel": "W",
     "bias": "b",
+    "scale": "gamma",
+    "offset": "beta",
 }
 """Names whose sign in books is another; also with a subscript, as in kernel_i."""
 
