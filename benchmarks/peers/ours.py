@@ -21,4 +21,4 @@ def predictor(task: Task) -> Callable[[np.ndarray], np.ndarray]:
     from chainrule.model import Model
 
     state = task.loop().state
-    return Model(task.network, state.parameters, state.kept, task.shape, CategoricalCrossEntropy())
+    return Model(task.network, state.parameters, state.statistics, task.shape, CategoricalCrossEntropy())

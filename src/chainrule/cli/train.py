@@ -86,6 +86,7 @@ def train(
     from chainrule.costs import Cost
     from chainrule.data.schema import TASKS
     from chainrule.formula.layer import Layer
+    from chainrule.notation.choices import EPOCHS, SEEDS
     from chainrule.optimizers import Optimizer
     from chainrule.regularizers import Regularizer
 
@@ -95,11 +96,11 @@ def train(
         "optimizer": choices.formula("--optimizer", "Adam()" if optimizer is None else optimizer, Optimizer),
         "regularizer": choices.formula("--regularizer", regularizer, Regularizer),
         "metrics": choices.figures("--metric", metric or []),
-        "epochs": choices.whole("--epochs", epochs, 1, 10**9),
+        "epochs": choices.whole("--epochs", epochs, *EPOCHS),
         "batch_size": choices.batch_size("--batch-size", batch_size),
         "early_stopping": choices.early_stopping("--early-stopping", early_stopping),
         "monitor": choices.monitor("--monitor", monitor),
-        "seed": choices.whole("--seed", "0" if seed is None else seed, 0, 2**32 - 1),
+        "seed": choices.whole("--seed", "0" if seed is None else seed, *SEEDS),
         "target": target,
         "task": choices.one_of("--task", task, TASKS),
         "drop": drop or [],

@@ -4,7 +4,7 @@ import warnings
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Literal, Self, TypeGuard
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -27,6 +27,7 @@ from chainrule.model import Model
 from chainrule.model.examples import check_exact, sample_weights
 from chainrule.model.history import History
 from chainrule.notation import as_chain, as_optimizer, parse
+from chainrule.notation.choices import is_whole
 from chainrule.optimizers import Optimizer
 from chainrule.optimizers.schedules import over
 from chainrule.regularizers import Regularizer
@@ -164,7 +165,7 @@ class Network(BaseEstimator):
         size = self._size(len(part.E))
         part = merged(part) if size == "all" else part
         done = len(self.history_) if go_on else 0
-        planned = done + epochs if _is_whole(epochs) else 0
+        planned = done + epochs if is_whole(epochs) else 0
         last: deque[EpochEnd] = deque(maxlen=1)
         try:
             model = train(
@@ -245,11 +246,11 @@ class Network(BaseEstimator):
 
     def _size(self, rows: int) -> Any:
         """The batch size, "all" where one batch holds every row."""
-        return "all" if _is_whole(self.batch_size) and rows <= self.batch_size else self.batch_size
+        return "all" if is_whole(self.batch_size) and rows <= self.batch_size else self.batch_size
 
     def _scheduled(self, epochs: int, rows: int, size: Any) -> Any:
         """The optimizer with its schedule's open length filled in: a call of `partial_fit` is not the whole run."""
-        if not _is_whole(self.epochs) or not (_is_whole(size) or size == "all"):
+        if not is_whole(self.epochs) or not (is_whole(size) or size == "all"):
             return self.optimizer  # `fit` refuses these
         steps = 1 if size == "all" else -(-rows // size)
         return over(as_optimizer(self.optimizer), float(max(self.epochs, epochs) * steps))
@@ -290,10 +291,6 @@ class Network(BaseEstimator):
         x = self._checked(X, reset=False)
         x = inputs(x, self.model_.network)
         return model.outputs(together(x))[: x.shape[0]].astype(np.float64)
-
-
-def _is_whole(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int | np.integer) and bool(value > 0)
 
 
 def _hidden(sizes: Any) -> list[Layer]:

@@ -1,15 +1,24 @@
 """What users choose: formulas, themselves or in notation, checked for what they are chosen for."""
 
+import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal, TypeGuard
 
-from chainrule.errors import ChainruleError
+import numpy as np
+
+from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.formula.base import Formula
 from chainrule.formula.layer import Chain, Layer
 from chainrule.metrics import Metric
 from chainrule.notation.families import family
 from chainrule.notation.parsing import as_formula
 from chainrule.optimizers import FromOptax, Optimizer
+from chainrule.regularizers.stopping import EarlyStopping
+
+EPOCHS, SEEDS = (1, 10**9), (0, 2**32 - 1)
+"""The least and the most that each can be."""
+
+BatchSize = int | Literal["all"]
 
 
 def as_chain(network: Layer | str) -> Chain:
@@ -52,3 +61,27 @@ def check_measured(metrics: Iterable[Metric], who: str, target: str, classes: in
         others = [each for each in family(Metric) if each.measures and each.is_figure and each().suits(kind, classes)]
         *some, last = [f"{each.__name__}()" for each in others]
         raise ChainruleError(f"{who}: {why}. Choose {', '.join(some)} or {last}.")
+
+
+def is_whole(value: Any, least: int = 1, most: float = math.inf) -> TypeGuard[int]:
+    """Whether it is a whole number within bounds, of Python or NumPy."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(least <= value <= most)
+
+
+def as_whole(value: Any, name: str, least: int, most: int) -> int:
+    """A whole number within bounds; the name is that of the argument, in braces where a command has another."""
+    if not is_whole(value, least, most):
+        raise ArgumentError(f"{name} must be a whole number from {least} to {most}, got {{!r}}.", value)
+    return int(value)
+
+
+def is_batch_size(size: Any) -> TypeGuard[BatchSize]:
+    """Whether it is how many examples a step has: a whole number, or "all"."""
+    return is_whole(size) or (isinstance(size, str) and size == "all")
+
+
+def as_early_stopping(rule: EarlyStopping | int | str | None) -> EarlyStopping | None:
+    """A rule from itself, from its patience, or from its notation."""
+    if rule is None:
+        return None
+    return EarlyStopping(rule) if isinstance(rule, int) else as_formula(rule, EarlyStopping)

@@ -17,6 +17,7 @@ from chainrule.metrics import R2, Accuracy, Metric
 from chainrule.model.examples import balanced_weights, targets
 from chainrule.model.summary import Summary, summary
 from chainrule.notation import as_chain, as_formula, as_metrics, as_optimizer, check_measured
+from chainrule.notation.choices import EPOCHS, SEEDS, BatchSize, as_early_stopping, as_whole, is_batch_size
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.runs.defaults import default_batch_size, default_epochs, default_network, default_patience
@@ -151,10 +152,10 @@ def plan(
     optimizer = as_optimizer(optimizer)
     regularizer = None if regularizer is None else as_formula(regularizer, Regularizer)
     metrics = _figures("metrics", metrics)
-    seed = _whole("seed", seed, 0, 2**32 - 1)
-    epochs = None if epochs is None else _whole("epochs", epochs, 1, 10**9)
+    seed = as_whole(seed, "{seed}", *SEEDS)
+    epochs = None if epochs is None else as_whole(epochs, "{epochs}", *EPOCHS)
     batch_size = None if batch_size is None else _batch_size(batch_size)
-    stopping = _early_stopping(early_stopping)
+    stopping = None if early_stopping == "never" else as_early_stopping(early_stopping)
     reading = {"separator": separator, "decimal": decimal, "header": header, "blank": _list(blank or ()), "size": size}
     reading = {name: value for name, value in reading.items() if value not in (None, [])}
     columns = {
@@ -232,18 +233,10 @@ def _said(part: Part) -> float | str | None:
     return part if part is None or isinstance(part, int | float) else source_of(part)
 
 
-def _whole(name: str, value: Any, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
-        raise ArgumentError(f"{{{name}}} must be a whole number from {least} to {most}, got {{!r}}.", value)
-    return int(value)
-
-
-def _batch_size(size: Any) -> int | Literal["all"]:
-    if isinstance(size, str) and size == "all":
-        return "all"
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+def _batch_size(size: Any) -> BatchSize:
+    if not is_batch_size(size):
         raise ArgumentError('{batch_size} must be a whole number of 1 or more, or "all", got {!r}.', size)
-    return int(size)
+    return "all" if size == "all" else int(size)
 
 
 def _figures(name: str, metrics: Any) -> tuple[Metric, ...]:
@@ -252,12 +245,6 @@ def _figures(name: str, metrics: Any) -> tuple[Metric, ...]:
         if not metric.is_figure:
             raise ChainruleError(f"{name}: {metric!r} is a table, not a figure. A run keeps it as confusion.png.")
     return found
-
-
-def _early_stopping(rule: EarlyStopping | int | str | None) -> EarlyStopping | None:
-    if rule is None or rule == "never":
-        return None
-    return EarlyStopping(rule) if isinstance(rule, int) else as_formula(rule, EarlyStopping)
 
 
 def _monitored(stopping: EarlyStopping | None, monitor: Metric | str | None) -> EarlyStopping | None:

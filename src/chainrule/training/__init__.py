@@ -1,6 +1,7 @@
 """Training: one pure step, compiled once, and the loop around it."""
 
-from chainrule.training.fit import EpochEnd, fit
-from chainrule.training.step import Checkpoint
+from chainrule.training.checkpoint import Checkpoint
+from chainrule.training.fit import fit
+from chainrule.training.observers import EpochEnd
 
 __all__ = ["Checkpoint", "EpochEnd", "fit"]

@@ -1,21 +1,33 @@
 """The loop around the compiled steps: an epoch in chunks, and what it cost."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from chainrule.arrays.masked import shape_of
 from chainrule.arrays.random import seeded, split
-from chainrule.errors import ChainruleError
 from chainrule.model.history import Row
 from chainrule.training.batches import Examples, shuffled
+from chainrule.training.checkpoint import fitting
 from chainrule.training.step import Problem, State, first, run
 
 CHUNK = 0.2  # seconds of steps between two looks at the screen and the keyboard
+
+
+class Epoch(NamedTuple):
+    """An epoch that has ended: what it measured, and where it left the training."""
+
+    row: Row
+    state: State
+
+    @property
+    def number(self) -> int:
+        """Which it is; they count from 1."""
+        return int(self.row["epoch"])
 
 
 class Loop:
@@ -32,11 +44,16 @@ class Loop:
         self.problem, self.examples, self.batch_size = problem, examples, batch_size
         first_values, self.shuffles = split(seeded(seed), 2)
         shape = shape_of(examples.x)
-        self.state: State = first(problem, first_values, shape) if state is None else _fitting(state, problem, shape)
+        self.state: State = first(problem, first_values, shape) if state is None else fitting(state, problem, shape)
         self.steps = -(-rows // batch_size)
         shape = (-(-examples.capacity // batch_size), len(problem.metrics) + 2)
         self.records = jax.device_put(np.zeros(shape, np.float32))
         self.chunk = 1  # steps; grows until a chunk takes its time
+
+    def epochs(self, numbers: Iterable[int], on_chunk: Callable[[int, int], Any]) -> Iterator[Epoch]:
+        """The epochs of these numbers; `on_chunk` is told which one it is, and how many of its steps are done."""
+        for number in numbers:
+            yield Epoch(self.epoch(number, partial(on_chunk, number)), self.state)
 
     def epoch(self, number: int, on_chunk: Callable[[int], Any]) -> Row:
         """One epoch's steps; `on_chunk` is told how many are done. Returns its mean cost and metrics."""
@@ -60,14 +77,3 @@ class Loop:
         names = [metric.label() for metric in self.problem.metrics]
         values = [metric.from_mean(mean) for metric, mean in zip(self.problem.metrics, means, strict=True)]
         return {"epoch": number, "cost": float(cost), **dict(zip(names, map(float, values), strict=True))}
-
-
-def _fitting(state: State, problem: Problem, shape: tuple[int, ...]) -> State:
-    """A state to go on from, which must have the arrays that the problem's own first state would have."""
-    described = lambda state: jax.tree.map(lambda array: (array.shape, array.dtype), state)  # noqa: E731
-    wanted = jax.eval_shape(partial(first, shape=shape), problem, seeded(0))
-    if described(state) != described(wanted):
-        raise ChainruleError(
-            "fit: after is the checkpoint of another network or optimizer, whose arrays do not fit. Start afresh."
-        )
-    return state

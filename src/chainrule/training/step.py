@@ -13,7 +13,6 @@ from chainrule.costs import Cost
 from chainrule.formula.layer import Chain, Context
 from chainrule.formula.network import initialize, regularized
 from chainrule.metrics import MeanMetric
-from chainrule.model.history import History
 from chainrule.regularizers import Regularizer, penalty
 from chainrule.training.batches import Examples, batch
 
@@ -32,7 +31,7 @@ class State(NamedTuple):
     """All that training changes."""
 
     parameters: Any
-    kept: Any
+    statistics: Any
     slots: Any
     key: jax.Array
     step: jax.Array
@@ -43,27 +42,18 @@ class State(NamedTuple):
         return _state, tuple(jax.tree.map(np.asarray, (*self[:3], words, self.step)))
 
 
-class Checkpoint(NamedTuple):
-    """Where a training stands after an epoch, all of it: `fit(…, after=checkpoint)` goes on to the same bits."""
-
-    state: State
-    best: State
-    """The state after the best epoch, where early stopping looks for it."""
-    history: History
-
-
-def _state(parameters: Any, kept: Any, slots: Any, words: Any, step: Any) -> State:
+def _state(parameters: Any, statistics: Any, slots: Any, words: Any, step: Any) -> State:
     """A state that was pickled; in a process that can't compute, its key stays the words of it."""
-    parameters, kept, slots, step = on_device((parameters, kept, slots, step))
-    return State(parameters, kept, slots, keyed(words) if computes() else words, step)
+    parameters, statistics, slots, step = on_device((parameters, statistics, slots, step))
+    return State(parameters, statistics, slots, keyed(words) if computes() else words, step)
 
 
 def first(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
     """The state before the first step, for examples of this shape."""
     drawing, noise = split(key, 2)
     parameters = initialize(problem.network, shape, drawing)
-    kept, slots = problem.network.state(shape), problem.optimizer.init(parameters)
-    return jax.device_put(State(parameters, kept, slots, noise, np.zeros((), np.int32)))  # type: ignore[arg-type]
+    statistics, slots = problem.network.state(shape), problem.optimizer.init(parameters)
+    return jax.device_put(State(parameters, statistics, slots, noise, np.zeros((), np.int32)))  # type: ignore[arg-type]
 
 
 def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Array) -> tuple[State, jax.Array]:
@@ -75,20 +65,20 @@ def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Arra
 
     def objective(parameters: Any) -> tuple[jax.Array, Any]:
         context = Context(jax.random.fold_in(state.key, state.step), training=True, weights=weights)
-        a, each, kept = cost.through(network, parameters, state.kept, x, E, context)
+        a, each, statistics = cost.through(network, parameters, state.statistics, x, E, context)
         J = mean(each)
         smooth = penalty(regularizer, network, shape, parameters, "smooth")
         figures = [J + penalty(regularizer, network, shape, parameters)]
         figures += [mean(metric.each(jax.lax.stop_gradient(a), E)) for metric in metrics]
-        return J + smooth, (kept, jnp.stack([*(total * figure for figure in figures), total]))
+        return J + smooth, (statistics, jnp.stack([*(total * figure for figure in figures), total]))
 
-    gradient, (kept, record) = jax.grad(objective, has_aux=True)(state.parameters)
+    gradient, (statistics, record) = jax.grad(objective, has_aux=True)(state.parameters)
     parameters, slots = optimizer.advance(state.parameters, gradient, state.slots)
     if regularizer is not None and regularizer.has_kink:
         rates = optimizer.rates(slots, parameters)
         shrink = lambda w, rate, it_is: regularizer.proximal(w, rate) if it_is else w  # noqa: E731
         parameters = jax.tree.map(shrink, parameters, rates, regularized(network, shape))
-    return State(parameters, kept, slots, state.key, state.step + 1), record
+    return State(parameters, statistics, slots, state.key, state.step + 1), record
 
 
 @compiled(static_argnames="batch_size")

@@ -1,0 +1,142 @@
+"""Who watches the epochs of a training: each is told of one after the other, and none changes a bit of them."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from chainrule.errors import ChainruleError, DivergedError
+from chainrule.model import Model
+from chainrule.model.history import History, Row, Stopped
+from chainrule.regularizers.stopping import EarlyStopping
+from chainrule.training.checkpoint import Checkpoint
+from chainrule.training.loop import Epoch
+from chainrule.training.plan import Plan
+from chainrule.training.progress import Progress
+from chainrule.training.step import State
+
+Observer = Callable[[Epoch], Stopped | None]
+"""It is told of an epoch at its end, and may say why training stops there."""
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """What a callback is told at the end of each epoch.
+
+    Attributes:
+        row: the epoch's costs and metrics, as in the history.
+        epochs: how many epochs are planned.
+        model: called, gives the model as it stands.
+        checkpoint: called, gives what `fit(…, after=…)` needs to go on from here.
+    """
+
+    row: Row
+    epochs: int
+    model: Callable[[], Model]
+    checkpoint: Callable[[], Checkpoint]
+
+
+Callback = Callable[[EpochEnd], Any]
+
+
+class Records:
+    """What a training leaves: the history of its epochs, their last state, and the best where early stopping looks.
+
+    As an observer it enters an epoch, and refuses one whose figures or parameters are no longer finite.
+    """
+
+    def __init__(self, plan: Plan, state: State):
+        self.plan, self.last, self.best, self.history = plan, state, state, History()
+        if plan.after:
+            self.best, history = plan.after.best, plan.after.history
+            self.history = replace(history, rows=list(history.rows), stopped="epochs")
+
+    def __call__(self, epoch: Epoch) -> None:
+        if wrong := _not_finite(epoch):
+            self.history.stopped = "diverged"
+            raise self._diverged(wrong)
+        self.last = epoch.state
+        self.history.rows.append(epoch.row)
+
+    def model(self, state: State | None = None) -> Model:
+        """The model of a state; by default of the one that is kept: the best if early stopping looks, else the last."""
+        kept = self.best if self.history.best_epoch else self.last
+        return self.plan.model(kept if state is None else state, self._so_far())
+
+    def checkpoint(self, state: State, best: State) -> Checkpoint:
+        """Where the training stands."""
+        return Checkpoint(state, best, self._so_far())
+
+    def _so_far(self) -> History:
+        return replace(self.history, rows=list(self.history.rows))
+
+    def _diverged(self, wrong: str) -> DivergedError:
+        rows = self.history.rows
+        finite = f"the last finite cost was {rows[-1]['cost']:.4g}" if rows else "no epoch before was sound"
+        return DivergedError(
+            f"The {wrong} in epoch {len(rows) + 1}; {finite}. Lower the learning rate of "
+            f"{self.plan.optimizer!r}, clip the gradient (ClipNorm(1.0) >> …), or standardise the data.",
+            self.model(),
+        )
+
+
+def watched(epochs: Iterable[Epoch], observers: Iterable[Observer]) -> Stopped:
+    """Why the epochs ended, of each of which every observer is told; the last that says why has its way."""
+    for epoch in epochs:
+        reasons: list[Stopped] = [reason for observe in observers if (reason := observe(epoch))]
+        if reasons:
+            return reasons[-1]
+    return "epochs"
+
+
+def observers(plan: Plan, progress: Progress, callbacks: Iterable[Callback], records: Records) -> list[Observer]:
+    """Who watches a training, in the order in which they are told."""
+    found: list[Observer] = [records, lambda epoch: progress.epoch(epoch.row)]
+    if plan.early_stopping:
+        found.append(stopping(plan.early_stopping, records))
+    return [*found, telling(callbacks, records)]
+
+
+def stopping(rule: EarlyStopping, records: Records) -> Observer:
+    """It keeps the best epoch, and stops when none has been better for the rule's patience."""
+
+    def observe(epoch: Epoch) -> Stopped | None:
+        history = records.history
+        if rule.better(history[rule.watched], history.best_epoch):
+            records.best, history.best_epoch = epoch.state, epoch.number
+        return "early stopping" if epoch.number - (history.best_epoch or 0) >= rule.patience else None
+
+    return observe
+
+
+def telling(callbacks: Iterable[Callback], records: Records) -> Observer:
+    """It calls the users' own functions, all of them, and stops when one returns True."""
+
+    def observe(epoch: Epoch) -> Stopped | None:
+        checkpoint = partial(records.checkpoint, epoch.state, records.best)
+        end = EpochEnd(epoch.row, records.plan.epochs, partial(records.model, epoch.state), checkpoint)
+        answers = [callback(end) for callback in callbacks]
+        return "callback" if any(isinstance(answer, bool | np.bool_) and answer for answer in answers) else None
+
+    return observe
+
+
+def as_callbacks(callbacks: Any) -> tuple[Callback, ...]:
+    """The users' own functions. Raises `ChainruleError` where they are none."""
+    found = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    if callable(callbacks) or not all(map(callable, found)):
+        raise ChainruleError(f"fit: callbacks must be a list of functions, got {callbacks!r}. Write [tell] for one.")
+    return found
+
+
+def _not_finite(epoch: Epoch) -> str:
+    """What is no longer finite at the end of an epoch, in words; empty where all is."""
+    for name in ("cost", "validation_cost"):
+        if not math.isfinite(epoch.row.get(name, 0.0)):
+            return f"{name.replace('_', ' ')} became {epoch.row[name]}"
+    finite = all(np.isfinite(array).all() for array in jax.tree.leaves(epoch.state.parameters))
+    return "" if finite else "parameters became infinite"

@@ -1,0 +1,282 @@
+"""What a training will do: everything that it was given, checked before it begins, and what follows from that."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from chainrule.arrays.masked import Shape, rows_of, shape_of
+from chainrule.costs import Cost
+from chainrule.data.preprocessing import Preprocessor
+from chainrule.errors import ChainruleError, warn
+from chainrule.formula.layer import Chain, Layer
+from chainrule.formula.network import check_sizes
+from chainrule.metrics import Accuracy, MeanMetric, Metric
+from chainrule.model import Model
+from chainrule.model.examples import (
+    Classes,
+    as_names,
+    as_targets,
+    check_categories,
+    class_count,
+    inputs,
+    sample_weights,
+    take,
+    targets,
+)
+from chainrule.model.history import History
+from chainrule.notation import as_chain, as_formula, as_metrics, as_optimizer, check_measured
+from chainrule.notation.choices import EPOCHS, SEEDS, BatchSize, as_early_stopping, as_whole, is_batch_size
+from chainrule.optimizers.schedules import over
+from chainrule.regularizers import Regularizer
+from chainrule.regularizers.stopping import EarlyStopping
+from chainrule.training.checkpoint import Checkpoint, as_checkpoint
+from chainrule.training.ending import default_cost, ended
+from chainrule.training.step import Problem, State
+
+
+class Examples(NamedTuple):
+    """Inputs, their targets, and how much each example counts."""
+
+    x: Any
+    E: np.ndarray
+    weights: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training before it begins.
+
+    Attributes:
+        network: with the end that its targets need.
+        cost, optimizer, regularizer: what is minimised, and by what.
+        metrics: what is measured beside the cost, also what early stopping watches.
+        examples: what is trained on.
+        held_out: what is measured on after each epoch.
+        classes, preprocessor: as the model keeps them.
+        epochs: how many there will be in all, those before `after` included.
+        batch_size: examples a step, fewer than there are; or all of them.
+        early_stopping: when training ends before its last epoch.
+        seed: of the first values, the shuffles and the noise.
+        after: what to go on from.
+    """
+
+    network: Chain
+    cost: Cost
+    optimizer: Any
+    regularizer: Regularizer | None
+    metrics: tuple[Metric, ...]
+    examples: Examples
+    held_out: Examples | None
+    classes: Classes
+    preprocessor: Preprocessor | None
+    epochs: int
+    batch_size: BatchSize
+    early_stopping: EarlyStopping | None
+    seed: int
+    after: Checkpoint | None
+
+    @property
+    def rows(self) -> int:
+        """How many examples are trained on."""
+        return len(self.examples.E)
+
+    @property
+    def shape(self) -> Shape:
+        """One example's shape."""
+        return shape_of(self.examples.x)
+
+    @property
+    def steps(self) -> int:
+        """How many an epoch has."""
+        return 1 if self.batch_size == "all" else -(-self.rows // self.batch_size)
+
+    @property
+    def done(self) -> int:
+        """How many epochs came before."""
+        return len(self.after.history) if self.after else 0
+
+    @property
+    def followed(self) -> tuple[MeanMetric, ...]:
+        """The metrics that training itself can follow: means, of targets in their own units."""
+        in_own_units = self.classes is not None or self.preprocessor is None
+        return tuple(metric for metric in self.metrics if isinstance(metric, MeanMetric) and in_own_units)
+
+    @property
+    def problem(self) -> Problem:
+        """What the steps minimise, and how."""
+        optimizer = over(self.optimizer, float(self.epochs * self.steps))
+        return Problem(self.network, self.cost, optimizer, self.regularizer, self.followed)
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """Every choice in notation, by name, as the model keeps them."""
+        return {
+            "optimizer": repr(self.optimizer),
+            "epochs": self.epochs - self.done,
+            "batch_size": self.batch_size,
+            "early_stopping": self.early_stopping and repr(self.early_stopping),
+            "metrics": [repr(metric) for metric in self.metrics],
+            "seed": self.seed,
+        }
+
+    def model(self, state: State, history: History) -> Model:
+        """The model of a state of the training."""
+        return Model(
+            self.network,
+            state.parameters,
+            state.statistics,
+            self.shape,
+            self.cost,
+            self.regularizer,
+            self.classes,
+            self.preprocessor,
+            history,
+            self.choices,
+        )
+
+
+def plan(
+    network: Layer | str,
+    x: Any,
+    y: Any,
+    *,
+    cost: Cost | str | None,
+    optimizer: Any,
+    regularizer: Regularizer | str | None,
+    epochs: int,
+    batch_size: int | Literal["all"],
+    validation: float | tuple[Any, ...] | None,
+    early_stopping: EarlyStopping | int | str | None,
+    sample_weight: Any,
+    metrics: Sequence[Metric | str] | None,
+    seed: int,
+    classes: Classes,
+    preprocessor: Preprocessor | None,
+    after: Checkpoint | None,
+) -> Plan:
+    """The plan of what `fit` was given. Raises `ChainruleError` for a choice, a shape or a value that does not fit."""
+    after, classes, chain = as_checkpoint(after), as_names(classes), as_chain(network)
+    cost = None if cost is None else as_formula(cost, Cost)
+    optimizer = as_optimizer(optimizer)
+    regularizer = None if regularizer is None else as_formula(regularizer, Regularizer)
+    _check_rates(regularizer, optimizer)
+    epochs, seed = as_whole(epochs, "fit: epochs", *EPOCHS), as_whole(seed, "fit: seed", *SEEDS)
+    stopping = as_early_stopping(early_stopping)
+    _check_watched(stopping, validation)
+
+    x, y = inputs(x, tokens=chain.tokens), as_targets(y)
+    shape, rows = shape_of(x), rows_of(x)
+    _check_features(chain, shape, rows)
+    chain = ended(chain, shape, y, cost, classes)
+    cost = cost or default_cost(chain)
+    check_categories(x, chain.categories)
+    E, classes = targets(y, rows, chain, chain.output_shape(shape), cost, classes)
+    examples, held_out = Examples(x, E, sample_weights(sample_weight, rows)), None
+    if isinstance(validation, tuple) and len(validation) in (2, 3):
+        held_out = _held_out(*validation, shape=shape, network=chain, cost=cost, classes=classes)
+    elif validation is not None:
+        examples, held_out = _set_apart(validation, examples, seed)
+    size = _batch_size(batch_size, len(examples.E))
+    check_sizes(chain, shape, len(examples.E) if size == "all" else size, "fit")
+    planned = Plan(
+        chain,
+        cost,
+        optimizer,
+        regularizer,
+        _metrics(metrics, classes, stopping),
+        examples,
+        held_out,
+        classes,
+        preprocessor,
+        epochs + (len(after.history) if after else 0),
+        size,
+        stopping,
+        seed,
+        after,
+    )
+    _check_metrics(planned)
+    return planned
+
+
+def _check_rates(regularizer: Regularizer | None, optimizer: Any) -> None:
+    """Refuse a kink, which needs the rate of each step, where the optimizer does not tell it."""
+    if regularizer is not None and regularizer.has_kink and not optimizer.has_rates:
+        raise ChainruleError(
+            f"fit: {regularizer!r} needs the rates of the optimizer's steps, which {optimizer!r} does not tell. "
+            f"Use another optimizer, such as Adam(0.001), or L2."
+        )
+
+
+def _check_watched(stopping: EarlyStopping | None, validation: Any) -> None:
+    """Refuse early stopping without anything to watch."""
+    if stopping is not None and validation is None:
+        raise ChainruleError("fit: early_stopping watches the validation cost: give validation too, such as 0.1.")
+
+
+def _check_features(network: Chain, shape: Shape, rows: int) -> None:
+    """Refuse rows of one number each without an axis for it."""
+    if not network.output_shape(shape):
+        raise ChainruleError(f"fit: expected examples of features, got x of shape {(rows,)}. Write x[:, None].")
+
+
+def _batch_size(size: Any, rows: int) -> BatchSize:
+    """A batch size for so many rows: "all" where one batch holds them."""
+    if not is_batch_size(size):
+        raise ChainruleError(f'fit: batch_size must be a whole number >= 1 or "all", got {size!r}.')
+    if size == "all":
+        return "all"
+    if size > rows:
+        warn(f'batch_size {size} is more than the {rows} training rows: it becomes "all".')
+    return int(size) if size < rows else "all"
+
+
+def _metrics(metrics: Any, classes: Classes, stopping: EarlyStopping | None) -> tuple[Metric, ...]:
+    """What is measured beside the cost: what is said, else the usual, and what early stopping watches."""
+    if metrics is None:
+        metrics = () if classes is None else (Accuracy(),)
+    watched = () if stopping is None or stopping.monitor is None else (stopping.monitor,)
+    return tuple(dict.fromkeys((*as_metrics(metrics, "fit"), *watched)))
+
+
+def _check_metrics(planned: Plan) -> None:
+    """Refuse metrics that are no figures, are of other targets, or need held-out examples that there are not."""
+    _, E, weights = planned.examples
+    target = "y" if planned.preprocessor is None else planned.preprocessor.schema.target
+    check_measured(planned.metrics, "fit", target, class_count(E, planned.classes, planned.preprocessor is not None))
+    for metric in planned.metrics:
+        if not metric.is_figure:
+            raise ChainruleError(f"fit: {metric!r} is no single figure to follow. Measure it by model.evaluate.")
+        if planned.classes is None:  # it refuses values where it asks for classes
+            metric(np.zeros((planned.rows, *planned.network.output_shape(planned.shape))), E, weights)
+    for metric in planned.metrics:
+        if planned.held_out is None and metric not in planned.followed:
+            raise ChainruleError(f"fit: {metric!r} is measured on validation data. Give it (x, y)", validation=0.1)
+
+
+def _held_out(
+    x: Any, y: Any, weights: Any = None, *, shape: Shape, network: Chain, cost: Cost, classes: Classes
+) -> Examples:
+    """The examples for validation that are given as such."""
+    x = inputs(x, shape, "validation", network.tokens)
+    E, _ = targets(y, rows_of(x), network, network.output_shape(shape), cost, classes, "validation")
+    return Examples(x, E, sample_weights(weights, rows_of(x), "validation"))
+
+
+def _set_apart(fraction: Any, examples: Examples, seed: int) -> tuple[Examples, Examples]:
+    """The examples for training and those for validation, by a random draw."""
+    if not isinstance(fraction, float) or not 0 < fraction < 1:
+        got = repr(fraction) if isinstance(fraction, int | float | str) else type(fraction).__name__
+        raise ChainruleError(f"fit: validation must be (x, y) or a fraction between 0 and 1, got {got}.")
+    rows = len(examples.E)
+    count = round(rows * fraction)
+    if not 0 < count < rows:
+        raise ChainruleError(f"fit: validation={fraction} of {rows} rows leaves a part empty. Choose another fraction.")
+    order = np.random.default_rng(seed).permutation(rows)
+    train, held_out = (take(examples, np.sort(part)) for part in (order[count:], order[:count]))
+    if any(part.weights is not None and not part.weights.any() for part in (train, held_out)):
+        raise ChainruleError(
+            f"fit: validation={fraction} leaves a part where sample_weight is zero everywhere. Choose another fraction."
+        )
+    return train, held_out
