@@ -35,6 +35,27 @@ def test_series_of_unequal_length_are_padded():
     np.testing.assert_array_equal(live(x), [[True, False, False], [True, True, True]])
 
 
+@given(
+    st.lists(st.one_of(st.slices(20), st.lists(st.booleans(), min_size=1, max_size=20), st.just("rows")), max_size=4)
+)
+def test_rows_that_are_taken_of_rows_that_were_taken(ways):
+    table, numbers = Table({"x": np.arange(20.0)}), np.arange(20)
+    for way in ways:
+        rows = way if isinstance(way, slice) else np.arange(len(numbers))[::-1] if way == "rows" else None
+        rows = np.resize(way, len(numbers)).astype(bool) if rows is None else rows
+        table, numbers = table.take(rows), numbers[rows]
+        assert table.rows == len(numbers)
+        np.testing.assert_array_equal(table["x"], numbers)
+        assert [table.place(row, "x") for row in range(table.rows)] == [
+            f"the data, row {number + 1}, column 'x'" for number in numbers
+        ]
+
+
+def test_rows_are_not_copied_before_they_are_asked_for():
+    x = np.zeros(100)
+    assert np.shares_memory(Table({"x": x}).take(slice(10, 90)).take(slice(5, None))["x"], x)
+
+
 def test_series_keep_their_places_and_padding_in_parts():
     table = Table({"x": [SHORT, LONG]}).take(np.array([1]))
     assert (table.place(0, "x"), table["x"].shape) == ("the data, row 2, column 'x'", (1, 3, 2))

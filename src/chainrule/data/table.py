@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from typing import Any, Self
@@ -83,10 +84,11 @@ class Table(Mapping[str, np.ndarray]):
                 f"{name}: expected columns of one length, got {unequal}. Give every row all its cells."
             )
         self.rows: int = next(iter(lengths.values()))
-        self._numbers = np.arange(1, self.rows + 1) if numbers is None else numbers
+        self._taken: np.ndarray | slice = slice(0, self.rows)  # which rows of the columns are the table's
+        self._numbers = numbers
 
     def __getitem__(self, column: str) -> np.ndarray:
-        return self._columns[column]
+        return self._columns[column][self._taken]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)
@@ -97,14 +99,27 @@ class Table(Mapping[str, np.ndarray]):
     def __repr__(self) -> str:
         return f"<Table {self.name}: {self.rows:,} rows, columns {shortened(self)}>"
 
-    def take(self, rows: np.ndarray) -> Self:
-        """Some rows, by index or mask; they keep their places."""
-        columns = {name: values[rows] for name, values in self.items()}
-        return type(self)(columns, self.name, self._numbers[rows], self.word, found=self.found)
+    def take(self, rows: np.ndarray | slice) -> Self:
+        """Some rows, by index, mask or slice; they keep their places. A column is copied only when it is asked for."""
+        taken = copy(self)
+        taken.test, taken._taken = None, self._places(rows)
+        taken.rows = taken._taken.stop - taken._taken.start if isinstance(taken._taken, slice) else len(taken._taken)
+        return taken
 
     def place(self, row: int, column: str) -> str:
         """Where a cell is, for a message: "diamonds.csv, line 12, column 'price'"."""
-        return f"{self.name}, {self.word} {self._numbers[row]}, column {column!r}"
+        at = self._taken.start + row if isinstance(self._taken, slice) else self._taken[row]
+        return f"{self.name}, {self.word} {at + 1 if self._numbers is None else self._numbers[at]}, column {column!r}"
+
+    def _places(self, rows: np.ndarray | slice) -> np.ndarray | slice:
+        """Where in the columns these rows are."""
+        taken = self._taken
+        if isinstance(taken, np.ndarray):
+            return taken[rows]
+        if isinstance(rows, slice) and rows.step in (None, 1):
+            start, stop, _ = rows.indices(self.rows)
+            return slice(taken.start + start, taken.start + max(start, stop))
+        return np.arange(taken.start, taken.stop, dtype=np.int32 if taken.stop < 2**31 else np.int64)[rows]
 
 
 def as_table(data: Any, only: Collection[str] = ()) -> Table:
