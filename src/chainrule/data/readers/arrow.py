@@ -1,7 +1,7 @@
 """Files of Arrow's own typed columns as tables: Parquet, and Feather or Arrow IPC."""
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,37 +15,44 @@ from chainrule.errors import ChainruleError
 
 MAGIC = b"ARROW1"
 
+Content = tuple[list[str], Callable[[str], Any]]
+"""The names of a file's columns, and what reads one of them, once."""
+
 
 def read_parquet(file: BinaryIO, name: str, reading: Reading, text: Iterable[str] = ()) -> Table:
     """A Parquet file; `text` names the columns not to be read as numbers."""
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
 
-    def content(data: Any) -> Any:
+    def content() -> Content:
+        import pyarrow.parquet as parquet
+
         # Without threads, which outlive a refusal; text as codes, so that a text that repeats is held once.
-        stored = parquet.ParquetFile(data, pre_buffer=False)
+        stored = parquet.ParquetFile(file, pre_buffer=False)
         about = stored.metadata
         said = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
         size = max(CELL * about.num_rows * about.num_columns, said)
         check_memory(size, name, "Give fewer rows or columns.")
         texts = [field.name for field in stored.schema_arrow if _is_text(field.type)]
-        return parquet.ParquetFile(data, pre_buffer=False, read_dictionary=texts).read(use_threads=False)
+        stored = parquet.ParquetFile(file, pre_buffer=False, read_dictionary=texts)
+        return stored.schema_arrow.names, lambda column: stored.read([column], use_threads=False).column(column)
 
-    return _table(content, pa.py_buffer(file.read()), name, "Parquet", reading, text)
+    return _table(content, name, "Parquet", reading, text)
 
 
 def read_feather(file: BinaryIO, name: str, reading: Reading, text: Iterable[str] = ()) -> Table:
     """A Feather or Arrow file, or Arrow's stream; `text` names the columns not to be read as numbers."""
-    import pyarrow as pa
 
-    def content(data: Any) -> Any:
+    def content() -> Content:
+        import pyarrow as pa
+
+        data = pa.py_buffer(file.read())
         is_file = data[:6].to_pybytes() == MAGIC
         _check_declared(data[8:] if is_file else data, name)
         opened = pa.ipc.open_file if is_file else pa.ipc.open_stream
         with opened(data, options=pa.ipc.IpcReadOptions(use_threads=False)) as stored:
-            return stored.read_all()
+            whole = stored.read_all()
+        return whole.column_names, dict(zip(whole.column_names, whole.columns, strict=True)).pop
 
-    return _table(content, pa.py_buffer(file.read()), name, "Feather or Arrow", reading, text)
+    return _table(content, name, "Feather or Arrow", reading, text)
 
 
 def _check_declared(stream: Any, name: str) -> None:
@@ -88,22 +95,30 @@ def _declared(metadata: Any, body: Any, dictionary: bool) -> tuple[int, int]:
     return rows, unpacked
 
 
-def _table(content: Any, data: Any, name: str, kind: str, reading: Reading, text: Iterable[str]) -> Table:
-    try:
-        whole = content(data)
-        whole.validate(full=True)  # nothing that Arrow reads later lies outside of what is there
-    except ChainruleError:
-        raise
-    except Exception:  # Arrow raises errors of many kinds on damaged files
-        raise ChainruleError(f"{name}: is no whole {kind} file. Write it again, or give a CSV file.") from None
-    check_distinct(whole.column_names, name)
-    whole = whole.select([column for column in whole.column_names if not column.startswith("__index_level_")])
-    if not whole.num_columns:
-        raise ChainruleError(f"{name}: has no columns. Give rows of data.")
+def _table(content: Callable[[], Content], name: str, kind: str, reading: Reading, text: Iterable[str]) -> Table:
+    """A table of the columns of a file, of which one at a time is Arrow's and NumPy's too."""
     text = set(text)
+
+    def whole(read: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return read(*args)
+        except ChainruleError:
+            raise
+        except Exception:  # Arrow raises errors of many kinds on damaged files
+            raise ChainruleError(f"{name}: is no whole {kind} file. Write it again, or give a CSV file.") from None
+
+    def validated(column: str) -> Any:
+        found = read(column)
+        found.validate(full=True)  # nothing that Arrow reads later lies outside of what is there
+        return found
+
+    names, read = whole(content)
+    check_distinct(names, name)
+    names = [column for column in names if not column.startswith("__index_level_")]
+    if not names:
+        raise ChainruleError(f"{name}: has no columns. Give rows of data.")
     columns = {
-        column: _values(whole.column(column), f"{name}, column {column!r}", column in text)
-        for column in whole.column_names
+        column: _values(whole(validated, column), f"{name}, column {column!r}", column in text) for column in names
     }
     return typed(columns, name, reading)
 
