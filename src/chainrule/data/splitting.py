@@ -84,13 +84,25 @@ def _numbered(way: str, values: Any, rows: int, name: str) -> np.ndarray:
     values = np.asarray(values)
     if values.shape != (rows,):
         raise ChainruleError(f"{name}: {way} must be one value a row, of shape {(rows,)}, got {values.shape}.")
-    blank = np.isnat(values) if values.dtype.kind in "mM" else np.array([is_blank(value) for value in values.tolist()])
+    blank = _blank(values)
     if blank.any():
         raise ChainruleError(f"{name}: {way} is blank in row {blank.argmax() + 1}. Fill it, or leave the row out.")
     try:
-        return np.unique(values, return_inverse=True)[1]
+        if values.dtype.kind != "O":
+            return np.unique(values, return_inverse=True)[1].astype(np.int32)
+        places = {value: place for place, value in enumerate(sorted(set(values)))}
+        return np.fromiter(map(places.__getitem__, values), np.int32, count=rows)
     except TypeError:
         raise ChainruleError(f"{name}: {way} has values of several kinds. Give numbers, times or text.") from None
+
+
+def _blank(values: np.ndarray) -> np.ndarray:
+    """Which of some values are blank, as a mask."""
+    if values.dtype.kind == "O":
+        return np.fromiter(map(is_blank, values), bool, count=len(values))
+    if values.dtype.kind in "mM":
+        return np.isnat(values)
+    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
 
 
 def _cut(blocks: np.ndarray, fractions: dict[str, float], name: str, what: str) -> Split:
@@ -112,7 +124,7 @@ def _draw(
     classes: np.ndarray | None, rows: int, fractions: dict[str, float], generator: np.random.Generator, name: str
 ) -> Split:
     """Rows at random, of each class its share."""
-    groups = np.zeros(rows, int) if classes is None else classes
+    groups = np.zeros(rows, np.int8) if classes is None else classes
     counts = np.bincount(groups)
     for_test = _shares(counts, fractions["test"], counts - 1)
     for_validation = _shares(counts, fractions["validation"], counts - 1 - for_test)
@@ -140,11 +152,13 @@ def _without(error: ChainruleError, divide: Callable[[dict], Split], fractions: 
 
 def _rank_within(groups: np.ndarray, counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Each row's place in a random order of its own group."""
-    order = generator.permutation(len(groups))
+    places = np.arange(len(groups), dtype=np.int32 if len(groups) < 2**31 else np.int64)
+    order = places.copy()
+    generator.shuffle(order)
     order = order[np.argsort(groups[order], kind="stable")]
-    starts = np.cumsum(counts) - counts
-    rank = np.empty(len(groups), int)
-    rank[order] = np.arange(len(groups)) - np.repeat(starts, counts)
+    starts = (np.cumsum(counts) - counts).astype(places.dtype)
+    rank = np.empty_like(places)
+    rank[order] = places - np.repeat(starts, counts)
     return rank
 
 
