@@ -25,7 +25,7 @@ TRAINED = Preprocessor.fit(
 
 def one_by_one(preprocessor: Preprocessor, table) -> np.ndarray:
     data = preprocessor._table(table, preprocessor.schema.inputs)
-    return np.concatenate([*preprocessor._encoded(data, preprocessor.columns)], axis=-1)
+    return np.concatenate([*preprocessor._encoded(data, preprocessor.columns, {})], axis=-1)
 
 
 @given(rows)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule.arrays.memory import aligned
 from chainrule.training.batches import Examples, batch, bucket, on_device, shuffled
 
 CAPACITY = 40
@@ -92,3 +93,23 @@ def test_weights_go_with_their_rows(size):
     for index in range(-(-33 // size)):
         x, _, weights = batch(data, order, index, size)
         np.testing.assert_array_equal(weights, np.where(weights > 0, x[:, 0], 0))
+
+
+def test_aligned_rows_that_need_no_padding_are_not_copied(monkeypatch):
+    monkeypatch.setattr("chainrule.training.batches.MANY", 33)
+    x, E = aligned((33, 2), np.float32), np.zeros((33, 1), np.float32)
+    x += 1
+    given = on_device(x, E, None)
+    assert given.capacity == 33
+    assert given.x.unsafe_buffer_pointer() == x.ctypes.data
+
+
+def test_rows_without_padding_are_each_visited_once(monkeypatch):
+    monkeypatch.setattr("chainrule.training.batches.MANY", 33)
+    given = examples(33)
+    order = shuffled(jax.random.key(0), 1, given)
+    seen = []
+    for index in range(-(-33 // 8)):
+        x, _, weights = batch(given, order, jnp.int32(index), 8)
+        seen += np.asarray(x)[np.asarray(weights) > 0, 0].tolist()
+    assert sorted(seen) == list(range(1, 34))

@@ -95,7 +95,8 @@ def rounded(values: np.ndarray) -> np.ndarray:
     >>> rounded(np.array([2**53, 2**53 + 1]))
     array([False,  True])
     """
-    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8:
+    small = values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or values.size == 0
+    if small or -(2**53) <= values.min() <= values.max() <= 2**53:
         return np.zeros(values.shape, bool)
     floats = values.astype(np.float64)
     with np.errstate(invalid="ignore"):

@@ -1,13 +1,20 @@
-"""How much memory one thing may take: sizes are checked before anything is allocated."""
+"""How much memory one thing may take: sizes are checked before they are allocated, and much goes in blocks."""
 
+import math
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from chainrule.errors import ChainruleError
 
 CELL = 24  # bytes of a table's cell on its way: as it is read, as it is kept, and standardised
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container, in Linux
+NUMBERS, ROWS = 1 << 21, 1 << 14  # of a block: as many numbers, but as many rows at least
+ALIGNED = 64  # bytes, at whose multiples an array begins that JAX takes without a copy
 UNKNOWN = 16 * 2**30  # where a system does not say what it has
 
 
@@ -36,3 +43,28 @@ def check_memory(size: int, what: str, remedy: str) -> None:
             f"{what} would take {size / 1e9:.3g} GB, more than a quarter of this machine's memory "
             f"({most() / 1e9:.3g} GB). {remedy}"
         )
+
+
+def blocks(rows: int, numbers: int = 1) -> Iterator[slice]:
+    """Rows of so many numbers in blocks, so that what is computed on the way is never as large as all of them.
+
+    Each has a power of two of rows, but the last, to which those belong that make no whole block. Few rows are one.
+
+    >>> [len(range(*block.indices(50_000))) for block in blocks(50_000, 784)], [*blocks(30_000, 784)]
+    ([16384, 16384, 17232], [slice(0, 30000, None)])
+    """
+    size = max(1 << max(NUMBERS // max(numbers, 1), 1).bit_length() - 1, ROWS)
+    starts = [*range(0, max(rows - size, 0) + 1, size)]
+    return map(slice, starts, [*starts[1:], rows])
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array of zeros, which takes no memory before it is written to, and which JAX takes as it is.
+
+    >>> aligned((3, 2), np.float32).ctypes.data % 64
+    0
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    room = np.zeros(size + ALIGNED, np.uint8)
+    start = -room.ctypes.data % ALIGNED
+    return room[start : start + size].view(dtype).reshape(shape)

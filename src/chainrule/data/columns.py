@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, permutations, repeat
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from chainrule.arrays.masked import Masked, Shape
+from chainrule.arrays.memory import aligned, blocks
 from chainrule.data.dates import Date, Order, times
 from chainrule.data.records import require
 from chainrule.data.table import Table, blanks, live, meaning, shortened
@@ -55,13 +56,14 @@ class Number:
     def of(cls, name: str, values: np.ndarray) -> Self:
         """Fitted to a column, (rows,) or (rows, …), with NaN where a cell is blank; some entry must not be."""
         shape: Shape = values.shape[1:] or (1,)
-        entries = values.reshape(-1, shape[-1]).astype(np.float64)
-        fill = np.nanmedian(entries, axis=0)
-        entries = np.where(np.isnan(entries), fill, entries)
-        low, high = entries.min(axis=0), entries.max(axis=0)
-        spread = entries.std(axis=0)
+        entries = values.reshape(-1, shape[-1])
+        fill = np.array([_median(each) for each in entries.T])
+        low, high = (extreme.reduce(entries, axis=0).astype(np.float64) for extreme in (np.fmin, np.fmax))
+        known = lambda: (_filled(entries[some], fill) for some in blocks(len(entries), shape[-1]))  # noqa: E731
+        mean = sum(some.sum(axis=0) for some in known()) / len(entries)
+        spread = np.sqrt(sum(((some - mean) ** 2).sum(axis=0) for some in known()) / len(entries))
         constant = (low == high) | (spread == 0)
-        mean, scale = np.where(constant, low, entries.mean(axis=0)), np.where(constant, 1.0, spread)
+        mean, scale = np.where(constant, low, mean), np.where(constant, 1.0, spread)
         return cls(name, shape, tuple(mean.tolist()), tuple(scale.tolist()), tuple(fill.tolist()))
 
     def takes(self, shape: Shape) -> bool:
@@ -77,11 +79,11 @@ class Number:
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Standardised float32, (rows, *shape); blank cells by their fill."""
-        numbers = values.reshape(-1, *self.shape).astype(np.float64)
-        blank = np.isnan(numbers)
-        if blank.any():
-            numbers = np.where(blank, self.fill, numbers)
-        return ((numbers - self.mean) / self.scale).astype(np.float32)
+        numbers = values.reshape(-1, *self.shape)
+        encoded = aligned(numbers.shape, np.float32)
+        for some in blocks(len(numbers), math.prod(self.shape)):
+            encoded[some] = (_filled(numbers[some], self.fill) - self.mean) / self.scale
+        return encoded
 
     def expected(self, table: Table, values: np.ndarray) -> np.ndarray:
         """What a network is to give for a column's cells, none of them blank."""
@@ -170,20 +172,22 @@ class Category:
         """The probabilities of the values, as they are."""
         return outputs
 
+    def lacks(self, encoded: np.ndarray) -> bool:
+        """Whether cells have become none of the known values."""
+        return not encoded.any(axis=1).all()
+
     def unseen(self, texts: np.ndarray) -> Counter[str]:
         """The values that training never showed, and how often each occurs."""
         known = ~blanks(texts)
         return Counter(texts[known][self.codes(texts[known]) < 0])
 
     def encode(self, texts: np.ndarray) -> np.ndarray:
-        """One-hot float32, (rows, values); zeros for a value never seen, with a warning; blank cells by their fill."""
+        """One-hot float32, (rows, values); zeros for a value never seen; blank cells by their fill."""
         blank = blanks(texts)
         codes = self.codes(np.where(blank, self.fill, texts) if blank.any() else texts)
         encoded = np.zeros((len(codes), len(self.values)), np.float32)
         seen = np.flatnonzero(codes >= 0)
         encoded[seen, codes[seen]] = 1
-        if len(seen) < len(codes):
-            _warn_unseen(self.name, self.unseen(texts), "none of the known values")
         return encoded
 
 
@@ -282,6 +286,10 @@ class Tokens:
     def _ids(self) -> dict[str, int]:
         return {token: number for number, token in enumerate(self.vocabulary, FIRST)}
 
+    def lacks(self, encoded: np.ndarray) -> bool:
+        """Whether tokens have become unknown ones."""
+        return bool((encoded == UNKNOWN).any())
+
     def unseen(self, texts: np.ndarray) -> Counter[str]:
         """The characters that training never showed, and how often each occurs; new words are the rule."""
         counts = Counter() if self.unit == "words" else Counter("".join(text or "" for text in texts))
@@ -293,8 +301,6 @@ class Tokens:
         for row, text in zip(encoded, texts, strict=True):
             tokens = split_text(text or "", self.unit)[: self.length]
             row[: max(len(tokens), 1)] = [self._ids.get(token, UNKNOWN) for token in tokens] or UNKNOWN
-        if (encoded == UNKNOWN).any() and (found := self.unseen(texts)):
-            _warn_unseen(self.name, found, "unknown ones")
         return encoded
 
 
@@ -354,6 +360,21 @@ def _in_shape(column: Number | Series, table: Table) -> np.ndarray:
     return values
 
 
+def _median(values: np.ndarray) -> float:
+    """The median of the numbers that are known, (rows,), in float64 whatever type they are of."""
+    blank = np.isnan(values)
+    known = values[~blank] if blank.any() else values
+    middle = [(len(known) - 1) // 2, len(known) // 2]
+    return float(np.partition(known, middle)[middle].astype(np.float64).mean())
+
+
+def _filled(numbers: np.ndarray, fill: Any) -> np.ndarray:
+    """A copy in float64, with what fills them where numbers are blank."""
+    numbers = numbers.astype(np.float64)
+    blank = np.isnan(numbers)
+    return np.where(blank, fill, numbers) if blank.any() else numbers
+
+
 def _longest(mask: np.ndarray) -> int:
     return int(mask.sum(axis=1).max(initial=0))
 
@@ -366,11 +387,12 @@ def _sorted(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(spelt, key=lambda value: (spelt[value], value)))
 
 
-def _warn_unseen(column: str, counts: Counter[str], as_what: str) -> None:
+def warn_unseen(column: Category | Tokens, counts: Counter[str]) -> None:
     """Say which values training never showed; in a command a note, in Python a warning, once for each."""
+    as_what = "none of the known values" if isinstance(column, Category) else "unknown ones"
     found = ", ".join(f"{cut(value)} ({count:,})" for value, count in counts.most_common(5))
     more = f" and {len(counts) - 5:,} more" if len(counts) > 5 else ""
-    warn(f"column {column!r}: training never showed {found}{more}; such cells count as {as_what}.")
+    warn(f"column {column.name!r}: training never showed {found}{more}; such cells count as {as_what}.")
 
 
 def _check_known(table: Table, name: str, values: np.ndarray) -> None:

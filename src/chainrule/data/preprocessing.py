@@ -8,12 +8,15 @@ travels with the model as JSON.
 import dataclasses
 import functools
 import json
+import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
 
 from chainrule.arrays.masked import Masked
+from chainrule.arrays.memory import aligned, blocks
 from chainrule.data.block import Block
 from chainrule.data.columns import (
     FIRST,
@@ -23,6 +26,7 @@ from chainrule.data.columns import (
     Series,
     Tokens,
     fitted,
+    warn_unseen,
 )
 from chainrule.data.problems import Problems
 from chainrule.data.records import read, read_json, require
@@ -33,6 +37,7 @@ from chainrule.errors import ChainruleError
 Kind = Literal["table", "series", "images", "arrays", "tokens"]
 
 KINDS: dict[int, Kind] = {1: "table", 2: "series", 3: "images"}  # by the number of axes of an example
+WHOLE = slice(None)  # all rows
 ALONE = (Series, Tokens)  # columns that can't go beside others
 
 
@@ -145,10 +150,43 @@ class Preprocessor:
             ChainruleError: for a column that is missing or of another kind, infinity, or a blank cell for which
                 the training gave no value.
         """
+        encoded: Any = None
+        for rows, x in self.in_blocks(data):
+            if rows == WHOLE:
+                encoded = x
+                continue
+            if encoded is None:
+                encoded = aligned((data.rows, *self.input_shape), np.asarray(x).dtype)
+            encoded[rows] = x
+        return encoded
+
+    def in_blocks(self, data: Any) -> Iterator[tuple[slice, np.ndarray | Masked]]:
+        """The inputs of raw rows, those of a large table block after block, each with the rows that it is of.
+
+        So that nothing is computed of all rows at once. What is said of all of them is said at the end; see `inputs`.
+        """
+        alone = isinstance(self.columns[0], Series) or not isinstance(data, Table)
+        parts = [WHOLE] if alone else [*blocks(data.rows, math.prod(self.input_shape))]
+        parts = parts if len(parts) > 1 else [WHOLE]
+        unseen: dict[Category | Tokens, Counter[str]] = {}
+        for rows in parts:
+            try:
+                x = self._inputs(data if rows == WHOLE else data.take(rows), unseen)
+            except ChainruleError:
+                if rows != WHOLE:
+                    self._values(data, self.columns)  # says all that is wrong, also with later rows
+                raise
+            yield rows, x
+        for column, counts in unseen.items():
+            if counts:  # of free text new words are the rule
+                warn_unseen(column, counts)
+
+    def _inputs(self, data: Any, unseen: dict[Category | Tokens, Counter[str]]) -> np.ndarray | Masked:
+        """The inputs of raw rows; what training never showed is counted."""
         block = self._block
         numbers = None if block is None else block.take(data, self.schema.missing == "median")
         if block is None or numbers is None:
-            return _beside(self._encoded(self._table(data, self.schema.inputs), self.columns))
+            return _beside(self._encoded(self._table(data, self.schema.inputs), self.columns, unseen))
         encoded = np.empty((len(numbers), block.width), np.float32)
         encoded[:, block.places] = block.encode(numbers)
         if block.others:
@@ -156,7 +194,7 @@ class Preprocessor:
             table = self._table(data, [column.name for column in columns])
             if table.rows != len(numbers):
                 table = self._table(data, self.schema.inputs)  # which says so
-            for part, start, end in zip(self._encoded(table, columns), starts, ends, strict=True):
+            for part, start, end in zip(self._encoded(table, columns, unseen), starts, ends, strict=True):
                 encoded[:, start:end] = part
         return encoded
 
@@ -165,9 +203,21 @@ class Preprocessor:
         """The plan by which rows are prepared, made once."""
         return Block.of(self.columns)
 
-    def _encoded(self, table: Table, columns: Iterable[Column]) -> list[Any]:
-        """The inputs that columns become; all that is wrong with them is said at once."""
-        problems, encoded = Problems(table.name), []
+    def _encoded(
+        self, table: Table, columns: Iterable[Column], unseen: dict[Category | Tokens, Counter[str]]
+    ) -> list[Any]:
+        """The inputs that columns become; what training never showed is counted."""
+        encoded = []
+        for column, values in zip(columns, self._values(table, columns), strict=True):
+            part: Any = column.encode(values)
+            if isinstance(column, Category | Tokens) and column.lacks(part):
+                unseen[column] = unseen.get(column, Counter()) + column.unseen(values)
+            encoded.append(part)
+        return encoded
+
+    def _values(self, table: Table, columns: Iterable[Column]) -> list[np.ndarray]:
+        """The cells of columns as they read them; all that is wrong with them is said at once."""
+        problems, found = Problems(table.name), []
         for column in columns:
             if column.name not in table:
                 continue
@@ -180,11 +230,11 @@ class Preprocessor:
                         f"value to put there. Fill it",
                         missing="median",
                     )
-                encoded.append(column.encode(values))
+                found.append(values)
         with problems.gathered():
             check_columns(table, (column.name for column in columns))
         problems.refuse()
-        return encoded
+        return found
 
     def targets(self, data: Any) -> np.ndarray:
         """The network's targets: class numbers, int32 (rows,), or standardised numbers, float32 (rows, targets).
@@ -204,7 +254,8 @@ class Preprocessor:
         """The targets in their own units, for metrics: class numbers (rows,), or float64 (rows, targets)."""
         if self.classes:
             return self.targets(data)
-        return _beside([values.reshape(-1, 1) for _, values in self._known_targets(as_table(data))])
+        table = as_table(data)
+        return _beside([values.reshape(-1, 1).astype(np.float64) for _, values in self._known_targets(table)])
 
     def restore(self, outputs: Any) -> np.ndarray:
         """A network's outputs in the targets' own units, float64; class probabilities as they are."""

@@ -24,7 +24,7 @@ def is_worded(values: np.ndarray) -> bool:
 
 
 def numbers(table: Table, name: str, **choices: Any) -> np.ndarray:
-    """A table's column as float64, or as images and series are; NaN where a cell is blank.
+    """A table's column as numbers of its own type; NaN where a cell is blank.
 
     Refuses text, whole numbers that float64 does not hold, and infinity, which some choices may leave out.
     """
@@ -41,7 +41,7 @@ def numbers(table: Table, name: str, **choices: Any) -> np.ndarray:
     elif (large := rounded(values)).any():
         _refuse_rounded(table, name, int(np.argwhere(large)[0][0]))
     _check_finite(table, name, values, **choices)
-    return values.astype(np.float64, copy=False) if values.ndim == 1 else values
+    return values
 
 
 def texts(table: Table, name: str) -> np.ndarray:
@@ -96,8 +96,11 @@ def _refuse_rounded(table: Table, name: str, row: int) -> NoReturn:
 
 
 def _check_finite(table: Table, name: str, values: np.ndarray, **choices: Any) -> None:
-    if values.dtype.kind == "f" and (endless := np.abs(values) > LARGEST).any():
-        cell = tuple(np.argwhere(endless)[0])
+    if values.dtype.kind != "f":
+        return
+    low, high = (extreme.reduce(values, axis=None, initial=0) for extreme in (np.fmin, np.fmax))  # NaN is none
+    if max(-low, high) > LARGEST:
+        cell = tuple(np.argwhere(np.abs(values) > LARGEST)[0])
         found = "infinity" if math.isinf(values[cell]) else f"{values[cell]:g}"
         place = table.place(int(cell[0]), name)
         mend = "Mend the cell" if choices else "Mend the cell."

@@ -7,8 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.arrays.masked import rows_of
+from chainrule.arrays.memory import aligned
 from chainrule.arrays.sparse import dense
 from chainrule.kernels.rows import take
+
+MANY = 1 << 20  # rows, from which on padding costs more than a compilation
 
 
 class Examples(NamedTuple):
@@ -29,19 +32,31 @@ class Examples(NamedTuple):
 def bucket(rows: int) -> int:
     """The padded number of rows: the next one of at most three binary digits and zeros, so at most a quarter more.
 
-    >>> [bucket(n) for n in (1, 7, 9, 1347, 54000)]
-    [1, 7, 10, 1536, 57344]
+    A million and more are not padded.
+
+    >>> [bucket(n) for n in (1, 7, 9, 1347, 54000, 5_000_001)]
+    [1, 7, 10, 1536, 57344, 5000001]
     """
+    if rows >= MANY:
+        return rows
     unit = 1 << max(rows.bit_length() - 3, 0)
     return -(-rows // unit) * unit
 
 
 def on_device(x: Any, E: np.ndarray, weights: np.ndarray | None) -> Examples:
-    """The examples padded to the next bucket."""
+    """The examples padded to the next bucket; on the CPU they are copied at most once."""
     rows = len(E)
-    pad = lambda array: np.pad(array, [(0, bucket(rows) - rows)] + [(0, 0)] * (array.ndim - 1))  # noqa: E731
-    x, E, weights = jax.tree.map(pad, (x, E, weights))
+    x, E, weights = jax.tree.map(lambda array: _padded(array, bucket(rows)), (x, E, weights))
     return jax.device_put(Examples(x, E, weights, np.int32(rows)))  # type: ignore[arg-type]
+
+
+def _padded(array: np.ndarray, capacity: int) -> np.ndarray:
+    """An array with rows of zeros behind it; itself where it is as long."""
+    if len(array) == capacity:
+        return array
+    padded = aligned((capacity, *array.shape[1:]), array.dtype)
+    padded[: len(array)] = array
+    return padded
 
 
 def shuffled(key: jax.Array, epoch: int, examples: Examples) -> jax.Array:
