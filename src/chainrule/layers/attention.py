@@ -105,10 +105,10 @@ class SelfAttention(NoisyLayer):
         return self._attended(p, x, INFERENCE)
 
     def noisy(self, p, x, key):
-        return self._attended(p, x, Context(key))
+        return self.forward(p, x) if self.dropout is None else self._attended(p, x, Context(key))
 
     def apply(self, p, state, x, context=INFERENCE):
-        return self._attended(p, x, context), state
+        return super().apply(p, state, x, context) if context.mask is None else (self._attended(p, x, context), state)
 
     def _attended(self, p: Any, x: jax.Array, context: Context) -> jax.Array:
         self.output_shape(x.shape[1:])  # which refuses what does not fit
