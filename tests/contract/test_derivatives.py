@@ -24,7 +24,11 @@ from chainrule.optimizers import Rule
 SHAPES = [(6,), (3, 6), (4, 3, 6), (8, 8, 2)]
 OTHERS = [  # what the examples of each class leave out: other cells, kernels for many rows, layers computed together
     *(("LSTM(3, return_sequences=True, learn_start=True)", (4, 2)), ("GRU(3, reset_after=True)", (4, 2))),
-    *(("RNN(3, activation=ELU(0.5))", (4, 2)), ("GRU(3) >> Dense(2) >> Softmax()", (3, 2))),
+    *(
+        ("RNN(3, activation=ELU(0.5))", (4, 2)),
+        ("RNN(3, activation=PReLU())", (4, 2)),
+        ("GRU(3) >> Dense(2) >> Softmax()", (3, 2)),
+    ),
     *(('Conv2D(3, 3, padding="same") >> ReLU() >> MaxPool2D(2)', (6, 6, 2)), ("Conv1D(4, 3, groups=2)", (7, 4))),
     *(("Conv2D(3, 2, stride=2) >> MaxPool2D((1, 3))", (7, 9, 2)), ("Conv1D(3, 3, stride=2, dilation=2)", (9, 2))),
     *(("Dense(40) >> Tanh() >> Dense(7)", (30,)), ('MaxPool2D(3, stride=2, padding="same")', (5, 6, 2))),

@@ -133,6 +133,8 @@ def through_time(layer: Recurrent, p: Any, x: np.ndarray, noise: Any) -> np.ndar
     steps = len(x)
     parts = {"x": dict(enumerate(x, 1)), "T": steps, "B": noise} | {name: p[name] for name in p if name != "bias"}
     gates = {"RNN": [""], "LSTM": ["_i", "_f", "_g", "_o"], "GRU": ["_r", "_z", "_n"]}[type(layer).__name__]
+    if "activation" in p:
+        parts["activation"] = lambda x: np.where(x > 0, x, p["activation"]["slope"] * x)
     for name in ("kernel", "recurrent_kernel", "bias"):
         parts |= zip([name + gate for gate in gates], np.split(p[name], len(gates), axis=-1), strict=True)
     states = {letter: defaultdict(lambda: np.zeros(layer.units)) for letter in "hc"}
@@ -233,7 +235,12 @@ AFFINE = ["{}(scale=%s, offset=%s)" % flags for flags in itertools.product((True
 IN_TIME = ["{}(4, 3, padding=(2, 0))", "{}(4, 3, padding='causal')"]
 IN_IMAGES = ["{}(4, (2, 3), stride=(2, 1), padding=((1, 0), (0, 2)))", "{}(4, (3, 2), (1, 2), 'same')"]
 SETTINGS = {
-    "RNN": [*RECURRENT, "{}(3, activation=Sigmoid())", "{}(3, activation=LeakyReLU(0.5), reverse=True)"],
+    "RNN": [
+        *RECURRENT,
+        "{}(3, activation=Sigmoid())",
+        "{}(3, activation=LeakyReLU(0.5), reverse=True)",
+        "{}(3, activation=PReLU())",
+    ],
     "LSTM": RECURRENT,
     "GRU": [*RECURRENT, *(text.replace("(3", "(3, reset_after=True") for text in RECURRENT)],
     "Bidirectional": [

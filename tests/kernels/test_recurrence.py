@@ -9,16 +9,16 @@ import pytest
 
 from chainrule.activations import ELU, Tanh
 from chainrule.kernels import native
-from chainrule.kernels.recurrence import Cell, Weights, plain, recurrence
+from chainrule.kernels.recurrence import Cell, Steps, Weights, plain, recurrence
 from chainrule.layers.recurrent import _ELMAN, _GRU, _LSTM, _PUBLISHED_GRU, _RNN
 
 SCALED = Cell(
     lambda a, seen, weights: 2 * a - seen @ weights.recurrent * weights.bias,
-    lambda scale, gates, last: (scale * jnp.tanh(gates) + last[0] ** 2,),
+    lambda scale, gates, last, words: (scale * jnp.tanh(gates) + last[0] ** 2,),
 )
 CELLS = {  # cell, formulas, gates, states, sums
-    "RNN": (_ELMAN, Tanh(), 1, 1, 1),
-    "RNN(ELU)": (_RNN, ELU(1.3), 1, 1, 1),
+    "RNN": (_ELMAN, (Tanh(), {}), 1, 1, 1),
+    "RNN(ELU)": (_RNN, (ELU(1.3), {}), 1, 1, 1),
     "LSTM": (_LSTM, None, 4, 2, 4),
     "GRU": (_GRU, None, 3, 1, 4),
     "published GRU": (_PUBLISHED_GRU, None, 3, 1, 3),
@@ -44,7 +44,7 @@ def problem(rng, cell, time=5, batch=3, features=2, units=4, keep=False, mask=Fa
 
 def run(function, cell, learned, fixed, whole=True):
     weights = Weights(learned["kernel"], learned["recurrent"], learned["bias"], fixed["keep"])
-    return function(cell, whole, learned["formulas"], learned["x"], weights, learned["start"], fixed["mask"])
+    return function(cell, whole, learned["formulas"], learned["x"], weights, learned["start"], Steps(fixed["mask"]))
 
 
 BRIEFLY = [

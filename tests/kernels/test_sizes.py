@@ -19,9 +19,9 @@ IMAGE = {"batch": 2, "height": 4, "width": 5, "channels": 4}
 
 
 def run(function, cell, x, kernel, recurrent, bias, start):
-    formulas = Tanh() if cell is _ELMAN else None
+    formulas = (Tanh(), {}) if cell is _ELMAN else None
     weights = recurrence.Weights(kernel, recurrent, bias)
-    return function(cell, True, formulas, x, weights, tuple(start), None)
+    return function(cell, True, formulas, x, weights, tuple(start), recurrence.Steps())
 
 
 def in_turn(x, kernel, bias):

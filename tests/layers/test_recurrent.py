@@ -8,12 +8,19 @@ import pytest
 from chainrule.activations import LeakyReLU, NoisyReLU, PReLU, ReLU
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain, Context, Parameter
-from chainrule.formula.network import count, initialize
+from chainrule.formula.network import count, initialize, regularized
 from chainrule.layers import GRU, LSTM, RNN, Bidirectional, Dense
 from chainrule.notation import parse
 
 KEY = jax.random.key(0)
-KINDS = [RNN(3), RNN(3, activation=LeakyReLU(0.2)), LSTM(3), GRU(3), GRU(3, reset_after=True)]
+KINDS = [
+    RNN(3),
+    RNN(3, activation=LeakyReLU(0.2)),
+    RNN(3, activation=PReLU()),
+    LSTM(3),
+    GRU(3),
+    GRU(3, reset_after=True),
+]
 each_kind = pytest.mark.parametrize("layer", KINDS, ids=repr)
 
 
@@ -50,7 +57,7 @@ def sigmoid(x):
 
 def textbook(layer, p, x, seen=1.0):
     """All outputs, by the lines of the textbook in float64; `seen` is what recurrent dropout leaves of h."""
-    p = {name: np.asarray(w, np.float64) for name, w in p.items()}
+    p = jax.tree.map(lambda w: np.asarray(w, np.float64), p)
     batch, units = len(x), layer.units
     start = p.get("start", np.zeros((layer.states, units)))
     h, c = np.tile(start[0], (batch, 1)), np.tile(start[-1], (batch, 1))
@@ -59,7 +66,7 @@ def textbook(layer, p, x, seen=1.0):
     for t in range(x.shape[1]):
         gate = lambda k, h: x[:, t] @ w[k] + (h * seen) @ u[k] + b[k]  # noqa: B023, E731
         if isinstance(layer, RNN):
-            h = np.asarray(layer.activation(jnp.asarray(gate(0, h))))
+            h = np.asarray(layer.activation.forward(p.get("activation"), jnp.asarray(gate(0, h))))
         elif isinstance(layer, LSTM):
             i, f, g, o = sigmoid(gate(0, h)), sigmoid(gate(1, h)), np.tanh(gate(2, h)), sigmoid(gate(3, h))
             c = f * c + i * g
@@ -189,6 +196,49 @@ def test_an_activation_s_number_is_differentiated_through_time():
     assert float(slope) == pytest.approx((float(cost(0.21)) - float(cost(0.19))) / 0.02, rel=0.02)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_an_activation_learns_is_a_parameter_with_its_gradient_through_time(shared):
+    layer = RNN(3, activation=PReLU(0.1, shared=shared), return_sequences=True)
+    p = drawn(layer)
+    assert p["activation"]["slope"].shape == (() if shared else (3,))
+    assert regularized(layer, (5, 2))["activation"] == {"slope": False}
+
+    def scanned(p, x):
+        def step(h, x):
+            z = x @ p["kernel"] + h @ p["recurrent_kernel"] + p["bias"]
+            h = jnp.where(z > 0, z, p["activation"]["slope"] * z)
+            return h, h
+
+        return jnp.swapaxes(jax.lax.scan(step, jnp.zeros((len(x), 3)), jnp.swapaxes(x, 0, 1))[1], 0, 1)
+
+    slopes = jax.jit(lambda p, x: [jax.grad(lambda p, x, f=f: jnp.sum(jnp.sin(f(p, x))), (0, 1))(p, x)
+                                   for f in (layer.forward, scanned)])  # fmt: skip
+    ours, truth = slopes(p, X)
+    assert np.all(np.asarray(truth[0]["activation"]["slope"]) != 0)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), ours, truth)
+
+
+def test_noise_of_an_activation_is_drawn_at_each_step():
+    layer = RNN(500, activation=NoisyReLU(), return_sequences=True)
+    p = {"kernel": np.zeros((2, 500)), "recurrent_kernel": np.zeros((500, 500)), "bias": np.full(500, 5.0)}
+    p = {name: w.astype(np.float32) for name, w in p.items()}
+    y = np.asarray(noisy(layer, p, X, KEY))
+    deviation = (1 / (1 + np.exp(-5))) ** 0.5
+    assert y.std(axis=-1) == pytest.approx(deviation, rel=0.15)
+    each = (y - 5).reshape(-1, 500)
+    assert np.abs(np.corrcoef(each) - np.eye(len(each))).max() < 0.25  # of other steps and sequences, another
+    np.testing.assert_array_equal(forward(layer, p, X), np.full_like(y, 5))
+
+
+def test_noise_has_the_gradient_of_the_steps_that_were_drawn():
+    layer = RNN(3, activation=NoisyReLU())
+    p, direction = drawn(layer), np.random.default_rng(0).normal(size=(3, 3)).astype(np.float32)
+    cost = jax.jit(lambda u: jnp.sum(noisy(layer, p | {"recurrent_kernel": u}, X, KEY) ** 2))
+    u = jnp.asarray(p["recurrent_kernel"])
+    difference = (cost(u + 1e-3 * direction) - cost(u - 1e-3 * direction)) / 2e-3
+    assert float(jnp.vdot(jax.grad(cost)(u), direction)) == pytest.approx(float(difference), rel=2e-2)
+
+
 @each_kind
 def test_one_step_of_one_feature_and_one_unit(layer):
     layer = changed(layer, units=1)
@@ -240,9 +290,6 @@ def test_a_long_sequence_of_large_values_stays_finite(layer):
          "RNN(3): expected series (time, features), got shape (8, 8, 1). "
          "Put a Reshape before it, or return_sequences=True into the layer before."),
         (lambda: RNN(0), "RNN: units must be a whole number >= 1, got 0."),
-        (lambda: RNN(3, activation=PReLU()),
-         "RNN: activation must be one without parameters, got PReLU(initial=0.25). "
-         "Put it behind the layer: RNN(3) >> PReLU(initial=0.25)."),
         (lambda: LSTM(3, recurrent_dropout=1.0),
          "LSTM: recurrent_dropout must be a number >= 0 and < 1, or None, got 1.0. The default is None."),
         (lambda: Bidirectional(Dense(3)),
@@ -250,7 +297,7 @@ def test_a_long_sequence_of_large_values_stays_finite(layer):
         (lambda: Bidirectional(RNN(3), merge="max"),
          "Bidirectional: merge must be one of 'concat', 'sum', 'mean', got 'max'. The default is 'concat'."),
     ],
-    ids=range(8),
+    ids=range(7),
 )  # fmt: skip
 def test_error_texts(make, message):
     with pytest.raises(ChainruleError) as caught:

@@ -40,52 +40,65 @@ class Weights(NamedTuple):
         return h if self.keep is None else h * of_axes(self.keep, h)
 
 
+class Steps(NamedTuple):
+    """What each step is told beside its input.
+
+    Attributes:
+        mask: (time, batch), False where a step is padding, which leaves the carry as it is. None: none is.
+        words: (time, 2), those of a key for each step, from which the cell draws noise. None: there is none.
+    """
+
+    mask: jax.Array | None = None
+    words: jax.Array | None = None
+
+
 class Cell(NamedTuple):
     """One step of a recurrence.
 
     Attributes:
         gates: from x's part of the gates, (batch, gates), what they see of h, and the weights, to the pre-activations,
             (batch, sums).
-        carry: from the cell's formulas, the pre-activations and the last carry to the next one.
+        carry: from the cell's formulas, the pre-activations, the last carry and the words of a key, or None, to the
+            next carry.
         native: the name of the native kernel for this cell, whose formulas then have no numbers; None without one.
     """
 
     gates: Callable[[jax.Array, jax.Array, Weights], jax.Array]
-    carry: Callable[[Any, jax.Array, Carry], Carry]
+    carry: Callable[[Any, jax.Array, Carry, jax.Array | None], Carry]
     native: str | None = None
 
 
 def plain(
-    cell: Cell, whole: bool, formulas: Any, x: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
+    cell: Cell, whole: bool, formulas: Any, x: jax.Array, weights: Weights, start: Carry, steps: Steps
 ) -> jax.Array:
     """The definition: a loop over time.
 
     Args:
         cell: the step.
         whole: whether h after each step is wanted, (time, batch, units), or after the last one only, (batch, units).
-        formulas: the cell's activations, with their numbers.
+        formulas: the cell's activations, with their numbers and parameters.
         x: the input, (time, batch, features).
         weights: the cell's weights.
         start: the carry before the first step.
-        mask: (time, batch), False where a step is padding, which leaves the carry as it is.
+        steps: what each step is told.
     """
 
     def step(carry: Carry, now: Any) -> tuple[Carry, Any]:
-        a, live = now
-        new = cell.carry(formulas, cell.gates(a, weights.seen(carry[0]), weights), carry)
+        a, (live, words) = now
+        new = cell.carry(formulas, cell.gates(a, weights.seen(carry[0]), weights), carry, words)
         new = _if(live, new, carry)
         return new, new[0] if whole else None
 
-    last, h = lax.scan(step, start, (x @ weights.kernel, mask))
+    last, h = lax.scan(step, start, (x @ weights.kernel, steps))
     return h if whole else last[0]
 
 
 def recurrence(
-    cell: Cell, whole: bool, formulas: Any, x: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
+    cell: Cell, whole: bool, formulas: Any, x: jax.Array, weights: Weights, start: Carry, steps: Steps
 ) -> jax.Array:
     """`plain`, with the weights' gradients gathered after the backward loop."""
     if not x.size:
-        return plain(cell, whole, formulas, x, weights, start, mask)
+        return plain(cell, whole, formulas, x, weights, start, steps)
     numbers = jax.tree.map(lambda of: jnp.asarray(of, x.dtype), formulas)
 
     def definition(learned: tuple, given: tuple) -> jax.Array:
@@ -100,14 +113,14 @@ def recurrence(
         d_h = d_h if whole else d_h[None]
         return _either(cell, _native_loop_back, _loop_back, *_as_defined(learned, given), *kept, d_h)
 
-    learned, given = (numbers, x, weights._replace(keep=None), start), (weights.keep, mask)
+    learned, given = (numbers, x, weights._replace(keep=None), start), (weights.keep, steps)
     return with_gradient(definition, form, gradient, learned, given)
 
 
 def _as_defined(learned: tuple, given: tuple) -> tuple:
     """The arguments of `plain`, from those that have a gradient and those that have none."""
-    (formulas, x, weights, start), (keep, mask) = learned, given
-    return formulas, x, weights._replace(keep=keep), start, mask
+    (formulas, x, weights, start), (keep, steps) = learned, given
+    return formulas, x, weights._replace(keep=keep), start, steps
 
 
 def _either(cell: Cell, native_loop: Callable, loop: Callable, *arrays: Any) -> Any:
@@ -117,17 +130,17 @@ def _either(cell: Cell, native_loop: Callable, loop: Callable, *arrays: Any) -> 
 
 
 def _loop(
-    cell: Cell, formulas: Any, x: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
+    cell: Cell, formulas: Any, x: jax.Array, weights: Weights, start: Carry, steps: Steps
 ) -> tuple[jax.Array, jax.Array]:
     """The states after each step, (states, time, batch, units), and the gates' pre-activations, (time, batch, sums)."""
 
     def step(carry: Carry, now: Any) -> tuple[Carry, Any]:
-        a, live = now
+        a, (live, words) = now
         gates = cell.gates(a, weights.seen(carry[0]), weights)
-        new = _if(live, cell.carry(formulas, gates, carry), carry)
+        new = _if(live, cell.carry(formulas, gates, carry, words), carry)
         return new, (new, gates)
 
-    carries, gates = lax.scan(step, start, (x @ weights.kernel, mask))[1]
+    carries, gates = lax.scan(step, start, (x @ weights.kernel, steps))[1]
     return jnp.stack(carries), gates
 
 
@@ -137,7 +150,7 @@ def _loop_back(
     x: jax.Array,
     weights: Weights,
     start: Carry,
-    mask: jax.Array | None,
+    steps: Steps,
     states: jax.Array,
     gates: jax.Array,
     d_h: jax.Array,
@@ -151,16 +164,16 @@ def _loop_back(
 
     def step(later: Any, now: Any) -> tuple[Any, jax.Array]:
         d_carry, d_formulas = later
-        d_out, a, gates, last, live = now
+        d_out, a, gates, last, (live, words) = now
         d_new = (d_carry[0] + d_out, *d_carry[1:])
-        _, pull = jax.vjp(cell.carry, formulas, gates, last)
+        _, pull = jax.vjp(lambda own, a, last: cell.carry(own, a, last, words), formulas, gates, last)
         d_own, d_gates, d_last = pull(_if(live, d_new, jax.tree.map(jnp.zeros_like, d_new)))
         _, pull = jax.vjp(lambda h: cell.gates(a, weights.seen(h), weights), last[0])
         d_last = (d_last[0] + pull(d_gates)[0], *d_last[1:])
         return (_if(live, d_last, d_new), jax.tree.map(jnp.add, d_formulas, d_own)), d_gates
 
     zeros = jax.tree.map(jnp.zeros_like, (start, formulas))
-    inputs = d_h, x @ weights.kernel, gates, before, mask
+    inputs = d_h, x @ weights.kernel, gates, before, steps
     (d_start, d_formulas), d_gates = lax.scan(step, zeros, inputs, reverse=True)
 
     def at_once(x: jax.Array, weights: Weights) -> jax.Array:
@@ -171,13 +184,13 @@ def _loop_back(
 
 
 def _native_loop(
-    cell: Cell, formulas: Any, x: jax.Array, weights: Weights, start: Carry, mask: jax.Array | None
+    cell: Cell, formulas: Any, x: jax.Array, weights: Weights, start: Carry, steps: Steps
 ) -> tuple[jax.Array, jax.Array]:
     along = x.shape[:2]
     gates, states = native.call(
         str(cell.native),
         ((*along, len(weights.bias)), (len(start), *along, start[0].shape[-1])),
-        *(x @ weights.kernel, weights.recurrent, weights.bias, *_around(weights, start, mask)),
+        *(x @ weights.kernel, weights.recurrent, weights.bias, *_around(weights, start, steps.mask)),
     )
     return states, gates
 
@@ -188,7 +201,7 @@ def _native_loop_back(
     x: jax.Array,
     weights: Weights,
     start: Carry,
-    mask: jax.Array | None,
+    steps: Steps,
     states: jax.Array,
     gates: jax.Array,
     d_h: jax.Array,
@@ -197,7 +210,7 @@ def _native_loop_back(
     d_gates, d_start, *d_weights = native.call(
         f"{cell.native}_gradient",
         (gates.shape, (len(start), *start[0].shape), kernel.shape, recurrent.shape, bias.shape),
-        *(x, recurrent.T, *_around(weights, start, mask), gates, states, d_h),
+        *(x, recurrent.T, *_around(weights, start, steps.mask), gates, states, d_h),
     )
     d_x = d_gates[..., : kernel.shape[-1]] @ kernel.T
     return formulas, d_x, Weights(*d_weights), tuple(d_start)  # such a cell's formulas have no numbers to learn

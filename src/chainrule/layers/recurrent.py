@@ -14,11 +14,11 @@ from chainrule.activations import Activation, Tanh
 from chainrule.arrays.dtypes import of_axes, promoted
 from chainrule.arrays.functions import sigmoid, tanh
 from chainrule.arrays.masked import Shape
-from chainrule.errors import ChainruleError
+from chainrule.arrays.random import keyed
 from chainrule.formula.constraints import fraction, number, one_of, optional, positive_int
 from chainrule.formula.layer import INFERENCE, Context, NoisyLayer, Parameter
 from chainrule.initializers import GlorotUniform, Initializer, Orthogonal, Zeros
-from chainrule.kernels.recurrence import Carry, Cell, Weights, recurrence
+from chainrule.kernels.recurrence import Carry, Cell, Steps, Weights, recurrence
 from chainrule.layers.windows import KINDS, abstract, filled
 
 
@@ -47,8 +47,16 @@ class Recurrent(NoisyLayer):
     """How many arrays go from step to step, the output first."""
 
     @abstractmethod
-    def cell(self) -> tuple[Cell, Any]:
-        """One step, and the formulas in it."""
+    def cell(self, p: Any) -> tuple[Cell, Any]:
+        """One step, and the formulas in it, with their parameters."""
+
+    def is_noisy(self) -> bool:
+        """Whether noise is drawn in training."""
+        return self.recurrent_dropout is not None
+
+    def words(self, key: jax.Array, steps: int) -> jax.Array | None:
+        """Those of a key for each step, (steps, 2), where the formulas draw noise."""
+        return None
 
     def bias(self, p: Any) -> jax.Array:
         """What is added to the sums of the gates."""
@@ -96,7 +104,7 @@ class Recurrent(NoisyLayer):
         return self._run(p, x, INFERENCE)
 
     def noisy(self, p, x, key):
-        return self.forward(p, x) if self.recurrent_dropout is None else self._run(p, x, Context(key))
+        return self._run(p, x, Context(key)) if self.is_noisy() else self.forward(p, x)
 
     def apply(self, p, state, x, context=INFERENCE):
         return super().apply(p, state, x, context) if context.mask is None else (self._run(p, x, context), state)
@@ -119,8 +127,9 @@ class Recurrent(NoisyLayer):
         weights = Weights(p["kernel"], p["recurrent_kernel"], self.bias(p), keep)
         start = p["start"] if self.learn_start else jnp.zeros((self.states, self.units), values.dtype)
         start = tuple(jnp.broadcast_to(row, (values.shape[1], self.units)) for row in start)
-        cell, formulas = self.cell()
-        h: Any = recurrence(cell, self.return_sequences, formulas, values, weights, start, live)
+        words = None if context.key is None else self.words(context.key, len(values))
+        cell, formulas = self.cell(p)
+        h: Any = recurrence(cell, self.return_sequences, formulas, values, weights, start, Steps(live, words))
         if not self.return_sequences:
             return h
         return jnp.swapaxes(h[::-1] if self.reverse else h, 0, 1)
@@ -129,6 +138,7 @@ class Recurrent(NoisyLayer):
 class RNN(Recurrent):
     """The simple recurrent network of Elman: the state is an activation of input and last state.
 
+    Any activation will do: what it learns is the layer's parameter "activation", and noise is drawn anew at each step.
     PyTorch's weight_ih_l0 and weight_hh_l0 are the kernels transposed; its two biases add up to one.
 
     Reference: Elman, 1990, Finding structure in time.
@@ -141,16 +151,20 @@ class RNN(Recurrent):
     gates = 1
     textbook = "h[t] = activation(x[t] @ kernel + h[t-1] @ recurrent_kernel + bias)"
 
-    def __post_init__(self):
-        super().__post_init__()
-        if self.activation.parameters((self.units,)):
-            raise ChainruleError(
-                f"RNN: activation must be one without parameters, got {self.activation!r}. "
-                f"Put it behind the layer: RNN({self.units}) >> {self.activation!r}."
-            )
+    def parameters(self, shape):
+        learned = self.activation.parameters((self.units,))
+        return super().parameters(shape) | ({"activation": learned} if learned else {})
 
-    def cell(self):
-        return _ACTIVATED.get(type(self.activation), _RNN), self.activation
+    def cell(self, p):
+        return _ACTIVATED.get(type(self.activation), _RNN), (self.activation, p.get("activation", {}))
+
+    def is_noisy(self):
+        return super().is_noisy() or isinstance(self.activation, NoisyLayer)
+
+    def words(self, key, steps):
+        if not isinstance(self.activation, NoisyLayer):
+            return None
+        return jax.random.bits(jax.random.fold_in(key, 1), (steps, 2), "uint32")  # others than recurrent dropout's
 
 
 class LSTM(Recurrent):
@@ -186,7 +200,7 @@ class LSTM(Recurrent):
 
         return super().parameters(shape) | {"bias": Parameter((4 * self.units,), bias)}
 
-    def cell(self):
+    def cell(self, p):
         return _LSTM, None
 
 
@@ -222,7 +236,7 @@ class GRU(Recurrent):
         own = {"recurrent_bias": Parameter((self.units,), Zeros())} if self.reset_after else {}
         return super().parameters(shape) | own
 
-    def cell(self):
+    def cell(self, p):
         return _GRU if self.reset_after else _PUBLISHED_GRU, None
 
     def bias(self, p):
@@ -233,11 +247,12 @@ def _sum(a: jax.Array, seen: jax.Array, weights: Weights) -> jax.Array:
     return a + seen @ weights.recurrent + of_axes(weights.bias, a)
 
 
-def _rnn_carry(activation: Activation, gates: jax.Array, last: Carry) -> Carry:
-    return (activation(gates),)
+def _rnn_carry(formulas: tuple[Activation, Any], gates: jax.Array, last: Carry, words: Any) -> Carry:
+    activation, p = formulas
+    return activation.apply(p, {}, gates, Context(None if words is None else keyed(words)))[:1]
 
 
-def _lstm_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
+def _lstm_carry(formulas: None, gates: jax.Array, last: Carry, words: Any) -> Carry:
     i, f, g, o = jnp.split(gates, 4, axis=-1)
     c = sigmoid(f) * last[1] + sigmoid(i) * tanh(g)
     return sigmoid(o) * tanh(c), c
@@ -250,7 +265,7 @@ def _gru_gates(a: jax.Array, seen: jax.Array, weights: Weights) -> jax.Array:
     return jnp.concatenate(sums, axis=-1) + of_axes(weights.bias, a)
 
 
-def _gru_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
+def _gru_carry(formulas: None, gates: jax.Array, last: Carry, words: Any) -> Carry:
     r, z, n, product = jnp.split(gates, 4, axis=-1)
     z = sigmoid(z)
     return ((1 - z) * tanh(n + sigmoid(r) * product) + z * last[0],)
@@ -265,7 +280,7 @@ def _published_gates(a: jax.Array, seen: jax.Array, weights: Weights) -> jax.Arr
     return jnp.concatenate([both, n], axis=-1)
 
 
-def _published_carry(formulas: None, gates: jax.Array, last: Carry) -> Carry:
+def _published_carry(formulas: None, gates: jax.Array, last: Carry, words: Any) -> Carry:
     _, z, n = jnp.split(gates, 3, axis=-1)
     z = sigmoid(z)
     return ((1 - z) * tanh(n) + z * last[0],)
