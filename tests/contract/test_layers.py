@@ -3,15 +3,18 @@
 import dataclasses
 import functools
 import re
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from chainrule.activations import Identity
 from chainrule.errors import ChainruleError
-from chainrule.formula.layer import INFERENCE, Context, Layer, NoisyLayer, Parameter
+from chainrule.formula.layer import INFERENCE, Context, Layer, NoisyLayer, Operation, Parameter
 from chainrule.formula.network import count, initialize, regularized
+from chainrule.formula.repeat import Repeat
 
 SHAPES = [(6,), (3, 6), (4, 6), (4, 3, 6), (8, 8, 2), (16, 16, 3), (1,), ()]
 """Shapes of examples; each layer is tried on those that it takes."""
@@ -199,3 +202,117 @@ def test_of_no_examples_the_gradient_is_zero(layer: Layer):
     x = jnp.zeros((0, *shape))
     slopes = jax.jit(jax.grad(lambda p, x: jnp.sum(layer.apply(p, state, x)[0]), argnums=(0, 1)))(p, x)
     assert not any(np.any(np.asarray(slope) != 0) for slope in jax.tree.leaves(slopes))
+
+
+# Among others: in a chain, in a sum, in a product, beside its input, and repeated.
+
+CONTEXTS = {
+    "inference": INFERENCE,
+    "training": Context(KEY, training=True, weights=np.array([1, 2, 1, 0], np.float32)),  # the last row is padding
+}
+
+
+def among_others(layer, shape) -> Iterator[tuple]:
+    """Compositions of a layer: each with the places in it at which it stands, and what it makes of its outputs there.
+
+    Those are told by `once(place, x)`.
+    """
+    yield layer >> Identity(), [0], lambda once, x: once(0, x)
+    yield layer + layer, [0, 1], lambda once, x: once(0, x) + once(1, x)
+    yield layer * layer, [0, 1], lambda once, x: once(0, x) * once(1, x)
+    if layer.output_shape(shape):
+        yield layer | layer, [0, 1], lambda once, x: jnp.concatenate([once(0, x), once(1, x)], axis=-1)
+    if layer.output_shape(shape) == shape:
+        yield Identity() + layer, [1], lambda once, x: x + once(1, x)
+        yield Repeat(layer, 2), [0, 1], lambda once, x: once(1, once(0, x))
+
+
+def placed(made, places, own):
+    """The arrays of a composition in which a layer with these stands at some places."""
+    if isinstance(made, Repeat):
+        return jax.tree.map(lambda array: jnp.stack([array] * made.times), own)
+    return tuple(own if place in places else {} for place in range(len(made.layers)))
+
+
+@pytest.fixture
+def composed(layer):
+    """A layer, a shape, its arrays, examples of that shape, and its compositions; of one that is no composition."""
+    layer, shape = with_noise(layer), fitting(layer)[0]
+    if isinstance(layer, Operation):
+        pytest.skip("it becomes one with what it is composed with")
+    x = examples(4, shape)
+    x[:, : layer.categories] = 0
+    return layer, drawn(layer, shape), x, list(among_others(layer, shape))
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_among_others_it_computes_what_it_does_alone(composed, context):
+    layer, (p, state), x, compositions = composed
+    context = CONTEXTS[context]
+
+    @jax.jit
+    def computed(p, state, x):
+        once = lambda place, x: layer.apply(p, state, x, context.within(place, None))[0]  # noqa: E731
+        return [
+            (made.apply(*(placed(made, places, own) for own in (p, state)), x, context)[0], alone(once, x))
+            for made, places, alone in compositions
+        ]
+
+    for (made, *_), (ours, truth) in zip(compositions, computed(p, state, x), strict=True):
+        np.testing.assert_allclose(ours, truth, rtol=1e-5, atol=1e-6, err_msg=repr(made))
+
+
+def test_among_others_statistics_are_kept_where_it_stands(composed):
+    _, (p, state), x, compositions = composed
+    for made, places, _ in compositions:
+        kept = jax.eval_shape(
+            lambda p, state, made=made: made.apply(p, state, x, CONTEXTS["training"])[1],
+            *(placed(made, places, own) for own in (p, state)),
+        )
+        assert jax.tree.map(jnp.shape, kept) == jax.tree.map(jnp.shape, made.state(x.shape[1:]))
+
+
+@pytest.mark.slow
+def test_among_others_it_is_differentiated_and_vectorised(composed):
+    layer, (p, state), x, _ = composed
+    context = CONTEXTS["training"]
+    batches = np.stack([x, x[::-1]])
+
+    def cost(p, x):
+        y, _ = (layer + layer).apply((p, p), (state, state), x, context)
+        return jnp.sum(jnp.sin(y[:3]))
+
+    slopes = jax.grad(cost, argnums=(0, 1))
+    together, alone = jax.jit(lambda p, xs: (jax.vmap(slopes, (None, 0))(p, xs), [slopes(p, x) for x in xs]))(
+        p, batches
+    )
+    for place, one in enumerate(alone):
+        for ours, truth in zip(jax.tree.leaves(together), jax.tree.leaves(one), strict=True):
+            np.testing.assert_allclose(ours[place], truth, rtol=1e-4, atol=1e-5)
+            assert np.isfinite(truth).all()
+
+
+def test_among_others_what_padding_holds_never_shows(composed):
+    layer, *_ = composed
+    shapes = [shape for shape in fitting(layer) if len(shape) == 2 and shape[0] > 1 and shape != (3, 6)]
+    if not shapes or isinstance(under_a_mask(layer, shapes[0]), str):
+        pytest.skip("it takes no sequences of unequal length")
+    p, state = drawn(layer, shapes[0])
+    mask = np.arange(shapes[0][0]) < np.array([[4], [3], [2]])
+    x = examples(3, shapes[0])
+
+    @jax.jit
+    def through(p, state, x):
+        context = Context(KEY, training=True, mask=jnp.asarray(mask))
+        once = layer.through(p, state, x, context.within(0, mask))
+        return once, (layer + layer).through((p, p), (state, state), x, context)
+
+    def shown(filler):
+        """Whether outputs are steps, as it is alone and in a sum, and the statistics and outputs of the sum."""
+        (*_, alone), (y, kept, found) = through(p, state, np.where(mask[..., None], x, filler))
+        padding = False if found is None else ~np.reshape(found, found.shape + (1,) * (y.ndim - 2))
+        return (alone, found), (kept, np.where(padding, 0, y))
+
+    (masks, clean), (_, dirty) = shown(0), shown(1000)
+    np.testing.assert_array_equal(*masks)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), clean, dirty)
