@@ -262,9 +262,8 @@ class Branches(Operation):
     def joined(self, outputs: Sequence[Any]) -> jax.Array:
         """One array of the branches' outputs, which have as many axes each."""
 
-    def branches(self) -> list[str]:
-        """The textbook form of each branch."""
-        return [f"f{place}(x)" for place in range(1, len(self.layers) + 1)]
+    def in_textbook(self):
+        return f" {self.sign} ".join(f"f{place}(x)" for place in range(1, len(self.layers) + 1))
 
     def agreeing(self, shape: Shape) -> Shape:
         """The axes of a branch's outputs that must agree with those of others: all of them."""
@@ -326,9 +325,6 @@ class Add(Branches):
     sign = "+"
     textbook = "f(x) + g(x)"
 
-    def in_textbook(self):
-        return " + ".join(self.branches())
-
     def joined(self, outputs):
         return reduce(operator.add, real(outputs))
 
@@ -350,9 +346,6 @@ class Multiply(Branches):
 
     sign = "*"
     textbook = "f(x) * g(x)"
-
-    def in_textbook(self):
-        return " * ".join(self.branches())
 
     def joined(self, outputs):
         return reduce(operator.mul, real(outputs))
@@ -377,7 +370,7 @@ class Concatenate(Branches):
     textbook = "concat(f(x), g(x))"
 
     def in_textbook(self):
-        return f"concat({', '.join(self.branches())})"
+        return f"concat({super().in_textbook().replace(' |', ',')})"
 
     def agreeing(self, shape):
         return shape[:-1]
