@@ -4,7 +4,8 @@ import base64
 from html import escape
 
 from chainrule.formula.base import Formula
-from chainrule.formula.layer import Chain, Composition
+from chainrule.formula.layer import Branches, Chain
+from chainrule.formula.repeat import Repeat
 from chainrule.model import Model
 from chainrule.model.summary import Summary, outline
 from chainrule.textbook.equations import Equation, aligned, derivatives, equations
@@ -38,7 +39,11 @@ def model(trained: Model) -> str:
     """A table of the layers with shapes and numbers of parameters, and the learning curves."""
     head, *rows, total = _cells(trained.summary())
     layers = [layer for _, layer in outline(trained.network, trained.input_shape)]
-    shown = ["formula", *(_own(layer) if isinstance(layer, Composition) else _equations(layer) for layer in layers), ""]
+    shown = [
+        "formula",
+        *(_own(layer) if isinstance(layer, Branches | Repeat) else _equations(layer) for layer in layers),
+        "",
+    ]
     head, *cells = [
         (name, equation, *rest) for (name, *rest), equation in zip((head, *rows, total), shown, strict=True)
     ]
