@@ -13,8 +13,9 @@ import pytest
 from chainrule.activations import Identity
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import INFERENCE, Context, Layer, NoisyLayer, Operation, Parameter
-from chainrule.formula.network import count, initialize, regularized
+from chainrule.formula.network import count, initialize, numbers, regularized
 from chainrule.formula.repeat import Repeat
+from chainrule.layers import Frozen
 
 SHAPES = [(6,), (3, 6), (4, 6), (4, 3, 6), (8, 8, 2), (16, 16, 3), (1,), ()]
 """Shapes of examples; each layer is tried on those that it takes."""
@@ -124,8 +125,10 @@ def test_its_parameters_have_the_shapes_that_it_declares(layer: Layer):
         leaves = jax.tree.leaves(described(layer, shape)[0])
         assert [p.shape for p in leaves] == [p.shape for p in declared(layer, shape)]
         assert all(p.dtype == jnp.float32 for p in leaves)
-        assert count(layer, shape) == sum(p.size for p in leaves)
-        assert jax.tree.leaves(regularized(layer, shape)) == [p.regularized for p in declared(layer, shape)]
+        assert numbers(layer, shape) == sum(p.size for p in leaves)
+        assert count(layer, shape) == (0 if isinstance(layer, Frozen) else numbers(layer, shape))
+        kernels = [p.regularized and p.trainable for p in declared(layer, shape)]
+        assert jax.tree.leaves(regularized(layer, shape)) == kernels
 
 
 def test_every_parameter_is_used_and_has_a_gradient(layer: Layer):
@@ -160,7 +163,7 @@ def test_only_noisy_layers_depend_on_the_key(layer: Layer):
     apply = jax.jit(lambda p, key: layer.apply(p, state, x, Context(key))[0])
     one, same, other = (np.asarray(apply(p, jax.random.key(seed))) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
-    noisy = any(isinstance(part, NoisyLayer) for part in parts(layer))
+    noisy = any(isinstance(part, NoisyLayer) for part in parts(layer)) and not isinstance(layer, Frozen)
     assert bool(np.any(one != other)) == noisy
 
 

@@ -26,13 +26,14 @@ from chainrule.formula.fusion import fused
 
 
 class Parameter(NamedTuple):
-    """An array that training changes: declared by a layer, drawn by `initialize`."""
+    """An array that a layer declares and `initialize` draws, and that training changes, unless it is not trainable."""
 
     shape: Shape
     initializer: Callable[[jax.Array, Shape], jax.Array]
     regularized: bool = False
     repeated: int = 0
     """How many of its first axes count repetitions, each of which is a parameter of its own."""
+    trainable: bool = True
 
 
 class Layer(Formula):
@@ -70,7 +71,7 @@ class Layer(Formula):
         yield self, shape
 
     def parameters(self, shape: Shape) -> Any:
-        """The trained arrays for examples of this shape, declared as `Parameter`s by name."""
+        """The arrays that training may change, for examples of this shape, declared as `Parameter`s by name."""
         return {}
 
     def state(self, shape: Shape) -> Any:

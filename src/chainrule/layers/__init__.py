@@ -9,6 +9,7 @@ from chainrule.layers.dense import Dense
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.embedding import Embedding
 from chainrule.layers.entities import EntityEmbedding
+from chainrule.layers.frozen import Frozen
 from chainrule.layers.local import LocallyConnected1D, LocallyConnected2D
 from chainrule.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from chainrule.layers.pooling import (
@@ -44,6 +45,7 @@ __all__ = [
     "Embedding",
     "EntityEmbedding",
     "Flatten",
+    "Frozen",
     "GlobalAveragePool1D",
     "GlobalAveragePool2D",
     "GlobalMaxPool1D",

@@ -11,7 +11,7 @@ from chainrule.costs import Cost
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
-from chainrule.formula.network import check_sizes
+from chainrule.formula.network import check_sizes, check_trainable
 from chainrule.metrics import Accuracy, MeanMetric, Metric
 from chainrule.model import Model
 from chainrule.model.examples import (
@@ -179,6 +179,7 @@ def plan(
     elif validation is not None:
         examples, held_out = _set_apart(validation, examples, seed)
     size = _batch_size(batch_size, len(examples.E))
+    check_trainable(chain, shape, "fit")
     check_sizes(chain, shape, len(examples.E) if size == "all" else size, "fit")
     planned = Plan(
         chain,

@@ -11,7 +11,7 @@ from chainrule.arrays.masked import shape_of
 from chainrule.arrays.random import keyed, split
 from chainrule.costs import Cost
 from chainrule.formula.layer import Chain, Context
-from chainrule.formula.network import initialize, regularized
+from chainrule.formula.network import initialize, parted, regularized, trainable, united
 from chainrule.metrics import MeanMetric
 from chainrule.regularizers import Regularizer, penalty
 from chainrule.training.batches import Examples, batch
@@ -52,7 +52,8 @@ def first(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
     """The state before the first step, for examples of this shape."""
     drawing, noise = split(key, 2)
     parameters = initialize(problem.network, shape, drawing)
-    statistics, slots = problem.network.state(shape), problem.optimizer.init(parameters)
+    trained, _ = parted(parameters, trainable(problem.network, shape))
+    statistics, slots = problem.network.state(shape), problem.optimizer.init(trained)
     return jax.device_put(State(parameters, statistics, slots, noise, np.zeros((), np.int32)))  # type: ignore[arg-type]
 
 
@@ -63,7 +64,11 @@ def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Arra
     total = jnp.sum(weights)
     mean = lambda each: jnp.sum(jnp.where(weights > 0, weights * each, 0)) / jnp.where(total > 0, total, 1)  # noqa: E731
 
-    def objective(parameters: Any) -> tuple[jax.Array, Any]:
+    trains = trainable(network, shape)
+    trained, frozen = parted(state.parameters, trains)
+
+    def objective(trained: Any) -> tuple[jax.Array, Any]:
+        parameters = united(trained, frozen)
         context = Context(jax.random.fold_in(state.key, state.step), training=True, weights=weights)
         a, each, statistics = cost.through(network, parameters, state.statistics, x, E, context)
         J = mean(each)
@@ -72,13 +77,13 @@ def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Arra
         figures += [mean(metric.each(jax.lax.stop_gradient(a), E)) for metric in metrics]
         return J + smooth, (statistics, jnp.stack([*(total * figure for figure in figures), total]))
 
-    gradient, (statistics, record) = jax.grad(objective, has_aux=True)(state.parameters)
-    parameters, slots = optimizer.advance(state.parameters, gradient, state.slots)
+    gradient, (statistics, record) = jax.grad(objective, has_aux=True)(trained)
+    trained, slots = optimizer.advance(trained, gradient, state.slots)
     if regularizer is not None and regularizer.has_kink:
-        rates = optimizer.rates(slots, parameters)
         shrink = lambda w, rate, it_is: regularizer.proximal(w, rate) if it_is else w  # noqa: E731
-        parameters = jax.tree.map(shrink, parameters, rates, regularized(network, shape))
-    return State(parameters, statistics, slots, state.key, state.step + 1), record
+        penalised, _ = parted(regularized(network, shape), trains)
+        trained = jax.tree.map(shrink, trained, optimizer.rates(slots, trained), penalised)
+    return State(united(trained, frozen), statistics, slots, state.key, state.step + 1), record
 
 
 @compiled(static_argnames="batch_size")
