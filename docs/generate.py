@@ -223,6 +223,9 @@ def imports(kind: type[Formula], program: str) -> list[str]:
     for name in sorted(name for name in used if name in formulas() and name in around):
         family = next(family for family in FAMILIES if formulas()[name] in members(family))
         homes.setdefault(home(family).__name__, []).append(name)
+    for name in sorted(used - formulas().keys()):
+        if inspect.isclass(around.get(name)):
+            homes.setdefault(around[name].__module__, []).append(name)
     return [*sorted(modules), *(f"from {place} import {', '.join(names)}" for place, names in homes.items())]
 
 
