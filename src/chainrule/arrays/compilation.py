@@ -10,6 +10,7 @@ import jax
 from chainrule.errors import ChainruleError
 
 KEPT = 10  # programs of a function; each has some megabytes
+GUARD = "jax_transfer_guard_host_to_device"
 
 
 def compiled(**options: Any) -> Callable[[Callable], Callable]:
@@ -48,6 +49,8 @@ def taking_any(program: Callable) -> Callable:
 
     @wraps(program)
     def call(*args: Any, **static: Any) -> Any:
+        if getattr(jax.config, GUARD, None) in (None, "allow"):  # to look takes less time than to allow
+            return program(*args, **static)
         with jax.transfer_guard_host_to_device("allow"):
             return program(*args, **static)
 

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -32,15 +32,15 @@ class Program:
 
     def __call__(self, parameters: Any, state: Any, x: Any) -> np.ndarray:
         """The outputs for checked inputs."""
-        rows = rows_of(x)
-        many = rows > MANY * self.most and not self.tokens  # YNNPACK sums tokens faster
+        rows, most = rows_of(x), self.most
+        many = rows > MANY * most and not self.tokens  # YNNPACK sums tokens faster
 
         def forward(x: Any) -> jax.Array:
             sizes = x.shape if isinstance(x, np.ndarray) else jax.tree.map(np.shape, x)
-            program = _compiled(self.structure, sizes, many and rows_of(x) == self.most)
+            program = _compiled(self.structure, sizes, many and rows_of(x) == most)
             return program(self.numbers, parameters, state, x)
 
-        [a] = in_batches(forward, self.most, x)
+        [a] = joined(forward, batches(most, x), rows)
         return a
 
 
@@ -56,15 +56,11 @@ def in_batches(function: Callable, most: int, *examples: Any) -> list[np.ndarray
     return joined(function, batches(most, *examples), rows_of(examples))
 
 
-def batches(most: int, *examples: Any) -> Iterator[tuple[Any, ...]]:
+def batches(most: int, *examples: Any) -> Iterable[tuple[Any, ...]]:
     """Examples in batches of one size, padded with zeros; an empty one where there are none."""
     rows = rows_of(examples)
     size = _size(rows, most)
-    if rows == size:
-        yield examples
-        return
-    for start in range(0, max(rows, 1), size):
-        yield jax.tree.map(lambda array, at=start: _rows(array, at, size), examples)
+    return [examples] if rows == size else (_batch(examples, start, size) for start in range(0, max(rows, 1), size))
 
 
 def joined(function: Callable, batches: Iterable[tuple[Any, ...]], rows: int) -> list[np.ndarray]:
@@ -95,10 +91,14 @@ def _size(rows: int, most: int) -> int:
     return next((size for size in sizes(most) if size < 2 * rows), 1)
 
 
-def _rows(array: np.ndarray, start: int, size: int) -> np.ndarray:
+def _batch(examples: Any, start: int, size: int) -> Any:
     """So many rows from `start`, zeros where there are no more."""
-    part = array[start : start + size]
-    return part if len(part) == size else np.pad(part, [(0, size - len(part))] + [(0, 0)] * (array.ndim - 1))
+
+    def rows(array: np.ndarray) -> np.ndarray:
+        part = array[start : start + size]
+        return part if len(part) == size else np.pad(part, [(0, size - len(part))] + [(0, 0)] * (array.ndim - 1))
+
+    return jax.tree.map(rows, examples)
 
 
 def _power_below(number: int) -> int:
