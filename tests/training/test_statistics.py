@@ -140,7 +140,7 @@ def test_trainings_side_by_side_are_those_one_by_one():
         for begin in (0, 8, 16, 24):
             state, record = step(problem, state, X[begin : begin + 8], Y[begin : begin + 8], weights)
             costs.append(record[0])
-        return state.parameters, state.kept, costs
+        return state.parameters, state.statistics, costs
 
     keys = jax.random.split(jax.random.key(9), 3)
     population = jax.jit(jax.vmap(train))(together, keys)
