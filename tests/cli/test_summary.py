@@ -73,3 +73,20 @@ def test_branches(run):
         "                                        85",
         "",
     ]
+
+
+def test_frozen_layers(run):
+    said = run('summary "Frozen(Dense(64) >> ReLU()) >> Dense(10)" --input 20')
+    assert said.out.splitlines() == [
+        "",
+        "layer         output   parameters",
+        "─────────────────────────────────",
+        "Frozen            64            0",
+        "  Dense(64)       64        1,344",
+        "  ReLU()          64            0",
+        "Dense(10)         10          650",
+        "─────────────────────────────────",
+        "                            1,994",
+        "              frozen        1,344",
+        "",
+    ]

@@ -280,3 +280,18 @@ def test_a_summary_shows_branches_below_their_composition_and_counts_all_repetit
         SummaryRow("    ReLU()", (2,), 0),
     ]
     assert sum(row.parameters for row in rows) == count(as_chain(network), (3,))
+
+
+def test_a_summary_tells_what_is_frozen_beside_the_sum():
+    rows = summary("Frozen(Dense(8) >> Frozen(PReLU())) >> Repeat(Frozen(Dense(8)), 2) >> Dense(2)", (3,))
+    assert list(rows) == [
+        SummaryRow("Frozen", (8,), 0),
+        SummaryRow("  Dense(8)", (8,), 32, 32),
+        SummaryRow("  Frozen", (8,), 0),
+        SummaryRow("    PReLU(initial=0.25)", (8,), 8, 8),
+        SummaryRow("Repeat 2 times", (8,), 0),
+        SummaryRow("  Frozen", (8,), 0),
+        SummaryRow("    Dense(8)", (8,), 144, 144),
+        SummaryRow("Dense(2)", (2,), 18),
+    ]
+    assert [line.split() for line in str(rows).splitlines()[-2:]] == [["202"], ["frozen", "184"]]

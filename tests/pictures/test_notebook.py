@@ -116,3 +116,16 @@ def test_branches_stand_below_their_composition_with_their_own_equations():
     ]
     assert "f₁ = Identity()" in (Identity() | Dense(3))._repr_html_()
     assert (Identity() | Dense(3))._repr_latex_().count("mathrm{concat}") == 1
+
+
+def test_frozen_layers_stand_below_their_heading_and_beside_the_sum():
+    network = "Frozen(Dense(3) >> ReLU()) >> Dense(1)"
+    model = fit(network, np.ones((4, 3)), np.ones(4), epochs=1, batch_size="all", progress=False)
+    assert table(model._repr_html_())[1:] == [
+        ["Frozen", "y=layer(x)", "3", "0"],
+        ["  Dense(3)", "y=xW+b", "3", "12"],
+        ["  ReLU()", "f(x)=max(0,x)", "3", "0"],
+        ["Dense(1)", "y=xW+b", "1", "4"],
+        ["", "", "", "16"],
+        ["", "", "frozen", "12"],
+    ]

@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -16,7 +15,7 @@ from chainrule.data.dates import Date
 from chainrule.errors import counted, cut, one_line, printable
 
 if TYPE_CHECKING:
-    from chainrule.model.summary import SummaryRow
+    from chainrule.model.summary import Summary
     from chainrule.runs import Plan
 
 WIDE = 250  # columns of files and pipes, so that nothing is folded there
@@ -96,12 +95,12 @@ def formulas(family: str, rows: dict[str, str]) -> None:
     out.print()
 
 
-def layers(rows: "Iterable[SummaryRow]") -> None:
+def layers(rows: "Summary") -> None:
     """A network's layers with their output shapes and numbers of parameters."""
-    rows = list(rows)
+    labels, sums = zip(*((label, f"{number:,}") for label, number in rows.totals), strict=True)
     table = _table("layer")
-    table.add_column("output", justify="right", no_wrap=True)
-    table.add_column("parameters", justify="right", footer=f"{sum(row.parameters for row in rows):,}")
+    table.add_column("output", justify="right", no_wrap=True, footer="\n".join(labels))
+    table.add_column("parameters", justify="right", footer="\n".join(sums))
     for row in rows:
         table.add_row(Text(row.layer), " × ".join(map(str, row.output_shape)), f"{row.parameters:,}")
     _show(table)

@@ -6,8 +6,9 @@ from typing import NamedTuple
 from chainrule.arrays.masked import Shape
 from chainrule.formula.displays import displayed
 from chainrule.formula.layer import Branches, Chain, Layer
-from chainrule.formula.network import count
+from chainrule.formula.network import count, numbers
 from chainrule.formula.repeat import Repeat
+from chainrule.layers import Frozen
 from chainrule.notation import as_chain
 
 
@@ -17,6 +18,8 @@ class SummaryRow(NamedTuple):
     layer: str
     output_shape: Shape
     parameters: int
+    frozen: int = 0
+    """How many of the parameters training does not change."""
 
 
 class Summary(tuple[SummaryRow, ...]):
@@ -25,9 +28,15 @@ class Summary(tuple[SummaryRow, ...]):
     def __str__(self) -> str:
         cells = [("layer", "output shape", "parameters")]
         cells += [(row.layer, str(row.output_shape), f"{row.parameters:,}") for row in self]
-        cells += [("", "", f"{sum(row.parameters for row in self):,}")]
+        cells += [("", label, f"{number:,}") for label, number in self.totals]
         first, second, third = (max(map(len, column)) for column in zip(*cells, strict=True))
         return "\n".join(f"{a:<{first}}  {b:>{second}}  {c:>{third}}" for a, b, c in cells)
+
+    @property
+    def totals(self) -> list[tuple[str, int]]:
+        """All parameters, and how many of them are frozen where some are, each behind its label."""
+        frozen = sum(row.frozen for row in self)
+        return [("", sum(row.parameters for row in self)), *[("frozen", frozen)] * bool(frozen)]
 
     def _repr_html_(self) -> str | None:
         """The same as a table, for a notebook."""
@@ -37,7 +46,8 @@ class Summary(tuple[SummaryRow, ...]):
 def summary(network: Layer | str, shape: Shape) -> Summary:
     """A row for each layer: its notation, output shape and number of parameters.
 
-    Branches stand below their composition, each behind its sign; of a repetition all are counted.
+    Branches stand below their composition, each behind its sign; of a repetition all are counted. What is frozen
+    is counted beside the sum.
 
     >>> print(summary("Dense(8) >> Identity() + (Dense(16) >> ReLU() >> Dense(8)) >> Softmax()", (64,)))
     layer           output shape  parameters
@@ -68,5 +78,10 @@ def outline(layer: Layer, shape: Shape, before: str = "", times: int = 1) -> Ite
         case Repeat():
             yield SummaryRow(f"{before}Repeat {layer.times} times", layer.output_shape(shape), 0), layer
             yield from outline(layer.block, shape, f"{inside}  ", times * layer.times)
+        case Frozen():
+            yield SummaryRow(f"{before}Frozen", layer.output_shape(shape), 0), layer
+            for row, part in outline(layer.layer, shape, f"{inside}  ", times):
+                yield row._replace(frozen=row.parameters), part
         case _:
-            yield SummaryRow(f"{before}{layer!r}", layer.output_shape(shape), times * count(layer, shape)), layer
+            every, trained = times * numbers(layer, shape), times * count(layer, shape)
+            yield SummaryRow(f"{before}{layer!r}", layer.output_shape(shape), every, every - trained), layer

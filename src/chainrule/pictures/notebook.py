@@ -2,10 +2,12 @@
 
 import base64
 from html import escape
+from itertools import zip_longest
 
 from chainrule.formula.base import Formula
 from chainrule.formula.layer import Branches, Chain
 from chainrule.formula.repeat import Repeat
+from chainrule.layers import Frozen
 from chainrule.model import Model
 from chainrule.model.summary import Summary, outline
 from chainrule.textbook.equations import Equation, aligned, derivatives, equations
@@ -37,16 +39,11 @@ def network(chain: Chain) -> str:
 
 def model(trained: Model) -> str:
     """A table of the layers with shapes and numbers of parameters, and the learning curves."""
-    head, *rows, total = _cells(trained.summary())
     layers = [layer for _, layer in outline(trained.network, trained.input_shape)]
-    shown = [
-        "formula",
-        *(_own(layer) if isinstance(layer, Branches | Repeat) else _equations(layer) for layer in layers),
-        "",
-    ]
-    head, *cells = [
-        (name, equation, *rest) for (name, *rest), equation in zip((head, *rows, total), shown, strict=True)
-    ]
+    whole = (Branches, Repeat, Frozen)  # whose parts have rows of their own
+    shown = ["formula", *(_own(layer) if isinstance(layer, whole) else _equations(layer) for layer in layers)]
+    cells = zip_longest(_cells(trained.summary()), shown, fillvalue="")
+    head, *cells = [(name, equation, *rest) for (name, *rest), equation in cells]
     terms = (("cost", trained.cost), ("regularizer", trained.regularizer))
     said = ", ".join(f"{name} <code>{escape(str(term))}</code>" for name, term in terms if term is not None)
     return _table(head, cells) + f"<p>{said}</p>" + _curves(trained)
@@ -59,9 +56,9 @@ def summary(rows: Summary) -> str:
 
 
 def _cells(rows: Summary) -> list[tuple[str, ...]]:
-    """A summary as HTML: names of columns, a row for each layer, and the sum."""
+    """A summary as HTML: names of columns, a row for each layer, and the sums."""
     cells = [(_code(row.layer), " × ".join(map(str, row.output_shape)), f"{row.parameters:,}") for row in rows]
-    return [("layer", "output", "parameters"), *cells, ("", "", f"{sum(row.parameters for row in rows):,}")]
+    return [("layer", "output", "parameters"), *cells, *(("", label, f"{number:,}") for label, number in rows.totals)]
 
 
 def _curves(trained: Model) -> str:
