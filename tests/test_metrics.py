@@ -191,11 +191,24 @@ def test_in_training_it_is_the_mean_of_the_same_numbers(metric):
 
 
 @pytest.mark.parametrize("metric", MEAN_METRICS, ids=repr)
-def test_an_example_may_have_several_outputs(metric):
+def test_each_step_is_an_example(metric):
     rng = np.random.default_rng(0)
     a, E = rng.random((4, 5, 7)), rng.integers(0, 7, (4, 5))
-    assert metric.each(a, E).shape == (4,)
+    assert metric.each(a, E).shape == (4, 5)
     assert metric(a, E) == pytest.approx(metric(a.reshape(20, 7), E.reshape(20)))
+
+
+@pytest.mark.parametrize("metric", ALL, ids=repr)
+def test_steps_of_weight_0_are_as_if_they_were_not_there(metric):
+    rng = np.random.default_rng(0)
+    a, E, counts = rng.random((4, 5, 7)), rng.integers(0, 7, (4, 5)), rng.random((4, 5)) > 0.5
+    a[~counts], E[~counts] = np.nan, -100
+    of_rows = rng.random(4)
+    for weights, each in (
+        (counts, None),
+        (counts * of_rows[:, None], np.broadcast_to(of_rows[:, None], (4, 5))[counts]),
+    ):
+        np.testing.assert_allclose(metric(a, E, weights), metric(a[counts], E[counts], each), rtol=1e-12)
 
 
 def test_on_the_host_it_is_computed_in_float64():

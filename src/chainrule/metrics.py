@@ -2,11 +2,11 @@
 
 On the host they are computed in float64. A metric that is a mean over examples can also be followed during training
 (`MeanMetric`). Classes are numbers 0, 1, … on the last axis; a single output is the probability of class 1. Where
-examples have weights, a metric is the weighted one.
+examples have weights, a metric is the weighted one. In sequences and images each step or place is an example, padding
+one of weight 0.
 """
 
 import dataclasses
-import math
 import re
 from abc import abstractmethod
 from typing import Any, ClassVar, Literal
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.arrays.dtypes import check_within, is_real, of_axes, widened
+from chainrule.arrays.masked import step_weights
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
 from chainrule.formula.constraints import one_of, positive_int
@@ -44,7 +45,13 @@ class Metric(Formula):
 
     @abstractmethod
     def __call__(self, a: Array, E: Array, weights: Array | None = None) -> Any:
-        """The metric over all examples: a is (n, outputs), E holds class numbers (n,) or values (n, outputs)."""
+        """The metric over all examples.
+
+        Args:
+            a: the outputs, (rows, outputs), or (rows, …, outputs) for each step or place.
+            E: class numbers (rows, …), or values in the shape of the outputs.
+            weights: how much each row counts, (rows,), or each step, (rows, time).
+        """
 
     def label(self) -> str:
         """Its name in tables and files, with the fields that differ from their defaults: "top_k", "top_k_1"."""
@@ -59,7 +66,7 @@ class MeanMetric(Metric):
 
     @abstractmethod
     def each(self, a: Array, E: Array) -> Array:
-        """The number of each example, shape (n,), whose mean makes the metric."""
+        """The number of each example, shape (rows, …), whose mean makes the metric."""
 
     def from_mean(self, mean: Any) -> Any:
         """The metric from the mean of `each`."""
@@ -81,7 +88,7 @@ class Accuracy(MeanMetric):
     textbook = "mean(argmax(a) == E)"
 
     def each(self, a, E):
-        return _over_axes((predicted_classes(a) == _classes(self, a, E)) & _is_ordered(a))
+        return _as_numbers((predicted_classes(a) == _classes(self, a, E)) & _is_ordered(a))
 
 
 class TopK(MeanMetric):
@@ -106,7 +113,7 @@ class TopK(MeanMetric):
             a = xp.concatenate([1 - a, a], axis=-1)
         own = xp.take_along_axis(a, expected, axis=-1)
         ahead = (a > own) | ((a == own) & (of_axes(xp.arange(a.shape[-1], dtype=expected.dtype), a) < expected))
-        return _over_axes((ahead.sum(axis=-1) < self.k) & _is_ordered(a))
+        return _as_numbers((ahead.sum(axis=-1) < self.k) & _is_ordered(a))
 
 
 class MAE(MeanMetric):
@@ -121,7 +128,7 @@ class MAE(MeanMetric):
     textbook = "mean(abs(a - E))"
 
     def each(self, a, E):
-        return _over_axes(abs(_wide(a) - _values(a, E)))
+        return abs(_wide(a) - _values(a, E)).mean(axis=-1)
 
 
 class RMSE(MeanMetric):
@@ -136,7 +143,7 @@ class RMSE(MeanMetric):
     textbook = "sqrt(mean((a - E)**2))"
 
     def each(self, a, E):
-        return _over_axes((_wide(a) - _values(a, E)) ** 2)
+        return ((_wide(a) - _values(a, E)) ** 2).mean(axis=-1)
 
     def from_mean(self, mean):
         return mean**0.5
@@ -177,9 +184,9 @@ class ConfusionMatrix(Metric):
 
     def __call__(self, a, E, weights=None):
         a, E, weights = _on_host(self, a, E, weights)
-        given = _is_ordered(a).ravel()
-        cells = (_classes(self, a, E) * _count(a) + predicted_classes(a)).ravel()[given]
-        weights = None if weights is None else _of_outputs(weights, a)[given]
+        given = _is_ordered(a)
+        cells = (_classes(self, a, E) * _count(a) + predicted_classes(a))[given]
+        weights = None if weights is None else weights[given]
         return np.bincount(cells, weights=weights, minlength=_count(a) ** 2).reshape(_count(a), -1).astype(float)
 
 
@@ -201,8 +208,7 @@ class _ClassRate(Metric):
 
     def __call__(self, a, E, weights=None):
         a, E, weights = _on_host(self, a, E, weights)
-        of_each = None if weights is None else _of_outputs(weights, a)
-        expected = np.bincount(_classes(self, a, E).ravel(), of_each, _count(a)).astype(float)
+        expected = np.bincount(_classes(self, a, E), weights, _count(a)).astype(float)
         confusion = ConfusionMatrix()(a, E, weights)
         hits, predicted = np.diag(confusion), confusion.sum(axis=0)
         if self.average == "micro":
@@ -284,15 +290,13 @@ def _values(a: Array, E: Array) -> Array:
     return E.astype(_wide(a).dtype)
 
 
-def _over_axes(values: Array) -> Array:
-    """The mean of each example's values, shape (n,)."""
-    if values.dtype == bool:
-        values = values.astype("float32" if isinstance(values, jax.Array) else "float64")
-    return values.reshape(values.shape[0], -1).mean(axis=1) if values.ndim > 1 else values
+def _as_numbers(right: Array) -> Array:
+    """Truth values as 1 and 0."""
+    return right.astype("float32" if isinstance(right, jax.Array) else "float64")
 
 
 def _on_host(metric: Metric, a: Any, E: Any, weights: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Outputs, expected values and weights, checked, the first and the last in float64."""
+    """Outputs, expected values and weights of the examples that count, checked, (n, outputs), (n, …) and (n,)."""
     a, E = _as_array(metric, a), _as_array(metric, E)
     if not (is_real(a.dtype) and is_real(E.dtype)):
         raise ChainruleError(
@@ -307,11 +311,16 @@ def _on_host(metric: Metric, a: Any, E: Any, weights: Any) -> tuple[np.ndarray, 
     if weights is not None:
         weights = _as_array(metric, weights)
         weights = weights.astype(np.float64) if is_real(weights.dtype) else np.zeros(0)
-        if weights.shape != a.shape[:1] or not (weights >= 0).all() or not weights.any():
+        own = 0 < weights.ndim < a.ndim and weights.shape == a.shape[: weights.ndim]
+        if not own or not (weights >= 0).all() or not weights.any():
             raise ChainruleError(
                 f"{metric!r}: expected weights of shape {a.shape[:1]}, none negative and not all 0, "
                 f"got shape {weights.shape}."
             )
+        weights = step_weights(a.shape[:-1], weights, None).ravel()
+    a, E = a.reshape(-1, a.shape[-1]), E.reshape(-1, *E.shape[a.ndim - 1 :])
+    if weights is not None and not weights.all():
+        a, E, weights = a[weights > 0], E[weights > 0], weights[weights > 0]
     return a.astype(np.float64), E, weights
 
 
@@ -320,11 +329,6 @@ def _as_array(metric: Metric, values: Any) -> np.ndarray:
         return np.asarray(values)
     except ValueError:
         raise ChainruleError(f"{metric!r}: expected arrays of numbers, got rows of unequal length.") from None
-
-
-def _of_outputs(weights: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """The weight of each example for each of its outputs."""
-    return np.repeat(weights, math.prod(a.shape[1:-1]))
 
 
 def _wide(a: Array) -> Array:

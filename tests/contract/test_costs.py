@@ -6,6 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
+from chainrule.arrays.masked import Masked
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError
 
@@ -62,12 +63,28 @@ def test_an_example_of_weight_0_is_as_if_it_were_not_there(cost):
     assert gradient[0].any()
 
 
-def test_the_class_axis_is_the_last_and_axes_between_belong_to_the_example(cost):
+def test_the_class_axis_is_the_last_and_each_step_before_it_is_an_example(cost):
     a, E = outputs(shape=(2, 3, 4))
-    assert cost.each(a, E).shape == (2,)
-    np.testing.assert_allclose(
-        cost.each(a, E), cost.each(a.reshape(6, 4), E.reshape(6, 4)).reshape(2, 3).sum(axis=1), rtol=1e-6
-    )
+    flat = cost.each(a.reshape(6, 4), E.reshape(6, 4))
+    np.testing.assert_allclose(cost.each(a, E), flat.reshape(2, 3), rtol=1e-6)
+    assert float(cost(a, E)) == pytest.approx(float(flat.mean()), rel=1e-6)
+    of_rows, of_steps = jnp.array([1.0, 3.0]), jnp.array([[1.0, 0.0, 2.0], [0.5, 1.0, 0.0]])
+    for weights, each in ((of_rows, np.repeat([1, 3], 3)), (of_steps, np.ravel(of_steps))):
+        assert float(cost(a, E, weights)) == pytest.approx(np.average(flat, weights=each), rel=1e-6)
+
+
+@pytest.mark.parametrize("padding", [0.0, 1.0, np.nan, np.inf, -1e30])
+def test_padding_costs_nothing_whatever_stands_there(cost, padding):
+    a, E = outputs(shape=(2, 3, 4))
+    mask = jnp.array([[True, True, True], [True, False, False]])
+    alone = cost.each(a, E)[mask].mean()
+    hidden = [jnp.where(mask[..., None], each, padding) for each in (a, E)]
+    value, gradient = jax.value_and_grad(lambda a: cost(Masked(a, mask), hidden[1]))(hidden[0])
+    assert float(value) == pytest.approx(float(alone), rel=1e-6)
+    assert not gradient[~mask].any()
+    np.testing.assert_allclose(gradient[mask], jax.grad(lambda a: cost.each(a, E[mask]).mean())(a[mask]), rtol=1e-5)
+    classes = jnp.where(mask, jnp.array([[0, 3, 1], [2, 0, 0]]), -100)  # as PyTorch ignores them
+    assert jnp.isfinite(cost(Masked(a, mask), classes))
 
 
 def test_class_numbers_are_one_hot_targets(cost):

@@ -136,6 +136,7 @@ def test_a_target_may_have_several_outputs():
     assert model.classes is None
     assert model(X).shape == (64, 2)
     assert np.exp(model(X)[:, 1]).mean() == pytest.approx(0.5, abs=0.15)
+    assert list(model.evaluate(X, y)) == ["cost"]
     assert model.evaluate(X, y)["cost"] == pytest.approx(model.history["cost"][-1], abs=0.1)
     with pytest.raises(ChainruleError) as caught:
         train("Dense(4)", y, Spread())

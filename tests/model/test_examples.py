@@ -6,7 +6,8 @@ from scipy import sparse
 
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError
-from chainrule.model.examples import inputs, targets
+from chainrule.model.examples import inputs
+from chainrule.model.targets import targets
 from chainrule.notation import as_chain
 
 SOFTMAX, SIGMOID, LINEAR = "Dense(3) >> Softmax()", "Dense(1) >> Sigmoid()", "Dense(1)"

@@ -1,9 +1,11 @@
 """Batches of examples, of sequences of unequal length too: their rows and their shapes."""
 
+import math
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from chainrule.arrays.sparse import Sparse
 from chainrule.errors import ChainruleError
@@ -33,14 +35,30 @@ class Masked(NamedTuple):
         return self
 
 
-def whole(y: Any) -> jax.Array:
-    """A network's outputs. Raises `ChainruleError` for a `Masked`, whose padding nothing behind a network heeds yet."""
-    if isinstance(y, Masked):
-        raise ChainruleError(
-            "The network has an output for each step of sequences of unequal length, which can't be trained or "
-            "predicted yet. Put a global pooling behind its last layer over time, or give sequences of one length."
-        )
-    return y
+def parts(batch: Any) -> tuple[Any, Any]:
+    """The values of a batch, and its mask: None where no step is padding."""
+    return batch if isinstance(batch, Masked) else (batch, None)
+
+
+def filled(x: Any, mask: Any, fill: float = 0.0) -> Any:
+    """The values of sequences, with one value in the place of padding."""
+    return x if mask is None else jnp.where(over(mask, x.ndim), x, jnp.asarray(fill, x.dtype))
+
+
+def over(steps: Any, axes: int) -> Any:
+    """A number for each row or step, for arrays of so many axes."""
+    return steps.reshape(steps.shape + (1,) * (axes - steps.ndim))
+
+
+def step_weights(shape: Shape, weights: Any, mask: Any) -> Any:
+    """How much each step counts, (rows, time, …): as its row does, or as is said of itself; nothing if it is padding.
+
+    >>> step_weights((2, 3), np.array([2, 1]), np.array([[True, True, True], [True, False, False]])).tolist()
+    [[2, 2, 2], [1, 0, 0]]
+    """
+    known = [over(each, len(shape)) for each in (weights, mask) if each is not None]
+    xp = jnp if any(isinstance(each, jax.Array) for each in known) else np
+    return xp.broadcast_to(math.prod(known), shape)
 
 
 def rows_of(x: Any) -> int:

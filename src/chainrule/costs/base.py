@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from chainrule.activations import Activation
 from chainrule.arrays.dtypes import as_array, check_within, real_type, widened
-from chainrule.arrays.masked import Shape, whole
+from chainrule.arrays.masked import Masked, Shape, filled, parts, step_weights
 from chainrule.costs.targets import VALUES, Targets
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
@@ -19,7 +19,9 @@ from chainrule.formula.layer import INFERENCE, Chain, Context, outputs_of
 class Cost(Formula):
     """The distance between outputs a and expected outputs E, both of shape (batch, …, outputs).
 
-    `cost(a, E)` is a batch's cost, one number. Integers for E, one axis fewer than a, are class numbers.
+    `cost(a, E)` is a batch's cost, one number. Integers for E, one axis fewer than a, are class numbers. Outputs for
+    each step of a sequence, (batch, time, outputs), cost the mean over all steps of the batch; where a is a `Masked`,
+    over those that are no padding. So they do in Keras, and in PyTorch with ignore_index.
     """
 
     canonical_activation: ClassVar[type[Activation] | None] = None
@@ -31,22 +33,28 @@ class Cost(Formula):
     targets: ClassVar[Targets] = VALUES
     """What it takes as expected outputs."""
 
+    takes_steps: ClassVar[bool] = True
+    """Whether each step of a sequence has a cost of its own; else a row has one, and none of its steps is padding."""
+
     @property
     def outputs_per_target(self) -> int:
         """How many of the network's outputs tell of one expected output: 2 where they are its mean and its variance."""
         return 1
 
     def __call__(self, a: jax.Array, E: jax.Array, weights: jax.Array | None = None) -> jax.Array:
-        """The (weighted) mean over the batch of the cost of each example, computed in 32 bits at least."""
+        """The mean cost of the examples, computed in 32 bits at least, by the weights of rows or of their steps."""
+        a, mask = parts(a)
         a, E = as_array(a, f"{self!r}: a"), as_array(E, f"{self!r}: E")
-        each = self.each(widened(a), widened(self.expected(a, E)))
-        if weights is None:
+        each = self.each(*self._compared(a, E, mask))
+        if weights is None and mask is None:
             return jnp.mean(each).astype(real_type(a))
-        weights = widened(as_array(weights, f"{self!r}: weights"))
-        if weights.shape != each.shape:
-            raise ChainruleError(
-                f"{self!r}: expected weights of shape {each.shape}, one an example, got {weights.shape}."
-            )
+        if weights is not None:
+            weights = widened(as_array(weights, f"{self!r}: weights"))
+            if weights.ndim == 0 or weights.shape != each.shape[: weights.ndim]:
+                raise ChainruleError(
+                    f"{self!r}: expected weights of shape {each.shape}, one an example, got {weights.shape}."
+                )
+        weights = widened(step_weights(each.shape, weights, mask))
         return (jnp.sum(weights * each) / jnp.sum(weights)).astype(real_type(a))
 
     def expected(self, a: jax.Array, E: jax.Array) -> jax.Array:
@@ -86,7 +94,7 @@ class Cost(Formula):
 
     @abstractmethod
     def each(self, a: jax.Array, E: jax.Array) -> jax.Array:
-        """The cost of each example, shape (batch,), for E as `expected` gives it."""
+        """The cost of each example, shape (batch, …), for E as `expected` gives it; (batch,) if it takes no steps."""
 
     def behind(self, z: jax.Array, E: jax.Array) -> jax.Array:
         """The cost of each example of the canonical activation's output, computed from its input z."""
@@ -94,21 +102,38 @@ class Cost(Formula):
 
     def through(
         self, network: Chain, p: Any, state: Any, x: Any, E: jax.Array, context: Context = INFERENCE
-    ) -> tuple[jax.Array, jax.Array, Any]:
+    ) -> tuple[Any, jax.Array, Any]:
         """A network's outputs for a batch, the cost of each example and the new state, as (a, each, state).
 
+        The outputs are a `Masked` where steps of them are padding; what these cost is finite and means nothing.
         Where the network ends in the cost's canonical activation, both are computed together from the pre-activation.
         """
         *body, last = network.layers
         if type(last) is not self.canonical_activation:
             a, state = outputs_of(network, p, state, x, context)
-            a = whole(a)
-            return a, self.each(widened(a), widened(self.expected(a, E))), state
+            values, mask = parts(a)
+            return a, self.each(*self._compared(values, E, mask)), state
         z, kept = outputs_of(Chain(tuple(body)), p[:-1], state[:-1], x, context) if body else (x, ())
-        z = whole(z)
-        return last.forward(p[-1], z), self.behind(widened(z), widened(self.expected(z, E))), (*kept, state[-1])
+        z, mask = parts(z)
+        a = last.forward(p[-1], z)
+        each = self.behind(*self._compared(z, E, mask))
+        return a if mask is None else Masked(a, mask), each, (*kept, state[-1])
+
+    def _compared(self, a: jax.Array, E: jax.Array, mask: Any) -> tuple[jax.Array, jax.Array]:
+        """Outputs and what is expected of them, as they are compared; at padding, what no cost is infinite of."""
+        if mask is not None and not self.takes_steps:
+            raise ChainruleError(
+                f"{self!r}: is the cost of a whole row, and takes no steps of sequences of unequal length. "
+                f"Give sequences of one length."
+            )
+        if mask is not None and E.shape[:2] == mask.shape:
+            E = filled(E, mask, HARMLESS)  # for whole numbers 0
+        return widened(filled(a, mask, HARMLESS)), widened(filled(self.expected(a, E), mask, HARMLESS))
+
+
+HARMLESS = 0.5  # a probability, a positive value, a logit
 
 
 def summed(values: jax.Array) -> jax.Array:
-    """The sum over everything but the batch axis."""
-    return jnp.sum(values, axis=tuple(range(1, values.ndim)))
+    """The sum over the outputs, the last axis."""
+    return jnp.sum(values, axis=-1)

@@ -24,8 +24,9 @@ from chainrule.formula.layer import Chain, Layer
 from chainrule.layers import Dense, Flatten
 from chainrule.metrics import Metric
 from chainrule.model import Model
-from chainrule.model.examples import check_exact, sample_weights
+from chainrule.model.examples import check_exact
 from chainrule.model.history import History
+from chainrule.model.targets import sample_weights
 from chainrule.notation import as_chain, as_optimizer, parse
 from chainrule.notation.choices import is_whole
 from chainrule.optimizers import Optimizer

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.arrays.dtypes import of_axes, promoted, real_type
-from chainrule.arrays.masked import Shape
+from chainrule.arrays.masked import Shape, filled
 from chainrule.formula.constraints import fraction, optional, positive_int
 from chainrule.formula.layer import INFERENCE, Context, Layer, NoisyLayer, Parameter
 from chainrule.initializers import GlorotUniform, Initializer, Normal, Zeros
 from chainrule.kernels.attention import attention
 from chainrule.kernels.dense import dense
-from chainrule.layers.windows import KINDS, filled
+from chainrule.layers.windows import KINDS
 
 
 class SelfAttention(NoisyLayer):

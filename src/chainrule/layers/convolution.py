@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.arrays.dtypes import promoted
+from chainrule.arrays.masked import filled
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import positive_int
 from chainrule.formula.layer import INFERENCE, Layer, Parameter
 from chainrule.initializers import GlorotUniform, Initializer, Zeros, each_group
 from chainrule.kernels.convolution import convolution
 from chainrule.kernels.window import Window
-from chainrule.layers.windows import Axes, Padding, abstract, filled, in_axes, over_time, padding, per_axis, window
+from chainrule.layers.windows import Axes, Padding, abstract, in_axes, over_time, padding, per_axis, window
 
 
 class Convolution(Layer):

@@ -16,11 +16,12 @@ import numpy as np
 from jax import lax
 
 from chainrule.arrays.dtypes import of_axes, real_type, wide_type
+from chainrule.arrays.masked import filled
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import constrained, positive, positive_int
 from chainrule.formula.layer import INFERENCE, Context, Layer, Parameter
 from chainrule.initializers import Constant, Zeros
-from chainrule.layers.windows import KINDS, filled
+from chainrule.layers.windows import KINDS
 
 
 def _epsilon() -> Any:

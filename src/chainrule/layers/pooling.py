@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.arrays.dtypes import lowest, real_type, wide_type, widened
+from chainrule.arrays.masked import filled
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import optional
 from chainrule.formula.layer import INFERENCE, Layer
@@ -16,7 +17,6 @@ from chainrule.layers.windows import (
     Axes,
     Padding,
     abstract,
-    filled,
     in_axes,
     over_time,
     padding,

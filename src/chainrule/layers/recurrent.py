@@ -13,13 +13,13 @@ import numpy as np
 from chainrule.activations import Activation, Tanh
 from chainrule.arrays.dtypes import of_axes, promoted
 from chainrule.arrays.functions import sigmoid, tanh
-from chainrule.arrays.masked import Shape
+from chainrule.arrays.masked import Shape, filled
 from chainrule.arrays.random import keyed
 from chainrule.formula.constraints import fraction, number, one_of, optional, positive_int
 from chainrule.formula.layer import INFERENCE, Context, NoisyLayer, Parameter
 from chainrule.initializers import GlorotUniform, Initializer, Orthogonal, Zeros
 from chainrule.kernels.recurrence import Carry, Cell, Steps, Weights, recurrence
-from chainrule.layers.windows import KINDS, abstract, filled
+from chainrule.layers.windows import KINDS, abstract
 
 
 class Recurrent(NoisyLayer):

@@ -161,8 +161,3 @@ def live_places(layer: Layer, mask: jax.Array, window: Window, padding: Padding)
     lengths = jnp.where(mask, jnp.arange(1, mask.shape[1] + 1)[None], 0).max(axis=1, keepdims=True)
     own = (lengths + low + high - reach) // stride + 1
     return (jnp.arange(places)[None] < own) & (lengths > 0)
-
-
-def filled(x: Any, mask: Any, fill: float = 0.0) -> Any:
-    """The values of sequences, with one value in the place of padding."""
-    return x if mask is None else jnp.where(mask[..., None], x, fill)

@@ -7,14 +7,15 @@ import jax
 import numpy as np
 
 from chainrule.arrays.compilation import compiled
-from chainrule.arrays.masked import rows_of
+from chainrule.arrays.masked import Masked, shape_of, step_weights
 from chainrule.arrays.sparse import dense
 from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric
-from chainrule.model.examples import class_count, inputs, sample_weights, targets
+from chainrule.model.examples import inputs, lengthened, longer
 from chainrule.model.prediction import batches, joined, most_rows
+from chainrule.model.targets import class_count, expected
 from chainrule.model.trained import Trained
 from chainrule.notation import as_metrics, check_measured
 from chainrule.regularizers import penalty
@@ -32,15 +33,17 @@ def evaluate(
             raise ChainruleError(f"{who}: this model takes arrays, not raw rows: give the targets y too.")
         x, y = preprocessor.examples(x)
     x = inputs(x, model.input_shape, who, network.tokens)
-    outputs, rows = network.output_shape(model.input_shape), rows_of(x)
-    E, _ = targets(y, rows, network, outputs, model.cost, model.classes, who)
-    weights = sample_weights(sample_weight, rows, who)
+    E, weights, _ = expected(y, sample_weight, x, network, model.cost, model.classes, who)
     if metrics is None:
         measured = usual_metrics(model)
     else:
         measured = as_metrics(metrics, who)
         target = "y" if preprocessor is None else preprocessor.schema.target
         check_measured(measured, who, target, class_count(E, model.classes, preprocessor is not None))
+    x = lengthened(x, model.input_shape)
+    reached = network.output_shape(shape_of(x))
+    if isinstance(x, Masked) and len(reached) > 1:
+        E, weights = longer(E, reached[0]), longer(weights, reached[0])
     examples = batches(most_rows(network, model.input_shape), x, E)
     return figures(model, examples, in_own_units(model, E), weights, measured)
 
@@ -52,15 +55,18 @@ def figures(model: Trained, examples: Iterable[Any], E: Any, weights: Any, metri
         model: what is measured.
         examples: batches of inputs and targets, as `prediction.batches` makes them; they may be on the device.
         E: the targets in their own units, (rows, …); metrics are computed on the host, in float64.
-        weights: how much each example counts, (rows,), or None.
+        weights: how much each example counts, (rows,), or each of its steps, (rows, time); None: all the same.
         metrics: what is measured beside the cost.
     """
 
     def through(x: Any, E: Any) -> tuple[jax.Array, jax.Array]:
         return _assess(model.network, model.cost, model.parameters, model.state, x, E)
 
-    a, each = joined(through, examples, len(E))
-    found: Figures = {"cost": float(np.average(each.astype(np.float64), weights=weights)) + added(model)}
+    a, *mask, each = joined(through, examples, len(E))
+    if mask:
+        weights = step_weights(mask[0].shape, weights, mask[0])
+    of_each = None if weights is None else step_weights(each.shape, weights, None)
+    found: Figures = {"cost": float(np.average(each.astype(np.float64), weights=of_each)) + added(model)}
     a = in_own_units(model, a)
     return found | {metric.label(): metric(a, E, weights) for metric in metrics}
 
@@ -69,6 +75,8 @@ def usual_metrics(model: Trained) -> tuple[Metric, ...]:
     """The metrics that tell most about a model of its kind; none that would add the units of several targets."""
     if model.classes is not None:
         return (Accuracy(),)
+    if model.cost.outputs_per_target > 1:  # which of them is the value, the cost alone knows
+        return ()
     one = model.preprocessor is None or len(model.preprocessor.predicted) == 1
     return (R2(), RMSE(), MAE()) if one else (R2(),)
 

@@ -1,7 +1,7 @@
 """A trained network: its parameters, what it is for, and how it was trained."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from chainrule.errors import ChainruleError
 from chainrule.formula.displays import displayed
 from chainrule.metrics import Metric, predicted_classes
 from chainrule.model.evaluation import added, evaluate, usual_metrics
-from chainrule.model.examples import inputs
+from chainrule.model.examples import inputs, lengthened
 from chainrule.model.file import fields, to_bytes
 from chainrule.model.prediction import Program, sizes
 from chainrule.model.summary import Summary, summary
@@ -38,8 +38,11 @@ class Model(Trained):
         training: every choice of the training in notation, by name.
     """
 
-    def __call__(self, x: Any) -> np.ndarray:
+    def __call__(self, x: Any) -> Any:
         """The network's outputs, (rows, …, outputs): probabilities of a classifier, values of a regression.
+
+        Of sequences of unequal length (a list of arrays, or a `Masked`), a network with outputs for each step gives a
+        list: (steps, outputs) for each sequence, of its own length. Padded arrays of tokens stay as they are padded.
 
         A model of a table takes raw rows (columns by name, a data frame, a list of records such as JSON's, in which a
         missing key is a blank cell) and answers in the target's units.
@@ -51,15 +54,22 @@ class Model(Trained):
             return self.outputs(x)
         return self.preprocessor.restore(self.outputs(self.preprocessor.inputs(x)))
 
-    def predict(self, x: Any) -> np.ndarray:
-        """What the network predicts: names of classes, or values; (rows,) where it has one to give."""
-        a = self(x)
+    def predict(self, x: Any) -> Any:
+        """What the network predicts: names of classes, or values; (rows,) where it has one to give.
+
+        Of steps, (rows, time), or a list of arrays (steps,) where the sequences are of unequal length.
+        """
+        return _each(self._predicted, self(x))
+
+    def _predicted(self, a: np.ndarray) -> np.ndarray:
         if self.classes is None:
             return a[..., 0] if a.shape[-1] == 1 else a
         return self._names[predicted_classes(a)]
 
-    def predict_proba(self, x: Any) -> np.ndarray:
+    def predict_proba(self, x: Any) -> Any:
         """Each class's probability, (rows, classes), in the order of `classes`; one output is that of the second.
+
+        Of steps, (rows, time, classes), or a list of arrays (steps, classes).
 
         Raises:
             ChainruleError: for a regression, a network whose outputs are no probabilities, or where the rows do not
@@ -73,8 +83,7 @@ class Model(Trained):
                 f"predict_proba: the outputs of {last!r} are no probabilities. Call predict, or end the network with "
                 f"Softmax()."
             )
-        a = self(x)
-        return a if a.shape[-1] > 1 else np.concatenate([1 - a, a], axis=-1)
+        return _each(lambda a: a if a.shape[-1] > 1 else np.concatenate([1 - a, a], axis=-1), self(x))
 
     def warm_up(self) -> None:
         """Compile what predictions run, so that none of any number of rows waits for it: a server's first deed.
@@ -84,11 +93,11 @@ class Model(Trained):
         for rows in sizes(self._program.most):
             self.outputs(np.zeros((rows, *self.input_shape), np.int32 if self.network.tokens else np.float32))
 
-    def outputs(self, x: Any) -> np.ndarray:
+    def outputs(self, x: Any) -> Any:
         """The network's outputs for prepared examples, any number of rows, compiled for a few sizes only."""
         refuse_fork()
         x = inputs(x, self.input_shape, self.network, self.network.tokens)
-        return self._program(self.parameters, self.state, x)
+        return self._program(self.parameters, self.state, lengthened(x, self.input_shape))
 
     @cached_property
     def _program(self) -> Program:
@@ -106,7 +115,7 @@ class Model(Trained):
         Args:
             x: raw rows with their target, or, where y is given, prepared examples.
             y: class numbers, or values in the shape of the outputs, as training saw them.
-            sample_weight: one weight for each example.
+            sample_weight: one weight for each example, or for each of its steps.
             metrics: formulas or notation; by default accuracy for a classifier, else R², RMSE and MAE.
 
         Raises:
@@ -137,6 +146,11 @@ class Model(Trained):
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to a file (safetensors), whole or not at all. Raises `ChainruleError` where it can't."""
         write_whole(Path(path), to_bytes(self))
+
+
+def _each(of: Callable[[np.ndarray], np.ndarray], a: Any) -> Any:
+    """Something of outputs, or of those of each sequence."""
+    return [of(steps) for steps in a] if isinstance(a, list) else of(a)
 
 
 def load(path: str | os.PathLike) -> Model:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from chainrule.arrays.compilation import KEPT, side_by_side, taking_any
-from chainrule.arrays.masked import Shape, rows_of, whole
+from chainrule.arrays.masked import Masked, Shape, rows_of
 from chainrule.arrays.sparse import dense
 from chainrule.formula.layer import Chain, outputs_of
 
@@ -30,18 +30,20 @@ class Program:
         self.most = most_rows(network, shape)
         self.tokens = network.tokens
 
-    def __call__(self, parameters: Any, state: Any, x: Any) -> np.ndarray:
-        """The outputs for checked inputs."""
+    def __call__(self, parameters: Any, state: Any, x: Any) -> Any:
+        """The outputs for checked inputs: an array, or one for each sequence where these are of unequal length."""
         rows, most = rows_of(x), self.most
         many = rows > MANY * most and not self.tokens  # YNNPACK sums tokens faster
 
-        def forward(x: Any) -> jax.Array:
+        def forward(x: Any) -> Any:
             sizes = x.shape if isinstance(x, np.ndarray) else jax.tree.map(np.shape, x)
             program = _compiled(self.structure, sizes, many and rows_of(x) == most)
             return program(self.numbers, parameters, state, x)
 
-        [a] = joined(forward, batches(most, x), rows)
-        return a
+        a, *mask = joined(forward, batches(most, x), rows)
+        if not (mask and isinstance(x, Masked)):
+            return a
+        return [steps[live] for steps, live in zip(a, *mask, strict=True)]
 
 
 def most_rows(network: Chain, shape: Shape) -> int:
@@ -110,7 +112,7 @@ def _power_below(number: int) -> int:
 def _compiled(structure: Any, sizes: Any, many: bool) -> Callable:
     """The program of a structure, from the network's numbers, its arrays and a batch, for one size of batches."""
 
-    def outputs(numbers: list[Any], parameters: Any, state: Any, x: Any) -> jax.Array:
-        return whole(outputs_of(structure.unflatten(numbers), parameters, state, dense(x))[0])
+    def outputs(numbers: list[Any], parameters: Any, state: Any, x: Any) -> Any:
+        return outputs_of(structure.unflatten(numbers), parameters, state, dense(x))[0]
 
     return taking_any(jax.jit(outputs, compiler_options=side_by_side() if many else None))

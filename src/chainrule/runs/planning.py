@@ -14,8 +14,8 @@ from chainrule.data.schema import Missing, Task
 from chainrule.errors import ArgumentError, ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
 from chainrule.metrics import R2, Accuracy, Metric
-from chainrule.model.examples import balanced_weights, targets
 from chainrule.model.summary import Summary, summary
+from chainrule.model.targets import balanced_weights, targets
 from chainrule.notation import as_chain, as_formula, as_metrics, as_optimizer, check_measured
 from chainrule.notation.choices import EPOCHS, SEEDS, BatchSize, as_early_stopping, as_whole, is_batch_size
 from chainrule.regularizers import Regularizer

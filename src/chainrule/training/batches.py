@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.arrays.masked import rows_of
+from chainrule.arrays.masked import filled, rows_of
 from chainrule.arrays.memory import aligned
 from chainrule.arrays.sparse import dense
 from chainrule.kernels.rows import take
@@ -81,4 +81,4 @@ def batch(examples: Examples, order: jax.Array, index: jax.Array, size: int) -> 
         counts = (places >= index * size) & (places < examples.rows)
         rows = jax.lax.dynamic_slice(order, (begin,), (size,))
         x, E, weights = jax.tree.map(lambda array: take(array, rows), (x, E, weights))
-    return dense(x), E, counts.astype(jnp.float32) if weights is None else jnp.where(counts, weights, 0)
+    return dense(x), E, counts.astype(jnp.float32) if weights is None else filled(weights, counts)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.activations import Activation, Sigmoid, Softmax
-from chainrule.arrays.masked import Shape
+from chainrule.arrays.masked import Shape, parts
 from chainrule.costs import Cost, Quadratic
 from chainrule.errors import warn
 from chainrule.formula.layer import Chain, Layer
@@ -40,7 +40,7 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
     a layer of as many outputs. A cost that is said decides by its canonical activation; one that has none takes
     outputs as they are. A last Dense of another size is no open end, and is refused elsewhere.
     """
-    y, last, reached = np.asarray(y), network.layers[-1], network.output_shape(shape)
+    y, last, reached = np.asarray(parts(y)[0]), network.layers[-1], network.output_shape(shape)
     count = _classes(y, network, reached, cost, classes)
     end: End = None
     if cost is not None:

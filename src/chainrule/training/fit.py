@@ -51,8 +51,10 @@ def fit(
     Args:
         network: a composition of layers, or its notation. The end that its targets need is added where it is open,
             with a warning: Softmax for classes, Sigmoid for two of them behind one output, Dense behind an activation.
-        x: examples, (rows, …), finite numbers; a sparse matrix of SciPy is made dense a batch at a time.
-        y: class numbers or names of classes (rows,), or values (rows,) or (rows, …, outputs).
+        x: examples, (rows, …), finite numbers; a sparse matrix of SciPy is made dense a batch at a time. Sequences of
+            unequal length are a list of arrays (steps, …), or a `Masked`.
+        y: class numbers or names of classes (rows,), or values (rows,) or (rows, …, outputs). For outputs at each step,
+            (rows, time) or (rows, time, outputs); of unequal length, a list of arrays or a `Masked`.
         cost: by default the one whose canonical activation ends the network (CategoricalCrossEntropy behind Softmax,
             CrossEntropy behind Sigmoid), else Quadratic.
         optimizer: a formula, its notation, or one of Optax's.
@@ -63,7 +65,7 @@ def fit(
             set apart.
         early_stopping: a rule, or its patience in epochs; needs validation, and returns the best epoch's parameters. It
             watches the validation cost, or any metric: `EarlyStopping(10, monitor=F1())`.
-        sample_weight: how much each example counts, (rows,).
+        sample_weight: how much each example counts, (rows,), or each of its steps, (rows, time).
         metrics: measured beside the cost; by default accuracy for classes.
         callbacks: called with an `EpochEnd` after each epoch; training stops when one returns True.
         seed: of the parameters' first values, the shuffles and the noise.

@@ -14,18 +14,9 @@ from chainrule.formula.layer import Chain, Layer
 from chainrule.formula.network import check_sizes, check_trainable
 from chainrule.metrics import Accuracy, MeanMetric, Metric
 from chainrule.model import Model
-from chainrule.model.examples import (
-    Classes,
-    as_names,
-    as_targets,
-    check_categories,
-    class_count,
-    inputs,
-    sample_weights,
-    take,
-    targets,
-)
+from chainrule.model.examples import check_categories, inputs, take
 from chainrule.model.history import History
+from chainrule.model.targets import Classes, as_names, class_count, expected, for_steps
 from chainrule.notation import as_chain, as_formula, as_metrics, as_optimizer, check_measured
 from chainrule.notation.choices import EPOCHS, SEEDS, BatchSize, as_early_stopping, as_whole, is_batch_size
 from chainrule.optimizers.schedules import over
@@ -37,7 +28,7 @@ from chainrule.training.step import Problem, State
 
 
 class Examples(NamedTuple):
-    """Inputs, their targets, and how much each example counts."""
+    """Inputs, their targets, and how much each example counts, or each of its steps."""
 
     x: Any
     E: np.ndarray
@@ -166,14 +157,15 @@ def plan(
     stopping = as_early_stopping(early_stopping)
     _check_watched(stopping, validation)
 
-    x, y = inputs(x, tokens=chain.tokens), as_targets(y)
+    x = inputs(x, tokens=chain.tokens)
     shape, rows = shape_of(x), rows_of(x)
     _check_features(chain, shape, rows)
+    y = for_steps(y, x, chain)
     chain = ended(chain, shape, y, cost, classes)
     cost = cost or default_cost(chain)
     check_categories(x, chain.categories)
-    E, classes = targets(y, rows, chain, chain.output_shape(shape), cost, classes)
-    examples, held_out = Examples(x, E, sample_weights(sample_weight, rows)), None
+    E, weights, classes = expected(y, sample_weight, x, chain, cost, classes)
+    examples, held_out = Examples(x, E, weights), None
     if isinstance(validation, tuple) and len(validation) in (2, 3):
         held_out = _held_out(*validation, shape=shape, network=chain, cost=cost, classes=classes)
     elif validation is not None:
@@ -261,8 +253,7 @@ def _held_out(
 ) -> Examples:
     """The examples for validation that are given as such."""
     x = inputs(x, shape, "validation", network.tokens)
-    E, _ = targets(y, rows_of(x), network, network.output_shape(shape), cost, classes, "validation")
-    return Examples(x, E, sample_weights(weights, rows_of(x), "validation"))
+    return Examples(x, *expected(y, weights, x, network, cost, classes, "validation")[:2])
 
 
 def _set_apart(fraction: Any, examples: Examples, seed: int) -> tuple[Examples, Examples]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.arrays.compilation import compiled, computes, on_device
-from chainrule.arrays.masked import shape_of
+from chainrule.arrays.masked import parts, shape_of, step_weights
 from chainrule.arrays.random import keyed, split
 from chainrule.costs import Cost
 from chainrule.formula.layer import Chain, Context
@@ -61,20 +61,19 @@ def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Arra
     """One step on a batch: the new state, and what is recorded of the batch: weight · (cost, metrics …), weight."""
     network, cost, optimizer, regularizer, metrics = problem
     shape = shape_of(x)
-    total = jnp.sum(weights)
-    mean = lambda each: jnp.sum(jnp.where(weights > 0, weights * each, 0)) / jnp.where(total > 0, total, 1)  # noqa: E731
-
+    of_rows = weights if weights.ndim == 1 else weights.max(axis=1)
     trains = trainable(network, shape)
     trained, frozen = parted(state.parameters, trains)
 
     def objective(trained: Any) -> tuple[jax.Array, Any]:
         parameters = united(trained, frozen)
-        context = Context(jax.random.fold_in(state.key, state.step), training=True, weights=weights)
+        context = Context(jax.random.fold_in(state.key, state.step), training=True, weights=of_rows)
         a, each, statistics = cost.through(network, parameters, state.statistics, x, E, context)
-        J = mean(each)
+        a, mask = parts(jax.lax.stop_gradient(a))
+        J, total = _mean(each, weights, mask)
         smooth = penalty(regularizer, network, shape, parameters, "smooth")
         figures = [J + penalty(regularizer, network, shape, parameters)]
-        figures += [mean(metric.each(jax.lax.stop_gradient(a), E)) for metric in metrics]
+        figures += [_mean(metric.each(a, E), weights, mask)[0] for metric in metrics]
         return J + smooth, (statistics, jnp.stack([*(total * figure for figure in figures), total]))
 
     gradient, (statistics, record) = jax.grad(objective, has_aux=True)(trained)
@@ -84,6 +83,13 @@ def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Arra
         penalised, _ = parted(regularized(network, shape), trains)
         trained = jax.tree.map(shrink, trained, optimizer.rates(slots, trained), penalised)
     return State(united(trained, frozen), statistics, slots, state.key, state.step + 1), record
+
+
+def _mean(each: jax.Array, weights: jax.Array, mask: Any) -> tuple[jax.Array, jax.Array]:
+    """The weighted mean of the steps that count, and what they count together."""
+    weights = step_weights(each.shape, weights, mask)
+    total = jnp.sum(weights)
+    return jnp.sum(jnp.where(weights > 0, weights * each, 0)) / jnp.where(total > 0, total, 1), total
 
 
 @compiled(static_argnames="batch_size")
