@@ -31,8 +31,7 @@ from chainrule.layers import (
     Reshape,
 )
 from chainrule.notation import parse
-from chainrule.regularizers import L1, L2
-from chainrule.regularizers.penalties import penalty
+from chainrule.regularizers import L1, L2, Regularizer, penalty, shrunk
 
 KEY = jax.random.key(0)
 f, g, h, k = Dense(3), ReLU(), Tanh(), Dropout(0.5)
@@ -429,6 +428,31 @@ def test_a_repetition_draws_counts_and_regularises_each(repeated):
     rule = L1(0.1) + L2(0.2)
     each = sum(penalty(rule, block, shape, own) for own in of)
     np.testing.assert_allclose(penalty(rule, repeat, shape, p), each, rtol=1e-6)
+
+
+class Length(Regularizer):
+    """The length of a parameter as one vector, which is not the sum of its entries' terms."""
+
+    has_kink = True
+    textbook = "sqrt(sum(w**2))"
+
+    def __call__(self, w):
+        return jnp.sqrt(jnp.sum(w**2))
+
+    def proximal(self, w, rate):
+        return w * jnp.maximum(1 - rate / self(w), 0)
+
+
+def test_a_regularizer_sees_each_repetition_by_itself():
+    layer = Repeat(Repeat(Dense(2), 2) >> Tanh(), 3)
+    p, declared = drawn(layer, (2,)), layer.parameters((2,))
+    kernels = p[0]["kernel"].reshape(6, 2, 2)
+    lengths = [float(Length()(kernel)) for kernel in kernels]
+    assert float(penalty(Length(), layer, (2,), p)) == pytest.approx(sum(lengths), rel=1e-6)
+    after = shrunk(Length(), declared, p, jax.tree.map(lambda w: jnp.float32(0.5), p))
+    np.testing.assert_array_equal(after[0]["bias"], p[0]["bias"])
+    shorter = [max(length - 0.5, 0) for length in lengths]
+    np.testing.assert_allclose([Length()(w) for w in after[0]["kernel"].reshape(6, 2, 2)], shorter, rtol=1e-5)
 
 
 def test_the_fans_are_those_of_the_block():

@@ -1,6 +1,7 @@
 """The parameters of a whole network: drawn, counted, checked and chosen."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -53,6 +54,13 @@ def check_sizes(network: Layer, shape: Shape, examples: int, who: str) -> None:
 def regularized(layer: Layer, shape: Shape) -> Any:
     """The tree of parameters with True where a regulariser applies (kernels that are trained), False elsewhere."""
     return jax.tree.map(lambda p: p.regularized and p.trainable, layer.parameters(shape), is_leaf=is_parameter)
+
+
+def of_each(one: Parameter, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a parameter, for the array of all of its repetitions: each is seen by itself."""
+    for _ in range(one.repeated):
+        function = jax.vmap(function)
+    return function
 
 
 def trainable(layer: Layer, shape: Shape) -> Any:

@@ -10,8 +10,8 @@ from chainrule.arrays.dtypes import widely
 from chainrule.arrays.masked import Shape
 from chainrule.formula.base import Formula, unchecked
 from chainrule.formula.constraints import non_negative
-from chainrule.formula.layer import Chain
-from chainrule.formula.network import regularized
+from chainrule.formula.layer import Chain, Parameter
+from chainrule.formula.network import is_parameter, of_each, regularized
 
 
 class Regularizer(Formula):
@@ -139,5 +139,20 @@ def penalty(regularizer: Regularizer | None, network: Chain, shape: Shape, param
     if regularizer is None:
         return 0.0
     term = regularizer if part == "whole" else regularizer.smooth
-    terms = jax.tree.map(lambda w, it_is: term(w) if it_is else 0.0, parameters, regularized(network, shape))
+
+    def of(one: Parameter, it_is: bool, w: jax.Array) -> Any:
+        return jnp.sum(of_each(one, term)(w)) if it_is else 0.0
+
+    terms = jax.tree.map(of, network.parameters(shape), regularized(network, shape), parameters, is_leaf=is_parameter)
     return sum(jax.tree.leaves(terms))
+
+
+def shrunk(regularizer: Regularizer, declared: Any, parameters: Any, rates: Any) -> Any:
+    """The parameters after a regulariser's proximal steps, each of the length that its rate says."""
+
+    def of(one: Parameter, w: jax.Array, rate: jax.Array) -> jax.Array:
+        if not one.regularized:
+            return w
+        return of_each(one, regularizer.proximal)(w, jnp.broadcast_to(rate, w.shape) if one.repeated else rate)
+
+    return jax.tree.map(of, declared, parameters, rates, is_leaf=is_parameter)

@@ -11,9 +11,9 @@ from chainrule.arrays.masked import parts, shape_of, step_weights
 from chainrule.arrays.random import keyed, split
 from chainrule.costs import Cost
 from chainrule.formula.layer import Chain, Context
-from chainrule.formula.network import initialize, parted, regularized, trainable, united
+from chainrule.formula.network import initialize, parted, trainable, united
 from chainrule.metrics import MeanMetric
-from chainrule.regularizers import Regularizer, penalty
+from chainrule.regularizers import Regularizer, penalty, shrunk
 from chainrule.training.batches import Examples, batch
 
 
@@ -79,9 +79,8 @@ def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Arra
     gradient, (statistics, record) = jax.grad(objective, has_aux=True)(trained)
     trained, slots = optimizer.advance(trained, gradient, state.slots)
     if regularizer is not None and regularizer.has_kink:
-        shrink = lambda w, rate, it_is: regularizer.proximal(w, rate) if it_is else w  # noqa: E731
-        penalised, _ = parted(regularized(network, shape), trains)
-        trained = jax.tree.map(shrink, trained, optimizer.rates(slots, trained), penalised)
+        declared, _ = parted(network.parameters(shape), trains)
+        trained = shrunk(regularizer, declared, trained, optimizer.rates(slots, trained))
     return State(united(trained, frozen), statistics, slots, state.key, state.step + 1), record
 
 
