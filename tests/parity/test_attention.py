@@ -8,6 +8,7 @@ import pytest
 from chainrule.formula.layer import Context
 from chainrule.kernels.attention import attention
 from chainrule.layers import SelfAttention
+from chainrule.notation import parse
 
 rng = np.random.default_rng(0)
 MASK = np.arange(7) < np.array([7, 3, 1])[:, None]
@@ -126,3 +127,51 @@ def test_keras_multi_head_attention(mask, causal, bias):
         return y[live], of_weights, of_x[live]
 
     close(*jax.jit(lambda: (run(mine), run(peers)))())
+
+
+BLOCKS = {  # a whole layer of a transformer, by whether it normalises first
+    True: "Identity() + (LayerNorm() >> SelfAttention(2)) >> "
+    "Identity() + (LayerNorm() >> Dense(16) >> ReLU() >> Dense(8))",
+    False: "Identity() + SelfAttention(2) >> LayerNorm() >> "
+    "Identity() + (Dense(16) >> ReLU() >> Dense(8)) >> LayerNorm()",
+}
+
+
+@pytest.mark.parametrize("norm_first", BLOCKS)
+@pytest.mark.parametrize("mask", [None, MASK], ids=["all", "masked"])
+def test_torch_s_transformer_encoder_layer(mask, norm_first):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    theirs = torch.nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True, norm_first=norm_first)
+    with torch.no_grad():
+        for w in theirs.parameters():
+            w.add_(0.1 * torch.randn_like(w))  # biases and offsets are 0 at first
+
+    def carried(grad=False):
+        pick = (lambda w: w.grad.numpy()) if grad else (lambda w: w.detach().numpy())
+        norms = [{"scale": pick(norm.weight), "offset": pick(norm.bias)} for norm in (theirs.norm1, theirs.norm2)]
+        first, last = ({"kernel": pick(d.weight).T, "bias": pick(d.bias)} for d in (theirs.linear1, theirs.linear2))
+        attention, dense = of_torch(theirs.self_attn, grad), (first, {}, last)
+        if norm_first:
+            return ({}, (norms[0], attention)), ({}, (norms[1], *dense))
+        return ({}, attention), norms[0], ({}, dense), norms[1]
+
+    network = parse(BLOCKS[norm_first])
+    x, g = array(3, 7, 8), array(3, 7, 8)
+    live = np.ones((3, 7), bool) if mask is None else mask
+    g = np.where(live[..., None], g, np.float32(0))
+    inputs = torch.tensor(x, requires_grad=True)
+    y = theirs(inputs, src_key_padding_mask=None if mask is None else torch.tensor(~mask))
+    y.backward(torch.tensor(g))
+
+    @jax.jit
+    def run(p, x, g):
+        state = network.state(x.shape[1:])
+        y, pull = jax.vjp(lambda p, x: network.apply(p, state, x, Context(mask=mask))[0], p, x)
+        return y, *pull(g)
+
+    value, of_p, of_x = run(carried(), x, g)
+    close(np.asarray(value)[live], y.detach().numpy()[live])
+    close(np.asarray(of_x)[live], inputs.grad.numpy()[live])
+    assert jax.tree.structure(of_p) == jax.tree.structure(carried(grad=True))
+    close(of_p, carried(grad=True))
