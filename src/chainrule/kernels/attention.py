@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.arrays.dtypes import wide_type
-from chainrule.arrays.functions import softmax
+from chainrule.arrays.functions import softmax_tangent
 
 
 def plain(
@@ -24,9 +24,23 @@ def plain(
     """
     wide, seen = wide_type(q, k, v), _seen(q.shape[1], mask, causal)
     scores = jnp.einsum("bthd,bshd->bhts", q, k, preferred_element_type=wide)
-    p = softmax(scores) if seen is None else jnp.where(seen, softmax(jnp.where(seen, scores, -jnp.inf)), 0)
+    least = jnp.finfo(wide).min  # not −∞, of which alone there is no softmax
+    p = _softmax(scores) if seen is None else jnp.where(seen, _softmax(jnp.where(seen, scores, least)), 0)
     p = p if keep is None else p * keep
     return jnp.einsum("bhts,bshd->bthd", p, v.astype(wide)).astype(v.dtype)
+
+
+@jax.custom_jvp
+def _softmax(z: jax.Array) -> jax.Array:
+    """Softmax as exact as its logits, which are rounded sums; of its slopes, no digits are lost in the tails."""
+    e = jnp.exp(z - z.max(axis=-1, keepdims=True, initial=-jnp.inf))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@_softmax.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    p = _softmax(*primals)
+    return p, softmax_tangent(p, *tangents)
 
 
 def _seen(time: int, mask: jax.Array | None, causal: bool) -> Any:
