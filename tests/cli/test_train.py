@@ -220,6 +220,22 @@ def test_an_open_end_is_completed_and_said(run, here, flowers, prices):
     assert "\ncost: Quadratic(), by Adam(learning_rate=0.001)\n" in said.out
 
 
+def test_a_network_with_branches_and_repetitions(run, here, flowers):
+    network = "Dense(4) >> Repeat(Identity() + Dense(4) * (Dense(4) >> Sigmoid()), 2) | Dense(2)"
+    said = run(f'train flowers.csv --network "{network}" --epochs 1 --out run')
+    assert said.err.startswith("note: The network ends in Dense(4) >> Repeat(")
+    assert re.search(r"\n  \| Dense\(2\) +2 +10\n", said.out)
+    assert record(here / "run")["formulas"]["network"] == f"({network}) >> Dense(2) >> Softmax()"
+    assert run("predict run flowers.csv").out.count("\n") == 41
+    assert run("summary run").out.count("Repeat 2 times") == 1
+    said = run('train flowers.csv --network "Identity() + Dense(3) >> Dense(2)" --epochs 1')
+    assert (said.code, said.out) == (2, "")
+    assert said.err == (
+        "chainrule: Add: expected branches of shapes that agree, got (4,) from Identity() and (3,) from Dense(3). "
+        "Make their sizes equal, or 1 where one spreads out over the other.\n"
+    )
+
+
 def test_two_classes_by_one_output(run, here, flowers):
     run('train flowers.csv --network "Dense(1) >> Sigmoid()" --epochs 1')
     assert record(here / "runs" / "flowers")["formulas"]["cost"] == "CrossEntropy()"

@@ -32,6 +32,10 @@ OTHERS = [  # what the examples of each class leave out: other cells, kernels fo
     *(('Conv2D(3, 3, padding="same") >> ReLU() >> MaxPool2D(2)', (6, 6, 2)), ("Conv1D(4, 3, groups=2)", (7, 4))),
     *(("Conv2D(3, 2, stride=2) >> MaxPool2D((1, 3))", (7, 9, 2)), ("Conv1D(3, 3, stride=2, dilation=2)", (9, 2))),
     *(("Dense(40) >> Tanh() >> Dense(7)", (30,)), ('MaxPool2D(3, stride=2, padding="same")', (5, 6, 2))),
+    *(
+        ("Repeat(Identity() + Dense(8) * (Dense(8) >> Tanh()), 2)", (8,)),
+        ("Repeat(Conv1D(3, 3, padding='same'), 2)", (5, 3)),
+    ),
     *(("AveragePool2D(3, stride=1)", (5, 6, 2)), ("MaxPool1D(40, stride=3)", (50, 2)), ("Embedding(9, 300)", (6,))),
     *(("SelfAttention(2, causal=True, rotary=True)", (4, 4)), ("SelfAttention(3, key_size=5, value_size=2)", (3, 2))),
 ]

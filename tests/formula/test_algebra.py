@@ -477,6 +477,23 @@ def test_a_block_is_traced_once_however_often_it_is_repeated():
     assert len(traces) == 1
 
 
+def test_a_program_is_no_longer_however_often_its_block_is_repeated():
+    block = parse("Identity() + (BatchNorm() >> ReLU() >> Conv2D(4, 3, padding='same'))")
+
+    def lines(times):
+        layer = Repeat(block, times)
+        p, state = jax.eval_shape(lambda: (initialize(layer, (6, 6, 4), KEY), layer.state((6, 6, 4))))
+
+        def cost(p, state, x):
+            y, kept = layer.apply(p, state, x, Context(KEY, training=True))
+            return jnp.sum(y**2), kept
+
+        lowered = jax.jit(jax.grad(cost, has_aux=True)).lower(p, state, batch(6, 6, 4))
+        return len(lowered.as_text().splitlines())
+
+    assert lines(50) == lines(2)
+
+
 def test_half_precision_and_whole_numbers_pass_through():
     for dtype, dense, identity in (("bfloat16", jnp.bfloat16, jnp.bfloat16), ("int8", jnp.float32, jnp.float32)):
         x = jnp.ones((2, 3), dtype)

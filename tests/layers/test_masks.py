@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.activations import ELU, PReLU, Tanh
+from chainrule.activations import ELU, Identity, PReLU, Tanh
 from chainrule.arrays.masked import Masked, shape_of
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Layer, outputs_of
@@ -29,6 +29,7 @@ from chainrule.layers import (
     LayerNorm,
     LocallyConnected1D,
     MaxPool1D,
+    Repeat,
     RMSNorm,
     Stride1D,
 )
@@ -59,6 +60,8 @@ LAYERS = [
     *(LayerNorm(), RMSNorm(), GroupNorm(1), InstanceNorm(scale=True, offset=True), BatchNorm()),
     Conv1D(4, 2, padding="causal") >> PReLU() >> MaxPool1D(2) >> Bidirectional(RNN(2)),
     GRU(3, return_sequences=True) >> Dense(4) >> Tanh() >> LSTM(2, return_sequences=True) >> GlobalMaxPool1D(),
+    Identity() + Conv1D(2, 3, padding="same") * (GlobalAveragePool1D() >> Dense(2) >> Tanh()),
+    Repeat(Identity() + (GRU(2, return_sequences=True) >> Tanh()), 2) >> (MaxPool1D(2) | AveragePool1D(2)),
 ]
 
 
