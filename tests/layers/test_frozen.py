@@ -66,7 +66,7 @@ def check(before, after):
         {"optimizer": "GradientDescent(0.1)", "regularizer": "L1(0.001) + L2(0.1)"},
         {"batch_size": "all"},
     ],
-    ids=repr,
+    ids=["adam", "clipped", "lion", "optax", "regularised", "all"],
 )
 def test_training_changes_everything_else(before, options):
     after = fit(NETWORK, X, Y, epochs=2, progress=False, **{"batch_size": 8} | options).parameters

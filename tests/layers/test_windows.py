@@ -4,9 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from chainrule.arrays.masked import filled
 from chainrule.errors import ChainruleError
 from chainrule.layers import Conv1D, Conv2D, MaxPool2D
-from chainrule.layers.windows import filled, live_places
+from chainrule.layers.windows import live_places
 from chainrule.notation import parse
 
 PADDINGS = ["valid", "same", "causal", 0, 2, (1,), (1, 2), ((1, 2),), ((1, 2), 0), ((1, 2), (0, 3))]
