@@ -233,3 +233,15 @@ def test_an_unknown_average_is_refused():
         F1("samples")
     said = "F1: average must be one of 'macro', 'weighted', 'micro', got 'samples'. The default is 'macro'."
     assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("weights", [None, np.random.default_rng(1).integers(0, 3, 100)], ids=["alike", "weighted"])
+def test_metrics_of_many_examples_are_computed_in_blocks(weights, monkeypatch):
+    rng = np.random.default_rng(0)
+    values, classes = (rng.normal(size=(100, 2)), rng.normal(size=(100, 2))), (rng.random((100, 3)), np.arange(100) % 3)
+    measures = dict.fromkeys((MAE(), RMSE(), R2()), values) | dict.fromkeys((Accuracy(), F1()), classes)
+    whole = {metric: metric(*examples, weights) for metric, examples in measures.items()}
+    monkeypatch.setattr("chainrule.arrays.memory.NUMBERS", 16)
+    monkeypatch.setattr("chainrule.arrays.memory.ROWS", 16)
+    for metric, examples in measures.items():
+        assert metric(*examples, weights) == pytest.approx(whole[metric], rel=1e-12)

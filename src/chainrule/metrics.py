@@ -9,6 +9,7 @@ one of weight 0.
 import dataclasses
 import re
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import jax
@@ -17,6 +18,7 @@ import numpy as np
 
 from chainrule.arrays.dtypes import check_within, is_real, of_axes, widened
 from chainrule.arrays.masked import step_weights
+from chainrule.arrays.memory import blocks
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
 from chainrule.formula.constraints import one_of, positive_int
@@ -74,7 +76,7 @@ class MeanMetric(Metric):
 
     def __call__(self, a, E, weights=None):
         a, E, weights = _on_host(self, a, E, weights)
-        return float(self.from_mean(np.average(self.each(a, E), weights=weights)))
+        return float(self.from_mean(_mean(self.each, a, E, weights)))
 
 
 class Accuracy(MeanMetric):
@@ -164,9 +166,10 @@ class R2(Metric):
     def __call__(self, a, E, weights=None):
         a, E, weights = _on_host(self, a, E, weights)
         E = _values(a, E)
-        missed = np.average(a != E, axis=0, weights=weights)
-        residual = np.average((a - E) ** 2, axis=0, weights=weights)
-        total = np.average((E - np.average(E, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
+        missed = _mean(lambda a, E: a != E, a, E, weights)
+        residual = _mean(lambda a, E: (a - E) ** 2, a, E, weights)
+        mean = _mean(lambda a, E: E, a, E, weights)
+        total = _mean(lambda a, E: (E - mean) ** 2, a, E, weights)
         total = np.where(np.ptp(E if weights is None else E[weights > 0], axis=0) > 0, total, 0)  # a mean is rounded
         return float(np.mean(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), missed == 0)))
 
@@ -287,7 +290,7 @@ def _values(a: Array, E: Array) -> Array:
         E = E[..., None]
         if a.shape[-1] > 1:
             E = of_axes(_namespace(a).arange(a.shape[-1], dtype=E.dtype), a) == E
-    return E.astype(_wide(a).dtype)
+    return E.astype(_wide(a).dtype, copy=False)
 
 
 def _as_numbers(right: Array) -> Array:
@@ -321,7 +324,18 @@ def _on_host(metric: Metric, a: Any, E: Any, weights: Any) -> tuple[np.ndarray, 
     a, E = a.reshape(-1, a.shape[-1]), E.reshape(-1, *E.shape[a.ndim - 1 :])
     if weights is not None and not weights.all():
         a, E, weights = a[weights > 0], E[weights > 0], weights[weights > 0]
-    return a.astype(np.float64), E, weights
+    return a.astype(np.float64, copy=False), E, weights
+
+
+def _mean(each: Callable[[Array, Array], Array], a: Array, E: Array, weights: Array | None) -> Any:
+    """The mean over examples of what is made of each, which is never made of all of many at once."""
+    total = 0
+    for some in blocks(len(a), a.shape[-1]):
+        values = each(a[some], E[some])
+        if weights is not None:
+            values = values * weights[some].reshape(-1, *(1,) * (values.ndim - 1))
+        total = total + values.sum(axis=0, dtype=np.float64)
+    return total / (len(a) if weights is None else weights.sum())
 
 
 def _as_array(metric: Metric, values: Any) -> np.ndarray:
