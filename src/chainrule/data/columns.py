@@ -91,7 +91,10 @@ class Number:
 
     def restore(self, outputs: np.ndarray) -> np.ndarray:
         """Standardised numbers in their own units, float64."""
-        return outputs.astype(np.float64) * self.scale + self.mean
+        values = outputs.astype(np.float64)
+        values *= self.scale
+        values += self.mean
+        return values
 
 
 @dataclass(frozen=True)

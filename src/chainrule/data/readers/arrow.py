@@ -97,6 +97,8 @@ def _declared(metadata: Any, body: Any, dictionary: bool) -> tuple[int, int]:
 
 def _table(content: Callable[[], Content], name: str, kind: str, reading: Reading, text: Iterable[str]) -> Table:
     """A table of the columns of a file, of which one at a time is Arrow's and NumPy's too."""
+    import pyarrow as pa
+
     text = set(text)
 
     def whole(read: Callable[..., Any], *args: Any) -> Any:
@@ -120,6 +122,7 @@ def _table(content: Callable[[], Content], name: str, kind: str, reading: Readin
     columns = {
         column: _values(whole(validated, column), f"{name}, column {column!r}", column in text) for column in names
     }
+    pa.default_memory_pool().release_unused()
     return typed(columns, name, reading)
 
 
@@ -140,12 +143,18 @@ def _values(column: Any, place: str, text: bool) -> Any:
         if text or not number:
             return objects(column.cast(pa.string()))
         if types.is_floating(kind) or (types.is_integer(kind) and not column.null_count):
-            return column.to_numpy()
-        numbers = column.cast(pa.float64(), safe=False).to_numpy()
+            return _numbers(column)
+        numbers = _numbers(column.cast(pa.float64(), safe=False))
         return objects(column.cast(pa.string())) if (np.abs(numbers) >= EXACT).any() else numbers
     except pa.ArrowException as error:
         said = str(error).splitlines()[0]
         raise ChainruleError(f"{place}: can't be read: {said}. Leave the column out of the file.") from None
+
+
+def _numbers(column: Any) -> np.ndarray:
+    """A column's numbers in memory of NumPy's, which goes back to the system once nobody needs it; Arrow keeps its."""
+    chunks = [chunk.to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    return np.concatenate(chunks) if chunks else column.to_numpy()
 
 
 def _is_text(kind: Any) -> bool:
