@@ -86,8 +86,8 @@ def longer(array: Any, time: int) -> Any:
     return np.pad(array, [(0, 0), (0, time - array.shape[1])] + [(0, 0)] * (array.ndim - 2))
 
 
-def take(examples: Any, rows: np.ndarray) -> Any:
-    """Some rows, by index or mask, of arrays that belong together."""
+def take(examples: Any, rows: np.ndarray | slice) -> Any:
+    """Some rows, by index, mask or slice, of arrays that belong together."""
     return jax.tree.map(lambda array: array[rows], examples)
 
 

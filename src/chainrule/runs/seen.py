@@ -4,7 +4,7 @@ A digest is of a row's inputs and target as the network sees them, so that neith
 the order of its rows or columns matters.
 """
 
-from collections import Counter
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,8 +13,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from chainrule.arrays.masked import Masked
+from chainrule.arrays.masked import Masked, shape_of
+from chainrule.arrays.memory import blocks
 from chainrule.errors import ChainruleError
+from chainrule.model.examples import take
 
 FILE = "rows.safetensors"
 BYTES = 8  # of a digest: two of a million rows are equal by chance once in 37 million data sets
@@ -27,25 +29,30 @@ def digests(x: Any, y: np.ndarray) -> np.ndarray:
     >>> bool(one == same != other)
     True
     """
-    each = zip(_bytes(x), _bytes(y), strict=True)
-    return np.frombuffer(b"".join(blake2b(x + y, digest_size=BYTES).digest() for x, y in each), "<u8")
+    found = np.empty(len(y), "<u8")
+    for some in blocks(len(y), math.prod(shape_of(x))):
+        each = zip(_bytes(take(x, some)), _bytes(y[some]), strict=True)
+        found[some] = np.frombuffer(b"".join(blake2b(x + y, digest_size=BYTES).digest() for x, y in each), "<u8")
+    return found
 
 
 def _bytes(examples: Any) -> Iterator[bytes]:
     """The bytes of each example, of those that end early without their padding."""
     if isinstance(examples, Masked):
         yield from (row[live].tobytes() for row, live in zip(examples.values + 0, examples.mask, strict=True))
-    else:
-        yield from (row.tobytes() for row in examples + 0)  # + 0: -0.0 becomes 0.0
+        return
+    whole = (examples + 0).tobytes()  # + 0: -0.0 becomes 0.0
+    size = len(whole) // max(len(examples), 1)
+    yield from (whole[start : start + size] for start in range(0, len(whole), size))
 
 
 @dataclass(frozen=True)
 class Seen:
-    """How often each row is in a training's parts, by its digest."""
+    """The digests of the rows of a training's parts, as often as each row is in them."""
 
-    train: Counter
-    validation: Counter
-    test: Counter
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
 
     @classmethod
     def beside(cls, model: str) -> Self | None:
@@ -62,30 +69,46 @@ class Seen:
             raise ChainruleError(
                 f"{folder / FILE}: can't be read ({error}). Use an intact copy, or remove it."
             ) from None
-        return cls(*(Counter(parts.get(name, np.array([])).tolist()) for name in ("train", "validation", "test")))
+        return cls(*(parts.get(name, np.zeros(0, "<u8")) for name in ("train", "validation", "test")))
 
     def test_rows(self, found: np.ndarray) -> np.ndarray | None:
         """Which rows are the test part, if these are the data of the training and it had one."""
-        if not self.test or not self.train + self.test <= Counter(found.tolist()) <= self._all:
+        if not (
+            len(self.test)
+            and _are_among(np.concatenate([self.train, self.test]), found)
+            and _are_among(found, self._all)
+        ):
             return None
-        left, rows = Counter(self.test), []
-        for row, digest in enumerate(found.tolist()):
-            if left[digest]:
-                left[digest] -= 1
-                rows.append(row)
-        return np.array(rows)
+        digests, wanted = np.unique(self.test, return_counts=True)
+        order = np.argsort(found, kind="stable")  # equal rows one after another, the first ones first
+        place = np.minimum(np.searchsorted(digests, found[order]), len(digests) - 1)
+        before = np.arange(len(found)) - np.searchsorted(found[order], found[order])  # of equal rows
+        return np.sort(order[(digests[place] == found[order]) & (before < wanted[place])])
 
     def is_trained_on(self, found: np.ndarray) -> bool:
         """Whether these are the data of the training, but for a test part that is kept apart."""
-        return self.train <= Counter(found.tolist()) <= self.train + self.validation
+        return _are_among(self.train, found) and _are_among(found, self._trained_on)
 
     def count(self, found: np.ndarray) -> int:
         """How many of these rows are equal to rows that training or its validation has seen."""
-        return sum(digest in self.train or digest in self.validation for digest in found.tolist())
+        return int(np.isin(found, self._trained_on).sum())
 
     @property
-    def _all(self) -> Counter:
-        return self.train + self.validation + self.test
+    def _trained_on(self) -> np.ndarray:
+        return np.concatenate([self.train, self.validation])
+
+    @property
+    def _all(self) -> np.ndarray:
+        return np.concatenate([self.train, self.validation, self.test])
+
+
+def _are_among(some: np.ndarray, others: np.ndarray) -> bool:
+    """Whether others have each digest, and as often at least."""
+    digests, wanted = np.unique(some, return_counts=True)
+    found, counts = np.unique(others, return_counts=True)
+    place = np.searchsorted(found, digests)
+    there = place < len(found)
+    return bool(there.all() and (found[place] == digests).all() and (wanted <= counts[place]).all())
 
 
 def seen_before(parts: dict[str, tuple[Any, np.ndarray]], name: str) -> int:
