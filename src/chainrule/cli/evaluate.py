@@ -30,7 +30,7 @@ def evaluate(
     metrics = choices.figures("--metric", metric or [])
     said = reading.said(separator, decimal, header, blank)
     measured = runs.evaluate(model, data, metrics=metrics, every_row=every_row, **said)
-    reading.say(measured.table)
+    reading.say(measured.table.found)
     seen = f", {measured.seen:,} of them seen in training" if measured.seen else ""
     which = " to test" if measured.to_test else seen
     output.figures({f"{measured.name}, {counted(measured.rows, 'row', 'rows')}{which}": measured.figures})

@@ -45,20 +45,20 @@ def _print(stream: Any, line: Text) -> None:
 
 def data(plan: "Plan") -> None:
     """What was read, what it is for and how it is divided, in two lines; and what is odd about it."""
-    divided, preprocessor = plan.divided, plan.preprocessor
-    schema, classes = divided.schema, preprocessor.classes
+    preprocessor = plan.preprocessor
+    schema, classes = preprocessor.schema, preprocessor.classes
     values = "a value" if len(schema.targets) == 1 else f"{len(schema.targets)} values"
     aim = f"{len(classes)} classes" if classes else f"{values} (regression)"
     guess = " (the last column; --target names another)" if schema.guessed and len(schema.inputs) > 1 else ""
     guess = "" if schema.target == "target" else guess
     shape = " × ".join(map(str, preprocessor.input_shape))
     inputs = "input" if shape == "1" else "inputs"
-    say((divided.chosen["data"], "bold"), f": {shape} {inputs} → {cut(schema.target)}, {aim}{guess}")
+    say((plan.chosen["data"], "bold"), f": {shape} {inputs} → {cut(schema.target)}, {aim}{guess}")
     uses = {"train": "to train", "validation": "to validate", "test": "to test"}
     way = f", in the order of {cut(schema.order_by)}" if schema.order_by else ""
     way += f", each {cut(schema.group)} in one part" if schema.group else ""
-    say("rows: " + ", ".join(f"{part.rows:,} {uses[name]}" for name, part in divided.parts.items()) + way)
-    rows = divided.parts["train"].rows
+    say("rows: " + ", ".join(f"{rows:,} {uses[name]}" for name, rows in plan.rows.items()) + way)
+    rows = plan.rows["train"]
     for column in preprocessor.columns:
         if isinstance(column, Date):
             say(str(column))

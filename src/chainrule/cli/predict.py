@@ -63,7 +63,7 @@ def predict(
         raise ChainruleError(f"--keep {name}: a column of the answers has that name. Rename it in {data}.")
     columns = kept | {name: _in_place(cells, whole) for name, cells in answers.items()}
     content = write(for_spreadsheets(columns) if spreadsheet else columns)
-    reading.say(table)
+    reading.say(table.found)
     if not spreadsheet and Path(out or "").suffix.lower() in DELIMITED and (found := computed(columns)):
         output.note(
             f"a spreadsheet would compute {len(found):,} texts such as {found[0]!r}. For one, add --spreadsheet."

@@ -9,7 +9,7 @@ from chainrule.cli.words import options_of
 from chainrule.errors import ChainruleError
 
 if TYPE_CHECKING:
-    from chainrule.data.table import Table
+    from chainrule.data.table import Found
 
 PANEL = "Reading"
 
@@ -53,11 +53,11 @@ def said(separator: Any, decimal: Any, header: Any, blank: Any, size: Any = None
     return {name: value for name, value in values.items() if value is not None}
 
 
-def say(*tables: "Table") -> None:
-    """A note on each thing that was found in a file and may have been meant otherwise."""
+def say(*files: "Found") -> None:
+    """A note on each thing that was found in files and may have been meant otherwise."""
     from chainrule.cli.output import note
 
-    notes = [entry for table in tables for entry in table.found.notes.items()]
+    notes = [entry for found in files for entry in found.notes.items()]
     for said in dict.fromkeys(_with_remedy(*entry) for entry in notes):
         note(said)
 

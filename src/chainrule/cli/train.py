@@ -120,7 +120,7 @@ def train(
     runs.claimed(data, out, overwrite).release()  # a place where no run can be written is refused before all else
     plan = runs.plan(data, **asked)
     output.data(plan)
-    reading.say(*plan.divided.parts.values())
+    reading.say(*plan.found)
     CTRL_C.finish("finishing: what was trained is saved first")
     with runs.claimed(data, out, overwrite) as folder:
         output.say("run: ", (str(folder.name), "bold"))

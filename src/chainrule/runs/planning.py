@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.costs import Cost
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.schema import Missing, Task
+from chainrule.data.table import Found, Table
 from chainrule.errors import ArgumentError, ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
 from chainrule.metrics import R2, Accuracy, Metric
@@ -21,7 +22,7 @@ from chainrule.notation.choices import EPOCHS, SEEDS, BatchSize, as_early_stoppi
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.runs.defaults import default_batch_size, default_epochs, default_network, default_patience
-from chainrule.runs.parts import Divided, divide, source_of
+from chainrule.runs.parts import divide, source_of
 from chainrule.runs.seen import seen_before
 from chainrule.training.ending import default_cost, ended, is_probable
 
@@ -37,9 +38,10 @@ class Plan:
     Attributes:
         source: where the data come from, as the user named it.
         said: what the user said of the data, by argument.
-        divided: the parts of the data.
+        chosen: how the rows are divided, enough to divide them so again.
+        found: how the files of the parts were read.
         preprocessor: how rows become arrays.
-        prepared: the inputs and targets of each part.
+        prepared: the inputs and targets of each part: train, and validation and test where there are any.
         weights: of the examples of each part, where classes are balanced.
         network: with the end that its targets need.
         layers: its layers, with their shapes and numbers of parameters.
@@ -51,7 +53,8 @@ class Plan:
 
     source: str
     said: dict[str, Any]
-    divided: Divided
+    chosen: dict[str, Any]
+    found: tuple[Found, ...]
     preprocessor: Preprocessor
     prepared: dict[str, tuple[Any, np.ndarray]]
     weights: dict[str, np.ndarray | None]
@@ -66,6 +69,11 @@ class Plan:
     early_stopping: EarlyStopping | None
     seed: int
     balanced: bool
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many examples each part has."""
+        return {name: len(y) for name, (_, y) in self.prepared.items()}
 
     @property
     def measured(self) -> tuple[Metric, ...]:
@@ -144,7 +152,7 @@ def plan(
         ChainruleError: for data that can't be read or trained on, and choices that don't fit them or each other.
 
     >>> planned = plan("iris", network="Dense(3) >> Softmax()", epochs=5)
-    >>> planned.network, planned.epochs, {name: part.rows for name, part in planned.divided.parts.items()}
+    >>> planned.network, planned.epochs, planned.rows
     (Dense(3) >> Softmax(), 5, {'train': 105, 'validation': 15, 'test': 30})
     """
     chain = None if network is None else as_chain(network)
@@ -182,10 +190,9 @@ def plan(
     count, target = len(preprocessor.classes), divided.schema.target
     check_measured(metrics, "metric", target, count)
     prepared = {name: (preprocessor.inputs(part), preprocessor.targets(part)) for name, part in divided.parts.items()}
-    for name, source in (("validation", validation), ("test", test)):
-        part = divided.parts.get(name)
-        if part is not None and not isinstance(source, int | float | None) and (seen := seen_before(prepared, name)):
-            warn(f"{part.name}: {seen:,} of its {part.rows:,} rows are seen in training too: take them out to be fair.")
+    _say_seen(divided.parts, prepared, {"validation": validation, "test": test})
+    found = tuple(part.found for part in divided.parts.values())
+    divided.parts.clear()  # which lets the raw table go
     weights = {name: balanced_weights(y) if balanced else None for name, (_, y) in prepared.items()}
     chain = chain or as_chain(default_network(preprocessor))
     if not count:
@@ -193,7 +200,7 @@ def plan(
     chain = ended(chain, preprocessor.input_shape, prepared["train"][1], cost, preprocessor.classes)
     cost = cost or default_cost(chain)
     _check_end(chain, preprocessor, prepared["train"][1], cost)
-    rows = divided.parts["train"].rows
+    rows = len(prepared["train"][1])
     batch_size = batch_size or default_batch_size(rows)
     if epochs is None:
         epochs = default_epochs(rows, batch_size)
@@ -206,7 +213,8 @@ def plan(
     return Plan(
         source_of(data),
         said,
-        divided,
+        divided.chosen,
+        found,
         preprocessor,
         prepared,
         weights,
@@ -222,6 +230,14 @@ def plan(
         seed,
         balanced,
     )
+
+
+def _say_seen(parts: dict[str, Table], prepared: dict[str, tuple[Any, np.ndarray]], sources: dict[str, Part]) -> None:
+    """Warn of parts from sources of their own that hold rows of the parts before them."""
+    for name, source in sources.items():
+        part = parts.get(name)
+        if part is not None and not isinstance(source, int | float | None) and (seen := seen_before(prepared, name)):
+            warn(f"{part.name}: {seen:,} of its {part.rows:,} rows are seen in training too: take them out to be fair.")
 
 
 def _list(names: Names) -> list[str]:

@@ -77,9 +77,7 @@ def train(
     """
     claimed(data, out, overwrite).release()  # a place where no run can be written is refused before anything is read
     planned = plan(data, **choices)
-    for note in dict.fromkeys(
-        str(note) for part in planned.divided.parts.values() for note in part.found.notes.values()
-    ):
+    for note in dict.fromkeys(str(note) for found in planned.found for note in found.notes.values()):
         warn(note)
     with claimed(data, out, overwrite) as folder:
         return carry_out(planned, folder, progress=progress)
@@ -128,7 +126,7 @@ def carry_out(plan: Plan, folder: Folder, *, progress: bool = True, command: Com
                 raise
             model, diverged = error.model, error
         measured = {"metrics": model.training["metrics"] or [repr(each) for each in plan.measured]}
-        chosen = plan.divided.chosen | {"balanced": plan.balanced} | measured
+        chosen = plan.chosen | {"balanced": plan.balanced} | measured
         model = replace(model, training=model.training | chosen)
         metrics = list(dict.fromkeys([*model.metrics, *plan.shown]))
         measure = cache(lambda: {name: model.evaluate(x, y, metrics=metrics) for name, (x, y) in plan.prepared.items()})

@@ -12,10 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chainrule.data.files import reason
 from chainrule.errors import ArgumentError, ChainruleError, readable
 from chainrule.metrics import ConfusionMatrix
 from chainrule.model import Model
+from chainrule.model.examples import take
 from chainrule.model.file import FILE, to_bytes
 from chainrule.model.history import History
 from chainrule.pictures import results as pictures
@@ -29,6 +32,7 @@ Figures = dict[str, dict[str, float]]
 Command = Callable[[dict[str, dict[str, Any]]], str]
 """Gives the words that repeat a run, from the sections of its record."""
 
+SHOWN = 20_000  # predictions, of which a picture shows no more
 FIRST = (FILE, "run.toml", "history.csv", seen.FILE)  # without which there is no run
 ESCAPED = r"\\"  # a backslash in a text of TOML
 
@@ -49,8 +53,7 @@ def run_files(
         note: told what had to be left out.
         command: words for the record.
     """
-    parts = plan.divided.parts
-    shown = parts.get("test") or parts.get("validation") or parts["train"]
+    shown = next(plan.prepared[name] for name in ("test", "validation", "train") if name in plan.prepared)
     seconds = round(model.history.seconds, 3)
     figures = lambda: measure() | {"epochs": len(model.history), "seconds": seconds}  # noqa: E731
     return {
@@ -59,7 +62,7 @@ def run_files(
         seen.FILE: lambda: seen.record(plan.prepared),
         "history.csv": lambda: model.history.to_csv(),
         "metrics.json": lambda: json.dumps(figures(), indent=2) + "\n",
-        **_pictures(model, shown),
+        **_pictures(model, *shown),
     }
 
 
@@ -137,21 +140,24 @@ def _made(files: Files, note: Callable[[str], None]) -> Iterator[tuple[str, byte
             note(f"{name} can't be made: {error}")
 
 
-def _pictures(model: Model, part: Any) -> Files:
-    """How training went, and how the predictions compare with what was expected."""
-    if model.preprocessor is None or not len(model.history):  # interrupted within the first epoch
+def _pictures(model: Model, x: Any, y: np.ndarray) -> Files:
+    """How training went, and how the predictions for a part compare with what was expected."""
+    preprocessor, classes = model.preprocessor, model.classes
+    if preprocessor is None or not len(model.history):  # interrupted within the first epoch
         return {}
-    expected, targets, classes = model.preprocessor.raw_targets(part), model.preprocessor.schema.targets, model.classes
     if classes is None:
-        last = {"predictions.png": lambda: pictures.predictions(model(part), expected, targets)}
+        x, y = take((x, y), np.arange(0, len(y), -(-len(y) // SHOWN)))
+        expected, targets = preprocessor.restore(y), preprocessor.schema.targets
+        predicted = lambda: preprocessor.restore(model.outputs(x))  # noqa: E731
+        last = {"predictions.png": lambda: pictures.predictions(predicted(), expected, targets)}
     else:
-        last = {"confusion.png": lambda: pictures.confusion(ConfusionMatrix()(model(part), expected), classes)}
+        last = {"confusion.png": lambda: pictures.confusion(ConfusionMatrix()(model.outputs(x), y), classes)}
     return {"curves.png": lambda: pictures.curves(model.history), **last}
 
 
 def _record(plan: Plan, model: Model, command: Command | None) -> str:
     """Every choice of a run as TOML, and the words that repeat it bit for bit."""
-    training, used = model.training, plan.divided.chosen
+    training, used = model.training, plan.chosen
     parts = {name: used[name] or None if plan.said[name] is None else plan.said[name] for name in USUAL}
     sections = {
         "formulas": {
