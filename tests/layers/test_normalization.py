@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Context, outputs_of
@@ -185,6 +187,33 @@ def test_weights_and_mask_together_are_one_of_each_step():
     np.testing.assert_allclose(y[live], expected[live], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(state["variance"], variance[0, 0] * 5 / 4, rtol=1e-5)  # of five steps that count
     np.testing.assert_allclose(state["mean"], mean[0, 0], rtol=1e-5, atol=1e-6)
+
+
+@example(weights=[0, 0, 0, 0.25, 0], lengths=[0, 0, 0, 3, 0], mean=1e4, seed=0)  # a mean that is no float
+@given(
+    weights=st.lists(st.sampled_from([0, 0.25, 1, 3]), min_size=5, max_size=5),
+    lengths=st.lists(st.integers(0, 4), min_size=5, max_size=5),
+    mean=st.sampled_from([0, -7, 1e4]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_whatever_rows_and_steps_count_statistics_are_theirs(weights, lengths, mean, seed):
+    x = np.random.default_rng(seed).normal(mean, 2, (5, 4, 3)).astype(np.float32)
+    mask = np.arange(4) < np.array(lengths)[:, None]
+    each = np.array(weights)[:, None] * mask
+    live, layer = each > 0, BatchNorm(**PLAIN)
+    padded = np.where(mask[..., None], x, np.float32(np.nan))
+    y, state, _, of_x = trained(layer, padded, weights=np.array(weights, np.float32), mask=mask)
+    assert np.isfinite(y).all()
+    assert np.isfinite(of_x).all()
+    if live.sum() < 2:
+        jax.tree.map(np.testing.assert_array_equal, state, jax.tree.map(np.asarray, layer.state((4, 3))))
+        return
+    expected, means, variance = standardized(x, (0, 1), weights=each[..., None])
+    np.testing.assert_allclose(y[live], expected[live], rtol=1e-3, atol=1e-3 if variance.min() < 1e-2 else 1e-5)
+    np.testing.assert_allclose(state["mean"], means.ravel(), rtol=1e-5, atol=1e-5)
+    corrected = variance.ravel() * live.sum() / (live.sum() - 1)
+    np.testing.assert_allclose(state["variance"], corrected, rtol=1e-4, atol=1e-5)
+    assert state["count"] == 1
 
 
 # Running statistics.

@@ -18,7 +18,7 @@ from jax import lax
 
 from chainrule.arrays.dtypes import of_axes, real_type, wide_type
 from chainrule.arrays.masked import filled
-from chainrule.errors import ChainruleError
+from chainrule.errors import ArgumentError
 from chainrule.formula.constraints import constrained, positive, positive_int
 from chainrule.formula.layer import INFERENCE, Context, Layer, Parameter
 from chainrule.initializers import Constant, Zeros
@@ -119,9 +119,9 @@ class BatchNorm(Normalization):
             mean, variance = (of_axes(state[name].astype(x.dtype), x) for name in ("mean", "variance"))
             return (x - mean) * lax.rsqrt(variance + self.epsilon), state
         if x.size == x.shape[-1]:
-            raise ChainruleError(
+            raise ArgumentError(
                 "BatchNorm: expected training batches of 2 values or more of each channel, got 1, which has no "
-                "variance. Take a larger batch_size, or LayerNorm()."
+                "variance. Take a larger {batch_size}, or LayerNorm()."
             )
         axes = tuple(range(x.ndim - 1))
         weights = _weights(x, jnp.ones(len(x)) if context.weights is None else context.weights, context.mask)
@@ -278,8 +278,10 @@ def _standardized(
     def mean(x: jax.Array) -> jax.Array:
         return shared(_mean(x, axes, weights))
 
-    first = lax.stop_gradient(mean(x))
-    left = mean(x - first)  # by the rounding of the first
+    bits = jnp.finfo(x.dtype)
+    # one bit fewer, or XLA subtracts the mean unrounded in one loop and rounded in another
+    first = lax.stop_gradient(lax.reduce_precision(mean(x), bits.nexp, bits.nmant - 1))
+    left = mean(x - first)
     deviation = x - first - left
     variance = mean(deviation**2)
     return deviation * lax.rsqrt(variance + epsilon), first + left, variance
