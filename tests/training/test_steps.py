@@ -14,6 +14,7 @@ from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy, Quadrat
 from chainrule.costs.base import summed
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Context
+from chainrule.formula.network import regularized
 from chainrule.metrics import F1, MAE, RMSE, Accuracy, TopK
 from chainrule.model import load
 from chainrule.notation import as_chain
@@ -52,6 +53,8 @@ CASES = {
     "labels": ("Bidirectional(RNN(4, return_sequences=True)) >> Dense(3) >> Sigmoid()", CrossEntropy(), (MAE(),)),
     "values": ("Conv1D(5, 3, padding='same') >> ReLU() >> Dense(3)", Quadratic(), (MAE(), RMSE())),
     "alone": ("Conv1D(4, 2, padding='causal') >> Tanh() >> Dense(3) >> Softmax()", Quadratic(), ()),
+    "attention": ("Identity() + SelfAttention(2, causal=True) >> Dense(3) >> Softmax()", CategoricalCrossEntropy(), ()),
+    "statistics": ("Dense(4) >> BatchNorm() >> ReLU() >> Dense(3)", Quadratic(), (MAE(),)),
     "infinite": ("Dense(3) >> ReLU()", CategoricalCrossEntropy(), ()),
 }
 
@@ -76,12 +79,15 @@ def test_padding_never_changes_cost_gradient_or_metrics(case, lengths, seed):
         targets = np.pad(E, [(0, 0), (0, time - 5)] + [(0, 0)] * (E.ndim - 2), constant_values=1)
         x = Masked(np.where(seen[..., None], x, garbage), seen)
         moved, record = _step(problem, state, x, targets, weights)
-        outcomes.append(jax.tree.map(np.asarray, (moved.parameters, record)))
+        outcomes.append(jax.tree.map(np.asarray, (moved.parameters, record, moved.statistics)))
     for other in outcomes[1:]:
         for mine, theirs in zip(jax.tree.leaves(outcomes[0]), jax.tree.leaves(other), strict=True):
             np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=2e-6)
 
-    moved, record = outcomes[0]
+    moved, record, statistics = outcomes[0]
+    assert record[-1] == pytest.approx(np.dot(weights, lengths))
+    if jax.tree.leaves(statistics):  # a sequence alone has others
+        return
     total = sum(weight * length for weight, length in zip(weights, lengths, strict=True))
     costs, gradient = 0.0, jax.tree.map(np.zeros_like, state.parameters)
     for row, length in enumerate(lengths):
@@ -91,18 +97,14 @@ def test_padding_never_changes_cost_gradient_or_metrics(case, lengths, seed):
             )
             costs += float(weights[row] * alone / total)
             gradient = jax.tree.map(lambda sum, own, w=weights[row] / total: sum + w * own, gradient, slope)
-    kernels = [w for path, w in jax.tree_util.tree_leaves_with_path(state.parameters) if path[-1].key in KERNELS]
-    assert record[-1] == pytest.approx(total)
+    penalised = regularized(network, (5, 2))
+    added = jax.tree.map(lambda w, it_is: 0.01 * float(np.sum(w**2)) * it_is, state.parameters, penalised)
     if np.isfinite(costs):
-        assert record[0] / total == pytest.approx(costs + 0.01 * sum(float(np.sum(w**2)) for w in kernels), rel=1e-4)
-        descended = jax.tree_util.tree_map_with_path(
-            lambda path, w, g: w - g - 0.02 * w * (path[-1].key in KERNELS), state.parameters, gradient
-        )
+        assert record[0] / record[-1] == pytest.approx(costs + sum(jax.tree.leaves(added)), rel=1e-4)
+        step_of = lambda w, g, it_is: w - g - 0.02 * w * it_is  # noqa: E731
+        descended = jax.tree.map(step_of, state.parameters, gradient, penalised)
         for mine, truth in zip(jax.tree.leaves(moved), jax.tree.leaves(descended), strict=True):
             np.testing.assert_allclose(mine, truth, rtol=1e-4, atol=1e-5)
-
-
-KERNELS = ("kernel", "recurrent_kernel")
 
 
 _step = jax.jit(lambda problem, *rest: step(problem, *rest))

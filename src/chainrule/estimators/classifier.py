@@ -159,7 +159,8 @@ class NetworkClassifier(ClassifierMixin, Network):
         if kind == "multiclass-multioutput":
             raise ChainruleError(
                 "NetworkClassifier: y has several columns of several classes. Use sklearn.multioutput's "
-                "MultiOutputClassifier around it, or 0 and 1 for each label."
+                "MultiOutputClassifier around it, or 0 and 1 for each label; for a class at each step of sequences, "
+                "chainrule.fit."
             )
         multilabel = kind == "multilabel-indicator"
         y = (y.toarray() if sparse.issparse(y) else y) if multilabel else column_or_1d(y, warn=True)
