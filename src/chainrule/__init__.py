@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from chainrule import activations, costs, initializers, layers, metrics, optimizers, regularizers, runs
+    from chainrule.arrays.masked import Masked
     from chainrule.errors import ChainruleError, DivergedError
     from chainrule.estimators import NetworkClassifier, NetworkRegressor
     from chainrule.formula.base import Formula
@@ -23,6 +24,7 @@ __all__ = [
     "DivergedError",
     "EarlyStopping",
     "Formula",
+    "Masked",
     "Model",
     "NetworkClassifier",
     "NetworkRegressor",
@@ -45,6 +47,7 @@ _HOMES = {
     "DivergedError": "errors",
     "EarlyStopping": "regularizers",
     "Formula": "formula.base",
+    "Masked": "arrays.masked",
     "Model": "model",
     "NetworkClassifier": "estimators",
     "NetworkRegressor": "estimators",

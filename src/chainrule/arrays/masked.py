@@ -14,11 +14,14 @@ Shape = tuple[int, ...]
 
 
 class Masked(NamedTuple):
-    """A batch of sequences of unequal length.
+    """A batch of sequences of unequal length, inputs or targets; a list of arrays is made one.
 
     Attributes:
         values: (batch, time, …), padded at the end.
         mask: (batch, time), False where a step is padding.
+
+    >>> Masked(np.array([[3, 1, 4], [5, 0, 0]]), np.array([[True, True, True], [True, False, False]])).mask.sum(axis=1)
+    array([3, 1])
     """
 
     values: Any
