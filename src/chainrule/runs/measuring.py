@@ -1,13 +1,16 @@
 """How good a trained model is on data; on those that it was trained on, on their test part."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.table import Table
 from chainrule.errors import warn
 from chainrule.metrics import Metric
-from chainrule.model.examples import take
 from chainrule.notation import as_metrics
 from chainrule.runs.raw import load_for_rows, read_rows
 from chainrule.runs.seen import Seen, digests
@@ -68,16 +71,24 @@ def evaluate(
     trained, preprocessor = load_for_rows(model)
     table = read_rows(data, trained, reading)
     seen = Seen.beside(model)
-    name, examples, to_test, count = table.name, preprocessor.examples(table), False, 0
-    found = digests(*examples)
+    measured, to_test, count = preprocessor.complete(table), False, 0
+    found = _digests(preprocessor, measured)
     if seen is None:
         warn(f"no rows.safetensors is beside {model}: which rows training has seen is not known.")
     elif not every_row and (rows := seen.test_rows(found)) is not None:
-        examples, to_test = take(examples, rows), True
+        measured, to_test = measured.take(rows), True
     elif not every_row and table.test is not None and seen.is_trained_on(found):
-        name, examples, to_test = table.test.name, preprocessor.examples(table.test), True
+        measured, to_test = preprocessor.complete(table.test), True
     else:
         count = seen.count(found)
-    x, y = examples
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*training never showed")  # of all rows it is said already
+        x, y = preprocessor.inputs(measured), preprocessor.targets(measured)
     figures = trained.evaluate(x, y, metrics=list(dict.fromkeys([*trained.metrics, *more])))
-    return Measured(table, name, len(y), to_test, count, figures)
+    return Measured(table, measured.name, len(y), to_test, count, figures)
+
+
+def _digests(preprocessor: Preprocessor, table: Table) -> np.ndarray:
+    """A digest of each row, of which a block at a time is prepared."""
+    found = [digests(x, preprocessor.targets(table.take(rows))) for rows, x in preprocessor.in_blocks(table)]
+    return found[0] if len(found) == 1 else np.concatenate(found)
