@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule import NetworkClassifier, NetworkRegressor, load
-from chainrule.arrays.random import seeded, split
+from chainrule.arrays.random import seeded, words_of
 from chainrule.errors import ChainruleError
 from chainrule.optimizers import Momentum
 from chainrule.training import fit
@@ -44,7 +44,7 @@ def test_they_are_of_the_rows_of_each_batch_and_of_no_other(rows, momentum):
     """Not of those that fill up the last batch, nor of padding; 9 rows leave a last batch of one, which has none."""
     x = X[:rows].astype(np.float64)
     model = fit(f"BatchNorm({momentum}) >> Dense(3) >> Softmax()", X[:rows], Y[:rows], seed=5, **OPTIONS)
-    _, shuffles = split(seeded(5), 2)
+    _, shuffles = words_of(seeded(5), 2)
     orders = [np.asarray(shuffled(shuffles, epoch, on_device(X[:rows], Y[:rows], None))) for epoch in (1, 2, 3, 4)]
     batches = [x[order[begin : min(begin + 8, rows)]] for order in orders for begin in range(0, rows, 8)]
     close(model.state[0], of_batches([batch for batch in batches if len(batch) > 1], momentum))
@@ -142,7 +142,7 @@ def test_trainings_side_by_side_are_those_one_by_one():
             costs.append(record[0])
         return state.parameters, state.statistics, costs
 
-    keys = jax.random.split(jax.random.key(9), 3)
+    keys = jax.random.key_data(jax.random.split(jax.random.key(9), 3))
     population = jax.jit(jax.vmap(train))(together, keys)
     alone = jax.jit(train)
     for one, state in enumerate(states):

@@ -59,18 +59,17 @@ def _padded(array: np.ndarray, capacity: int) -> np.ndarray:
     return padded
 
 
-def shuffled(key: jax.Array, epoch: int, examples: Examples) -> jax.Array:
+def shuffled(words: np.ndarray, epoch: int, examples: Examples) -> np.ndarray:
     """The order in which an epoch visits the rows: a random one of those that count, then the padding.
 
-    It is drawn by NumPy, since a sort on the device takes longer to compile and to run.
+    It is drawn from the words of a key by NumPy, since a sort on the device takes longer to compile and to run.
     """
     order = np.arange(examples.capacity, dtype=np.int32)
-    generator = np.random.default_rng([*np.asarray(jax.random.key_data(key)), epoch])
-    generator.shuffle(order[: int(examples.rows)])
-    return jax.device_put(order)
+    np.random.default_rng([*words, epoch]).shuffle(order[: int(examples.rows)])
+    return order
 
 
-def batch(examples: Examples, order: jax.Array, index: jax.Array, size: int) -> tuple[Any, jax.Array, jax.Array]:
+def batch(examples: Examples, order: Any, index: jax.Array, size: int) -> tuple[Any, jax.Array, jax.Array]:
     """The index-th batch of an epoch as (x, E, weights); rows that do not count in it have weight 0."""
     x, E, weights = examples.x, examples.E, examples.weights
     if size >= examples.capacity:  # one batch holds everything: no order, no copy

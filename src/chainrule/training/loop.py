@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from chainrule.arrays.masked import shape_of
-from chainrule.arrays.random import seeded, split
+from chainrule.arrays.random import keyed, seeded, words_of
 from chainrule.model.history import Row
 from chainrule.training.batches import Examples, shuffled
 from chainrule.training.checkpoint import fitting
@@ -42,9 +42,11 @@ class Loop:
         self, problem: Problem, examples: Examples, rows: int, batch_size: int, seed: int, state: State | None = None
     ):
         self.problem, self.examples, self.batch_size = problem, examples, batch_size
-        first_values, self.shuffles = split(seeded(seed), 2)
+        first_values, self.shuffles = words_of(seeded(seed), 2)
         shape = shape_of(examples.x)
-        self.state: State = first(problem, first_values, shape) if state is None else fitting(state, problem, shape)
+        self.state: State = (
+            first(problem, keyed(first_values), shape) if state is None else fitting(state, problem, shape)
+        )
         self.steps = -(-rows // batch_size)
         shape = (-(-examples.capacity // batch_size), len(problem.metrics) + 2)
         self.records = jax.device_put(np.zeros(shape, np.float32))

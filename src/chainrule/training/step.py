@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.arrays.compilation import compiled, computes, on_device
+from chainrule.arrays.compilation import compiled, on_device
 from chainrule.arrays.masked import parts, shape_of, step_weights
-from chainrule.arrays.random import keyed, split
+from chainrule.arrays.random import keyed, words_of
 from chainrule.costs import Cost
 from chainrule.formula.layer import Chain, Context
 from chainrule.formula.network import initialize, parted, trainable, united
@@ -33,25 +33,24 @@ class State(NamedTuple):
     parameters: Any
     statistics: Any
     slots: Any
-    key: jax.Array
-    step: jax.Array
+    key: Any
+    """The words of the key that noise is drawn from: JAX takes numbers faster than keys."""
+    step: Any
 
     def __reduce__(self) -> tuple[Any, ...]:
         """With NumPy's arrays, which need no JAX to be read again."""
-        words = jax.random.key_data(self.key)
-        return _state, tuple(jax.tree.map(np.asarray, (*self[:3], words, self.step)))
+        return _state, tuple(jax.tree.map(np.asarray, tuple(self)))
 
 
-def _state(parameters: Any, statistics: Any, slots: Any, words: Any, step: Any) -> State:
-    """A state that was pickled; in a process that can't compute, its key stays the words of it."""
-    parameters, statistics, slots, step = on_device((parameters, statistics, slots, step))
-    return State(parameters, statistics, slots, keyed(words) if computes() else words, step)
+def _state(*arrays: Any) -> State:
+    """A state that was pickled."""
+    return State(*on_device(arrays))
 
 
 def first(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
     """The state before the first step, for examples of this shape."""
-    drawing, noise = split(key, 2)
-    parameters = initialize(problem.network, shape, drawing)
+    drawing, noise = words_of(key, 2)
+    parameters = initialize(problem.network, shape, keyed(drawing))
     trained, _ = parted(parameters, trainable(problem.network, shape))
     statistics, slots = problem.network.state(shape), problem.optimizer.init(trained)
     return jax.device_put(State(parameters, statistics, slots, noise, np.zeros((), np.int32)))  # type: ignore[arg-type]
@@ -67,7 +66,7 @@ def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Arra
 
     def objective(trained: Any) -> tuple[jax.Array, Any]:
         parameters = united(trained, frozen)
-        context = Context(jax.random.fold_in(state.key, state.step), training=True, weights=of_rows)
+        context = Context(jax.random.fold_in(keyed(state.key), state.step), training=True, weights=of_rows)
         a, each, statistics = cost.through(network, parameters, state.statistics, x, E, context)
         a, mask = parts(jax.lax.stop_gradient(a))
         J, total = _mean(each, weights, mask)
@@ -96,7 +95,7 @@ def run(
     problem: Problem,
     state: State,
     examples: Examples,
-    order: jax.Array,
+    order: Any,
     records: jax.Array,
     first: jax.Array,
     last: jax.Array,
