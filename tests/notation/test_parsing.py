@@ -10,7 +10,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chainrule.activations import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
-from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
 from chainrule.formula.layer import Add, Chain, Concatenate, Layer, Multiply
@@ -19,7 +18,7 @@ from chainrule.initializers import Constant, HeNormal, Normal, Orthogonal
 from chainrule.layers import Dense, Dropout, Flatten, Reshape
 from chainrule.notation import as_formula, formulas, parse
 from chainrule.notation.families import family
-from chainrule.optimizers import Adam, ClipNorm, Clipped, ClipValue, GradientDescent, Momentum, Optimizer
+from chainrule.optimizers import Adam, ClipNorm, Clipped, Clipping, ClipValue, GradientDescent, Momentum, Optimizer
 from chainrule.optimizers.schedules import CosineDecay, StepDecay, Warmup
 from chainrule.regularizers import L1, L2, Sum
 
@@ -281,8 +280,7 @@ def test_a_schedule_stands_for_a_rate():
         ("ELU(1, alpha=2)", Formula, 'ELU: alpha is given twice in "ELU(1, alpha=2)".'),
         ("ELU(alpha=1, alpha=2)", Formula, 'ELU: alpha is given twice in "ELU(alpha=1, alpha=2)".'),
         ("ELU(-1)", Formula, "ELU: alpha must be a number > 0, got -1. The default is 1.0."),
-        ("ReLU()", Cost,
-         "Expected one of the family Cost (Quadratic, CrossEntropy, CategoricalCrossEntropy), got ReLU()."),
+        ("ReLU()", Clipping, "Expected one of the family Clipping (ClipNorm, ClipValue), got ReLU()."),
         ("3", Formula, 'Expected a formula, got "3". For example: ELU(alpha=1.0).'),
         ("ELU() * 2", Formula,
          'Can\'t read "ELU() * 2": formulas are composed by >>, +, * and |, and nothing else is.'),
@@ -314,6 +312,6 @@ def test_as_formula_takes_text_or_the_formula(base):
 
 @pytest.mark.parametrize("nothing", [None, 3, "", " "])
 def test_what_is_no_text(nothing):
-    text = f"Expected one of the family Cost (Quadratic, CrossEntropy, CategoricalCrossEntropy), got {nothing!r}."
+    text = f"Expected one of the family Clipping (ClipNorm, ClipValue), got {nothing!r}."
     with pytest.raises(ChainruleError, match=f"^{re.escape(text)}$"):
-        parse(nothing, Cost)
+        parse(nothing, Clipping)

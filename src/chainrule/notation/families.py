@@ -31,8 +31,8 @@ FAMILIES: dict[str, tuple[type[Formula], ...]] = {
 def family(base: type[Formula]) -> Iterator[type[Any]]:
     """Every concrete formula below a class, itself too, in order of definition.
 
-    >>> [formula.__name__ for formula in family(Regularizer)]
-    ['L1', 'L2', 'Sum']
+    >>> [formula.__name__ for formula in family(Clipping)]
+    ['ClipNorm', 'ClipValue']
     """
     found = {} if inspect.isabstract(base) or base is Formula else {base: None}
     for subclass in base.__subclasses__():
@@ -43,8 +43,8 @@ def family(base: type[Formula]) -> Iterator[type[Any]]:
 def members(name: str) -> list[type[Formula]]:
     """Every formula of a family; an activation is a layer, but stands in its own family only.
 
-    >>> [formula.__name__ for formula in members("regularizers")]
-    ['L1', 'L2', 'Sum']
+    >>> [formula.__name__ for formula in members("stopping")]
+    ['EarlyStopping']
     """
     found = [formula for base in FAMILIES[name] for formula in family(base)]
     return [formula for formula in found if name == "activations" or not issubclass(formula, Activation)]

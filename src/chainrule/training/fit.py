@@ -82,6 +82,7 @@ def fit(
         ChainruleError: for a choice, a shape or a value that does not fit.
         DivergedError: when the cost is no longer finite; its `model` has the last good parameters.
 
+    >>> import numpy as np
     >>> x = np.linspace(-1, 1, 64)[:, None]
     >>> model = fit("Dense(1)", x, 2 * x + 1, optimizer="Momentum(0.1)", epochs=100, progress=False)
     >>> bool(abs(model.predict([[3.0]]) - 7) < 0.01)
