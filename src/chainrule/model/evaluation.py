@@ -40,12 +40,17 @@ def evaluate(
         measured = as_metrics(metrics, who)
         target = "y" if preprocessor is None else preprocessor.schema.target
         check_measured(measured, who, target, class_count(E, model.classes, preprocessor is not None))
+    return figures(model, *measurable(model, x, E, weights), measured)
+
+
+def measurable(model: Trained, x: Any, E: np.ndarray, weights: Any) -> tuple[Iterable[Any], np.ndarray, Any]:
+    """Checked examples as `figures` takes them: in batches, the targets in their own units, and the weights."""
     x = lengthened(x, model.input_shape)
-    reached = network.output_shape(shape_of(x))
+    reached = model.network.output_shape(shape_of(x))
     if isinstance(x, Masked) and len(reached) > 1:
         E, weights = longer(E, reached[0]), longer(weights, reached[0])
-    examples = batches(most_rows(network, model.input_shape), x, E)
-    return figures(model, examples, in_own_units(model, E), weights, measured)
+    examples = batches(most_rows(model.network, model.input_shape), x, E)
+    return examples, in_own_units(model, E), weights
 
 
 def figures(model: Trained, examples: Iterable[Any], E: Any, weights: Any, metrics: Iterable[Metric]) -> Figures:
