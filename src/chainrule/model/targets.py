@@ -49,7 +49,8 @@ def for_steps(y: Any, x: Any, network: Chain, who: str = "fit") -> Any:
     """
     ragged, y = is_ragged(y), as_targets(y, who)
     (values, mask), seen = parts(y), parts(x)[1]
-    if mask is None and seen is None:
+    other = np.ndim(values) == 0 or len(values) != rows_of(x)  # rows, which is refused elsewhere
+    if other or (mask is None and seen is None):
         return y
     outputs = network.output_shape(shape_of(x))
     if len(outputs) < 2:
