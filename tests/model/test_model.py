@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from chainrule.costs import CategoricalCrossEntropy, Quadratic
+from chainrule.data.preprocessing import Preprocessor
+from chainrule.data.table import Table
 from chainrule.errors import ChainruleError
 from chainrule.formula.network import count, initialize
 from chainrule.model import Model
@@ -244,7 +246,6 @@ def test_a_summary_has_a_row_for_each_layer(classifier):
 
 
 def test_a_prepared_model_takes_raw_rows():
-    from chainrule.data.preprocessing import Preprocessor
 
     table = {"width": [1.0, 2, 3, 4], "kind": ["a", "b", "a", "b"], "price": [10.0, 20, 30, 40]}
     preprocessor = Preprocessor.fit(table)
@@ -295,3 +296,14 @@ def test_a_summary_tells_what_is_frozen_beside_the_sum():
         SummaryRow("Dense(2)", (2,), 18),
     ]
     assert [line.split() for line in str(rows).splitlines()[-2:]] == [["202"], ["frozen", "184"]]
+
+
+def test_rows_of_a_large_table_are_answered_block_after_block(monkeypatch):
+    rows = 40_000
+    table = Table({"a": np.arange(rows) % 97.0, "b": np.array(["x", "y"], dtype=object)[np.arange(rows) % 2]})
+    preprocessor = Preprocessor.fit(Table({**table, "y": table["a"]}))
+    priced = model("Dense(1)", shape=preprocessor.input_shape, cost=Quadratic(), preprocessor=preprocessor)
+    whole = priced(table)
+    monkeypatch.setattr("chainrule.arrays.memory.NUMBERS", 1)
+    assert [x.shape for _, x in preprocessor.in_blocks(table)] == [(16384, 3), (23616, 3)]
+    np.testing.assert_array_equal(priced(table), whole)

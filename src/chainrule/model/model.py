@@ -45,14 +45,15 @@ class Model(Trained):
         list: (steps, outputs) for each sequence, of its own length. Padded arrays of tokens stay as they are padded.
 
         A model of a table takes raw rows (columns by name, a data frame, a list of records such as JSON's, in which a
-        missing key is a blank cell) and answers in the target's units.
+        missing key is a blank cell) and answers in the target's units. A large `Table` is prepared block after block.
 
         Raises:
             ChainruleError: where the rows do not fit.
         """
         if self.preprocessor is None:
             return self.outputs(x)
-        return self.preprocessor.restore(self.outputs(self.preprocessor.inputs(x)))
+        answers = [self.preprocessor.restore(self.outputs(x)) for _, x in self.preprocessor.in_blocks(x)]
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)
 
     def predict(self, x: Any) -> Any:
         """What the network predicts: names of classes, or values; (rows,) where it has one to give.
