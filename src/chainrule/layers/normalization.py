@@ -80,8 +80,8 @@ class BatchNorm(Normalization):
     """Batch normalisation: in training each channel has mean 0 and variance 1 over the rows and places of a batch.
 
     Afterwards it is standardised by running statistics: the mean of the batches' means, and of their variances times
-    m / (m − 1) for m values, as published. A batch counts `momentum` times as much as the next one, and what the
-    statistics were before the first has no part in them. In PyTorch and Keras they begin at mean 0 and variance 1,
+    m / (m − 1), as published, for m values, whatever they weigh. A batch counts `momentum` times as much as the next
+    one, and what the statistics were before the first has no part in them. In PyTorch and Keras they begin at mean 0 and variance 1,
     which stay in them for a while. The momentum of 0.1 in PyTorch is 0.9 here, and Keras' is 0.99. Keras' variances are
     not multiplied by m / (m − 1), and its epsilon is 1e-3.
 
