@@ -81,9 +81,9 @@ class BatchNorm(Normalization):
 
     Afterwards it is standardised by running statistics: the mean of the batches' means, and of their variances times
     m / (m − 1), as published, for m values, whatever they weigh. A batch counts `momentum` times as much as the next
-    one, and what the statistics were before the first has no part in them. In PyTorch and Keras they begin at mean 0 and variance 1,
-    which stay in them for a while. The momentum of 0.1 in PyTorch is 0.9 here, and Keras' is 0.99. Keras' variances are
-    not multiplied by m / (m − 1), and its epsilon is 1e-3.
+    one, and what the statistics were before the first has no part in them. In PyTorch and Keras they begin at mean 0
+    and variance 1, which stay in them for a while. The momentum of 0.1 in PyTorch is 0.9 here, and Keras' is 0.99.
+    Keras' variances are not multiplied by m / (m − 1), and its epsilon is 1e-3.
 
     A value counts as much as its row does, so that a row of weight 2 is as good as two, and padding rows and steps do
     not count at all. Training on batches of one value is refused, since it has no variance; where only one value of a
