@@ -41,7 +41,16 @@ CASES = [
     *(("LSTM(17)", (9, 3), 30), ("GRU(16, reset_after=True)", (9, 3), 13), ("GRU(5)", (9, 3), 30)),
 ]
 LARGE = ("ReLU()", "LeakyReLU(0.3)")  # native for large arrays alone, where no layers are beside them
-OPTIMIZERS = ("GradientDescent()", "Momentum()", "Nesterov()", "Adagrad()", "Adadelta()", "RMSprop()", "Adam()")
+OPTIMIZERS = (
+    "GradientDescent()",
+    "Momentum()",
+    "Nesterov()",
+    "Adagrad()",
+    "Adadelta()",
+    "RMSprop()",
+    "Adam()",
+    "AdamW()",
+)
 FLAGS = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mfma"]}
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-O1", "-g"]
 

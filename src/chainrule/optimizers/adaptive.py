@@ -188,12 +188,15 @@ class AdamW(Moments):
         v_hat = v / (1 - beta2**t)
         theta = theta - learning_rate * (m_hat / (sqrt(v_hat) + epsilon) + weight_decay * theta)"""
 
+    def constants(self, eta, t):
+        return super().constants(eta, t) | {"decay": eta * self.weight_decay}
+
     def step(self, g, w, s, eta, t):
         s = self.gathered(g, s)
         return self.along(s, eta, t) - eta * self.weight_decay * w, s
 
 
-KERNELS |= {Adagrad: "adagrad", Adadelta: "adadelta", RMSprop: "rmsprop", Adam: "adam"}
+KERNELS |= {Adagrad: "adagrad", Adadelta: "adadelta", RMSprop: "rmsprop", Adam: "adam", AdamW: "adamw"}
 
 
 def _filled(beta: Any, t: jax.Array) -> jax.Array:

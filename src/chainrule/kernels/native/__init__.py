@@ -19,7 +19,7 @@ from jax import lax
 
 ACTIVATIONS = ("tanh", "sigmoid", "softplus", "elu", "relu", "leaky_relu")
 CELLS = ("elman", "lstm", "gru", "published_gru")
-OPTIMIZERS = ("gradient_descent", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
+OPTIMIZERS = ("gradient_descent", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw")
 KERNELS = (
     "dense",
     "product",

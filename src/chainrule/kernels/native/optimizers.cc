@@ -19,18 +19,18 @@ inline Vector sqrt(Vector x) {
   return x;
 }
 
-// A rule gives the step from the gradient g, and leaves in s what its slots become. The slots and the constants c are
-// those of the rule in optimizers.py, by its names and in its order.
+// A rule gives the step from the gradient g and the parameter w, and leaves in s what its slots become. The slots and the constants c are
+// those of the rule in optimizers/, by its names and in its order.
 struct GradientDescent {
   enum Slot { kSlots };
   enum Constant { eta, kConstants };
-  static Vector step(Vector g, Vector* s, const float* c) { return -c[eta] * g; }
+  static Vector step(Vector g, Vector w, Vector* s, const float* c) { return -c[eta] * g; }
 };
 
 struct Momentum {
   enum Slot { v, kSlots };
   enum Constant { eta, momentum, kConstants };
-  static Vector step(Vector g, Vector* s, const float* c) {
+  static Vector step(Vector g, Vector w, Vector* s, const float* c) {
     s[v] = c[momentum] * s[v] + c[eta] * g;
     return -s[v];
   }
@@ -39,7 +39,7 @@ struct Momentum {
 struct Nesterov {
   enum Slot { v, kSlots };
   enum Constant { eta, momentum, kConstants };
-  static Vector step(Vector g, Vector* s, const float* c) {
+  static Vector step(Vector g, Vector w, Vector* s, const float* c) {
     s[v] = c[momentum] * s[v] + c[eta] * g;
     return -c[momentum] * s[v] - c[eta] * g;
   }
@@ -48,7 +48,7 @@ struct Nesterov {
 struct Adagrad {
   enum Slot { G, kSlots };
   enum Constant { eta, epsilon, kConstants };
-  static Vector step(Vector g, Vector* s, const float* c) {
+  static Vector step(Vector g, Vector w, Vector* s, const float* c) {
     s[G] += g * g;
     return -c[eta] * g / sqrt(s[G] + c[epsilon]);
   }
@@ -57,7 +57,7 @@ struct Adagrad {
 struct Adadelta {
   enum Slot { G, D, kSlots };
   enum Constant { eta, rho, rest, epsilon, kConstants };
-  static Vector step(Vector g, Vector* s, const float* c) {
+  static Vector step(Vector g, Vector w, Vector* s, const float* c) {
     s[G] = c[rho] * s[G] + c[rest] * g * g;
     const Vector delta = -sqrt((s[D] + c[epsilon]) / (s[G] + c[epsilon])) * g;
     s[D] = c[rho] * s[D] + c[rest] * delta * delta;
@@ -68,7 +68,7 @@ struct Adadelta {
 struct RMSprop {
   enum Slot { G, kSlots };
   enum Constant { eta, rho, rest, epsilon, kConstants };
-  static Vector step(Vector g, Vector* s, const float* c) {
+  static Vector step(Vector g, Vector w, Vector* s, const float* c) {
     s[G] = c[rho] * s[G] + c[rest] * g * g;
     return -c[eta] * g / sqrt(s[G] + c[epsilon]);
   }
@@ -77,10 +77,18 @@ struct RMSprop {
 struct Adam {
   enum Slot { m, v, kSlots };
   enum Constant { eta_hat, root_hat, beta1, rest1, beta2, rest2, epsilon, kConstants };
-  static Vector step(Vector g, Vector* s, const float* c) {
+  static Vector step(Vector g, Vector w, Vector* s, const float* c) {
     s[m] = c[beta1] * s[m] + c[rest1] * g;
     s[v] = c[beta2] * s[v] + c[rest2] * g * g;
     return -c[eta_hat] * s[m] / (sqrt(s[v]) * c[root_hat] + c[epsilon]);
+  }
+};
+
+struct AdamW {
+  enum Slot { m, v, kSlots };
+  enum Constant { eta_hat, root_hat, beta1, rest1, beta2, rest2, epsilon, decay, kConstants };
+  static Vector step(Vector g, Vector w, Vector* s, const float* c) {
+    return Adam::step(g, w, s, c) - c[decay] * w;
   }
 };
 
@@ -108,8 +116,8 @@ void bring_forward(const Part<Rule::kSlots>& part) {
     const int64_t some = std::min<int64_t>(part.end - i, kLanes);
     Vector s[Rule::kSlots + 1];
     for (int k = 0; k < Rule::kSlots; ++k) s[k] = load_some(leaf.slots[k] + i, some);
-    const Vector step = Rule::step(load_some(leaf.g + i, some), s, c);
-    store_some(leaf.new_theta + i, load_some(leaf.theta + i, some) + step, some);
+    const Vector theta = load_some(leaf.theta + i, some);
+    store_some(leaf.new_theta + i, theta + Rule::step(load_some(leaf.g + i, some), theta, s, c), some);
     for (int k = 0; k < Rule::kSlots; ++k) store_some(leaf.new_slots[k] + i, s[k], some);
   }
 }
@@ -171,3 +179,4 @@ CHAINRULE_OPTIMIZER(adagrad, Adagrad);
 CHAINRULE_OPTIMIZER(adadelta, Adadelta);
 CHAINRULE_OPTIMIZER(rmsprop, RMSprop);
 CHAINRULE_OPTIMIZER(adam, Adam);
+CHAINRULE_OPTIMIZER(adamw, AdamW);
