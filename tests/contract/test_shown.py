@@ -20,7 +20,8 @@ from chainrule.layers.pooling import Pooling
 from chainrule.layers.recurrent import Bidirectional, Recurrent
 from chainrule.metrics import ConfusionMatrix
 from chainrule.notation import formulas, parse
-from chainrule.textbook.expression import lines, symbol
+from chainrule.textbook.expression import lines
+from chainrule.textbook.letters import symbol
 
 KEY = jax.random.key(1)
 RANDOM = np.random.default_rng(0)

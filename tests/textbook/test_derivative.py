@@ -9,7 +9,8 @@ from chainrule.costs import Cost
 from chainrule.notation.families import family
 from chainrule.regularizers import L1, L2
 from chainrule.textbook.derivative import behind, derivative, gradient, shortest
-from chainrule.textbook.expression import array, expression, index, symbol
+from chainrule.textbook.expression import expression
+from chainrule.textbook.letters import array, index, symbol
 
 x = symbol("x")
 SCALARS = [each for each in family(Activation) if each.__module__.startswith("chainrule.")]

@@ -14,21 +14,9 @@ from chainrule.notation.families import family
 from chainrule.optimizers import Adam, Momentum
 from chainrule.optimizers.schedules import CosineDecay, ExponentialDecay, OneCycle, Schedule, StepDecay, Warmup
 from chainrule.regularizers import L1
-from chainrule.textbook.expression import (
-    Apply,
-    Drawn,
-    Entrywise,
-    Indicator,
-    Line,
-    Over,
-    Product,
-    Within,
-    expression,
-    lines,
-    parts,
-    symbol,
-    symbols_of,
-)
+from chainrule.textbook.expression import Line, expression, lines
+from chainrule.textbook.letters import symbol, symbols_of
+from chainrule.textbook.mathematics import Apply, Drawn, Entrywise, Indicator, Over, Product, Within
 
 x, t = symbol("x"), symbol("t")
 
@@ -135,20 +123,6 @@ def test_the_order_is_the_author_s():
     value = expression(Tanh)
     assert [str(term) for term in sp.fraction(value)[0].args] == ["exp(x)", "-exp(-x)"]
     assert str(lines(Adam)[-1].value.args[0]) == "theta"
-
-
-def test_letters_are_greek_by_name_or_by_meaning():
-    assert {name: str(letter) for name, letter in symbols_of(Momentum).items()} == {
-        "learning_rate": "eta",
-        "momentum": "gamma",
-    }
-    assert [parts(symbol(name)) for name in ("beta1", "kernel_i", "kernel_size", "x", "max_norm")] == [
-        ("beta", "1"),
-        ("W", "i"),
-        ("kernel_size", ""),
-        ("x", ""),
-        ("max_norm", ""),
-    ]
 
 
 def test_fields_are_letters_or_numbers():

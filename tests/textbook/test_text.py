@@ -13,7 +13,8 @@ from chainrule.optimizers import Adam, ClipNorm
 from chainrule.optimizers.schedules import CosineDecay, ExponentialDecay
 from chainrule.regularizers import L1, L2
 from chainrule.textbook.equations import derivatives, equations
-from chainrule.textbook.expression import Transposed, symbol
+from chainrule.textbook.letters import symbol
+from chainrule.textbook.mathematics import Transposed
 from chainrule.textbook.text import text
 
 PAGES = {

@@ -4,7 +4,9 @@ import sympy as sp
 
 from chainrule.costs import Cost
 from chainrule.formula.base import Formula
-from chainrule.textbook.expression import Math, array, expression, index, number, symbol, times, total
+from chainrule.textbook.expression import expression
+from chainrule.textbook.letters import array, index, symbol
+from chainrule.textbook.mathematics import Math, number, times, total
 
 K = index("k")
 """The entry by which a cost is differentiated."""

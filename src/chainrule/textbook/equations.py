@@ -13,8 +13,10 @@ from chainrule.optimizers import Clipping
 from chainrule.optimizers.schedules import Schedule
 from chainrule.regularizers import Regularizer
 from chainrule.textbook.derivative import K, behind, derivative, gradient
-from chainrule.textbook.expression import Apply, Line, Math, Partial, array, lines, symbol
+from chainrule.textbook.expression import Line, lines
 from chainrule.textbook.latex import latex
+from chainrule.textbook.letters import array, symbol
+from chainrule.textbook.mathematics import Apply, Math, Partial
 from chainrule.textbook.mathml import mathml
 from chainrule.textbook.text import text
 

@@ -9,7 +9,9 @@ import sympy as sp
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 
-from chainrule.textbook.expression import Line, Math, apart, digits, parts
+from chainrule.textbook.expression import Line
+from chainrule.textbook.letters import parts
+from chainrule.textbook.mathematics import Math, apart, digits
 
 DISTRIBUTIONS = {"N": r"\mathcal{N}", "U": r"\mathcal{U}"}
 

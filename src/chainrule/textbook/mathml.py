@@ -11,13 +11,15 @@ from sympy.printing.mathml import MathMLPresentationPrinter
 from sympy.printing.precedence import PRECEDENCE, precedence
 from sympy.printing.pretty.pretty_symbology import pretty_symbol
 
-from chainrule.textbook.expression import Line, Math, apart, digits, parts, split
+from chainrule.textbook.expression import Line
+from chainrule.textbook.letters import parts
+from chainrule.textbook.mathematics import Math, apart, digits, split
 
 
 def mathml(mathematics: Math | Line, sign: str = "=") -> str:
     """An expression, or a line with the sign after its target, as MathML.
 
-    >>> from chainrule.textbook.expression import symbol
+    >>> from chainrule.textbook.letters import symbol
     >>> mathml(symbol("x"))
     '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mi>x</mi></math>'
     """

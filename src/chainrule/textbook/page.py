@@ -13,7 +13,8 @@ from chainrule.formula.base import Formula, constraint_of, notation, written
 from chainrule.formula.layer import Branches, Composition, Layer, Operation, Parameter
 from chainrule.textbook.curves import braille, curves
 from chainrule.textbook.equations import Equation, derivatives, equations
-from chainrule.textbook.expression import symbol, symbols_of, textbook_of
+from chainrule.textbook.expression import textbook_of
+from chainrule.textbook.letters import symbol, symbols_of
 from chainrule.textbook.text import text
 
 
