@@ -1,32 +1,25 @@
 """What a raw column becomes for a network: numbers, categories, series or tokens, fitted to the training part."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, permutations, repeat
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 
 from chainrule.arrays.masked import Masked, Shape
 from chainrule.arrays.memory import aligned, blocks
 from chainrule.data.dates import Date, Order, times
-from chainrule.data.records import require
+from chainrule.data.records import check_distinct, check_sizes, require
 from chainrule.data.table import Table, blanks, live, meaning, shortened
+from chainrule.data.tokens import Tokens, Unit
 from chainrule.data.values import as_number, numbers, texts
 from chainrule.errors import ChainruleError, cut, warn
 
-Unit = Literal["words", "characters"]
-
-UNITS: tuple[Unit, Unit] = ("words", "characters")
 MOST_VALUES = 1000  # of a column of text
-MOST_TOKENS = 20_000  # of a vocabulary
-LONGEST = 256  # tokens of a text
-PADDING, UNKNOWN, FIRST = 0, 1, 2  # ids: two that stand for no token, and the first known one's
-WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
 @dataclass(frozen=True)
@@ -47,7 +40,7 @@ class Number:
     fill: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        _check_sizes(self.shape)
+        check_sizes(self.shape)
         figures = (self.mean, self.scale, self.fill)
         require(all(len(each) == self.shape[-1] for each in figures), "a mean, a scale and a fill for each entry")
         require(all(map(math.isfinite, chain(*figures))) and min(self.scale) > 0, "finite numbers and scales above 0")
@@ -113,7 +106,7 @@ class Category:
     fill: str
 
     def __post_init__(self) -> None:
-        _check_distinct(self.values)
+        check_distinct(self.values)
         require(self.fill in self.values, "a fill among the values")
 
     @property
@@ -207,7 +200,7 @@ class Series:
     step: Number
 
     def __post_init__(self) -> None:
-        _check_sizes((self.length,))
+        check_sizes((self.length,))
         require(len(self.step.shape) == 1, "steps with one axis")
 
     @property
@@ -238,73 +231,6 @@ class Series:
         padded[:, :longest] = mask[:, :longest]
         encoded[padded] = self.step.encode(values[mask])
         return Masked(encoded, padded)  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """A column of free text as ids: 0 is padding, 1 a token that training did not show, the others are known ones.
-
-    Words are in small letters, and what is neither letter nor digit separates them. Characters are taken as they are.
-    The vocabulary has the 20,000 most frequent of the training part, by frequency, then by alphabet. A text is as long
-    as the longest in training, at most 256 tokens, and cut beyond; one without any token is one unknown token.
-
-    >>> tokens = Tokens.of("verse", np.array(["The rose is red", "the rose"], dtype=object), "words")
-    >>> tokens.vocabulary, tokens.length
-    (('rose', 'the', 'is', 'red'), 4)
-    >>> tokens.encode(np.array(["The violet is blue."], dtype=object))
-    array([[3, 1, 4, 1]], dtype=int32)
-    """
-
-    name: str
-    unit: Unit
-    length: int
-    vocabulary: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        _check_sizes((self.length,))
-        _check_distinct(self.vocabulary)
-
-    @property
-    def shape(self) -> Shape:
-        """One example's shape."""
-        return (self.length,)
-
-    @classmethod
-    def of(cls, name: str, texts: np.ndarray, unit: Unit) -> Self:
-        """Fitted to a column of texts, with None where a cell is blank; some cell must not be."""
-        cells = [split_text(text, unit) for text in texts[~blanks(texts)]]
-        counts = Counter(token for cell in cells for token in cell)
-        vocabulary = sorted(counts, key=lambda token: (-counts[token], token))[:MOST_TOKENS]
-        return cls(name, unit, min(max(map(len, cells)), LONGEST) or 1, tuple(vocabulary))
-
-    def takes(self, shape: Shape) -> bool:
-        """Whether a raw cell may have this shape."""
-        return shape in ((), (1,))
-
-    def read(self, table: Table) -> np.ndarray:
-        """A table's column as texts; refused where it is missing, or has more than one value a row."""
-        return texts(table, self.name)
-
-    @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {token: number for number, token in enumerate(self.vocabulary, FIRST)}
-
-    def lacks(self, encoded: np.ndarray) -> bool:
-        """Whether tokens have become unknown ones."""
-        return bool((encoded == UNKNOWN).any())
-
-    def unseen(self, texts: np.ndarray) -> Counter[str]:
-        """The characters that training never showed, and how often each occurs; new words are the rule."""
-        counts = Counter() if self.unit == "words" else Counter("".join(text or "" for text in texts))
-        return Counter({token: count for token, count in counts.items() if token not in self._ids})
-
-    def encode(self, texts: np.ndarray) -> np.ndarray:
-        """Ids, int32 of shape (rows, length), padded at the end; a blank cell is a text without tokens."""
-        encoded = np.full((len(texts), self.length), PADDING, np.int32)
-        for row, text in zip(encoded, texts, strict=True):
-            tokens = split_text(text or "", self.unit)[: self.length]
-            row[: max(len(tokens), 1)] = [self._ids.get(token, UNKNOWN) for token in tokens] or UNKNOWN
-        return encoded
 
 
 Column = Number | Category | Series | Tokens | Date
@@ -341,15 +267,6 @@ def cells(table: Table, name: str, text: bool, unit: Unit | None = None, order: 
             drop=[name],
         )
     return values
-
-
-def split_text(text: str, unit: Unit) -> list[str]:
-    """The tokens of a text.
-
-    >>> split_text("Don't look!", "words")
-    ["don't", 'look']
-    """
-    return WORD.findall(text.lower()) if unit == "words" else list(text)
 
 
 def _in_shape(column: Number | Series, table: Table) -> np.ndarray:
@@ -414,14 +331,3 @@ def _check_whole(table: Table, name: str, lengths: np.ndarray) -> None:
             f"{table.place(row, name)}: expected a series of {table[name].shape[1]} steps, as all in training, "
             f"got {lengths[row]}. Give all its steps, or train on series of unequal length."
         )
-
-
-# What holds of a fitted column, also of one that comes from a file.
-
-
-def _check_sizes(sizes: Shape) -> None:
-    require(len(sizes) > 0 and min(sizes) > 0, "sizes of 1 or more")
-
-
-def _check_distinct(values: tuple[str, ...]) -> None:
-    require(len(set(values)) == len(values), "distinct values")

@@ -18,20 +18,12 @@ import numpy as np
 from chainrule.arrays.masked import Masked
 from chainrule.arrays.memory import aligned, blocks
 from chainrule.data.block import Block
-from chainrule.data.columns import (
-    FIRST,
-    Category,
-    Column,
-    Number,
-    Series,
-    Tokens,
-    fitted,
-    warn_unseen,
-)
+from chainrule.data.columns import Category, Column, Number, Series, fitted, warn_unseen
 from chainrule.data.problems import Problems
 from chainrule.data.records import read, read_json, require
 from chainrule.data.schema import Schema, Task, check_alone
 from chainrule.data.table import Table, as_table, blank_rows, check_columns, is_records, shortened
+from chainrule.data.tokens import FIRST, Tokens
 from chainrule.errors import ChainruleError
 
 Kind = Literal["table", "series", "images", "arrays", "tokens"]

@@ -72,6 +72,16 @@ def require(holds: bool, expected: str) -> None:
         raise ChainruleError(f"expected {expected}.")
 
 
+def check_sizes(sizes: tuple[int, ...]) -> None:
+    """Refuse sizes of no axis, or below 1."""
+    require(len(sizes) > 0 and min(sizes) > 0, "sizes of 1 or more")
+
+
+def check_distinct(values: tuple[str, ...]) -> None:
+    """Refuse a value that stands twice."""
+    require(len(set(values)) == len(values), "distinct values")
+
+
 def _made(record: Any, parts: dict[str, Any], place: str) -> Any:
     try:
         return record(**parts)

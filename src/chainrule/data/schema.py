@@ -7,18 +7,13 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from chainrule.data.columns import (
-    MOST_VALUES,
-    UNITS,
-    Unit,
-    cells,
-    split_text,
-)
+from chainrule.data.columns import MOST_VALUES, cells
 from chainrule.data.dates import Order, are_times, order_of, times
 from chainrule.data.problems import Problems
 from chainrule.data.reading import HARD, SEPARATORS, separated_by
 from chainrule.data.records import require
 from chainrule.data.table import Table, as_table, blank_rows, blanks, check_column, check_columns, shortened
+from chainrule.data.tokens import UNITS, Unit, split_text
 from chainrule.data.values import as_number, is_text, is_worded, numbers, refuse_text, texts
 from chainrule.errors import ChainruleError, cut, warn
 

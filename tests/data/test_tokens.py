@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.data.columns import FIRST, LONGEST, PADDING, UNKNOWN, Tokens, split_text
+from chainrule.data.tokens import FIRST, LONGEST, PADDING, UNKNOWN, Tokens, split_text
 
 units = st.sampled_from(["words", "characters"])
 cells = st.lists(st.text(max_size=20), min_size=1, max_size=8).map(lambda texts: np.array(texts, dtype=object))
@@ -54,7 +54,7 @@ def test_characters_are_as_they_are():
 
 
 def test_limits(monkeypatch):
-    monkeypatch.setattr("chainrule.data.columns.MOST_TOKENS", 2)
+    monkeypatch.setattr("chainrule.data.tokens.MOST_TOKENS", 2)
     tokens = Tokens.of("a", np.array(["c b b a a a", "d " * 300], dtype=object), "words")
     assert (tokens.vocabulary, tokens.length) == (("d", "a"), LONGEST)
     assert tokens.encode(np.array(["a b d"], dtype=object))[0, :4].tolist() == [FIRST + 1, UNKNOWN, FIRST, PADDING]
