@@ -84,7 +84,7 @@ def train(
     from chainrule.cli import choices, output, reading
     from chainrule.cli.words import command
     from chainrule.costs import Cost
-    from chainrule.data.schema import TASKS
+    from chainrule.data.guesses import TASKS
     from chainrule.formula.layer import Layer
     from chainrule.notation.choices import EPOCHS, SEEDS
     from chainrule.optimizers import Optimizer

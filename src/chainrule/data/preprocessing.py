@@ -19,9 +19,10 @@ from chainrule.arrays.masked import Masked
 from chainrule.arrays.memory import aligned, blocks
 from chainrule.data.block import Block
 from chainrule.data.columns import Category, Column, Number, Series, fitted, warn_unseen
+from chainrule.data.guesses import Task
 from chainrule.data.problems import Problems
 from chainrule.data.records import read, read_json, require
-from chainrule.data.schema import Schema, Task, check_alone
+from chainrule.data.schema import Schema, check_alone
 from chainrule.data.table import Table, as_table, blank_rows, check_columns, is_records, shortened
 from chainrule.data.tokens import FIRST, Tokens
 from chainrule.errors import ChainruleError

@@ -9,21 +9,18 @@ import numpy as np
 
 from chainrule.data.columns import MOST_VALUES, cells
 from chainrule.data.dates import Order, are_times, order_of, times
+from chainrule.data.guesses import TASKS, Task, known_texts, likely_target, likely_task, likely_tokens
 from chainrule.data.problems import Problems
 from chainrule.data.reading import HARD, SEPARATORS, separated_by
 from chainrule.data.records import require
-from chainrule.data.table import Table, as_table, blank_rows, blanks, check_column, check_columns, shortened
-from chainrule.data.tokens import UNITS, Unit, split_text
+from chainrule.data.table import Table, as_table, blank_rows, check_column, check_columns, shortened
+from chainrule.data.tokens import UNITS, Unit
 from chainrule.data.values import as_number, is_text, is_worded, numbers, refuse_text, texts
 from chainrule.errors import ChainruleError, cut, warn
 
-Task = Literal["classification", "regression"]
 Missing = Literal["median", "drop"] | None
 
-TASKS = ("classification", "regression")
 MISSING = (None, "median", "drop")
-MOST_CLASSES = 20  # that whole numbers are taken for, unless the task is said
-MOST_CATEGORIES = 100  # that a lone column of text is taken for, where most cells differ
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +115,7 @@ class Schema:
         for name in (*said, *single, *drop, *text, *words, *characters, *day_first, *month_first):
             check_column(table, name)
         kept = [name for name in table if name not in drop and name != group]
-        targets = said or (_guess(table, kept),)
+        targets = said or (likely_target(table, kept),)
         for name in targets:
             if targets.count(name) > 1:
                 raise ChainruleError(f"{table.name}: the target {name!r} is named twice. Name it once.")
@@ -140,9 +137,9 @@ class Schema:
         for name in (*inputs, *([] if order_by is None else [order_by])):
             if name not in said_kinds and are_times(table[name]):
                 order[name] = order_of(table[name]) or "day"
-        task = _task(table, targets, task)
+        task = likely_task(table, targets, task)
         if len(inputs) == 1 and inputs[0] not in (*text, *order) and is_text(table[inputs[0]]):
-            tokens = _found_tokens(table[inputs[0]])
+            tokens = likely_tokens(table[inputs[0]])
         worded = tuple(name for name in inputs if name in text or (is_text(table[name]) and name not in order))
         worded = (*worded, *(targets if task == "classification" else ()), *([] if group is None else [group]))
         dates = tuple(name for name in table if name in order)
@@ -254,61 +251,6 @@ def _spelt(table: Table, name: str) -> str:
     return "".join(f", {count:,} as {cut(word)!r}" for word, count in words.items())
 
 
-def _task(table: Table, targets: tuple[str, ...], said: Task | None) -> Task:
-    """The task that is said, or that the target's values tell; several targets are regressed."""
-    if said == "regression" and (words := [name for name in targets if is_worded(table[name])]):
-        message = f"{table.name}: regression needs numbers, and the target {words[0]!r} is text. Name another target"
-        raise ChainruleError(message, task="classification") if len(targets) == 1 else ChainruleError(f"{message}.")
-    if len(targets) == 1:
-        return said or _task_of(table[targets[0]])
-    worded = [name for name in targets if is_text(table[name]) and said is None]
-    if said == "classification" or worded:
-        raise ChainruleError(
-            f"{table.name}: several targets must be numbers, to be regressed together, but {(worded or targets)[0]!r} "
-            f"is of classes. Train a model for each target."
-        )
-    return "regression"
-
-
-def _task_of(values: np.ndarray) -> Task:
-    if is_text(values):
-        return "classification"
-    known = values[~np.isnan(values)]
-    distinct = np.unique(known)
-    whole = bool(np.all(np.isfinite(distinct) & (distinct == np.round(distinct))))
-    repeated = 2 * len(distinct) <= len(known)
-    return "classification" if whole and repeated and len(distinct) <= MOST_CLASSES else "regression"
-
-
-def _guess(table: Table, kept: list[str]) -> str:
-    """The target where none is said: the column of that name, else the last; refused where that can be none."""
-    if not kept or "target" in kept:
-        return "target" if kept else ""
-    last, *others = reversed(kept)
-    better = next((name for name in others if not _is_free(table[name])), None)
-    if better is None or not _is_free(table[last]):
-        return last
-    distinct = len(set(table[last]) - {None})
-    held = "times" if are_times(table[last]) else f"text with {distinct:,} distinct values"
-    raise ChainruleError(
-        f"{table.name}: the last column, {last!r}, holds {held}, which is no class to predict. Name the target",
-        target=better,
-    )
-
-
-def _is_free(values: np.ndarray) -> bool:
-    """Whether cells are text that is no class: times, or mostly of a value of their own."""
-    if not is_text(values):
-        return False
-    known = _known(values)
-    return len(set(known)) > max(MOST_CLASSES, len(known) / 2) or are_times(values)
-
-
-def _known(texts: np.ndarray) -> np.ndarray:
-    """A column's texts without the blank cells."""
-    return texts[~blanks(texts)]
-
-
 def _said_tokens(table: Table, inputs: tuple[str, ...], words: tuple, characters: tuple) -> Unit | None:
     """What the only input is read as, where that is said."""
     for unit, names in zip(UNITS, (words, characters), strict=True):
@@ -317,14 +259,6 @@ def _said_tokens(table: Table, inputs: tuple[str, ...], words: tuple, characters
                 raise ChainruleError(f"{table.name}: column {name!r} is no input. Leave it out of {unit}.")
             check_alone(table, name, unit, inputs)
     return "words" if words else "characters" if characters else None
-
-
-def _found_tokens(texts: np.ndarray) -> Unit | None:
-    """What a lone column of text is read as; None where it holds categories."""
-    known = _known(texts)
-    if len(set(known)) <= max(MOST_CATEGORIES, len(known) / 2):
-        return None
-    return "words" if sum(len(split_text(text, "words")) for text in known) >= 3 * len(known) else "characters"
 
 
 # Checks: each words what was expected, what came and the remedy.
@@ -387,7 +321,7 @@ def _check_read_once(table: Table, **ways: tuple[str, ...]) -> None:
 def _check_order(table: Table, name: str) -> None:
     """Refuse a column of dates all of which leave open what comes first."""
     if order_of(table[name]) is None:
-        known = _known(table[name])
+        known = known_texts(table[name])
         raise ChainruleError(
             f"{table.name}: column {name!r} holds dates such as {known[0]!r}, each of which may be day/month or "
             f"month/day. Write the year first",
@@ -410,7 +344,7 @@ def _check_unmixed(table: Table, name: str) -> None:
     values = table[name]
     if not is_text(values):
         return
-    counts = Counter(_known(values))
+    counts = Counter(known_texts(values))
     stray = {text for text in counts if as_number(text) is None}
     numbers = counts.total() - sum(counts[text] for text in stray)
     if stray and 2 * numbers > counts.total():

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.costs import Cost
+from chainrule.data.guesses import Task
 from chainrule.data.preprocessing import Preprocessor
-from chainrule.data.schema import Missing, Task
+from chainrule.data.schema import Missing
 from chainrule.data.table import Found, Table
 from chainrule.errors import ArgumentError, ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
