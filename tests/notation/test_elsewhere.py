@@ -31,6 +31,7 @@ def test_no_name_is_ours_and_none_stands_twice():
         ("GELU()", " It is not there yet; ELU() is near."),
         ("Dense(3) >> BatchNormalization()", " Here that is BatchNorm()."),
         ("Dense(3) >> MultiHeadAttention(4)", " Here that is SelfAttention(heads)."),
+        ("PositionalEncoding()", " Here that is SinusoidalPositions()."),
         ("Linear(3, 4)", " Here that is Dense(units), or Identity() as an activation."),
         ("Dense(3, kernel_initializer=xavier_uniform)", " Here that is GlorotUniform()."),
         ("BCEWithLogitsLoss()", " Here that is CrossEntropy(), behind Sigmoid()."),

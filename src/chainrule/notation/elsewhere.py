@@ -42,6 +42,11 @@ HERE = {
     "Bidirectional(GRU(units))": "bigru bidirectionalgru",
     "Embedding(vocabulary, units)": "embed",
     "SelfAttention(heads)": "attention multiheadattention mha",
+    "rotary of SelfAttention(heads)": "rope rotary rotaryembedding rotarypositions",
+    "SinusoidalPositions()": "positionalencoding sinepositionencoding sinusoidalpositionalencoding",
+    "LearnedPositions(length)": "positionembedding positionalembedding learnedpositionalembedding",
+    "Identity() + (LayerNorm() >> SelfAttention(heads)), then the same of Dense layers": "transformer transformerblock "
+    "transformerencoder transformerencoderlayer",
     "BatchNorm()": "batchnorm1d batchnorm2d batchnormalization bn",
     "LayerNorm()": "layernormalization ln",
     "RMSNorm()": "rmsnormalization rootmeansquarenormalization",
@@ -90,8 +95,7 @@ YET = {
     "Conv2D with strides or groups is near": "separableconv2d conv3d convtranspose2d conv2dtranspose",
     "EarlyStopping() is near": "reducelronplateau",
     "Normal() is near": "truncatednormal",
-    "": "transformer transformerencoder upsample upsampling1d upsampling2d gaussiannoise zeropadding2d lambda "
-    "auc rocauc auroc",
+    "": "upsample upsampling1d upsampling2d gaussiannoise zeropadding2d lambda auc rocauc auroc",
 }
 """What is near, and the names of what is not there yet."""
 
