@@ -6,7 +6,6 @@ examples have weights, a metric is the weighted one. In sequences and images eac
 one of weight 0.
 """
 
-import dataclasses
 import re
 from abc import abstractmethod
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from chainrule.arrays.dtypes import check_within, is_real, of_axes, widened
 from chainrule.arrays.masked import step_weights
 from chainrule.arrays.memory import blocks
 from chainrule.errors import ChainruleError
-from chainrule.formula.base import Formula
+from chainrule.formula.base import Formula, fields
 from chainrule.formula.constraints import one_of, positive_int
 
 Array = Any  # NumPy's on the host, JAX's in training
@@ -58,8 +57,9 @@ class Metric(Formula):
     def label(self) -> str:
         """Its name in tables and files, with the fields that differ from their defaults: "top_k", "top_k_1"."""
         words = [re.sub("(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()]
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        words += [str(getattr(self, field.name)) for field in fields if getattr(self, field.name) != field.default]
+        words += [
+            str(getattr(self, field.name)) for field in fields(self) if getattr(self, field.name) != field.default
+        ]
         return "_".join(words)
 
 

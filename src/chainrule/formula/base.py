@@ -49,8 +49,8 @@ class Formula(ABC):  # noqa: B024
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         dataclasses.dataclass(frozen=True, repr=False, eq=False, match_args=False)(cls)
-        names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-        leaves = [field.name for field in dataclasses.fields(cls) if _is_leaf(field.type)]  # type: ignore[arg-type]
+        names = [field.name for field in fields(cls)]
+        leaves = [field.name for field in fields(cls) if _is_leaf(field.type)]
         structure = [name for name in names if name not in leaves]
 
         def flatten(formula: Self):
@@ -64,7 +64,7 @@ class Formula(ABC):  # noqa: B024
         jax.tree_util.register_pytree_with_keys(cls, flatten, unflatten)
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+        for field in fields(self):
             value = getattr(self, field.name)
             if _is_leaf(field.type) and _is_population(value):
                 continue
@@ -85,12 +85,12 @@ class Formula(ABC):  # noqa: B024
 
     def _values(self) -> tuple:
         """Its fields' values, arrays as what can be compared and hashed."""
-        return tuple(_comparable(getattr(self, field.name)) for field in dataclasses.fields(self))  # type: ignore[arg-type]
+        return tuple(_comparable(getattr(self, field.name)) for field in fields(self))
 
     def __repr__(self) -> str:
         """Fields without a default by position; the first field always; others where they differ from their default."""
         words = []
-        for index, field in enumerate(dataclasses.fields(self)):  # type: ignore[arg-type]
+        for index, field in enumerate(fields(self)):
             value = getattr(self, field.name)
             if _required(field):
                 words.append(notation(value))
@@ -116,6 +116,16 @@ class Formula(ABC):  # noqa: B024
         """Where it was published: the paragraph of its docstring that begins with "Reference:"."""
         text = inspect.cleandoc(cls.__doc__ or "").partition("Reference:")[2]
         return " ".join(text.partition("\n\n")[0].split())
+
+
+def fields(formula: Formula | type[Formula]) -> tuple[dataclasses.Field, ...]:
+    """The fields of a formula or of its class, which type checkers do not see to be a dataclass.
+
+    >>> from chainrule.activations import ELU
+    >>> [field.name for field in fields(ELU)]
+    ['alpha']
+    """
+    return dataclasses.fields(formula)  # type: ignore[arg-type]
 
 
 def unchecked(kind: type[F], *fields: Iterable[tuple[str, Any]]) -> F:
@@ -162,7 +172,7 @@ def written(formula: type[Formula]) -> str:
     'L2(strength)'
     """
     words = []
-    for field in dataclasses.fields(formula):  # type: ignore[arg-type]
+    for field in fields(formula):
         words.append(field.name + ("" if _required(field) else f"={notation(field.default)}"))
     return f"{formula.__name__}({', '.join(words)})"
 

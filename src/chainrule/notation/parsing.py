@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from chainrule.errors import ChainruleError, cut, nearest
-from chainrule.formula.base import Formula
+from chainrule.formula.base import Formula, fields
 from chainrule.notation import families
 from chainrule.notation.elsewhere import hint
 
@@ -159,8 +159,8 @@ class _Reader:
     def make(self, node: ast.expr, name: str, args: list, keywords: list[tuple[str, Any]]) -> Formula:
         if name not in self.known:
             raise ChainruleError(f"Unknown formula {name!r} in {self.near(node)}.{suggestion(name)}")
-        fields = dataclasses.fields(self.known[name])  # type: ignore[arg-type]
-        names = [field.name for field in fields]
+        declared = fields(self.known[name])
+        names = [field.name for field in declared]
         takes = f"{name} takes {', '.join(names) or 'no fields'}"
         if len(args) > len(names):
             raise ChainruleError(f"{takes}; got {len(args)} values in {self.near(node)}.")
@@ -171,7 +171,7 @@ class _Reader:
             if field in given:
                 raise ChainruleError(f"{name}: {field} is given twice in {self.near(node)}.")
             given[field] = value
-        for field in fields:
+        for field in declared:
             if field.default is dataclasses.MISSING and field.name not in given:
                 raise ChainruleError(f"{name}: {field.name} is missing in {self.near(node)}: {takes}.")
         return self.known[name](**given)

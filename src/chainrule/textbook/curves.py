@@ -1,6 +1,5 @@
 """What a formula of one number looks like: its values and derivatives at many points, and a plot in braille."""
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -8,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.activations import Activation
-from chainrule.formula.base import Formula
+from chainrule.formula.base import Formula, fields
 from chainrule.optimizers.schedules import Schedule
 from chainrule.textbook.derivative import derivative
 
@@ -45,7 +44,7 @@ def curves(
 
 def steps_of(schedule: Schedule) -> int:
     """Over how many steps a schedule is drawn: past its own length, or that of a usual run."""
-    lengths = {field.name: getattr(schedule, field.name) for field in dataclasses.fields(schedule)}
+    lengths = {field.name: getattr(schedule, field.name) for field in fields(schedule)}
     own = [lengths.get("steps"), lengths.get("every") and 5 * lengths["every"]]
     inner: Any = lengths.get("then")
     if isinstance(inner, Schedule):

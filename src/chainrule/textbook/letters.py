@@ -6,7 +6,7 @@ import unicodedata
 
 import sympy as sp
 
-from chainrule.formula.base import Formula
+from chainrule.formula.base import Formula, fields
 from chainrule.textbook.mathematics import Math
 
 WORDS = {
@@ -45,7 +45,7 @@ def parts(letter: sp.Symbol) -> tuple[str, str]:
 
 def fields_of(formula: type[Formula] | Formula) -> dict[str, dataclasses.Field]:
     """A formula's fields by name."""
-    return {field.name: field for field in dataclasses.fields(formula)}  # type: ignore[arg-type]
+    return {field.name: field for field in fields(formula)}
 
 
 def symbols_of(formula: type[Formula] | Formula) -> dict[str, sp.Symbol]:

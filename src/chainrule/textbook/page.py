@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import sympy as sp
 
-from chainrule.formula.base import Formula, constraint_of, notation, written
+from chainrule.formula.base import Formula, constraint_of, fields, notation, written
 from chainrule.formula.layer import Branches, Composition, Layer, Operation, Parameter
 from chainrule.textbook.curves import braille, curves
 from chainrule.textbook.equations import Equation, derivatives, equations
@@ -101,7 +101,7 @@ def with_defaults(kind: type[Formula]) -> Formula | None:
 
 
 def _required(kind: type[Formula]) -> list[str]:
-    return [field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING]  # type: ignore[arg-type]
+    return [field.name for field in fields(kind) if field.default is dataclasses.MISSING]
 
 
 def parts_of(formula: type[Formula] | Formula) -> dict[str, Formula]:
@@ -126,7 +126,7 @@ def _settings(kind: type[Formula]) -> Iterator[tuple[str, list[Equation]]]:
     """The equations that another value of a flag or a choice brings, where they need no numbers of other fields."""
     with contextlib.suppress(Exception):
         usual = equations(_symbolic(kind, None))
-        for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        for field in fields(kind):
             constraint = constraint_of(field)
             for value in constraint.choices if constraint else ():
                 changed = _symbolic(kind, None)
@@ -139,7 +139,7 @@ def _settings(kind: type[Formula]) -> Iterator[tuple[str, list[Equation]]]:
 def _fields(kind: type[Formula], made: Formula | None) -> list[FieldRow]:
     letters = symbols_of(kind)
     rows = []
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+    for field in fields(kind):
         constraint = constraint_of(field)
         letter = "" if field.type is bool else text(letters[field.name])
         default = "required" if field.name in _required(kind) else notation(field.default)
@@ -167,7 +167,7 @@ def _parameters(kind: type[Formula], made: Formula | None) -> list[ParameterRow]
 def _symbolic(kind: type[Formula], made: Formula | None) -> Formula:
     """A formula whose fields without a default are letters, unchecked."""
     formula = object.__new__(kind)
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+    for field in fields(kind):
         missing = field.default is dataclasses.MISSING
         value = getattr(made, field.name) if made else _axis(field.name) if missing else field.default
         object.__setattr__(formula, field.name, value)

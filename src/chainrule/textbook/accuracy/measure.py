@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.activations import Activation, Softmax
 from chainrule.costs import Cost
-from chainrule.formula.base import Formula
+from chainrule.formula.base import Formula, fields
 from chainrule.notation.families import family
 from chainrule.textbook.accuracy.oracle import Oracle, RowOracle, is_scalar, oracles, ulp
 
@@ -121,7 +121,7 @@ def verifiable() -> list[Formula]:
     ['Identity', 'ReLU', 'NoisyReLU']
     """
     classes = [formula for base in (Activation, Cost) for formula in family(base)]
-    formulas = [formula() for formula in classes if not any(map(_required, dataclasses.fields(formula)))]
+    formulas = [formula() for formula in classes if not any(map(_required, fields(formula)))]
     return [formula for formula in formulas if _mixes(formula) or is_scalar(formula)]
 
 
