@@ -81,9 +81,8 @@ class Seen:
             return None
         digests, wanted = np.unique(self.test, return_counts=True)
         order = np.argsort(found, kind="stable")  # equal rows one after another, the first ones first
-        place = np.minimum(np.searchsorted(digests, found[order]), len(digests) - 1)
-        before = np.arange(len(found)) - np.searchsorted(found[order], found[order])  # of equal rows
-        return np.sort(order[(digests[place] == found[order]) & (before < wanted[place])])
+        first = np.searchsorted(found[order], digests)
+        return np.sort(order[np.arange(len(self.test)) + np.repeat(first - (np.cumsum(wanted) - wanted), wanted)])
 
     def is_trained_on(self, found: np.ndarray) -> bool:
         """Whether these are the data of the training, but for a test part that is kept apart."""
@@ -105,10 +104,12 @@ class Seen:
 def _are_among(some: np.ndarray, others: np.ndarray) -> bool:
     """Whether others have each digest, and as often at least."""
     digests, wanted = np.unique(some, return_counts=True)
-    found, counts = np.unique(others, return_counts=True)
-    place = np.searchsorted(found, digests)
-    there = place < len(found)
-    return bool(there.all() and (found[place] == digests).all() and (wanted <= counts[place]).all())
+    others = np.sort(others)
+    for each in blocks(len(digests)):
+        there = np.searchsorted(others, digests[each], "right") - np.searchsorted(others, digests[each])
+        if (there < wanted[each]).any():
+            return False
+    return True
 
 
 def seen_before(parts: dict[str, tuple[Any, np.ndarray]], name: str) -> int:
