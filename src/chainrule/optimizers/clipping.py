@@ -51,8 +51,8 @@ class ClipNorm(Clipping):
         norm = root(sum(jnp.sum((g / unit) ** 2) for g in gs))
         long = norm > self.max_norm / unit
         share = self.max_norm / jnp.where(long, norm, 1)
-        clip = lambda g: jnp.where(long, g / unit * share, g)  # noqa: E731
-        return tree.unflatten([clip(g).astype(real_type(was)) for g, was in zip(gs, leaves, strict=True)])
+        clipped = (jnp.where(long, g / unit * share, g) for g in gs)
+        return tree.unflatten([g.astype(real_type(was)) for g, was in zip(clipped, leaves, strict=True)])
 
 
 class ClipValue(Clipping):

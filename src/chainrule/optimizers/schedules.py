@@ -190,5 +190,8 @@ def rate_at(rate: Any, t: Any) -> Any:
 
 def over(formula: Any, total: float) -> Any:
     """A formula with every schedule's open length filled in for a run of `total` steps."""
-    is_schedule = lambda node: isinstance(node, Schedule)  # noqa: E731
-    return jax.tree.map(lambda node: node.over(total) if is_schedule(node) else node, formula, is_leaf=is_schedule)
+    return jax.tree.map(lambda node: node.over(total) if _is_schedule(node) else node, formula, is_leaf=_is_schedule)
+
+
+def _is_schedule(node: Any) -> bool:
+    return isinstance(node, Schedule)
