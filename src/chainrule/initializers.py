@@ -266,7 +266,10 @@ def each_group(initializer: Initializer, groups: int) -> Callable:
 
 def _one_by_one(initializer: Initializer, key: jax.Array, count: int, shape: tuple[int, ...]) -> Any:
     """So many kernels of this shape, each from a key of its own."""
-    draw = lambda words: initializer(keyed(words), shape)  # noqa: E731
+
+    def draw(words):
+        return initializer(keyed(words), shape)
+
     words = words_of(key, count)
     return jax.vmap(draw)(words) if isinstance(words, Tracer) else np.stack([*map(draw, words)])
 

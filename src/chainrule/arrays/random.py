@@ -49,7 +49,10 @@ def seeded(seed: int) -> jax.Array:
 
 def words_of(key: jax.Array, count: int) -> Any:
     """The words of as many keys of their own, (count, 2)."""
-    draw = lambda generator: generator.integers(2**32, size=(count, 2), dtype=np.uint32)  # noqa: E731
+
+    def draw(generator):
+        return generator.integers(2**32, size=(count, 2), dtype=np.uint32)
+
     return drawn(draw, key, (count, 2), np.uint32)
 
 

@@ -52,7 +52,10 @@ class Number:
         entries = values.reshape(-1, shape[-1])
         fill = np.array([_median(each) for each in entries.T])
         low, high = (extreme.reduce(entries, axis=0).astype(np.float64) for extreme in (np.fmin, np.fmax))
-        known = lambda: (_filled(entries[some], fill) for some in blocks(len(entries), shape[-1]))  # noqa: E731
+
+        def known():
+            return (_filled(entries[some], fill) for some in blocks(len(entries), shape[-1]))
+
         mean = sum(some.sum(axis=0) for some in known()) / len(entries)
         spread = np.sqrt(sum(((some - mean) ** 2).sum(axis=0) for some in known()) / len(entries))
         constant = (low == high) | (spread == 0)

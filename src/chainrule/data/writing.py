@@ -70,7 +70,10 @@ def for_spreadsheets(columns: Columns) -> Columns:
     >>> for_spreadsheets({"kind": ["=1+1", "rose"], "size": [-1, None]})
     {'kind': ["'=1+1", 'rose'], 'size': [-1, None]}
     """
-    shown = lambda cell: f"'{cell}" if _is_computed(cell) else cell  # noqa: E731
+
+    def shown(cell):
+        return f"'{cell}" if _is_computed(cell) else cell
+
     return {shown(name): list(map(shown, cells)) for name, cells in columns.items()}
 
 

@@ -188,7 +188,10 @@ def constraint_of(field: dataclasses.Field) -> Constraint | None:
         return Constraint(f"a formula of the family {kind.__name__}", lambda v: isinstance(v, kind), (0.5, "x", None))
     each = next(iter(get_args(field.type)), None)
     if get_origin(field.type) is tuple and isinstance(each, type) and issubclass(each, Formula):
-        holds = lambda v: type(v) is tuple and all(isinstance(item, each) for item in v)  # noqa: E731
+
+        def holds(v: Any) -> bool:
+            return type(v) is tuple and all(isinstance(item, each) for item in v)
+
         return Constraint(f"a tuple of formulas of the family {each.__name__}", holds, (0.5, "x", None, (0.5,)))
     return None
 

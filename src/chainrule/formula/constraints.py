@@ -29,31 +29,46 @@ def number(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
 
 def positive(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
     """A finite number above 0."""
-    holds = lambda v: _is_number(v) and v > 0  # noqa: E731
+
+    def holds(v: Any) -> bool:
+        return _is_number(v) and v > 0
+
     return constrained(default, meaning, "a number > 0", holds, (0.0, -1.0, math.inf, math.nan, "1", None))
 
 
 def non_negative(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
     """A finite number, 0 or above."""
-    holds = lambda v: _is_number(v) and v >= 0  # noqa: E731
+
+    def holds(v: Any) -> bool:
+        return _is_number(v) and v >= 0
+
     return constrained(default, meaning, "a number >= 0", holds, (-1.0, math.inf, math.nan, "1", None))
 
 
 def fraction(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
     """A number from 0 up to, not including, 1."""
-    holds = lambda v: _is_number(v) and 0 <= v < 1  # noqa: E731
+
+    def holds(v: Any) -> bool:
+        return _is_number(v) and 0 <= v < 1
+
     return constrained(default, meaning, "a number >= 0 and < 1", holds, (-0.1, 1.0, math.nan, "1", None))
 
 
 def positive_int(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
     """A whole number, 1 or above."""
-    holds = lambda v: type(v) is int and v >= 1  # noqa: E731
+
+    def holds(v: Any) -> bool:
+        return type(v) is int and v >= 1
+
     return constrained(default, meaning, "a whole number >= 1", holds, (0, -1, 1.5, True, "1", None))
 
 
 def axes(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
     """The lengths of some axes: a tuple of whole numbers, each 1 or above."""
-    holds = lambda v: type(v) is tuple and all(type(axis) is int and axis >= 1 for axis in v)  # noqa: E731
+
+    def holds(v: Any) -> bool:
+        return type(v) is tuple and all(type(axis) is int and axis >= 1 for axis in v)
+
     return constrained(default, meaning, "a tuple of whole numbers >= 1", holds, ((0,), (2, -1), (1.5,), 3, None))
 
 
@@ -67,7 +82,10 @@ def one_of(*choices: Any, default: Any = dataclasses.MISSING, meaning: str = "")
 def optional(field: Any) -> Any:
     """The same constraint, or None, which is then the default."""
     inner: Constraint = field.metadata["constraint"]
-    holds = lambda v: v is None or inner.holds(v)  # noqa: E731
+
+    def holds(v: Any) -> bool:
+        return v is None or inner.holds(v)
+
     invalid = tuple(value for value in inner.invalid if value is not None)
     return constrained(None, field.metadata["meaning"], f"{inner.expected}, or None", holds, invalid)
 

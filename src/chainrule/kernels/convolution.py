@@ -51,7 +51,10 @@ def convolution(x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window
     places = window.places(x.shape[1:-1])
     if 0 in (x.size, kernel.size, *places):
         return plain(x, kernel, bias, window, groups)
-    natively = lambda x, kernel, bias: convolve(x, kernel, bias, window, places, groups).values  # noqa: E731
+
+    def natively(x, kernel, bias):
+        return convolve(x, kernel, bias, window, places, groups).values
+
     form = partial(native.either, natively, partial(plain, window=window, groups=groups))
     return differentiable(form, partial(_convolution_change, window, groups), x, kernel, bias)
 
@@ -68,7 +71,10 @@ def input_gradient(dy: jax.Array, kernel: jax.Array, lengths: tuple, window: Win
 def kernel_gradient(x: jax.Array, dy: jax.Array, window: Window, groups: int) -> tuple[jax.Array, jax.Array]:
     """∂/∂kernel: the input convolved with dy, which is as large as the output; and ∂/∂bias: dy summed over places."""
     by_taps = _kernel_gradient_by_taps if groups > 1 else _kernel_gradient_as_convolution
-    plain = lambda x, dy: (by_taps(x, dy, window, groups), dy.sum(range(dy.ndim - 1)))  # noqa: E731
+
+    def plain(x, dy):
+        return (by_taps(x, dy, window, groups), dy.sum(range(dy.ndim - 1)))
+
     form = partial(native.either, partial(sum_of_products, window=window, groups=groups), plain)
     return differentiable(form, partial(_kernel_gradient_change, window, groups), x, dy)
 
@@ -299,6 +305,9 @@ def _kernel_gradient_as_convolution(x: jax.Array, dy: jax.Array, window: Window,
 
 def _kernel_gradient_by_taps(x: jax.Array, dy: jax.Array, window: Window, groups: int) -> jax.Array:
     """The same for groups: for each place in the window one product of what it saw with dy."""
-    apart = lambda array: array.reshape(*array.shape[:-1], groups, array.shape[-1] // groups)  # noqa: E731
+
+    def apart(array):
+        return array.reshape(*array.shape[:-1], groups, array.shape[-1] // groups)
+
     taps = [jnp.einsum("n...gi,n...go->igo", apart(seen), apart(dy)) for seen in window.taps(x)]
     return jnp.stack(taps).reshape(*window.size, x.shape[-1] // groups, dy.shape[-1])

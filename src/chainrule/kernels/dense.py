@@ -29,7 +29,10 @@ def _by_rows(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
 
 @_by_rows.def_vmap
 def _(networks: int, batched: list[bool], *arrays: jax.Array) -> tuple[jax.Array, bool]:
-    form = lambda x, kernel, bias: product(x, kernel) + bias[None]  # noqa: E731
+
+    def form(x, kernel, bias):
+        return product(x, kernel) + bias[None]
+
     return jax.vmap(form, in_axes=[0 if it_is else None for it_is in batched])(*arrays), True
 
 
@@ -75,7 +78,10 @@ def _either(a: jax.Array, b: jax.Array, turned: tuple[bool, bool]) -> jax.Array:
     if min(a.size, b.size) == 0 or examples <= 2 * FEW or shape[-2] * shape[-1] * depth > MOST:
         return _plain(a, b, turned)
     left, right = map(int, turned)
-    natively = lambda a, b: native.call("product", shape, a, b, left_turned=left, right_turned=right)  # noqa: E731
+
+    def natively(a, b):
+        return native.call("product", shape, a, b, left_turned=left, right_turned=right)
+
     return native.either(natively, partial(_plain, turned=turned), a, b)
 
 

@@ -113,7 +113,10 @@ def with_gradient(plain: Function, form: Function, gradient: Function, learned: 
 def with_zeros(tangents: Any, arguments: Any) -> Any:
     """The tangents with zeros for None, as JAX's own functions take them."""
     leaves, tree = jax.tree.flatten(arguments)
-    zero = lambda of: np.zeros(of.shape, jax.dtypes.float0) if _is_whole(of) else jnp.zeros_like(of)  # noqa: E731
+
+    def zero(of):
+        return np.zeros(of.shape, jax.dtypes.float0) if _is_whole(of) else jnp.zeros_like(of)
+
     found = zip(tree.flatten_up_to(tangents), leaves, strict=True)
     return tree.unflatten([zero(of) if tangent is None else tangent for tangent, of in found])
 
@@ -129,7 +132,10 @@ def _(*avals: Any, run: Function, changed: Function) -> list[ShapedArray]:
 
 
 def _function_jvp(leaves: Any, tangents: Any, *, run: Function, changed: Function) -> tuple[list, list]:
-    zero = lambda d: isinstance(d, ad.Zero)  # noqa: E731
+
+    def zero(d):
+        return isinstance(d, ad.Zero)
+
     values, found = changed([*leaves], [None if zero(d) else d for d in tangents])
     return values, [
         ad.Zero(jax.typeof(y).to_tangent_aval()) if d is None else d for y, d in zip(values, found, strict=True)
@@ -164,13 +170,19 @@ _linear.def_abstract_eval(lambda *avals, results, **_: [*results])
 
 def _linear_jvp(leaves: Any, tangents: Any, *, forwards: Function, fixed: int, **of: Any) -> tuple[list, list]:
     constants, t, moves = leaves[:fixed], leaves[fixed:], tangents[fixed:]
-    bind = lambda t: _linear.bind(*constants, *t, forwards=forwards, fixed=fixed, **of)  # noqa: E731
+
+    def bind(t):
+        return _linear.bind(*constants, *t, forwards=forwards, fixed=fixed, **of)
+
     changes = []
     if any(not isinstance(d, ad.Zero) for d in moves):
         changes.append(bind(map(ad.instantiate_zeros, moves)))
     varied = {number: d for number, d in enumerate(tangents[:fixed]) if not isinstance(d, ad.Zero)}
     if varied:
-        by_constants = lambda some: forwards([some.get(n, c) for n, c in enumerate(constants)], [*t])  # noqa: E731
+
+        def by_constants(some):
+            return forwards([some.get(n, c) for n, c in enumerate(constants)], [*t])
+
         changes.append(jax.jvp(by_constants, ({n: constants[n] for n in varied},), (varied,))[1])
     return bind(t), [sum(parts[1:], parts[0]) for parts in zip(*changes, strict=True)]
 
@@ -189,7 +201,10 @@ def _linear_batched(
     leaves: Any, axes: Any, *, forwards: Function, backwards: Function, fixed: int, results: Any
 ) -> tuple[list, list]:
     size = next(leaf.shape[axis] for leaf, axis in zip(leaves, axes, strict=True) if axis is not None)
-    each = lambda m, axis: jnp.broadcast_to(m, (size, *m.shape)) if axis is None else jnp.moveaxis(m, axis, 0)  # noqa: E731
+
+    def each(m, axis):
+        return jnp.broadcast_to(m, (size, *m.shape)) if axis is None else jnp.moveaxis(m, axis, 0)
+
     t = map(each, leaves[fixed:], axes[fixed:])  # all of them, so that each has a gradient of its own
     in_axes = [*axes[:fixed]], 0
     avals = [ShapedArray((size, *result.shape), result.dtype) for result in results]

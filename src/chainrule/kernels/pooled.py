@@ -71,11 +71,22 @@ def _change(window: Window, size: Size, rectified: bool, arrays: Any, tangents: 
     def gradient(of: tuple, dy: jax.Array) -> tuple:
         x, kernel, cell = of
         lengths = x.shape[1:-1]
-        whole = lambda dy, cell: given_back(dy, cell, window.places(lengths), _beside(size))  # noqa: E731
-        by_input = lambda dy, cell, kernel: input_gradient(whole(dy, cell), kernel, lengths, window, 1)  # noqa: E731
-        by_weights = lambda dy, cell, x: kernel_gradient(x, whole(dy, cell), window, 1)  # noqa: E731
-        by_phases = lambda dy, cell, k: input_gradient_by_phases(Kept(dy, cell, size), k, lengths, window)  # noqa: E731
-        of_products = lambda dy, cell, x: sum_of_products(x, Kept(dy, cell, size), window)  # noqa: E731
+
+        def whole(dy, cell):
+            return given_back(dy, cell, window.places(lengths), _beside(size))
+
+        def by_input(dy, cell, kernel):
+            return input_gradient(whole(dy, cell), kernel, lengths, window, 1)
+
+        def by_weights(dy, cell, x):
+            return kernel_gradient(x, whole(dy, cell), window, 1)
+
+        def by_phases(dy, cell, k):
+            return input_gradient_by_phases(Kept(dy, cell, size), k, lengths, window)
+
+        def of_products(dy, cell, x):
+            return sum_of_products(x, Kept(dy, cell, size), window)
+
         dx = _either(by_phases if has_phases(window) else by_input, by_input, dy, cell, kernel)
         return dx, *_either(of_products, by_weights, dy, cell, x)
 

@@ -42,8 +42,13 @@ def max_pool(x: jax.Array, window: Window) -> jax.Array:
 def mean_pool(x: jax.Array, window: Window) -> jax.Array:
     """`plain_mean`."""
     lengths = x.shape[1:-1]
-    mean = lambda _, x: _sums(x, window) / _counts(x.dtype, lengths, window)  # noqa: E731
-    spread = lambda _, dy: given_back(dy / _counts(dy.dtype, lengths, window), None, lengths, window)  # noqa: E731
+
+    def mean(_, x):
+        return _sums(x, window) / _counts(x.dtype, lengths, window)
+
+    def spread(_, dy):
+        return given_back(dy / _counts(dy.dtype, lengths, window), None, lengths, window)
+
     like = jax.ShapeDtypeStruct((len(x), *window.places(lengths), x.shape[-1]), x.dtype)
     return linear(mean, spread, (), x, like)
 
@@ -59,7 +64,10 @@ def _change(window: Window, arguments: Any, tangents: Any) -> tuple[tuple, tuple
     y, cell = _largest(window, x)
     form = partial(given_back, lengths=x.shape[1:-1], window=window)
     gradient = _either("max_pool_gradient", form, window, also=jnp.uint8)
-    back = lambda cell, dy: gradient(dy, cell)  # noqa: E731
+
+    def back(cell, dy):
+        return gradient(dy, cell)
+
     return (y, cell), (linear(partial(held, window=window), back, cell, dx, like=y), None)
 
 
@@ -194,13 +202,19 @@ def _either(name: str, form: Callable, window: Window, also: Any) -> Callable:
     """The form, or the native kernel that computes it."""
     if math.prod(window.size) > BYTE:
         return form
-    call = lambda *arrays: _call(name, window, jax.eval_shape(form, *arrays), *arrays)  # noqa: E731
+
+    def call(*arrays):
+        return _call(name, window, jax.eval_shape(form, *arrays), *arrays)
+
     return lambda *arrays: native.either(call, form, *arrays, also=also)
 
 
 def _call(name: str, window: Window, results: Any, *arrays: jax.Array) -> Any:
     """A native kernel, for images of one row where there is one axis."""
-    image = lambda shape: shape if len(shape) == 4 else (shape[0], 1, *shape[1:])  # noqa: E731
+
+    def image(shape):
+        return shape if len(shape) == 4 else (shape[0], 1, *shape[1:])
+
     images = jax.tree.map(lambda of: of.update(shape=image(of.shape)), results)
     own = window.of_images
     found = native.call(

@@ -34,13 +34,21 @@ def _plain_spread(values: jax.Array, rows: jax.Array, count: int) -> jax.Array:
 
 
 def _either_take(table: jax.Array, rows: jax.Array) -> jax.Array:
-    natively = lambda table, rows: native.call("take", (len(rows), table.shape[1]), table, rows)  # noqa: E731
+
+    def natively(table, rows):
+        return native.call("take", (len(rows), table.shape[1]), table, rows)
+
     return native.either(natively, plain, table, rows, also=jnp.int32)
 
 
 def _either_spread(values: jax.Array, rows: jax.Array, count: int) -> jax.Array:
-    natively = lambda values, rows: native.call("spread", (count, values.shape[1]), values, rows)  # noqa: E731
-    by_xla = lambda values, rows: _plain_spread(values, rows, count)  # noqa: E731
+
+    def natively(values, rows):
+        return native.call("spread", (count, values.shape[1]), values, rows)
+
+    def by_xla(values, rows):
+        return _plain_spread(values, rows, count)
+
     return native.either(natively, by_xla, values, rows, also=jnp.int32)
 
 

@@ -14,7 +14,10 @@ from chainrule.kernels.derivatives import differentiable
 
 def softmax(z: jax.Array) -> jax.Array:
     """exp z / Σ exp z over the last axis."""
-    by_rows = lambda z: native.call("softmax", z.shape, z, vmap_method="broadcast_all")  # noqa: E731
+
+    def by_rows(z):
+        return native.call("softmax", z.shape, z, vmap_method="broadcast_all")
+
     return differentiable(partial(_either, by_rows, functions.softmax), _softmax_change, jnp.asarray(z))
 
 
@@ -25,8 +28,13 @@ def surprisal(z: jax.Array) -> jax.Array:
 
 def _with_softmax(z: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The surprisal, and the softmax that its derivative needs."""
-    by_rows = lambda z: tuple(native.call("surprisal", [z.shape] * 2, z, vmap_method="broadcast_all"))  # noqa: E731
-    plain = lambda z: (functions.surprisal(z), functions.softmax(z))  # noqa: E731
+
+    def by_rows(z):
+        return tuple(native.call("surprisal", [z.shape] * 2, z, vmap_method="broadcast_all"))
+
+    def plain(z):
+        return (functions.surprisal(z), functions.softmax(z))
+
     return differentiable(partial(_either, by_rows, plain), _with_softmax_change, z)
 
 

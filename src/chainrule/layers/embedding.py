@@ -16,7 +16,10 @@ from chainrule.kernels.rows import take
 
 
 def _token(meaning: str):
-    holds = lambda v: type(v) is int and v >= 0  # noqa: E731
+
+    def holds(v: Any) -> bool:
+        return type(v) is int and v >= 0
+
     return constrained(dataclasses.MISSING, meaning, "a whole number >= 0", holds, (-1, 1.5, True, "1"))
 
 

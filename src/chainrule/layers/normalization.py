@@ -31,7 +31,10 @@ def _epsilon() -> Any:
 
 def _momentum() -> Any:
     meaning = "how much less a batch counts in the running statistics than the next one; 1: all count the same"
-    holds = lambda v: isinstance(v, float) and 0 <= v <= 1  # noqa: E731
+
+    def holds(v: Any) -> bool:
+        return isinstance(v, float) and 0 <= v <= 1
+
     return constrained(0.9, meaning, "a number >= 0 and <= 1", holds, (-0.1, 1.1, math.nan, "1", None))
 
 

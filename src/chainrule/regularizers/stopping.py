@@ -9,7 +9,10 @@ from chainrule.metrics import ConfusionMatrix, Metric
 
 
 def _figure(meaning: str):
-    holds = lambda v: isinstance(v, Metric) and v.is_figure  # noqa: E731
+
+    def holds(v: Any) -> bool:
+        return isinstance(v, Metric) and v.is_figure
+
     return constrained(dataclasses.MISSING, meaning, "a metric that is a figure", holds, (1, "F1()", ConfusionMatrix()))
 
 

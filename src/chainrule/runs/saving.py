@@ -55,7 +55,10 @@ def run_files(
     """
     shown = next(plan.prepared[name] for name in ("test", "validation", "train") if name in plan.prepared)
     seconds = round(model.history.seconds, 3)
-    figures = lambda: measure() | {"epochs": len(model.history), "seconds": seconds}  # noqa: E731
+
+    def figures():
+        return measure() | {"epochs": len(model.history), "seconds": seconds}
+
     return {
         FILE: lambda: _model(model, note),
         "run.toml": lambda: _record(plan, model, command),
@@ -148,7 +151,10 @@ def _pictures(model: Model, x: Any, y: np.ndarray) -> Files:
     if classes is None:
         x, y = take((x, y), np.arange(0, len(y), -(-len(y) // SHOWN)))
         expected, targets = preprocessor.restore(y), preprocessor.schema.targets
-        predicted = lambda: preprocessor.restore(model.outputs(x))  # noqa: E731
+
+        def predicted():
+            return preprocessor.restore(model.outputs(x))
+
         last = {"predictions.png": lambda: pictures.predictions(predicted(), expected, targets)}
     else:
         last = {"confusion.png": lambda: pictures.confusion(ConfusionMatrix()(model.outputs(x), y), classes)}

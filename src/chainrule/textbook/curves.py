@@ -74,7 +74,10 @@ def braille(curve: Curve, width: int = 30, height: int = 8) -> list[str]:
         low = 0.0
     columns, rows = 2 * width, 4 * height
     dots = np.zeros((rows, columns), bool)
-    row_of = lambda value: np.round((high - value) / (high - low) * (rows - 1)).astype(int)  # noqa: E731
+
+    def row_of(value):
+        return np.round((high - value) / (high - low) * (rows - 1)).astype(int)
+
     places = np.linspace(x[0], x[-1], columns)
     heights = row_of(np.interp(places, x, y))
     if low < 0 < high:

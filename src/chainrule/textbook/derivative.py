@@ -133,7 +133,10 @@ def shortest(value: Math) -> Math:
 def arranged(value: Math) -> Math:
     """Positive terms first, numbers before powers of e; numbers and fields before functions."""
     if value.is_Add:
-        order = lambda term: (term.could_extract_minus_sign(), value.has(sp.exp) and not term.is_number)  # noqa: E731
+
+        def order(term):
+            return (term.could_extract_minus_sign(), value.has(sp.exp) and not term.is_number)
+
         terms = sorted(value.as_ordered_terms(), key=order)
         return total(*map(arranged, terms))
     if value.is_Mul:

@@ -65,7 +65,10 @@ def update(name: str, constants: jax.Array, kept: list[jax.Array], read: list[ja
 
 def call(name: str, shape: Any, *arrays: jax.Array, vmap_method: str = "sequential", **integers: Any) -> Any:
     """The result of a kernel that is in use, of the shape given (or of each of several): float32, unless said."""
-    result = lambda of: jax.ShapeDtypeStruct(of, jnp.float32) if _is_shape(of) else of  # noqa: E731
+
+    def result(of):
+        return jax.ShapeDtypeStruct(of, jnp.float32) if _is_shape(of) else of
+
     results = jax.tree.map(result, shape, is_leaf=_is_shape)
     attributes = {key: np.asarray(value, np.int64)[()] for key, value in integers.items()}
     return jax.ffi.ffi_call(f"chainrule_{name}", results, vmap_method=vmap_method)(*arrays, **attributes)
