@@ -39,6 +39,7 @@ CASES = [
     *(("Dense(21)", (5,), 30), ("Dense(33)", (17,), 9), ("Dense(70)", (300,), 101), ("Dense(1)", (1,), 13)),
     *(("Dense(21)", (5,), 3), ("Dense(300)", (3,), 1), ("Softmax()", (203,), 5), ("Softmax()", (3,), 13)),
     *(("LSTM(17)", (9, 3), 30), ("GRU(16, reset_after=True)", (9, 3), 13), ("GRU(5)", (9, 3), 30)),
+    *(("SelfAttention(3, causal=True, key_size=5, value_size=33)", (37, 6), 3), ("SelfAttention(2)", (700, 4), 1)),
 ]
 LARGE = ("ReLU()", "LeakyReLU(0.3)")  # native for large arrays alone, where no layers are beside them
 OPTIMIZERS = (

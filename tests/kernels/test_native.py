@@ -166,3 +166,24 @@ def test_shapes_of_recurrences_are_checked_too(wrong):
     } | wrong
     with pytest.raises(jax.errors.JaxRuntimeError, match="recurrence: the shapes of gates, kernel, states and mask"):
         native.call("lstm", ((5, 3, 8), (2, 5, 3, 2)), *map(jnp.ones, shapes.values()))
+
+
+@built
+@pytest.mark.parametrize(
+    "wrong", [{"k": (2, 5, 3, 3)}, {"v": (2, 4, 3, 6)}, {"mask": (2, 4)}, {"keep": (2, 3, 5, 4)}, {"sums": (2, 3, 4)}]
+)
+def test_shapes_of_attention_are_checked_too(wrong):
+    shapes = {
+        "q": (2, 5, 3, 4),
+        "k": (2, 5, 3, 4),
+        "v": (2, 5, 3, 6),
+        "mask": (0, 0),
+        "keep": (0, 0),
+        "sums": (2, 3, 5),
+    } | wrong
+    *arrays, sums = shapes.values()
+    with pytest.raises(jax.errors.JaxRuntimeError, match="attention: shapes of queries, keys, values, mask"):
+        native.call("attention", ((2, 5, 3, 6), sums, sums), *map(jnp.ones, arrays), causal=0)
+    each = ((2, 5, 3, 4), (2, 5, 3, 4), (2, 5, 3, 6))
+    with pytest.raises(jax.errors.JaxRuntimeError, match="attention_gradient: shapes of queries, keys, values"):
+        native.call("attention_gradient", each, *map(jnp.ones, (*arrays, sums, sums, (2, 5, 3, 6))), causal=0)

@@ -9,7 +9,18 @@ import pytest
 
 from chainrule.activations import Tanh
 from chainrule.arrays import functions
-from chainrule.kernels import convolution, dense, elementwise, local, pooled, pooling, recurrence, rows, softmax
+from chainrule.kernels import (
+    attention,
+    convolution,
+    dense,
+    elementwise,
+    local,
+    pooled,
+    pooling,
+    recurrence,
+    rows,
+    softmax,
+)
 from chainrule.kernels.window import Window
 from chainrule.layers.recurrent import _ELMAN, _GRU, _LSTM, _PUBLISHED_GRU
 
@@ -74,6 +85,10 @@ KERNELS = {  # the kernel, its definition, the shapes of its arrays, and the siz
                 {"rows": 3, "classes": 4}),
     "surprisal": (softmax.surprisal, lambda z: -jax.nn.log_softmax(z), lambda rows, classes: ((rows, classes),),
                   {"rows": 3, "classes": 4}),
+    "attention": (lambda *of: attention.attention(*of, None, None, True),
+                  lambda *of: attention.plain(*of, None, None, True),
+                  lambda key, value, **of: ((*of.values(), key), (*of.values(), key), (*of.values(), value)),
+                  {"batch": 2, "time": 3, "heads": 2, "key": 3, "value": 4}),
     "tanh": (elementwise.tanh, jnp.tanh, lambda rows, units: ((rows, units),), {"rows": 3, "units": 17}),
     "elman": recurrent(_ELMAN, 1, 1, 1),
     "lstm": recurrent(_LSTM, 4, 2, 4),

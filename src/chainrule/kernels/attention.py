@@ -1,4 +1,8 @@
-"""Steps of sequences that attend to each other: softmax(q kᵀ) v of each head."""
+"""Steps of sequences that attend to each other: softmax(q kᵀ) v of each head.
+
+The definition keeps the softmax of all queries for its gradient. On the CPU a native kernel computes it again, some
+queries at a time, so that it takes no memory and is much faster.
+"""
 
 from typing import Any
 
@@ -7,6 +11,8 @@ import jax.numpy as jnp
 
 from chainrule.arrays.dtypes import wide_type
 from chainrule.arrays.functions import softmax_tangent
+from chainrule.kernels import native
+from chainrule.kernels.derivatives import with_gradient
 
 
 def plain(
@@ -52,4 +58,45 @@ def _seen(time: int, mask: jax.Array | None, causal: bool) -> Any:
     return before if seen is None else before & seen
 
 
-attention = plain
+def attention(
+    q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array | None, keep: jax.Array | None, causal: bool
+) -> jax.Array:
+    """`plain`, without the memory for the softmax where a native kernel serves."""
+
+    def natively(q: Any, k: Any, v: Any, mask: Any, keep: Any) -> tuple[jax.Array, tuple]:
+        o, *sums = call("attention", (v.shape, *_sums(q)), q, k, v, _numbers(mask), _numbers(keep))
+        return o, tuple(sums)
+
+    def natively_back(q: Any, k: Any, v: Any, mask: Any, keep: Any, *rest: Any) -> tuple:
+        shapes = q.shape, k.shape, v.shape
+        return tuple(call("attention_gradient", shapes, q, k, v, _numbers(mask), _numbers(keep), *rest))
+
+    def in_one(q: Any, *others: Any) -> tuple[jax.Array, tuple]:
+        return plain(q, *others, causal=causal), tuple(jnp.zeros(shape, jnp.float32) for shape in _sums(q))
+
+    def in_one_back(q: Any, k: Any, v: Any, mask: Any, keep: Any, *rest: Any) -> tuple:
+        return jax.vjp(lambda q, k, v: plain(q, k, v, mask, keep, causal), q, k, v)[1](rest[-1])
+
+    def call(name: str, shapes: Any, *arrays: jax.Array) -> Any:
+        return native.call(name, shapes, *arrays, vmap_method="broadcast_all", causal=int(causal))
+
+    return with_gradient(
+        lambda learned, given: plain(*learned, *given, causal=causal),
+        lambda learned, given: native.either(natively, in_one, *learned, *given, also=bool),
+        lambda learned, given, sums, d_o: native.either(
+            natively_back, in_one_back, *learned, *given, *sums, d_o, also=bool
+        ),
+        (q, k, v),
+        (mask, keep),
+    )
+
+
+def _sums(q: jax.Array) -> tuple[tuple[int, ...], ...]:
+    """The shapes of each query's largest score, and of the sum of the exponentials below it."""
+    batch, time, heads, _ = q.shape
+    return ((batch, heads, time),) * 2
+
+
+def _numbers(given: jax.Array | None) -> jax.Array:
+    """A mask or factors as the kernels take them: empty where there are none."""
+    return jnp.zeros((0, 0), jnp.float32) if given is None else given.astype(jnp.float32)

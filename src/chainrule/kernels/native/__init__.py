@@ -29,6 +29,8 @@ KERNELS = (
     "surprisal",
     "convolve",
     "kernel_gradient",
+    "attention",
+    "attention_gradient",
     *ACTIVATIONS,
     *OPTIMIZERS,
     *(name + of for name in ("max_pool", *CELLS) for of in ("", "_gradient")),
