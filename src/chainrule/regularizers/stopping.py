@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from chainrule.formula.base import Formula
 from chainrule.formula.constraints import constrained, non_negative, optional, positive_int
