@@ -45,9 +45,17 @@ struct Problem {
   int64_t wide, rows;  // from a query's scores to the next one's; the queries that are worked on at a time
 
   Problem(const Array& q, const Array& k, const Array& v, const Array& mask, const Array& keep, int64_t causal)
-      : time(axis(q, 3)), heads(axis(q, 2)), key(axis(q, 1)), value(axis(v, 1)), sequences(0), q(q.typed_data()),
-        k(k.typed_data()), v(v.typed_data()), mask(mask.element_count() ? mask.typed_data() : nullptr),
-        keep(keep.element_count() ? keep.typed_data() : nullptr), causal(causal) {
+      : time(axis(q, 3)),
+        heads(axis(q, 2)),
+        key(axis(q, 1)),
+        value(axis(v, 1)),
+        sequences(0),
+        q(q.typed_data()),
+        k(k.typed_data()),
+        v(v.typed_data()),
+        mask(mask.element_count() ? mask.typed_data() : nullptr),
+        keep(keep.element_count() ? keep.typed_data() : nullptr),
+        causal(causal) {
     const int64_t each = time * heads * key;
     if (each) sequences = q.element_count() / each;
     wide = (time + kLanes - 1) / kLanes * kLanes + kLanes;  // not a power of 2: these fight for the cache's places
@@ -144,8 +152,9 @@ void Head::backwards(const float* top, const float* sum, const float* d_o, float
   const auto v = all.head(all.v, sequence, number, value), d_out = all.head(d_o, sequence, number, value);
   const auto to_q = all.head(d_q, sequence, number, key), to_k = all.head(d_k, sequence, number, key);
   const auto to_v = all.head(d_v, sequence, number, value);
-  const int64_t sizes[] = {packed_size(key, time), packed_size(time, key), packed_size(value, time), block, block,
-                           packed_size(all.rows, key), packed_size(all.rows, value)};
+  const int64_t sizes[] = {
+      packed_size(key, time),     packed_size(time, key),      packed_size(value, time), block, block,
+      packed_size(all.rows, key), packed_size(all.rows, value)};
   int64_t needed = 0;
   for (int64_t size : sizes) needed += size;
   float* room[7] = {scratch(needed, 0)};

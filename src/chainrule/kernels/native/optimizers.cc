@@ -19,8 +19,8 @@ inline Vector sqrt(Vector x) {
   return x;
 }
 
-// A rule gives the step from the gradient g and the parameter w, and leaves in s what its slots become. The slots and the constants c are
-// those of the rule in optimizers/, by its names and in its order.
+// A rule gives the step from the gradient g and the parameter w, and leaves in s what its slots become. The slots and
+// the constants c are those of the rule in optimizers/, by its names and in its order.
 struct GradientDescent {
   enum Slot { kSlots };
   enum Constant { eta, kConstants };
@@ -87,9 +87,7 @@ struct Adam {
 struct AdamW {
   enum Slot { m, v, kSlots };
   enum Constant { eta_hat, root_hat, beta1, rest1, beta2, rest2, epsilon, decay, kConstants };
-  static Vector step(Vector g, Vector w, Vector* s, const float* c) {
-    return Adam::step(g, w, s, c) - c[decay] * w;
-  }
+  static Vector step(Vector g, Vector w, Vector* s, const float* c) { return Adam::step(g, w, s, c) - c[decay] * w; }
 };
 
 // An array's parameters, gradient and slots, and where the new ones go, which may be the same places.
