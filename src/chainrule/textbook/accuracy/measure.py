@@ -117,8 +117,8 @@ def accuracy(formula: Any, every: int = SPARSE, step: Callable[[float], None] = 
 def verifiable() -> list[Formula]:
     """Every formula whose accuracy can be measured, with its defaults.
 
-    >>> [type(formula).__name__ for formula in verifiable()][:3]
-    ['Identity', 'ReLU', 'NoisyReLU']
+    >>> {"Tanh", "Softmax", "CrossEntropy"} <= {type(formula).__name__ for formula in verifiable()}
+    True
     """
     classes = [formula for base in (Activation, Cost) for formula in family(base)]
     formulas = [formula() for formula in classes if not any(map(_required, fields(formula)))]
