@@ -135,7 +135,7 @@ def test_png(run, here):
         ("xyz", "There is no formula 'xyz'. They are listed by: chainrule list."),
         ('"ELU(beta=1)"', "ELU has no field 'beta': ELU takes alpha."),
         ('"ELU(-1)"', "ELU: alpha must be a number > 0, got -1. The default is 1.0."),
-        ('"1 + 1"', 'Can\'t read "1 + 1": formulas are composed by >>, +, * and |, and nothing else is.'),
+        ('"1 + 1"', 'Can\'t read "1 + 1": + composes formulas, and 1 is none.'),
         ("ELU --png elu.jpg", "--png must name a file that ends in .png, got elu.jpg."),
         ("ELU --png no/elu.png", "Can't write no/elu.png: No such file or directory. Nothing was written."),
         ("ELU --latex --mathml", "--latex, --mathml and --png are three ways of saying the same. Choose one."),

@@ -129,7 +129,7 @@ def test_any_call_is_read_or_refused(one, sign, other):
          "Unknown formula 'Foo' in \"…) >> ReLU() >> ReLU() >> ReLU() >> ReLU() >> ReLU() >> Foo()\"."),
         ("Chain((\r\nReLU(),\n'éé', '" + "é" * 40 + "',\n  ELU(1) * 3 , " + "ReLU(), " * 99 + "))",
          "Can't read \"…éééééé',\\n  ELU(1) * 3 , ReLU(), ReLU(), ReLU(), ReLU(), ReLU…\": "
-         "formulas are composed by >>, +, * and |, and nothing else is."),
+         "* composes formulas, and 3 is none."),
         ("ReLU() >> " * 900 + ")" + " >> ReLU()" * 900,
          "Can't read \"…ReLU() >> ReLU() >> ) >> ReLU() >> ReLU() >> ReLU() >> ReLU(…\" as a formula: unmatched ')'. "
          "For example: Dense(64) >> ReLU()."),
@@ -283,7 +283,9 @@ def test_a_schedule_stands_for_a_rate():
         ("ReLU()", Clipping, "Expected one of the family Clipping (ClipNorm, ClipValue), got ReLU()."),
         ("3", Formula, 'Expected a formula, got "3". For example: ELU(alpha=1.0).'),
         ("ELU() * 2", Formula,
-         'Can\'t read "ELU() * 2": formulas are composed by >>, +, * and |, and nothing else is.'),
+         'Can\'t read "ELU() * 2": * composes formulas, and 2 is none.'),
+        ("+Dense(4)", Formula,
+         'Can\'t read "+Dense(4)": a + stands between two formulas. Identity() + … adds the input.'),
         ("L1(1) >> L2(1)", Formula, "L1(1.0) and L2(1.0) can't be composed by >>."),
         ("ReLU() + L2(1)", Formula, "ReLU() and L2(1.0) can't be composed by +."),
         ("Adam(0.1) * ReLU()", Formula, "Adam(learning_rate=0.1) and ReLU() can't be composed by *."),

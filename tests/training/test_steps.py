@@ -236,6 +236,15 @@ def test_a_network_that_skips_steps_has_outputs_for_those_it_keeps():
     assert model.evaluate(X, y)["accuracy"] == pytest.approx(np.mean(a == np.concatenate(y)))
 
 
+def test_sequences_may_have_all_the_places_that_there_are():
+    longest = max(map(len, X)) + 1  # no power of two
+    model = train(f"LearnedPositions({longest}) >> Dense(3) >> Softmax()", epochs=1)
+    [a] = model.predict([np.ones((longest, X[0].shape[1]))])
+    assert len(a) == longest
+    with pytest.raises(ChainruleError, match=rf"expected at most {longest} steps, got shape \({longest + 1}, "):
+        model.predict([np.ones((longest + 1, X[0].shape[1]))])
+
+
 class OfRows(Cost):
     """Somebody's own cost that compares whole sequences."""
 

@@ -45,7 +45,7 @@ def evaluate(
 
 def measurable(model: Trained, x: Any, E: np.ndarray, weights: Any) -> tuple[Iterable[Any], np.ndarray, Any]:
     """Checked examples as `figures` takes them: in batches, the targets in their own units, and the weights."""
-    x = lengthened(x, model.input_shape)
+    x = lengthened(x, model.input_shape, model.network)
     reached = model.network.output_shape(shape_of(x))
     if isinstance(x, Masked) and len(reached) > 1:
         E, weights = longer(E, reached[0]), longer(weights, reached[0])

@@ -11,6 +11,7 @@ from chainrule.arrays.dtypes import rounded
 from chainrule.arrays.masked import Masked, Shape, over
 from chainrule.arrays.sparse import Sparse, dense, is_sparse
 from chainrule.errors import ChainruleError
+from chainrule.formula.layer import Chain
 
 LARGEST = math.sqrt(np.finfo(np.float32).max)
 """The largest number whose square is a float32."""
@@ -41,7 +42,7 @@ def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | N
     if is_ragged(x) or _are_sequences(x, shape, tokens):
         x = side_by_side([inputs(row, None, f"{who}: x[{index}]", tokens) for index, row in enumerate(x)], who)
     if isinstance(x, Masked):
-        mask = np.asarray(x.checked().mask, bool)
+        mask = live_steps(x, who)
         values = inputs(np.where(over(mask, np.ndim(x.values)), x.values, 0), None, who, tokens)
         if values.ndim < 3 and not tokens:
             raise ChainruleError(f"{who}: expected rows of as many values each, got rows of unequal length.")
@@ -65,10 +66,21 @@ def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | N
     return array
 
 
-def lengthened(x: Any, shape: Shape) -> Any:
+def live_steps(x: Masked, who: Any) -> np.ndarray:
+    """The mask of a batch. Raises `ChainruleError` where it is not of True and False."""
+    mask = np.asarray(x.checked().mask)
+    if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
+        odd = mask[~np.isin(mask, (0, 1))][0]
+        raise ChainruleError(f"{who}: expected a mask of True and False, got {odd}. Write mask > 0.")
+    return mask.astype(bool)
+
+
+def lengthened(x: Any, shape: Shape, network: Chain) -> Any:
     """Inputs whose sequences of unequal length have one of a few lengths, since each is a program to compile.
 
-    >>> lengthened(Masked(np.ones((2, 9, 1)), np.ones((2, 9), bool)), (20, 1)).mask.shape
+    >>> from chainrule.layers import Dense
+    >>> network = Chain((Dense(1),))
+    >>> lengthened(Masked(np.ones((2, 9, 1)), np.ones((2, 9), bool)), (20, 1), network).mask.shape
     (2, 16)
     """
     if not isinstance(x, Masked):
@@ -76,7 +88,17 @@ def lengthened(x: Any, shape: Shape) -> Any:
     given, known = x.mask.shape[1], shape[0]
     power = 1 << max(given - 1, 7).bit_length()
     time = power if given > known else min(power, known)
+    if not _fits(network, (time, *shape[1:])):  # one of places that are counted, say
+        time = given
     return Masked(longer(x.values, time), longer(x.mask, time))
+
+
+def _fits(network: Chain, shape: Shape) -> bool:
+    """Whether a network takes examples of this shape."""
+    try:
+        return bool(network.output_shape(shape))
+    except ChainruleError:
+        return False
 
 
 def longer(array: Any, time: int) -> Any:
@@ -176,9 +198,10 @@ def _tokens(array: np.ndarray, tokens: int, who: str) -> np.ndarray:
     wrong = np.argwhere((array < 0) | (array >= tokens))
     if len(wrong):
         place = tuple(int(i) for i in wrong[0])
+        remedy = f"Enlarge the vocabulary: Embedding({int(array.max()) + 1}, …)."
         raise ChainruleError(
             f"{who}: x[{', '.join(map(str, place))}] is {array[place]}, expected a token from 0 to {tokens - 1}. "
-            f"Enlarge the vocabulary: Embedding({int(array.max()) + 1}, …)."
+            f"{remedy if array.max() >= tokens else 'Count tokens from 0.'}"
         )
     return array.astype(np.int32)
 

@@ -98,7 +98,7 @@ class Model(Trained):
         """The network's outputs for prepared examples, any number of rows, compiled for a few sizes only."""
         refuse_fork()
         x = inputs(x, self.input_shape, self.network, self.network.tokens)
-        return self._program(self.parameters, self.state, lengthened(x, self.input_shape))
+        return self._program(self.parameters, self.state, lengthened(x, self.input_shape, self.network))
 
     @cached_property
     def _program(self) -> Program:

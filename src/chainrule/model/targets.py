@@ -9,7 +9,7 @@ from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain
 from chainrule.formula.network import deciding
-from chainrule.model.examples import check_exact, check_finite, check_real, is_ragged, longer, side_by_side
+from chainrule.model.examples import check_exact, check_finite, check_real, is_ragged, live_steps, longer, side_by_side
 
 Classes = tuple[Any, ...] | None
 
@@ -27,7 +27,7 @@ def as_targets(y: Any, who: str = "fit") -> Any:
     if is_ragged(y):
         y = side_by_side([as_targets(row, f"{who}: y[{index}]") for index, row in enumerate(y)], who)
     if isinstance(y, Masked):
-        values, mask = as_targets(y.checked().values, who), np.asarray(y.mask, bool)
+        values, mask = as_targets(y.checked().values, who), live_steps(y, who)
         return Masked(np.where(over(mask, values.ndim), values, values[_first(mask, who)]), mask)
     try:
         y = np.asarray(y)
@@ -155,6 +155,8 @@ def counted(E: Any, weights: Any, who: str = "fit") -> tuple[np.ndarray, np.ndar
     """Targets as an array, and how much each row counts, (rows,), or each step, (rows, time); None: all count alike."""
     E, mask = parts(E)
     steps = E.shape[1] if E.ndim > 1 + (E.dtype.kind == "f") else None
+    if steps and is_ragged(weights):
+        weights = _of_steps(weights, np.ones(E.shape[:2], bool) if mask is None else mask, who)
     weights = sample_weights(weights, len(E), who, steps)
     if mask is not None:
         weights = step_weights(mask.shape, weights, mask).astype(np.float32)
@@ -170,15 +172,12 @@ def sample_weights(weights: Any, rows: int, who: str = "fit", steps: int | None 
     """
     if weights is None:
         return None
-    if steps and is_ragged(weights):
-        weights = side_by_side([np.asarray(row, np.float32) for row in weights], who).values
     check_real(weights, who, "sample_weight")
     try:
         weights = np.asarray(weights, np.float32)
     except (TypeError, ValueError):
         kind = type(weights).__name__
         raise ChainruleError(f"{who}: expected sample_weight to be numbers, one an example, got {kind}.") from None
-    weights = longer(weights, steps or 0)
     if weights.shape not in ((rows,), (rows, steps)):
         each = f" or {(rows, steps)}" if steps else ""
         raise ChainruleError(f"{who}: expected sample_weight of shape {(rows,)}{each}, got {weights.shape}.")
@@ -186,6 +185,19 @@ def sample_weights(weights: Any, rows: int, who: str = "fit", steps: int | None 
     if weights.min() < 0 or weights.max() == 0:
         raise ChainruleError(f"{who}: sample_weight must not be negative, and not zero everywhere.")
     return weights
+
+
+def _of_steps(weights: Any, live: np.ndarray, who: str) -> np.ndarray:
+    """Weights of the steps of each sequence, by its length, as an array of all steps."""
+    given = side_by_side([np.asarray(row, np.float32) for row in weights], who)
+    counts, wanted = given.mask.sum(axis=1), live.sum(axis=1)
+    if len(counts) == len(wanted) and (wrong := counts != wanted).any():
+        row = int(wrong.argmax())
+        raise ChainruleError(
+            f"{who}: sample_weight[{row}] has {_steps(int(counts[row]))}, but y[{row}] has {wanted[row]}. "
+            f"Give a weight for each step."
+        )
+    return longer(given.values, live.shape[1])
 
 
 def balanced_weights(y: np.ndarray) -> np.ndarray:

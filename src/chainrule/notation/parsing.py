@@ -139,6 +139,10 @@ class _Reader:
             case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if all(k.arg for k in keywords):
                 named = [(str(k.arg), self.read(k.value)) for k in keywords]
                 return self.make(node, name, [*map(self.read, args)], named)
+            case ast.UnaryOp(op=ast.UAdd()):
+                raise ChainruleError(
+                    f"Can't read {self.near(node)}: a + stands between two formulas. Identity() + … adds the input."
+                )
         raise ChainruleError(
             f"Can't read {self.near(node)} in a formula: only names of formulas, numbers, texts, True, False, None, "
             f"tuples, >>, +, * and | have a meaning."
@@ -146,9 +150,13 @@ class _Reader:
 
     def compose(self, node: ast.BinOp, left: Any, right: Any) -> Any:
         sign, composed = OPERATORS.get(type(node.op), ("", None))
-        if composed is None or not (isinstance(left, Formula) and isinstance(right, Formula)):
+        if composed is None:
             raise ChainruleError(
                 f"Can't read {self.near(node.right)}: formulas are composed by >>, +, * and |, and nothing else is."
+            )
+        if strange := [cut(repr(each), SEEN) for each in (left, right) if not isinstance(each, Formula)]:
+            raise ChainruleError(
+                f"Can't read {self.near(node.right)}: {sign} composes formulas, and {strange[0]} is none."
             )
         try:
             return composed(left, right)
