@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chainrule.errors import ChainruleError
+from chainrule.formula import base
 from chainrule.formula.base import Formula
 from chainrule.notation import parse
 
@@ -18,7 +19,7 @@ def fields(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _inner(value: Any) -> dict[str, Any]:
     if isinstance(value, Formula):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}  # type: ignore[arg-type]
+        return {field.name: getattr(value, field.name) for field in base.fields(value)}
     if isinstance(value, tuple) and all(isinstance(item, Formula) for item in value):
         return {str(place): item for place, item in enumerate(value)}
     return {}
