@@ -119,10 +119,12 @@ def test_the_first_of_each_layer(layer):
     check_first(layer, first_fitting(layer))
 
 
+@pytest.mark.slow
 def test_the_first_of_other_networks(network):
     check_first(*network)
 
 
+@pytest.mark.slow
 def test_the_second_of_each_layer(monkeypatch, layer):
     if isinstance(layer, (Recurrent, Bidirectional)):
         pytest.skip("takes long: the slow tests try its kernels")
@@ -161,6 +163,7 @@ def test_where_a_loop_is_taken_apart(monkeypatch, block):
 RULES = [rule.__name__ for rule in family(Rule) if rule.__module__.startswith("chainrule.")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [*map("{}()".format, RULES), "ClipNorm(1.0) >> Adam()", "ClipValue(1.0) >> Adam()"])
 def test_a_step_where_gradients_are_zero(text):
     optimizer, params = parse(text), jnp.ones(3)

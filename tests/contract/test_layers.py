@@ -248,6 +248,7 @@ def composed(layer):
     return layer, drawn(layer, shape), x, list(among_others(layer, shape))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_among_others_it_computes_what_it_does_alone(composed, context):
     layer, (p, state), x, compositions = composed
@@ -295,6 +296,7 @@ def test_among_others_it_is_differentiated_and_vectorised(composed):
             assert np.isfinite(truth).all()
 
 
+@pytest.mark.slow
 def test_among_others_what_padding_holds_never_shows(composed):
     layer, *_ = composed
     shapes = [shape for shape in fitting(layer) if len(shape) == 2 and shape[0] > 1 and shape != (3, 6)]

@@ -388,6 +388,7 @@ def repeated(request):
     return repeat, block, shape, p, of
 
 
+@pytest.mark.slow
 def test_a_repetition_is_the_chain_that_is_written_out(repeated):
     repeat, block, shape, p, of = repeated
     x = batch(*shape)

@@ -38,6 +38,7 @@ def close(ours, theirs, rtol=1e-4):
         np.testing.assert_allclose(mine, truth, rtol=rtol, atol=1e-5 * max(1, float(jnp.abs(truth).max())))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("causal", [False, True], ids=["all", "causal"])
 @pytest.mark.parametrize("options", [{}, {"mask": True}, {"keep": True}, {"mask": True, "keep": True}], ids=str)
 @pytest.mark.parametrize("sizes", SIZES, ids=str)

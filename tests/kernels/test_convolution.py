@@ -23,6 +23,7 @@ def by_a_loop(seen, x, kernel, groups):
     return np.concatenate([np.tensordot(i, o, contracted) for i, o in zip(inputs, outputs, strict=True)], axis=-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channels", "filters", "groups"), GROUPS)
 def test_value_and_gradients(seen, rng, form, channels, filters, groups):
     x = rng.normal(size=(2, *seen.lengths, channels)).astype(np.float32)

@@ -13,6 +13,7 @@ from chainrule.kernels.dense import FEW, dense, plain, product
 SIZES = [(1, 1), (3, 5), (17, 16), (784, 256), (5, 273), (2, 600)]
 
 
+@pytest.mark.slow
 def test_it_is_the_definition_also_in_its_derivatives(rng):
     cases = [
         [jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in ((rows, depth), (depth, units), (units,))]
@@ -47,6 +48,7 @@ def test_other_numbers_are_left_to_jax():
 LARGER = [(9, 1, 1), (32, 17, 16), (11, 64, 10), (25, 16, 33), (33, 300, 70), (129, 96, 65)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [(None, None), (0, None), (None, 0), (0, 0)], ids=str)
 def test_products_of_more_rows_and_of_populations(rng, form, axes):
     for rows, depth, units in LARGER:

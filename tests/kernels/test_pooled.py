@@ -41,6 +41,7 @@ def drawn(rng, window, lengths, widths, batch=3):
     return [jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in shapes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rectified", [False, True], ids=["largest", "rectified"])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_value_and_gradients(rng, form, case, rectified):
@@ -80,6 +81,7 @@ def test_nan_ties_and_zeros_are_as_one_after_another(form):
         np.testing.assert_array_equal(pull(jnp.ones_like(y))[0][0, :, 0], gradient)
 
 
+@pytest.mark.slow
 def test_a_population_and_second_derivatives(rng, form):
     x, kernel, bias = drawn(rng, SAME, (5, 4), (2, 3))
 

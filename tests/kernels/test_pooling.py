@@ -109,6 +109,7 @@ def test_native_and_jax_are_equal(monkeypatch, rng):
         np.testing.assert_allclose(ours[1], truth[1], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int32", "uint8"])
 def test_in_loops_it_is_what_it_is_in_one_piece(monkeypatch, rng, dtype):
     windows = [

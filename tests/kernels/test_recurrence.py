@@ -73,6 +73,7 @@ def test_without_native_kernels(rng, monkeypatch, cell, options):
     test_value_and_gradients(rng, cell, options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "options"), TRIED, ids=str)
 def test_value_and_gradients(rng, cell, options):
     cell, learned, fixed = problem(rng, cell, **options)

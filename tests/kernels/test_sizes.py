@@ -100,6 +100,7 @@ NOWHERE = {("published gru", "units", 0), ("gru", "units", 0), ("lstm", "units",
 """What no layer can be: without units there is nothing to split."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "axis", "size"), sorted({*CASES} - NOWHERE))
 def test_none_and_one(rng, name, axis, size):
     kernel, definition, shapes, sizes = KERNELS[name]

@@ -59,6 +59,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 @settings(max_examples=8, deadline=None)
 @given(lengths=st.lists(st.integers(0, 5), min_size=3, max_size=3).filter(any), seed=st.integers(0, 99))
