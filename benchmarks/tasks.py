@@ -13,7 +13,8 @@ from chainrule.formula.layer import Chain, Layer
 from chainrule.layers import Embedding
 from chainrule.metrics import Accuracy
 from chainrule.notation import parse
-from chainrule.training.batches import on_device, shuffled
+from chainrule.training.batches import on_device
+from chainrule.training.feed import InMemory
 from chainrule.training.loop import Loop
 from chainrule.training.step import Problem
 
@@ -51,8 +52,8 @@ class Task:
 
     def loop(self) -> Loop:
         """Our training loop, the one that `fit` runs, before its first epoch."""
-        loop = Loop(self.problem, on_device(self.x, self.y, None), len(self.x), self.batch, seed=0)
-        loop.chunk = loop.steps
+        loop = Loop(self.problem, InMemory(on_device(self.x, self.y, None), self.batch, seed=0), seed=0)
+        loop.chunk = loop.feed.steps
         return loop
 
     @cached_property
@@ -63,8 +64,8 @@ class Task:
     @cached_property
     def order(self) -> np.ndarray:
         """The rows in the order in which the first epoch visits them."""
-        loop = self.loop()
-        return np.array(shuffled(loop.shuffles, 1, loop.examples))[: len(self.x)]
+        [block] = self.loop().feed.epoch(1)
+        return np.array(block.order)[: len(self.x)]
 
     def layers(self) -> list[tuple[Layer, Shape, dict[str, np.ndarray]]]:
         """Each layer with the shape that reaches it and its first parameters."""

@@ -13,6 +13,7 @@ from chainrule.notation import as_chain
 from chainrule.optimizers import GradientDescent
 from chainrule.training import fit, loop
 from chainrule.training.batches import bucket, on_device, shuffled
+from chainrule.training.feed import InMemory
 from chainrule.training.loop import Loop
 from chainrule.training.step import Problem
 
@@ -27,13 +28,13 @@ def linear(batch_size, x=X, E=E, weights=None) -> Loop:
     """The loop of a linear network."""
     problem = Problem(as_chain(Dense(1)), Quadratic(), GradientDescent(RATE), None, (RMSE(), MAE()))
     size = bucket(len(x)) if batch_size == "all" else batch_size
-    return Loop(problem, on_device(x, E, weights), len(x), size, seed=7)
+    return Loop(problem, InMemory(on_device(x, E, weights), size, seed=7), seed=7)
 
 
 def by_hand(batch_size, loop: Loop, weights=None) -> tuple[np.ndarray, np.ndarray, float]:
     """Kernel, bias and mean cost after an epoch of the loop, in float64."""
     kernel, bias = (np.asarray(loop.state.parameters[0][name], np.float64) for name in ("kernel", "bias"))
-    order = np.asarray(shuffled(loop.shuffles, 1, loop.examples))[:ROWS]
+    order = np.asarray(shuffled(loop.feed.words, 1, loop.feed.examples))[:ROWS]
     weights, costs = np.ones(ROWS) if weights is None else weights.astype(np.float64), []
     for rows in np.split(order, range(batch_size, ROWS, batch_size)):
         x, w = X[rows].astype(np.float64), weights[rows] / weights[rows].sum()
@@ -97,7 +98,7 @@ def test_the_cuts_never_change_a_bit(monkeypatch, batch_size):
 
 def test_a_loop_counts_its_steps():
     trained = linear(7)
-    assert trained.steps == 5
+    assert trained.feed.steps == 5
     for epoch in (1, 2):
         trained.epoch(epoch, lambda step: None)
         assert trained.state.step == 5 * epoch

@@ -14,6 +14,7 @@ from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training.batches import bucket, on_device
 from chainrule.training.checkpoint import Checkpoint
+from chainrule.training.feed import InMemory
 from chainrule.training.interrupt import Interrupt
 from chainrule.training.loop import Loop
 from chainrule.training.observers import Callback, Records, as_callbacks, observers, watched
@@ -133,5 +134,5 @@ def fit(
 def _loop(planned: Plan) -> Loop:
     """The loop of a training, before its first step or where it goes on."""
     size = bucket(planned.rows) if planned.batch_size == "all" else planned.batch_size
-    examples, state = on_device(*planned.examples), planned.after and planned.after.state
-    return Loop(planned.problem, examples, planned.rows, size, planned.seed, state)
+    feed = InMemory(on_device(*planned.examples), size, planned.seed)
+    return Loop(planned.problem, feed, planned.seed, planned.after and planned.after.state)

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from chainrule.arrays.masked import shape_of
-from chainrule.arrays.random import keyed, seeded, words_of
+from chainrule.arrays.random import keyed
 from chainrule.model.history import Row
-from chainrule.training.batches import Examples, shuffled
 from chainrule.training.checkpoint import fitting
+from chainrule.training.feed import Block, Feed, first_values
 from chainrule.training.step import Problem, State, first, run
 
 CHUNK = 0.2  # seconds of steps between two looks at the screen and the keyboard
@@ -31,26 +30,29 @@ class Epoch(NamedTuple):
 
 
 class Loop:
-    """Runs epochs; `state` is always that of the last finished chunk. The cuts never change the result.
+    """Runs epochs, from wherever one stands; the cuts never change the result.
 
     Attributes:
-        state: the training state.
-        steps: how many an epoch has.
+        state: the training state after the last finished chunk.
     """
 
     def __init__(
-        self, problem: Problem, examples: Examples, rows: int, batch_size: int, seed: int, state: State | None = None
+        self, problem: Problem, feed: Feed, seed: int, state: State | None = None, records: np.ndarray | None = None
     ):
-        self.problem, self.examples, self.batch_size = problem, examples, batch_size
-        first_values, self.shuffles = words_of(seeded(seed), 2)
-        shape = shape_of(examples.x)
+        self.problem, self.feed = problem, feed
         self.state: State = (
-            first(problem, keyed(first_values), shape) if state is None else fitting(state, problem, shape)
+            first(problem, keyed(first_values(seed)), feed.shape)
+            if state is None
+            else fitting(state, problem, feed.shape)
         )
-        self.steps = -(-rows // batch_size)
-        shape = (-(-examples.capacity // batch_size), len(problem.metrics) + 2)
-        self.records = jax.device_put(np.zeros(shape, np.float32))
+        self.blank = jax.device_put(np.zeros((feed.most_steps, len(problem.metrics) + 2), np.float32))
+        self.recorded = [] if records is None else [records]
         self.chunk = 1  # steps; grows until a chunk takes its time
+
+    @property
+    def records(self) -> np.ndarray:
+        """What each step of the epoch under way recorded, (steps, figures); none between two epochs."""
+        return np.concatenate([np.zeros((0, self.blank.shape[1]), np.float32), *self.recorded])
 
     def epochs(self, numbers: Iterable[int], on_chunk: Callable[[int, int], Any]) -> Iterator[Epoch]:
         """The epochs of these numbers; `on_chunk` is told which one it is, and how many of its steps are done."""
@@ -59,22 +61,28 @@ class Loop:
 
     def epoch(self, number: int, on_chunk: Callable[[int], Any]) -> Row:
         """One epoch's steps; `on_chunk` is told how many are done. Returns its mean cost and metrics."""
-        order = shuffled(self.shuffles, number, self.examples) if self.steps > 1 else np.zeros(1, np.int32)
-        records, done = self.records, 0
-        while done < self.steps:
-            until, began = min(done + self.chunk, self.steps), time.perf_counter()
-            state, records = run(
-                self.problem, self.state, self.examples, order, records, done, until, batch_size=self.batch_size
-            )
+        for block in self.feed.epoch(number, len(self.records)):
+            self._visit(block, on_chunk)
+        row, self.recorded = self._row(number), []
+        return row
+
+    def _visit(self, block: Block, on_chunk: Callable[[int], Any]) -> None:
+        """The steps of a block that are not done."""
+        before, begin = self.recorded, len(self.records) - block.first
+        records, done = self.blank, begin
+        while done < block.steps:
+            until, began = min(done + self.chunk, block.steps), time.perf_counter()
+            steps = self.problem, self.state, block.examples, block.order, records, done, until
+            state, records = run(*steps, batch_size=self.feed.batch_size)
             records.block_until_ready()
             self.state, done = state, until
+            self.recorded = [*before, np.asarray(records)[begin:done]]
             if time.perf_counter() - began < CHUNK:
                 self.chunk *= 2
-            on_chunk(done)
-        return self._row(number, np.asarray(records, np.float64)[: self.steps])
+            on_chunk(block.first + done)
 
-    def _row(self, number: int, records: np.ndarray) -> Row:
-        *figures, weight = records.sum(axis=0)
+    def _row(self, number: int) -> Row:
+        *figures, weight = self.records.astype(np.float64).sum(axis=0)
         cost, *means = (figure / weight if weight else 0.0 for figure in figures)
         names = [metric.label() for metric in self.problem.metrics]
         values = [metric.from_mean(mean) for metric, mean in zip(self.problem.metrics, means, strict=True)]
