@@ -162,7 +162,7 @@ def test_a_picture_that_cannot_be_drawn_does_not_cost_the_run(run, here, flowers
 
 
 def test_more_epochs_than_a_model_file_can_list_do_not_cost_the_run(run, here, flowers, monkeypatch):
-    monkeypatch.setattr("chainrule.model.file.MOST_BYTES", 5_000)
+    monkeypatch.setattr("chainrule.model.container.MOST_BYTES", 5_000)
     said = run(QUICK.replace("--epochs 1", "--epochs 100"))
     assert said.code == 0
     assert "note: model.safetensors is without the history. The model can't be saved: its description has" in said.err

@@ -19,7 +19,7 @@ from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain
 from chainrule.layers import Dense
 from chainrule.model import Model, load
-from chainrule.model import file as storage
+from chainrule.model.container import digest
 from chainrule.training import fit
 
 RUN = """
@@ -183,7 +183,7 @@ def rewritten(content: bytes, **changes) -> bytes:
     length, arrays = int.from_bytes(content[:8], "little"), arrays_of(content)
     about = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["chainrule"]) | changes
     del about["digest"]
-    return to_bytes(arrays, {"chainrule": json.dumps(about | {"digest": storage._digest(about, arrays)})})
+    return to_bytes(arrays, {"chainrule": json.dumps(about | {"digest": digest(about, arrays)})})
 
 
 EARLIER = Path(__file__).parent / "earlier"  # files that versions of earlier formats wrote, and what they answered

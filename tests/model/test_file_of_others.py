@@ -21,7 +21,8 @@ from chainrule import fit
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError
 from chainrule.model import load
-from chainrule.model.file import _about, _digest, to_bytes
+from chainrule.model.container import digest
+from chainrule.model.file import _about, to_bytes
 
 TABLE = {"width": [1.5, 2.5, 0.5, 3.5], "cut": ["a", "b", "a", "c"], "kind": ["no", "yes", "no", "yes"]}
 DAYS = {"day": ["2020-01-31", "2021-02-28", "2022-03-31", "2023-04-30"], "high": [0.5, 1, 2, 4], "low": [1, 2, 3.5, 4]}
@@ -72,7 +73,7 @@ class Crafted:
     def load(self, about: Any, arrays: Any = None) -> str:
         """Load a crafted file: a sentence, or nothing where it is the model that it says it is."""
         arrays, written = self.arrays if arrays is None else arrays, together(about)
-        text = json.dumps(written | {"digest": _digest(written, arrays)} if isinstance(written, dict) else written)
+        text = json.dumps(written | {"digest": digest(written, arrays)} if isinstance(written, dict) else written)
         other = self.path.with_name("other")
         other.write_bytes(serialize(arrays, {"chainrule": text}))
         try:

@@ -1,15 +1,11 @@
-"""Models in files: safetensors, with everything else about the model as JSON in the header.
+"""Models in files: their arrays, and everything else about them as a description.
 
-The header has one entry, `chainrule`, so that equal models give equal bytes; a digest in it covers the rest of the
-entry and the arrays, so that an altered file is noticed. What a file may hold is said once, by `Header` and by the
-arrays that its network declares; a model is read back as it is saved, so that nothing is written that can't be read.
+What a file may hold is said once, by `Header` and by the arrays that its network declares; a model is read back as it
+is saved, so that nothing is written that can't be read.
 """
 
-import hashlib
-import json
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import jax
@@ -24,6 +20,7 @@ from chainrule.data.records import read, require
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import check_single
 from chainrule.formula.layer import Parameter
+from chainrule.model.container import Arrays, Container, Description, by_place, place, plain
 from chainrule.model.history import History, Stopped
 from chainrule.model.trained import Trained
 from chainrule.notation import as_chain, parse
@@ -31,11 +28,8 @@ from chainrule.regularizers import Regularizer
 
 Plain = bool | int | float | str | None
 
-
-FORMAT = 3  # raised where versions differ in what they write
+MODEL = Container("model file", "chainrule", 3, 20_000)  # arrays: more than the longest notation declares
 FILE = "model.safetensors"
-MOST_BYTES = 100_000_000  # of a header, as safetensors has it
-MOST_ARRAYS = 20_000  # more than the longest notation declares
 
 
 @dataclass(frozen=True)
@@ -79,20 +73,15 @@ def to_bytes(model: Trained) -> bytes:
     Raises:
         ChainruleError: for a model that could not be read back.
     """
-    from safetensors.numpy import save as serialize
-
     try:
         for formula in filter(None, (model.network, model.cost, model.regularizer)):
             check_single(formula)
-        arrays = _by_name({"parameters": model.parameters, "state": model.state})
+        arrays = by_place({"parameters": model.parameters, "state": model.state})
         about = _about(model)
-        _fields(read(Header, about), arrays)
+        _fields(about, arrays)
+        return MODEL.packed(about, arrays)
     except ChainruleError as error:
         raise ChainruleError(f"The model can't be saved: {error}") from None
-    content = serialize(arrays, {"chainrule": json.dumps(about | {"digest": _digest(about, arrays)})})
-    if (size := _size(content)) > MOST_BYTES:
-        raise ChainruleError(f"The model can't be saved: its description has {size:,} bytes. Shorten model.history.")
-    return content
 
 
 def fields(path: str | os.PathLike) -> dict[str, Any]:
@@ -101,49 +90,36 @@ def fields(path: str | os.PathLike) -> dict[str, Any]:
     file = path / FILE if path.is_dir() else path
     if not file.is_file():
         raise ChainruleError(f"There is no model file {file}. Train one: chainrule train digits.")
-    about, arrays = _content(file)
-    version, digest = about.get("format"), about.pop("digest", None)
-    if type(version) is int and version > FORMAT:
-        raise ChainruleError(f"{file} was written by a later version of Chainrule. Update: pip install -U chainrule.")
-    try:
-        header = read(Header, _of_today(about))
-        if digest == _digest(about, arrays):
-            return _fields(header, arrays)
-    except ChainruleError as error:
-        if type(version) is int and version < FORMAT:
-            raise ChainruleError(f"{file} was written by an earlier version of Chainrule. Train it again.") from None
-        raise ChainruleError(f"{file} is damaged or was altered: {error} Use an intact copy.") from None
-    raise ChainruleError(f"{file} was altered after it was saved: its digest does not match. Use an intact copy.")
+    return MODEL.unpacked(file, _fields)
 
 
-def _about(model: Trained) -> dict[str, Any]:
-    """A model's header as JSON has it."""
+def _about(model: Trained) -> Description:
+    """A model's description."""
     history = asdict(model.history)
     del history["seconds"]
-    about = {
-        "format": FORMAT,
-        "network": repr(model.network),
-        "input_shape": model.input_shape,
-        "cost": repr(model.cost),
-        "regularizer": model.regularizer and repr(model.regularizer),
-        "classes": model.classes,
-        "preprocessor": model.preprocessor and model.preprocessor.to_json(),
-        "history": history,
-        "training": model.training,
-    }
-    try:
-        return json.loads(json.dumps(about, default=_plain))
-    except (TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise ChainruleError(f"expected numbers and texts to describe it, got something else: {error}.") from None
+    return plain(
+        {
+            "format": MODEL.format,
+            "network": repr(model.network),
+            "input_shape": model.input_shape,
+            "cost": repr(model.cost),
+            "regularizer": model.regularizer and repr(model.regularizer),
+            "classes": model.classes,
+            "preprocessor": model.preprocessor and model.preprocessor.to_json(),
+            "history": history,
+            "training": model.training,
+        }
+    )
 
 
-def _of_today(about: dict[str, Any]) -> dict[str, Any]:
+def _of_today(about: Description) -> Description:
     """A header as it is written now; until format 2 its preprocessor had another name."""
     return {"preprocessor" if name == "preparation" else name: value for name, value in about.items()}
 
 
-def _fields(header: Header, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _fields(about: Description, arrays: Arrays) -> dict[str, Any]:
     """A model's fields from its file's two parts, which must go together."""
+    header = read(Header, _of_today(about))
     network, shape = as_chain(header.network), header.input_shape
     outputs, classes = network.output_shape(shape), len(header.classes or ())
     require(classes in (0, outputs[-1]) or (classes, outputs[-1]) == (2, 1), f"{outputs[-1]} classes, one an output")
@@ -153,7 +129,7 @@ def _fields(header: Header, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         require(preprocessor.classes == (header.classes or ()), "the classes of the preprocessor")
     declared = {"parameters": network.parameters(shape), "state": network.state(shape)}
     leaves, tree = jax.tree.flatten_with_path(declared, is_leaf=lambda node: isinstance(node, Parameter))
-    expected = {_name(path): tuple(leaf.shape) for path, leaf in leaves}
+    expected = {place(path): tuple(leaf.shape) for path, leaf in leaves}
     for name in sorted(expected.keys() ^ arrays.keys()):
         require(name in arrays, f"an array {name} of shape {expected.get(name)}, which the network declares")
         require(name in expected, f"no array {name}, which the network does not declare")
@@ -172,62 +148,3 @@ def _fields(header: Header, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         "history": History(**vars(header.history)),
         "training": header.training,
     }
-
-
-def _content(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What a file's header says, and its arrays, neither of which can be larger than the file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        if _arrays_in(file) > MOST_ARRAYS:
-            raise ChainruleError(
-                f"{file} is no model file: it names more arrays than a network has. Use an intact copy."
-            )
-        with safe_open(file, "numpy") as content:
-            about = {**json.loads((content.metadata() or {})["chainrule"])}
-            return about, {name: content.get_tensor(name) for name in sorted(content.keys())}
-    except ChainruleError:
-        raise
-    except (SafetensorError, AttributeError):  # the latter for dtypes that NumPy lacks
-        raise ChainruleError(
-            f"{file} is no model file, or is cut short or damaged. Use an intact copy, or train again."
-        ) from None
-    except (KeyError, TypeError, ValueError, RecursionError):
-        raise ChainruleError(f"{file} is no model file of Chainrule: its header has no description.") from None
-    except OSError as error:
-        raise ChainruleError(f"Can't read {file}: {error.strerror or error}.") from None
-
-
-def _arrays_in(file: Path) -> int:
-    """How many arrays a file's header names, counted before it is read: names are in quotes there, and nothing else."""
-    with file.open("rb") as content:
-        size = _size(content.read(8))
-        return content.read(size).count(b'"data_offsets"') if size <= MOST_BYTES else 0
-
-
-def _size(content: bytes) -> int:
-    """The bytes of the header of a file of safetensors."""
-    return int.from_bytes(content[:8], "little")
-
-
-def _digest(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    """NumPy's scalars as JSON's."""
-    return value.item()
-
-
-def _name(path: tuple) -> str:
-    """An array's place in the trees of a model, such as `parameters.0.kernel`."""
-    return ".".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path)
-
-
-def _by_name(tree: dict[str, Any]) -> dict[str, np.ndarray]:
-    leaves, _ = jax.tree.flatten_with_path(tree)
-    return {_name(path): np.asarray(leaf) for path, leaf in leaves}
