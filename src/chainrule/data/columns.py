@@ -6,16 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, permutations, repeat
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
 from chainrule.arrays.masked import Masked, Shape
 from chainrule.arrays.memory import aligned, blocks
-from chainrule.data.dates import Date, Order, times
+from chainrule.data.dates import Date, Order, Times, times
+from chainrule.data.learning import HELD, Learning, Moments, Sample, filled, median
 from chainrule.data.records import check_distinct, check_sizes, require
 from chainrule.data.table import Table, blanks, live, meaning, shortened
-from chainrule.data.tokens import Tokens, Unit
+from chainrule.data.tokens import Tokens, Unit, Vocabulary
 from chainrule.data.values import as_number, numbers, texts
 from chainrule.errors import ChainruleError, cut, warn
 
@@ -48,18 +49,16 @@ class Number:
     @classmethod
     def of(cls, name: str, values: np.ndarray) -> Self:
         """Fitted to a column, (rows,) or (rows, …), with NaN where a cell is blank; some entry must not be."""
-        shape: Shape = values.shape[1:] or (1,)
-        entries = values.reshape(-1, shape[-1])
-        fill = np.array([_median(each) for each in entries.T])
-        low, high = (extreme.reduce(entries, axis=0).astype(np.float64) for extreme in (np.fmin, np.fmax))
+        entries = values.reshape(-1, *(values.shape[-1:] if values.ndim > 1 else (1,)))
+        fill = np.array([median(each) for each in entries.T])
+        return cls.learned(name, values.shape[1:] or (1,), Moments.of(entries, fill), fill)
 
-        def known():
-            return (_filled(entries[some], fill) for some in blocks(len(entries), shape[-1]))
-
-        mean = sum(some.sum(axis=0) for some in known()) / len(entries)
-        spread = np.sqrt(sum(((some - mean) ** 2).sum(axis=0) for some in known()) / len(entries))
-        constant = (low == high) | (spread == 0)
-        mean, scale = np.where(constant, low, mean), np.where(constant, 1.0, spread)
+    @classmethod
+    def learned(cls, name: str, shape: Shape, moments: Moments, fill: np.ndarray) -> Self:
+        """Fitted by the moments of a column's entries, its blank ones filled."""
+        constant = (moments.low == moments.high) | (moments.spread == 0)
+        mean = np.where(constant, moments.low, moments.mean)
+        scale = np.where(constant, 1.0, moments.spread)
         return cls(name, shape, tuple(mean.tolist()), tuple(scale.tolist()), tuple(fill.tolist()))
 
     def takes(self, shape: Shape) -> bool:
@@ -78,7 +77,7 @@ class Number:
         numbers = values.reshape(-1, *self.shape)
         encoded = aligned(numbers.shape, np.float32)
         for some in blocks(len(numbers), math.prod(self.shape)):
-            encoded[some] = (_filled(numbers[some], self.fill) - self.mean) / self.scale
+            encoded[some] = (filled(numbers[some], self.fill) - self.mean) / self.scale
         return encoded
 
     def expected(self, table: Table, values: np.ndarray) -> np.ndarray:
@@ -120,7 +119,11 @@ class Category:
     @classmethod
     def of(cls, name: str, texts: np.ndarray) -> Self:
         """Fitted to a column of texts, with None where a cell is blank; some cell must not be."""
-        counts = Counter(texts[~blanks(texts)])
+        return cls.counted(name, Counter(texts[~blanks(texts)]))
+
+    @classmethod
+    def counted(cls, name: str, counts: Counter[str]) -> Self:
+        """Fitted by how often each value occurs."""
         values = _sorted(counts)
         return cls(name, values, max(values, key=counts.__getitem__))
 
@@ -239,6 +242,64 @@ class Series:
 Column = Number | Category | Series | Tokens | Date
 
 
+class Numbers(Learning):
+    """What is learned of a column of numbers, which become a `Number`, or a `Series` where some end early."""
+
+    shape: Shape = (1,)
+    moments: Moments | None = None
+    blank = 0
+
+    def fold(self, values: np.ndarray, sample: Sample) -> None:
+        """Add a block to the moments and the sample; arrays have no blank entries here."""
+        self.shape = values.shape[1:] or (1,)
+        entries = values.reshape(-1, self.shape[-1])
+        known = entries[~np.isnan(entries[:, 0])] if self.shape == (1,) else entries
+        self.blank += len(entries) - len(known)
+        if len(known):
+            moments = Moments.of(known)
+            self.moments = moments if self.moments is None else self.moments + moments
+            sample.add(known)
+
+    def fitted(self) -> "Number | Series | None":
+        """The fitted form; None where the column is blank throughout."""
+        if self.sample is None:
+            values = self.whole()
+            if _is_blank(values[live(values)] if values.ndim == 3 else values):
+                return None
+            ends_early = values.ndim == 3 and not live(values).all()
+            return Series.of(self.name, values) if ends_early else Number.of(self.name, values)
+        if self.moments is None:
+            return None
+        fill = np.array([median(each) for each in self.sample.rows().T])
+        return Number.learned(self.name, self.shape, self.moments.with_filled(self.blank, fill), fill)
+
+
+class Values:
+    """What is learned of a column of text that is a `Category`: how often it has each value."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.counts: Counter[str] = Counter()
+
+    def add(self, texts: np.ndarray) -> Self:
+        """One more block."""
+        self.counts.update(texts[~blanks(texts)])
+        return self
+
+    def fitted(self) -> Category | None:
+        """The fitted form; None where the column is blank throughout."""
+        return Category.counted(self.name, self.counts) if self.counts else None
+
+
+def learning(name: str, text: bool, unit: Unit | None, order: Order | None, most: int = HELD) -> Any:
+    """What learns a column's fitted form from blocks of its `cells`, by what they are read as; see `fitted`."""
+    if order:
+        return Times(name, order, most)
+    if unit:
+        return Vocabulary(name, unit)
+    return Values(name) if text else Numbers(name, most)
+
+
 def fitted(table: Table, name: str, text: bool, unit: Unit | None = None, order: Order | None = None) -> Column:
     """A table's column, fitted: as tokens or as time where their unit or order is given, as categories, or as numbers.
 
@@ -246,30 +307,39 @@ def fitted(table: Table, name: str, text: bool, unit: Unit | None = None, order:
         ChainruleError: for a column blank throughout, infinity, text among numbers, or too many categories.
     """
     values = cells(table, name, text, unit, order)
-    if order:
-        return Date.of(name, values, order)
-    if unit:
-        return Tokens.of(name, values, unit)
-    if text:
-        return Category.of(name, values)
-    return Number.of(name, values) if values.ndim != 3 or live(values).all() else Series.of(name, values)
+    return learning(name, text, unit, order).add(values).fitted() or refuse_blank(table.name, name)
 
 
 def cells(table: Table, name: str, text: bool, unit: Unit | None = None, order: Order | None = None) -> np.ndarray:
     """A table's column as the times, texts or numbers that its fitted form is learned from; see `fitted`."""
+    values = readable_cells(table, name, text, order)
+    if _is_blank(values[live(values)] if values.ndim == 3 else values):
+        refuse_blank(table.name, name)
+    if text and not unit:
+        check_few(table.name, name, len({*values} - {None}))
+    return values
+
+
+def readable_cells(table: Table, name: str, text: bool, order: Order | None = None) -> np.ndarray:
+    """The `cells` of a table that is part of another, so that they may all be blank."""
     if order:
-        values = times(table, name, order, text=[name])
-    else:
-        values = texts(table, name) if text else numbers(table, name, drop=[name])
-    _check_known(table, name, values[live(values)] if values.ndim == 3 else values)
-    distinct = len({*values} - {None}) if text and not unit else 0
+        return times(table, name, order, text=[name])
+    return texts(table, name) if text else numbers(table, name, drop=[name])
+
+
+def check_few(table: str, name: str, distinct: int, so_far: str = "") -> None:
+    """Refuse a column of text of too many distinct values."""
     if distinct > MOST_VALUES:
         raise ChainruleError(
-            f"{table.name}: column {name!r} is text with {distinct:,} distinct values, more than {MOST_VALUES:,}. "
+            f"{table}: column {name!r} is text with {distinct:,} distinct values{so_far}, more than {MOST_VALUES:,}. "
             f"Join the rare ones",
             drop=[name],
         )
-    return values
+
+
+def refuse_blank(table: str, name: str) -> NoReturn:
+    """Refuse a column that is blank throughout."""
+    raise ChainruleError(f"{table}: column {name!r} is blank throughout. Fill it", drop=[name])
 
 
 def _in_shape(column: Number | Series, table: Table) -> np.ndarray:
@@ -281,21 +351,6 @@ def _in_shape(column: Number | Series, table: Table) -> np.ndarray:
             f"got {values.shape[1:] or (1,)}."
         )
     return values
-
-
-def _median(values: np.ndarray) -> float:
-    """The median of the numbers that are known, (rows,), in float64 whatever type they are of."""
-    blank = np.isnan(values)
-    known = values[~blank] if blank.any() else values
-    middle = [(len(known) - 1) // 2, len(known) // 2]
-    return float(np.partition(known, middle)[middle].astype(np.float64).mean())
-
-
-def _filled(numbers: np.ndarray, fill: Any) -> np.ndarray:
-    """A copy in float64, with what fills them where numbers are blank."""
-    numbers = numbers.astype(np.float64)
-    blank = np.isnan(numbers)
-    return np.where(blank, fill, numbers) if blank.any() else numbers
 
 
 def _longest(mask: np.ndarray) -> int:
@@ -318,11 +373,10 @@ def warn_unseen(column: Category | Tokens, counts: Counter[str]) -> None:
     warn(f"column {column.name!r}: training never showed {found}{more}; such cells count as {as_what}.")
 
 
-def _check_known(table: Table, name: str, values: np.ndarray) -> None:
-    """Refuse a column that is blank throughout, or an entry of its last axis."""
+def _is_blank(values: np.ndarray) -> bool:
+    """Whether a column is blank throughout, or an entry of its last axis."""
     blank = blanks(values)
-    if blank.reshape(-1, blank.shape[-1] if blank.ndim > 1 else 1).all(axis=0).any():
-        raise ChainruleError(f"{table.name}: column {name!r} is blank throughout. Fill it", drop=[name])
+    return bool(blank.reshape(-1, blank.shape[-1] if blank.ndim > 1 else 1).all(axis=0).any())
 
 
 def _check_whole(table: Table, name: str, lengths: np.ndarray) -> None:

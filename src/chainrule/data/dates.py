@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from chainrule.arrays.masked import Shape
+from chainrule.data.learning import HELD, Learning, Moments, Sample, median
 from chainrule.data.records import require
 from chainrule.data.table import Table, blank_rows, blanks, check_column, label
 from chainrule.errors import ChainruleError
@@ -277,6 +278,14 @@ class Date:
         mean, fill = going.mean(axis=0).tolist(), float(np.median(known[:, 0]))
         return cls(name, order, cycles, tuple(mean), tuple(scale.tolist()), fill)
 
+    @classmethod
+    def learned(cls, name: str, order: Order, going: Moments, cycles: tuple[str, ...], fill: float) -> Self:
+        """Fitted by the moments of days and years, the cycles that vary, and the median day."""
+        varies = going.high > going.low
+        kept = slice(2 if varies[1] else 1)
+        scale = np.where(varies, going.spread, 1.0)
+        return cls(name, order, cycles, tuple(going.mean[kept].tolist()), tuple(scale[kept].tolist()), fill)
+
     def read(self, table: Table) -> np.ndarray:
         """A table's column as days; refused where it is missing, or a cell spells no time."""
         check_column(table, self.name)
@@ -303,3 +312,38 @@ class Date:
 def _going(times: np.ndarray) -> np.ndarray:
     """What goes on: days in UTC, and years by the clock."""
     return np.stack([times[:, 0], _year(times[:, 1])], axis=1)
+
+
+class Times(Learning):
+    """What is learned of a column of dates and times, which becomes a `Date`."""
+
+    going: Moments | None = None
+
+    def __init__(self, name: str, order: Order, most: int = HELD):
+        super().__init__(name, most)
+        self.order: Order = order
+        self.varying: dict[str, np.ndarray] = {}  # the cycles, with the least and the largest of each
+
+    def fold(self, values: np.ndarray, sample: Sample) -> None:
+        """Add a block's known times to the moments, the cycles and the sample."""
+        known = values[~np.isnan(values[:, 0])]
+        if not len(known):
+            return
+        going = Moments.of(_going(known))
+        self.going = going if self.going is None else self.going + going
+        for cycle, (_, of) in CYCLES.items():
+            found = of(known[:, 1])
+            extremes = np.stack([found.min(axis=0), found.max(axis=0)])
+            low, high = self.varying.get(cycle, extremes)
+            self.varying[cycle] = np.stack([np.minimum(low, extremes[0]), np.maximum(high, extremes[1])])
+        sample.add(known[:, 0])
+
+    def fitted(self) -> Date | None:
+        """The fitted form; None where the column is blank throughout."""
+        if self.sample is None:
+            values = self.whole()
+            return None if np.isnan(values[:, 0]).all() else Date.of(self.name, values, self.order)
+        if self.going is None:
+            return None
+        cycles = tuple(cycle for cycle, (low, high) in self.varying.items() if (high > low).any())
+        return Date.learned(self.name, self.order, self.going, cycles, median(self.sample.rows()))

@@ -17,6 +17,7 @@ Unit = Literal["words", "characters"]
 
 UNITS: tuple[Unit, Unit] = ("words", "characters")
 MOST_TOKENS = 20_000  # of a vocabulary
+MOST_COUNTED = 1 << 20  # tokens of a column that are counted
 LONGEST = 256  # tokens of a text
 PADDING, UNKNOWN, FIRST = 0, 1, 2  # ids: two that stand for no token, and the first known one's
 WORD = re.compile(r"\w+(?:['’]\w+)*")
@@ -55,9 +56,13 @@ class Tokens:
     def of(cls, name: str, texts: np.ndarray, unit: Unit) -> Self:
         """Fitted to a column of texts, with None where a cell is blank; some cell must not be."""
         cells = [split_text(text, unit) for text in texts[~blanks(texts)]]
-        counts = Counter(token for cell in cells for token in cell)
+        return cls.counted(name, unit, Counter(token for cell in cells for token in cell), max(map(len, cells)))
+
+    @classmethod
+    def counted(cls, name: str, unit: Unit, counts: Counter[str], longest: int) -> Self:
+        """Fitted by how often each token occurs, and how many the longest text has."""
         vocabulary = sorted(counts, key=lambda token: (-counts[token], token))[:MOST_TOKENS]
-        return cls(name, unit, min(max(map(len, cells)), LONGEST) or 1, tuple(vocabulary))
+        return cls(name, unit, min(longest, LONGEST) or 1, tuple(vocabulary))
 
     def takes(self, shape: Shape) -> bool:
         """Whether a raw cell may have this shape."""
@@ -87,6 +92,32 @@ class Tokens:
             tokens = split_text(text or "", self.unit)[: self.length]
             row[: max(len(tokens), 1)] = [self._ids.get(token, UNKNOWN) for token in tokens] or UNKNOWN
         return encoded
+
+
+class Vocabulary:
+    """What is learned of a column of free text: how often it has each token, and how many its longest text has.
+
+    Of more than a million tokens the rarest are forgotten, which are far from the 20,000 most frequent.
+    """
+
+    def __init__(self, name: str, unit: Unit):
+        self.name = name
+        self.unit: Unit = unit
+        self.counts: Counter[str] = Counter()
+        self.longest = self.texts = 0
+
+    def add(self, texts: np.ndarray) -> Self:
+        """One more block."""
+        cells = [split_text(text, self.unit) for text in texts[~blanks(texts)]]
+        self.counts.update(token for cell in cells for token in cell)
+        self.longest, self.texts = max([self.longest, *map(len, cells)]), self.texts + len(cells)
+        if self.texts > len(cells) and len(self.counts) > MOST_COUNTED:  # a lone block is counted in full
+            self.counts = Counter(dict(self.counts.most_common(MOST_COUNTED // 2)))
+        return self
+
+    def fitted(self) -> Tokens | None:
+        """The fitted form; None where the column is blank throughout."""
+        return Tokens.counted(self.name, self.unit, self.counts, self.longest) if self.texts else None
 
 
 def split_text(text: str, unit: Unit) -> list[str]:
