@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from chainrule import activations, costs, initializers, layers, metrics, optimizers, regularizers, runs
     from chainrule.arrays.masked import Masked
+    from chainrule.data import loaders
+    from chainrule.data.loaders import Loader
     from chainrule.errors import ChainruleError, DivergedError
     from chainrule.estimators import NetworkClassifier, NetworkRegressor
     from chainrule.formula.base import Formula
@@ -24,6 +26,7 @@ __all__ = [
     "DivergedError",
     "EarlyStopping",
     "Formula",
+    "Loader",
     "Masked",
     "Model",
     "NetworkClassifier",
@@ -34,6 +37,7 @@ __all__ = [
     "initializers",
     "layers",
     "load",
+    "loaders",
     "metrics",
     "optimizers",
     "parse",
@@ -47,12 +51,14 @@ _HOMES = {
     "DivergedError": "errors",
     "EarlyStopping": "regularizers",
     "Formula": "formula.base",
+    "Loader": "data.loaders",
     "Masked": "arrays.masked",
     "Model": "model",
     "NetworkClassifier": "estimators",
     "NetworkRegressor": "estimators",
     "fit": "training",
     "load": "model",
+    "loaders": "data",
     "parse": "notation",
     "schedules": "optimizers",
 }

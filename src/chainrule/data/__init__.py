@@ -1,9 +1,10 @@
 """Data sets by name or file, as tables, and their parts for training, validation and test."""
 
+from chainrule.data import loaders
 from chainrule.data.named import NAMED
 from chainrule.data.source import read
 from chainrule.data.splitting import Split, split
 from chainrule.data.table import Table
 from chainrule.data.writing import computed, for_spreadsheets, typed, writer
 
-__all__ = ["NAMED", "Split", "Table", "computed", "for_spreadsheets", "read", "split", "typed", "writer"]
+__all__ = ["NAMED", "Split", "Table", "computed", "for_spreadsheets", "loaders", "read", "split", "typed", "writer"]

@@ -1,12 +1,18 @@
 """What an epoch visits, and in which order: a function of the seed, the epoch and the step alone."""
 
+import time
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol
 
+import jax
 import numpy as np
 
 from chainrule.arrays.masked import Shape, shape_of
+from chainrule.arrays.memory import aligned
 from chainrule.arrays.random import seeded, words_of
+from chainrule.data.loaders import Loader
+from chainrule.model.examples import take
 from chainrule.training.batches import Examples, shuffled
 
 
@@ -59,6 +65,67 @@ class InMemory:
         """All of it."""
         order = shuffled(self.words, number, self.examples) if self.steps > 1 else np.zeros(1, np.int32)
         yield Block(self.examples, order, 0, self.steps)
+
+
+class InParts:
+    """The parts of a loader in a random order, their rows too; the next is read while the last one is computed with.
+
+    An epoch is cut into batches as if it were whole: the rows that make none go before those of the next part.
+
+    Attributes:
+        waited: the seconds in which no step was computed, since no part was there.
+    """
+
+    def __init__(self, loader: Loader, shape: Shape, batch_size: int, seed: int):
+        self.loader, self.shape, self.batch_size, self.words = loader, shape, batch_size, shuffles(seed)
+        self.steps = -(-sum(loader.rows) // batch_size)
+        self.most_steps = -(-max(loader.rows) // batch_size) + 1
+        self.in_order = np.arange(self.most_steps * batch_size, dtype=np.int32)
+        self.waited = 0.0
+
+    def epoch(self, number: int, step: int = 0) -> Iterator[Block]:
+        """The blocks that begin with a step."""
+        with ThreadPoolExecutor(1) as thread:
+            blocks = self._blocks(number, step)
+            coming = thread.submit(next, blocks, None)
+            while block := self._awaited(coming):
+                coming = thread.submit(next, blocks, None)
+                yield block
+
+    def _awaited(self, coming: "Future[Block | None]") -> Block | None:
+        began = time.perf_counter()
+        block = coming.result()
+        self.waited += time.perf_counter() - began
+        return block
+
+    def _blocks(self, number: int, step: int) -> Iterator[Block]:
+        visited = np.random.default_rng([*self.words, number]).permutation(len(self.loader.rows)).tolist()
+        begin, end, left = step * self.batch_size, 0, None
+        for part in visited:
+            start, end = end, end + self.loader.rows[part]
+            if end <= begin:
+                continue
+            rows = np.random.default_rng([*self.words, number, part]).permutation(end - start)[max(begin - start, 0) :]
+            found = self.loader.part(part)
+            room = self._laid(take(found, slice(0)) if left is None else left, found, rows)
+            count = end - begin if part == visited[-1] else (end - begin) // self.batch_size * self.batch_size
+            if count:
+                x, E, weights = room
+                examples: Any = jax.device_put(Examples(x, E, weights, np.int32(count)))  # type: ignore[arg-type]
+                yield Block(examples, self.in_order, begin // self.batch_size, -(-count // self.batch_size))
+            left = jax.tree.map(np.copy, take(room, slice(count, end - begin)))
+            begin += count
+
+    def _laid(self, left: Any, part: Any, rows: np.ndarray) -> Any:
+        """What is left, and then a part's rows in some order, with room for as many as a block may have."""
+
+        def laid(before: np.ndarray, array: np.ndarray) -> np.ndarray:
+            room = aligned((len(self.in_order), *array.shape[1:]), array.dtype)
+            room[: len(before)] = before
+            np.take(array, rows, axis=0, out=room[len(before) : len(before) + len(rows)], mode="clip")
+            return room
+
+        return jax.tree.map(laid, left, part)
 
 
 def first_values(seed: int) -> np.ndarray:

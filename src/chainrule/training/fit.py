@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from chainrule.arrays.compilation import refuse_fork
 from chainrule.costs import Cost
+from chainrule.data.loaders import Loader, Whole
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.formula.layer import Layer
 from chainrule.metrics import Metric
@@ -14,7 +15,7 @@ from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training.batches import bucket, on_device
 from chainrule.training.checkpoint import Checkpoint
-from chainrule.training.feed import InMemory
+from chainrule.training.feed import Feed, InMemory, InParts
 from chainrule.training.interrupt import Interrupt
 from chainrule.training.loop import Loop
 from chainrule.training.observers import Callback, Records, as_callbacks, observers, watched
@@ -26,14 +27,14 @@ from chainrule.training.validation import validated
 def fit(
     network: Layer | str,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     cost: Cost | str | None = None,
     optimizer: Any = "Adam()",
     regularizer: Regularizer | str | None = None,
     epochs: int = 50,
     batch_size: int | Literal["all"] = 32,
-    validation: float | tuple[Any, ...] | None = None,
+    validation: float | tuple[Any, ...] | Loader | None = None,
     early_stopping: EarlyStopping | int | str | None = None,
     sample_weight: Any = None,
     metrics: Sequence[Metric | str] | None = None,
@@ -53,7 +54,8 @@ def fit(
         network: a composition of layers, or its notation. The end that its targets need is added where it is open,
             with a warning: Softmax for classes, Sigmoid for two of them behind one output, Dense behind an activation.
         x: examples, (rows, …), finite numbers; a sparse matrix of SciPy is made dense a batch at a time. Sequences of
-            unequal length are a list of arrays (steps, …), or a `Masked`.
+            unequal length are a list of arrays (steps, …), or a `Masked`. Examples larger than memory are a `Loader`,
+            which gives the targets too; see `chainrule.loaders`.
         y: class numbers or names of classes (rows,), or values (rows,) or (rows, …, outputs). For outputs at each step,
             (rows, time) or (rows, time, outputs); of unequal length, a list of arrays or a `Masked`.
         cost: by default the one whose canonical activation ends the network (CategoricalCrossEntropy behind Softmax,
@@ -62,8 +64,8 @@ def fit(
         regularizer: L1, L2 or a sum of them, on the kernels.
         epochs: how often every example is seen.
         batch_size: examples a step; 1 is stochastic descent, "all" batch gradient descent.
-        validation: what to measure on after each epoch: (x, y) or (x, y, weights), or the fraction of the rows to
-            set apart.
+        validation: what to measure on after each epoch: (x, y) or (x, y, weights), or a `Loader` of them, or the
+            fraction of the rows to set apart.
         early_stopping: a rule, or its patience in epochs; needs validation, and returns the best epoch's parameters. It
             watches the validation cost, or any metric: `EarlyStopping(10, monitor=F1())`.
         sample_weight: how much each example counts, (rows,), or each of its steps, (rows, time).
@@ -133,6 +135,12 @@ def fit(
 
 def _loop(planned: Plan) -> Loop:
     """The loop of a training, before its first step or where it goes on."""
+    return Loop(planned.problem, _feed(planned), planned.seed, planned.after and planned.after.state)
+
+
+def _feed(planned: Plan) -> Feed:
+    """What the loop visits: all examples at once, or the parts of a loader."""
     size = bucket(planned.rows) if planned.batch_size == "all" else planned.batch_size
-    feed = InMemory(on_device(*planned.examples), size, planned.seed)
-    return Loop(planned.problem, feed, planned.seed, planned.after and planned.after.state)
+    if isinstance(planned.examples, Whole):
+        return InMemory(on_device(*planned.examples.examples), size, planned.seed)
+    return InParts(planned.examples, planned.shape, size, planned.seed)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
 from chainrule.arrays.masked import Shape, rows_of, shape_of
 from chainrule.costs import Cost
+from chainrule.data.loaders import Loader, Whole
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
@@ -24,15 +26,8 @@ from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training.checkpoint import Checkpoint, as_checkpoint
 from chainrule.training.ending import default_cost, ended
+from chainrule.training.examples import Checked, Examples, checked, given
 from chainrule.training.step import Problem, State
-
-
-class Examples(NamedTuple):
-    """Inputs, their targets, and how much each example counts, or each of its steps."""
-
-    x: Any
-    E: np.ndarray
-    weights: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -43,6 +38,7 @@ class Plan:
         network: with the end that its targets need.
         cost, optimizer, regularizer: what is minimised, and by what.
         metrics: what is measured beside the cost, also what early stopping watches.
+        shape: one example's.
         examples: what is trained on.
         held_out: what is measured on after each epoch.
         classes, preprocessor: as the model keeps them.
@@ -58,8 +54,9 @@ class Plan:
     optimizer: Any
     regularizer: Regularizer | None
     metrics: tuple[Metric, ...]
-    examples: Examples
-    held_out: Examples | None
+    shape: Shape
+    examples: Loader
+    held_out: Loader | None
     classes: Classes
     preprocessor: Preprocessor | None
     epochs: int
@@ -71,12 +68,7 @@ class Plan:
     @property
     def rows(self) -> int:
         """How many examples are trained on."""
-        return len(self.examples.E)
-
-    @property
-    def shape(self) -> Shape:
-        """One example's shape."""
-        return shape_of(self.examples.x)
+        return sum(self.examples.rows)
 
     @property
     def steps(self) -> int:
@@ -138,7 +130,7 @@ def plan(
     regularizer: Regularizer | str | None,
     epochs: int,
     batch_size: int | Literal["all"],
-    validation: float | tuple[Any, ...] | None,
+    validation: float | tuple[Any, ...] | Loader | None,
     early_stopping: EarlyStopping | int | str | None,
     sample_weight: Any,
     metrics: Sequence[Metric | str] | None,
@@ -157,6 +149,10 @@ def plan(
     stopping = as_early_stopping(early_stopping)
     _check_watched(stopping, validation)
 
+    loader = x if isinstance(x, Loader) else None
+    if loader:
+        _check_alone(y, sample_weight, batch_size, validation)
+        x, y, sample_weight = given(loader, 0, "fit, part 0")
     x = inputs(x, tokens=chain.tokens)
     shape, rows = shape_of(x), rows_of(x)
     _check_features(chain, shape, rows)
@@ -165,20 +161,27 @@ def plan(
     cost = cost or default_cost(chain)
     check_categories(x, chain.categories)
     E, weights, classes = expected(y, sample_weight, x, chain, cost, classes)
-    examples, held_out = Examples(x, E, weights), None
-    if isinstance(validation, tuple) and len(validation) in (2, 3):
-        held_out = _held_out(*validation, shape=shape, network=chain, cost=cost, classes=classes)
+    first, held_out = Examples(x, E, weights), None
+    check = partial(checked, shape=shape, network=chain, cost=cost, classes=classes)
+    if isinstance(validation, Loader):
+        held_out = Checked.of(validation, check, "validation")
+    elif isinstance(validation, tuple) and len(validation) in (2, 3):
+        held_out = Whole(check(*validation, who="validation"))
     elif validation is not None:
-        examples, held_out = _set_apart(validation, examples, seed)
-    size = _batch_size(batch_size, len(examples.E))
+        first, apart = _set_apart(validation, first, seed)
+        held_out = Whole(apart)
+    examples = Checked.of(loader, check, "fit") if loader else Whole(first)
+    rows = sum(examples.rows)
+    size = _batch_size(batch_size, rows)
     check_trainable(chain, shape, "fit")
-    check_sizes(chain, shape, len(examples.E) if size == "all" else size, "fit")
+    check_sizes(chain, shape, rows if size == "all" else size, "fit")
     planned = Plan(
         chain,
         cost,
         optimizer,
         regularizer,
         _metrics(metrics, classes, stopping),
+        shape,
         examples,
         held_out,
         classes,
@@ -189,7 +192,7 @@ def plan(
         seed,
         after,
     )
-    _check_metrics(planned)
+    _check_metrics(planned, first)
     return planned
 
 
@@ -206,6 +209,16 @@ def _check_watched(stopping: EarlyStopping | None, validation: Any) -> None:
     """Refuse early stopping without anything to watch."""
     if stopping is not None and validation is None:
         raise ChainruleError("fit: early_stopping watches the validation cost: give validation too, such as 0.1.")
+
+
+def _check_alone(y: Any, sample_weight: Any, batch_size: Any, validation: Any) -> None:
+    """Refuse what can't be beside a loader."""
+    if y is not None or sample_weight is not None:
+        raise ChainruleError("fit: a loader gives the targets and the weights too. Leave y and sample_weight out.")
+    if batch_size == "all":
+        raise ChainruleError('fit: batch_size "all" needs all examples at once, and a loader gives parts. Choose 1024.')
+    if isinstance(validation, float):
+        raise ChainruleError("fit: no fraction can be set apart of a loader. Give validation=(x, y), or a loader.")
 
 
 def _check_features(network: Chain, shape: Shape, rows: int) -> None:
@@ -233,27 +246,19 @@ def _metrics(metrics: Any, classes: Classes, stopping: EarlyStopping | None) -> 
     return tuple(dict.fromkeys((*as_metrics(metrics, "fit"), *watched)))
 
 
-def _check_metrics(planned: Plan) -> None:
+def _check_metrics(planned: Plan, first: Examples) -> None:
     """Refuse metrics that are no figures, are of other targets, or need held-out examples that there are not."""
-    _, E, weights = planned.examples
+    _, E, weights = first
     target = "y" if planned.preprocessor is None else planned.preprocessor.schema.target
     check_measured(planned.metrics, "fit", target, class_count(E, planned.classes, planned.preprocessor is not None))
     for metric in planned.metrics:
         if not metric.is_figure:
             raise ChainruleError(f"fit: {metric!r} is no single figure to follow. Measure it by model.evaluate.")
         if planned.classes is None:  # it refuses values where it asks for classes
-            metric(np.zeros((planned.rows, *planned.network.output_shape(planned.shape))), E, weights)
+            metric(np.zeros((len(E), *planned.network.output_shape(planned.shape))), E, weights)
     for metric in planned.metrics:
         if planned.held_out is None and metric not in planned.followed:
             raise ChainruleError(f"fit: {metric!r} is measured on validation data. Give it (x, y)", validation=0.1)
-
-
-def _held_out(
-    x: Any, y: Any, weights: Any = None, *, shape: Shape, network: Chain, cost: Cost, classes: Classes
-) -> Examples:
-    """The examples for validation that are given as such."""
-    x = inputs(x, shape, "validation", network.tokens)
-    return Examples(x, *expected(y, weights, x, network, cost, classes, "validation")[:2])
 
 
 def _set_apart(fraction: Any, examples: Examples, seed: int) -> tuple[Examples, Examples]:

@@ -19,7 +19,7 @@ def validated(plan: Plan, epochs: Iterable[Epoch]) -> Iterator[Epoch]:
     for epoch in epochs:
         model = plan.model(epoch.state, History())
         if examples is None:
-            examples, E, weights = measurable(model, *plan.held_out)
+            examples, E, weights = measurable(model, *plan.held_out.part(0))
             examples = jax.device_put([*examples])
         found = figures(model, examples, E, weights, plan.metrics)
         yield epoch._replace(row=epoch.row | {f"validation_{name}": value for name, value in found.items()})

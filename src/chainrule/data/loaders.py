@@ -1,0 +1,141 @@
+"""Examples that are larger than memory: in parts, which are read one at a time."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from chainrule.arrays.masked import rows_of
+from chainrule.errors import ChainruleError
+
+NUMBERS = 1 << 23  # of a part, about
+
+
+@runtime_checkable
+class Loader(Protocol):
+    """Prepared examples in parts: what `fit` takes in the place of arrays where they are larger than memory.
+
+    An epoch visits the parts in a random order, and the rows of each in a random order, so that rows which lie beside
+    each other by their nature (sorted by class, or by time) should be mixed beforehand.
+
+    Attributes:
+        rows: how many examples each part has.
+    """
+
+    @property
+    def rows(self) -> Sequence[int]:
+        """How many examples each part has."""
+        ...
+
+    def part(self, index: int) -> Sequence[Any]:
+        """The examples of a part, (x, y) or (x, y, weights), the same whenever it is asked for.
+
+        A thread reads it while the steps before are computed.
+        """
+        ...
+
+
+class Whole(NamedTuple):
+    """Examples in memory, which are a loader of one part."""
+
+    examples: Any
+
+    @property
+    def rows(self) -> Sequence[int]:
+        """All of them in one."""
+        return [rows_of(self.examples)]
+
+    def part(self, index: int) -> Any:
+        """All of them."""
+        return self.examples
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What gives the examples from a row up to another as a loader."""
+
+    rows: Sequence[int]
+    examples: Callable[[int, int], Sequence[Any]]
+
+    @classmethod
+    def of(cls, count: int, size: int | None, examples: Callable[[int, int], Sequence[Any]]) -> Self:
+        """In parts of one size, but the last; by default of about as many rows as make 8 million numbers."""
+        if count < 1:
+            raise ChainruleError("The loader's source has no rows. Give one of an example at least.")
+        if size is not None and size < 1:
+            raise ChainruleError(f"size: expected parts of 1 row or more, got {size}.")
+        size = size or max(NUMBERS // max(math.prod(np.shape(examples(0, 1)[0])), 1), 1)
+        return cls([min(size, count - start) for start in range(0, count, size)], examples)
+
+    def part(self, index: int) -> Sequence[Any]:
+        """The examples of a part."""
+        start = sum(self.rows[:index])
+        return self.examples(start, start + self.rows[index])
+
+
+def from_arrays(x: Any, y: Any, weights: Any = None, size: int | None = None) -> Loader:
+    """Arrays that lie on a disk as a loader: `numpy.memmap`, a data set of h5py or Zarr; whatever gives slices.
+
+    Args:
+        x: examples, (rows, …).
+        y: targets, (rows,) or (rows, …).
+        weights: how much each example counts, (rows,).
+        size: rows of a part; by default about as many as make 8 million numbers.
+
+    Raises:
+        ChainruleError: for arrays of unequal length.
+
+    >>> loader = from_arrays(np.ones((10, 3)), np.arange(10), size=4)
+    >>> loader.rows, loader.part(2)[1]
+    ([4, 4, 2], array([8, 9]))
+    """
+    sources = [x, y] if weights is None else [x, y, weights]
+    lengths = [*map(len, sources)]
+    if len({*lengths}) > 1:
+        raise ChainruleError(f"from_arrays: expected arrays of one length, got {', '.join(map(str, lengths))} rows.")
+    return Rows.of(lengths[0], size, lambda start, stop: [np.asarray(source[start:stop]) for source in sources])
+
+
+def from_hugging_face(dataset: Any, x: str | Sequence[str], y: str, size: int | None = None) -> Loader:
+    """A `Dataset` of Hugging Face's `datasets` as a loader.
+
+    Args:
+        dataset: it is read by slices, so that one on a disk stays there.
+        x: the column of the inputs, or several of numbers, which go side by side.
+        y: the column of the targets.
+        size: rows of a part; by default about as many as make 8 million numbers.
+
+    Raises:
+        ChainruleError: for a column that it has not.
+    """
+    names = [x] if isinstance(x, str) else [*x]
+    missing = [name for name in (*names, y) if name not in dataset.column_names]
+    if missing:
+        raise ChainruleError(f"from_hugging_face: there is no column {missing[0]!r} in {dataset.column_names}.")
+    arrays = dataset.with_format("numpy", columns=[*names, y])
+
+    def examples(start: int, stop: int) -> Sequence[Any]:
+        found = arrays[start:stop]
+        inputs = found[x] if isinstance(x, str) else np.stack([found[name] for name in names], axis=-1)
+        return inputs, found[y]
+
+    return Rows.of(len(dataset), size, examples)
+
+
+def from_grain(dataset: Any, size: int | None = None) -> Loader:
+    """A `MapDataset` of Grain as a loader, whose elements are examples (x, y) or (x, y, weights).
+
+    Its elements are asked for one by one, which takes Python's time for each; as batches, made by a reader of many
+    rows at once, they are read a hundred times as fast.
+
+    Args:
+        dataset: anything that has a length and gives an element by its number.
+        size: elements of a part; by default about as many as make 8 million numbers.
+    """
+
+    def examples(start: int, stop: int) -> Sequence[Any]:
+        return [np.stack(column) for column in zip(*(dataset[place] for place in range(start, stop)), strict=True)]
+
+    return Rows.of(len(dataset), size, examples)

@@ -1,0 +1,89 @@
+"""What is trained on and measured on: examples as `fit` was given them, checked; of a loader a part at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import jax
+import numpy as np
+
+from chainrule.arrays.masked import Shape
+from chainrule.costs import Cost
+from chainrule.data.loaders import Loader
+from chainrule.errors import ChainruleError
+from chainrule.formula.layer import Chain
+from chainrule.model.examples import inputs
+from chainrule.model.targets import Classes, expected
+
+
+class Examples(NamedTuple):
+    """Inputs, their targets, and how much each example counts, or each of its steps."""
+
+    x: Any
+    E: np.ndarray
+    weights: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The parts of a loader as examples that can be trained on, all of them alike; a part that is not is named.
+
+    Attributes:
+        loader: what gives them.
+        check: makes `Examples` of what it gives.
+        name: what people call it.
+        alike: the shapes and types of the examples of each part.
+    """
+
+    loader: Loader
+    check: Callable[..., Examples]
+    name: str
+    alike: str
+
+    @classmethod
+    def of(cls, loader: Loader, check: Callable[..., Examples], name: str) -> Self:
+        """Like its first part."""
+        who = f"{name}, part 0"
+        return cls(loader, check, name, _described(check(*given(loader, 0, who), who=who)))
+
+    @property
+    def rows(self) -> Sequence[int]:
+        """How many examples each part has."""
+        return self.loader.rows
+
+    def part(self, index: int) -> Examples:
+        """The examples of a part."""
+        who = f"{self.name}, part {index}"
+        found = self.check(*given(self.loader, index, who), who=who)
+        if len(found.E) != self.rows[index]:
+            raise ChainruleError(f"{who}: expected {self.rows[index]} rows, as the loader says, got {len(found.E)}.")
+        if (alike := _described(found)) != self.alike:
+            raise ChainruleError(f"{who}: expected {self.alike}, as in the first part, got {alike}. Make all alike.")
+        return found
+
+
+def given(loader: Loader, index: int, who: str) -> tuple[Any, Any, Any]:
+    """What a loader gives as a part: inputs, targets and weights, None where there are none."""
+    found = tuple(loader.part(index))
+    if len(found) not in (2, 3):
+        raise ChainruleError(f"{who}: expected (x, y) or (x, y, weights) from the loader, got {len(found)} values.")
+    x, y, weights = *found, *[None] * (3 - len(found))
+    return x, y, weights
+
+
+def checked(
+    x: Any, y: Any, weights: Any = None, *, shape: Shape, network: Chain, cost: Cost, classes: Classes, who: str
+) -> Examples:
+    """Examples of a known shape for a network."""
+    x = inputs(x, shape, who, network.tokens)
+    return Examples(x, *expected(y, weights, x, network, cost, classes, who)[:2])
+
+
+def _described(examples: Examples) -> str:
+    """The shapes and types of examples."""
+
+    def of(arrays: Any) -> str:
+        each = (f"{array.dtype}{[*array.shape[1:]]}" for array in jax.tree.leaves(arrays))
+        return " and ".join(each) or "none"
+
+    return f"x of {of(examples.x)}, y of {of(examples.E)}, weights of {of(examples.weights)}"
