@@ -13,6 +13,7 @@ from chainrule.arrays.dtypes import wide_type
 from chainrule.arrays.functions import softmax_tangent
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import with_gradient
+from chainrule.kernels.sharding import by_parts
 
 
 def plain(
@@ -58,6 +59,7 @@ def _seen(time: int, mask: jax.Array | None, causal: bool) -> Any:
     return before if seen is None else before & seen
 
 
+@by_parts("n*,n*,n*,n*,n*->n*")
 def attention(
     q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array | None, keep: jax.Array | None, causal: bool
 ) -> jax.Array:
@@ -72,13 +74,14 @@ def attention(
         return tuple(call("attention_gradient", shapes, q, k, v, _numbers(mask), _numbers(keep), *rest))
 
     def in_one(q: Any, *others: Any) -> tuple[jax.Array, tuple]:
-        return plain(q, *others, causal=causal), tuple(jnp.zeros(shape, jnp.float32) for shape in _sums(q))
+        return plain(q, *others, causal=causal), tuple(jnp.zeros_like(q, jnp.float32, shape) for shape in _sums(q))
 
     def in_one_back(q: Any, k: Any, v: Any, mask: Any, keep: Any, *rest: Any) -> tuple:
         return jax.vjp(lambda q, k, v: plain(q, k, v, mask, keep, causal), q, k, v)[1](rest[-1])
 
     def call(name: str, shapes: Any, *arrays: jax.Array) -> Any:
-        return native.call(name, shapes, *arrays, vmap_method="broadcast_all", causal=int(causal))
+        rule = "->".join(",".join("n*" for _ in side) for side in (arrays, shapes))
+        return native.call(name, shapes, *arrays, rule=rule, together=True, causal=int(causal))
 
     return with_gradient(
         lambda learned, given: plain(*learned, *given, causal=causal),

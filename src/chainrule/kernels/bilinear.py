@@ -9,6 +9,8 @@ from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from chainrule.kernels.sharding import alike, asks_for_devices, typed
+
 Function = Callable[..., Any]
 
 
@@ -31,16 +33,16 @@ def bilinear(
             them; the definition mapped over them where it isn't given.
     """
 
-    def abstract(*shapes: Any, **static: Any) -> ShapedArray:
-        return ShapedArray(jax.eval_shape(partial(plain, **static), *shapes).shape, shapes[0].dtype)
+    def abstract(*arrays: ShapedArray, **static: Any) -> ShapedArray:
+        return typed(jax.eval_shape(partial(plain, **static), *arrays).shape, arrays[0].dtype, arrays)
 
     def mapped(arrays: tuple, axes: tuple, **static: Any) -> tuple[jax.Array, int]:
         return jax.vmap(partial(plain, **static), in_axes=axes)(*arrays), 0
 
-    primitive = Primitive(f"chainrule_{name}")
+    primitive = asks_for_devices(Primitive(f"chainrule_{name}"))
     primitive.def_impl(either)
     primitive.def_abstract_eval(abstract)
     ad.defbilinear(primitive, *gradients)
     batching.primitive_batchers[primitive] = of_several or mapped
     mlir.register_lowering(primitive, mlir.lower_fun(either, multiple_results=False))
-    return primitive.bind
+    return lambda *arrays, **static: primitive.bind(*alike(arrays), **static)

@@ -17,6 +17,7 @@ from jax import lax
 from chainrule.arrays.dtypes import of_axes
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import differentiable, linear, with_zeros
+from chainrule.kernels.sharding import by_parts
 from chainrule.kernels.window import Window
 
 AXES = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC")}
@@ -46,6 +47,7 @@ def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int, window: Window
     return product + of_axes(bias, product)
 
 
+@by_parts("n*,*,*->n*")
 def convolution(x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, groups: int = 1) -> jax.Array:
     """`plain`, faster, and with gradients that are as fast inside a compiled loop as outside."""
     places = window.places(x.shape[1:-1])
@@ -151,10 +153,9 @@ def convolve(
     size = keep or (1,) * len(places)
     shape = (len(x.values), *(n // s for n, s in zip(places, size, strict=True)), kernel.shape[-1])
     cell = jax.ShapeDtypeStruct(shape if keep else (0, 1, 0, 0), jnp.uint8)
-    kept = (*x.size, *size, int(rectified))
-    values, cell = native.call(
-        "convolve", (shape, cell), x.values, x.cell, kernel, bias, window=window.numbers, groups=groups, kept=kept
-    )
+    numbers: dict[str, Any] = {"window": window.numbers, "groups": groups, "kept": (*x.size, *size, int(rectified))}
+    arrays, rule = (x.values, x.cell, kernel, bias), "n*,n*,*,*->n*,n*"
+    values, cell = native.call("convolve", (shape, cell), *arrays, rule=rule, **numbers)
     return Kept(values, cell, size)
 
 
@@ -166,7 +167,7 @@ def sum_of_products(x: jax.Array, dy: jax.Array | Kept, window: Window, groups: 
         return jnp.squeeze(dk, 0), db
     shapes = (*window.size, x.shape[-1] // groups, dy.values.shape[-1]), dy.values.shape[-1:]
     numbers = {"window": window.numbers, "groups": groups, "kept": dy.size}
-    return tuple(native.call("kernel_gradient", shapes, x, dy.values, dy.cell, **numbers))
+    return native.call("kernel_gradient", shapes, x, dy.values, dy.cell, rule="n*,n*,n*->*,*", **numbers)
 
 
 def _as_kept(x: jax.Array | Kept) -> Kept:

@@ -11,6 +11,7 @@ from chainrule.arrays.dtypes import of_axes
 from chainrule.kernels import native
 from chainrule.kernels.bilinear import bilinear
 from chainrule.kernels.derivatives import differentiable, with_zeros
+from chainrule.kernels.sharding import by_parts
 
 FEW = 4  # rows, up to which the kernel's numbers are each read for little work
 MOST = 1 << 26  # multiplications, beyond which XLA's product is as fast or faster
@@ -24,7 +25,7 @@ def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int) -> jax.Array:
 
 @jax.custom_batching.custom_vmap
 def _by_rows(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-    return native.call("dense", (x.shape[0], kernel.shape[1]), x, kernel, bias)
+    return native.call("dense", (x.shape[0], kernel.shape[1]), x, kernel, bias, rule="n_,_o,o->no")
 
 
 @_by_rows.def_vmap
@@ -45,6 +46,7 @@ def _few_change(arrays: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
     return _few(*arrays), product(dx, kernel) + product(x, d_kernel) + d_bias[None]
 
 
+@by_parts("..._,_o,o->...o")
 def dense(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
     """`plain`, also without a bias and for any number of axes before the last."""
     if x.ndim < 2 or {x.dtype, kernel.dtype} != {jnp.dtype(jnp.float32)}:
@@ -78,9 +80,11 @@ def _either(a: jax.Array, b: jax.Array, turned: tuple[bool, bool]) -> jax.Array:
     if min(a.size, b.size) == 0 or examples <= 2 * FEW or shape[-2] * shape[-1] * depth > MOST:
         return _plain(a, b, turned)
     left, right = map(int, turned)
+    axes = zip((("mk", "km")[left], ("kn", "nk")[right], "mn"), (a.ndim, b.ndim, len(shape)), strict=True)
+    rule = "{},{}->{}".format(*("p" * (ndim - 2) + own for own, ndim in axes))
 
-    def natively(a, b):
-        return native.call("product", shape, a, b, left_turned=left, right_turned=right)
+    def natively(a: jax.Array, b: jax.Array) -> jax.Array:
+        return native.call("product", shape, a, b, rule=rule, left_turned=left, right_turned=right)
 
     return native.either(natively, partial(_plain, turned=turned), a, b)
 

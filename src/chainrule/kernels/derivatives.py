@@ -15,6 +15,8 @@ from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from chainrule.kernels.sharding import alike, asks_for_devices, typed
+
 Function = Callable[..., Any]
 
 
@@ -41,7 +43,7 @@ def differentiable(form: Function, change: Function, *arguments: Any) -> Any:
         values, to = jax.tree.flatten(result)
         return values, to.flatten_up_to(tangent)
 
-    values = _function.bind(*map(jnp.asarray, leaves), run=run, changed=changed)
+    values = _function.bind(*alike(map(jnp.asarray, leaves)), run=run, changed=changed)
     return to.unflatten(values)  # type: ignore[union-attr]
 
 
@@ -121,14 +123,14 @@ def with_zeros(tangents: Any, arguments: Any) -> Any:
     return tree.unflatten([zero(of) if tangent is None else tangent for tangent, of in found])
 
 
-_function = Primitive("chainrule_function")
+_function = asks_for_devices(Primitive("chainrule_function"))
 _function.multiple_results = True
 _function.def_impl(lambda *leaves, run, changed: run(*leaves))
 
 
 @_function.def_abstract_eval
 def _(*avals: Any, run: Function, changed: Function) -> list[ShapedArray]:
-    return [_described(result) for result in jax.eval_shape(run, *avals)]
+    return [typed(result.shape, result.dtype, avals) for result in jax.eval_shape(run, *avals)]
 
 
 def _function_jvp(leaves: Any, tangents: Any, *, run: Function, changed: Function) -> tuple[list, list]:
@@ -151,12 +153,12 @@ def _function_batched(leaves: Any, axes: Any, *, run: Function, changed: Functio
     return values, [0] * len(values)
 
 
-_linear = Primitive("chainrule_linear")
+_linear = asks_for_devices(Primitive("chainrule_linear"))
 _linear.multiple_results = True
 
 
 def _bind_linear(forwards: Function, backwards: Function, constants: Any, t: Any, results: Any) -> list:
-    leaves = map(jnp.asarray, (*constants, *t))
+    leaves = alike(map(jnp.asarray, (*constants, *t)))
     return _linear.bind(*leaves, forwards=forwards, backwards=backwards, fixed=len(constants), results=tuple(results))
 
 
@@ -165,7 +167,7 @@ def _run_linear(*leaves: Any, forwards: Function, fixed: int, **_: Any) -> list:
 
 
 _linear.def_impl(_run_linear)
-_linear.def_abstract_eval(lambda *avals, results, **_: [*results])
+_linear.def_abstract_eval(lambda *avals, results, **_: [typed(of.shape, of.dtype, avals) for of in results])
 
 
 def _linear_jvp(leaves: Any, tangents: Any, *, forwards: Function, fixed: int, **of: Any) -> tuple[list, list]:
@@ -192,8 +194,8 @@ def _linear_transposed(
 ) -> list:
     constants, t = leaves[:fixed], leaves[fixed:]
     unknown = [ad.is_undefined_primal(part) for part in t]
-    avals = [part.aval if asked else _described(part) for part, asked in zip(t, unknown, strict=True)]
-    found = _bind_linear(backwards, forwards, constants, map(ad.instantiate_zeros, gradients), avals)
+    like = [_described(part.aval if asked else part) for part, asked in zip(t, unknown, strict=True)]
+    found = _bind_linear(backwards, forwards, constants, map(ad.instantiate_zeros, gradients), like)
     return [None] * fixed + [d if asked else None for d, asked in zip(found, unknown, strict=True)]
 
 
@@ -207,9 +209,9 @@ def _linear_batched(
 
     t = map(each, leaves[fixed:], axes[fixed:])  # all of them, so that each has a gradient of its own
     in_axes = [*axes[:fixed]], 0
-    avals = [ShapedArray((size, *result.shape), result.dtype) for result in results]
+    like = [jax.ShapeDtypeStruct((size, *result.shape), result.dtype) for result in results]
     forms = jax.vmap(forwards, in_axes), jax.vmap(backwards, in_axes)
-    return _bind_linear(*forms, leaves[:fixed], t, avals), [0] * len(avals)
+    return _bind_linear(*forms, leaves[:fixed], t, like), [0] * len(like)
 
 
 for primitive, run in ((_function, lambda *leaves, run, changed: run(*leaves)), (_linear, _run_linear)):
@@ -221,8 +223,8 @@ ad.primitive_transposes[_linear] = _linear_transposed
 batching.primitive_batchers[_linear] = _linear_batched
 
 
-def _described(array: Any) -> ShapedArray:
-    return ShapedArray(array.shape, array.dtype)
+def _described(array: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(array.shape, array.dtype)
 
 
 def _with_none(tree: Any) -> list:

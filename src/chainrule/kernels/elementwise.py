@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from chainrule.arrays import functions
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import differentiable, differentiated_as, with_zeros
+from chainrule.kernels.sharding import by_parts
 
 Function = Callable[..., Any]
 
@@ -32,13 +33,21 @@ def elementwise(name: str, plain: Function, slope: Function) -> Function:
         return plain(x, *numbers), slope(x, *numbers)
 
     def native_value(x: jax.Array, *numbers: jax.Array) -> jax.Array:
-        return native.call(name, x.shape, x, *numbers, vmap_method="broadcast_all")
+        return natively(1, x, *numbers)[0]
 
     def native_pair(x: jax.Array, *numbers: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return tuple(native.call(name, (x.shape, x.shape), x, *numbers, vmap_method="broadcast_all"))
+        return natively(2, x, *numbers)
+
+    def natively(results: int, x: jax.Array, *numbers: jax.Array) -> Any:
+        rule = f"...{',' * len(numbers)}->{','.join(['...'] * results)}"
+        return native.call(name, (x.shape,) * results, x, *numbers, rule=rule, together=True)
 
     def function(x: Any, *numbers: Any) -> jax.Array:
-        return differentiable(partial(_either, native_value, plain), change, *map(jnp.asarray, (x, *numbers)))
+        rule = "n*,*->n*" if any(map(jnp.ndim, numbers)) else "...,*->..."
+        return by_parts(rule)(of_part)(jnp.asarray(x), tuple(map(jnp.asarray, numbers)))
+
+    def of_part(x: jax.Array, numbers: tuple[jax.Array, ...]) -> jax.Array:
+        return differentiable(partial(_either, native_value, plain), change, x, *numbers)
 
     def change(arguments: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
         dx, *others = tangents

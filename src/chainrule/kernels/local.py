@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.kernels.dense import product
+from chainrule.kernels.sharding import by_parts
 from chainrule.kernels.window import Window
 
 
@@ -20,6 +21,7 @@ def plain(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     return sum(jnp.einsum("n...c,...cf->n...f", seen, kernel[..., cell, :, :]) for cell, seen in taps)  # type: ignore[return-value]
 
 
+@by_parts("n*,*->n*")
 def local(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """`plain`, as a product of each place's patches with its matrix."""
     places, filters = kernel.shape[: len(window.size)], kernel.shape[-1]

@@ -27,11 +27,13 @@ from chainrule.kernels.convolution import (
 )
 from chainrule.kernels.derivatives import differentiable, differentiated_as, linear, with_zeros
 from chainrule.kernels.pooling import given_back, held, largest, max_pool
+from chainrule.kernels.sharding import by_parts
 from chainrule.kernels.window import Window
 
 Size = tuple[int, ...]
 
 
+@by_parts("n*,*,*->n*")
 def pooled_convolution(
     x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, size: Size, rectified: bool
 ) -> jax.Array:

@@ -18,6 +18,7 @@ from jax import lax
 from chainrule.arrays.dtypes import lowest
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import differentiable, linear
+from chainrule.kernels.sharding import by_parts
 from chainrule.kernels.window import Window
 
 FEW = 32  # cells of a window, up to which they are compared in one piece
@@ -34,11 +35,13 @@ def plain_mean(x: jax.Array, window: Window) -> jax.Array:
     return _reduce(x, 0, lax.add, window) / _reduce(jnp.ones((1, *x.shape[1:-1], 1), x.dtype), 0, lax.add, window)
 
 
+@by_parts("n*->n*")
 def max_pool(x: jax.Array, window: Window) -> jax.Array:
     """`plain_max`; of equal values in a window, the first has the gradient."""
     return _largest(window, x)[0]
 
 
+@by_parts("n*->n*")
 def mean_pool(x: jax.Array, window: Window) -> jax.Array:
     """`plain_mean`."""
     lengths = x.shape[1:-1]
@@ -111,9 +114,8 @@ def _largest_along(axis: int, value: jax.Array, cell: jax.Array, window: Window)
         return jnp.where(larger, seen, value), jnp.where(larger, own, cell)
 
     like = jax.eval_shape(values, 0)
-    return lax.fori_loop(
-        0, len(inside), see, (jnp.full_like(like, lowest(like.dtype)), jnp.full(like.shape, -1, cell.dtype))
-    )
+    least, none = jnp.full_like(like, lowest(like.dtype)), jnp.full_like(like, -1, cell.dtype)
+    return lax.fori_loop(0, len(inside), see, (least, none))
 
 
 def _sums(x: jax.Array, window: Window) -> jax.Array:
@@ -143,7 +145,7 @@ def given_back(dy: jax.Array, cell: jax.Array | None, lengths: tuple[int, ...], 
         zeros = jnp.zeros((batch, math.prod(lengths), channels), dy.dtype)
         return zeros.at[at].add(_in_line(own), mode="drop").reshape(batch, *lengths, channels)
     if math.prod(window.size) > FEW:
-        x = jnp.zeros((len(dy), *lengths, dy.shape[-1]), dy.dtype)
+        x = jnp.zeros_like(dy, shape=(len(dy), *lengths, dy.shape[-1]))
         return jax.vjp(partial(_sums, window=window), x)[1](dy)[0]
     parts = (dy if cell is None else jnp.where(cell == number, dy, 0) for number in range(math.prod(window.size)))
     return _sum(window.untap(part, at, lengths) for part, at in zip(parts, window.cells(), strict=True))
@@ -217,7 +219,7 @@ def _call(name: str, window: Window, results: Any, *arrays: jax.Array) -> Any:
 
     images = jax.tree.map(lambda of: of.update(shape=image(of.shape)), results)
     own = window.of_images
-    found = native.call(
-        name, images, *(of.reshape(image(of.shape)) for of in arrays), size=own.size, window=own.numbers
-    )
+    rule = "->".join(",".join(["n*"] * len(side)) for side in (arrays, jax.tree.leaves(images)))
+    numbers: dict[str, Any] = {"size": own.size, "window": own.numbers}
+    found = native.call(name, images, *(of.reshape(image(of.shape)) for of in arrays), rule=rule, **numbers)
     return jax.tree.map(lambda of, result: of.reshape(result.shape), found, results)

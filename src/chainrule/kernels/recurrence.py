@@ -16,6 +16,7 @@ from jax import lax
 from chainrule.arrays.dtypes import of_axes
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import with_gradient
+from chainrule.kernels.sharding import by_parts
 
 Carry = Any  # what goes from step to step: a tuple of arrays (batch, units), the output h first
 
@@ -100,6 +101,14 @@ def recurrence(
     if not x.size:
         return plain(cell, whole, formulas, x, weights, start, steps)
     numbers = jax.tree.map(lambda of: jnp.asarray(of, x.dtype), formulas)
+    learned, given = (numbers, x, weights._replace(keep=None), start), (weights.keep, steps)
+    n = "n" if steps.words is None else "_"  # noise is drawn for all rows together
+    rule = f"*,_{n}*,*,{n}*,{n}*,_{n}*->{'_' * whole}{n}*"
+    return by_parts(rule)(partial(_run, cell, whole))(*learned, *given)
+
+
+def _run(cell: Cell, whole: bool, *arrays: Any) -> jax.Array:
+    """`recurrence` of what is learned, and of the factors and steps, which have no gradient."""
 
     def definition(learned: tuple, given: tuple) -> jax.Array:
         return plain(cell, whole, *_as_defined(learned, given))
@@ -113,8 +122,7 @@ def recurrence(
         d_h = d_h if whole else d_h[None]
         return _either(cell, _native_loop_back, _loop_back, *_as_defined(learned, given), *kept, d_h)
 
-    learned, given = (numbers, x, weights._replace(keep=None), start), (weights.keep, steps)
-    return with_gradient(definition, form, gradient, learned, given)
+    return with_gradient(definition, form, gradient, arrays[:4], arrays[4:])
 
 
 def _as_defined(learned: tuple, given: tuple) -> tuple:
@@ -191,6 +199,7 @@ def _native_loop(
         str(cell.native),
         ((*along, len(weights.bias)), (len(start), *along, start[0].shape[-1])),
         *(x @ weights.kernel, weights.recurrent, weights.bias, *_around(weights, start, steps.mask)),
+        rule="_n*,*,*,n*,_n*,_n->_n*,__n*",
     )
     return states, gates
 
@@ -211,6 +220,7 @@ def _native_loop_back(
         f"{cell.native}_gradient",
         (gates.shape, (len(start), *start[0].shape), kernel.shape, recurrent.shape, bias.shape),
         *(x, recurrent.T, *_around(weights, start, steps.mask), gates, states, d_h),
+        rule="_n*,*,n*,_n*,_n,_n*,__n*,_n*->_n*,_n*,*,*,*",
     )
     d_x = d_gates[..., : kernel.shape[-1]] @ kernel.T
     return formulas, d_x, Weights(*d_weights), tuple(d_start)  # such a cell's formulas have no numbers to learn

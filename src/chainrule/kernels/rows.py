@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from chainrule.kernels import native
 from chainrule.kernels.bilinear import bilinear
+from chainrule.kernels.sharding import by_parts
 
 FEW = 1 << 12  # numbers, up to which a call costs more than XLA's loop
 
@@ -17,6 +18,7 @@ def plain(table: jax.Array, rows: jax.Array) -> jax.Array:
     return table.at[jnp.clip(rows, 0, len(table) - 1)].get(mode="promise_in_bounds")
 
 
+@by_parts("*,...->...*")
 def take(table: jax.Array, rows: jax.Array) -> jax.Array:
     """`plain`, for a table of rows of any shape and any array of numbers."""
     own = table.shape[1:]
@@ -36,7 +38,7 @@ def _plain_spread(values: jax.Array, rows: jax.Array, count: int) -> jax.Array:
 def _either_take(table: jax.Array, rows: jax.Array) -> jax.Array:
 
     def natively(table, rows):
-        return native.call("take", (len(rows), table.shape[1]), table, rows)
+        return native.call("take", (len(rows), table.shape[1]), table, rows, rule="_d,n->nd")
 
     return native.either(natively, plain, table, rows, also=jnp.int32)
 
@@ -44,7 +46,7 @@ def _either_take(table: jax.Array, rows: jax.Array) -> jax.Array:
 def _either_spread(values: jax.Array, rows: jax.Array, count: int) -> jax.Array:
 
     def natively(values, rows):
-        return native.call("spread", (count, values.shape[1]), values, rows)
+        return native.call("spread", (count, values.shape[1]), values, rows, rule="nd,n->_d")
 
     def by_xla(values, rows):
         return _plain_spread(values, rows, count)

@@ -10,17 +10,20 @@ import jax.numpy as jnp
 from chainrule.arrays import functions
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import differentiable
+from chainrule.kernels.sharding import by_parts
 
 
+@by_parts("..._->..._")
 def softmax(z: jax.Array) -> jax.Array:
     """exp z / Σ exp z over the last axis."""
 
     def by_rows(z):
-        return native.call("softmax", z.shape, z, vmap_method="broadcast_all")
+        return native.call("softmax", z.shape, z, rule="..._->..._", together=True)
 
     return differentiable(partial(_either, by_rows, functions.softmax), _softmax_change, jnp.asarray(z))
 
 
+@by_parts("..._->..._")
 def surprisal(z: jax.Array) -> jax.Array:
     """−ln softmax z."""
     return _with_softmax(jnp.asarray(z))[0]
@@ -30,7 +33,7 @@ def _with_softmax(z: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The surprisal, and the softmax that its derivative needs."""
 
     def by_rows(z):
-        return tuple(native.call("surprisal", [z.shape] * 2, z, vmap_method="broadcast_all"))
+        return native.call("surprisal", (z.shape,) * 2, z, rule="..._->..._,..._", together=True)
 
     def plain(z):
         return (functions.surprisal(z), functions.softmax(z))

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import jax
@@ -12,6 +13,7 @@ from chainrule.arrays.dtypes import real_type, wide_type, widened
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
 from chainrule.kernels import native
+from chainrule.kernels.sharding import each_its_part
 from chainrule.optimizers.schedules import Schedule, rate_at
 
 Slots = dict[str, jax.Array]
@@ -158,17 +160,23 @@ def _in_one_pass(rule: Rule, params: Any, grads: Any, state: Any) -> tuple[Any, 
     columns = [params, *(state[name] for name in names)]
     kept, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, columns))
 
-    def natively(kept: list[jax.Array], grads: list[jax.Array]) -> list[jax.Array]:
+    def by_kernel(numbers: jax.Array, kept: list[jax.Array], grads: list[jax.Array]) -> list[jax.Array]:
         return native.update(KERNELS[type(rule)], numbers, kept, grads)
 
-    def by_formula(kept: list[jax.Array], grads: list[jax.Array]) -> list[jax.Array]:
+    def by_formula(rule: Rule, t: jax.Array, kept: list[jax.Array], grads: list[jax.Array]) -> list[jax.Array]:
         old, *slots = tree.unflatten(kept)
         before = {"t": t - 1, **dict(zip(names, slots, strict=True))}
         new, after = Optimizer.advance(rule, old, jax.tree.structure(old).unflatten(grads), before)
         leaves = jax.tree.leaves([new, *(after[name] for name in names)])
         return [array.astype(was.dtype) for array, was in zip(leaves, kept, strict=True)]
 
-    new, *slots = tree.unflatten(native.either(natively, by_formula, kept, jax.tree.leaves(grads)))
+    def either(kept: list[jax.Array], grads: list[jax.Array], rule: Rule, t: jax.Array, numbers: jax.Array) -> Any:
+        return native.either(partial(by_kernel, numbers), partial(by_formula, rule, t), kept, grads)
+
+    read = jax.tree.leaves(grads)
+    axes, own, _ = native.update_rule(kept, read)
+    arrays = kept, read, rule, t, numbers
+    new, *slots = tree.unflatten(each_its_part(either, axes, [*own], *arrays))
     return new, {"t": t, **dict(zip(names, slots, strict=True))}
 
 

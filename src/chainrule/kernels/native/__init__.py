@@ -17,6 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from chainrule.kernels.native.primitive import Call
+from chainrule.kernels.sharding import Rule, alike
+
 ACTIVATIONS = ("tanh", "sigmoid", "softplus", "elu", "relu", "leaky_relu")
 CELLS = ("elman", "lstm", "gru", "published_gru")
 OPTIMIZERS = ("gradient_descent", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw")
@@ -57,23 +60,39 @@ def processor() -> str | None:
     return kind
 
 
+def call(name: str, shape: Any, *arrays: jax.Array, rule: str = "", together: bool = False, **integers: Any) -> Any:
+    """The result of a kernel that is in use.
+
+    Args:
+        name: the kernel's.
+        shape: of the result, or of each of several: float32, unless said.
+        arrays: the operands.
+        rule: what the axes of operands and results are called, so that devices may share the work (see `sharding`).
+        together: whether one call serves several networks, whose number is a first axis of all arrays.
+        integers: what else the kernel is told.
+    """
+    shapes, tree = jax.tree.flatten(shape, is_leaf=_is_shape)
+    results = [jax.ShapeDtypeStruct(of, jnp.float32) if _is_shape(of) else of for of in shapes]
+    whole = "->".join(",".join("*" for _ in side) for side in (arrays, results))
+    axes = Rule.of(rule or whole, (array.shape for array in arrays), (of.shape for of in results))
+    shapes, dtypes = tuple(of.shape for of in results), tuple(of.dtype for of in results)
+    told = tuple(sorted(integers.items()))
+    return tree.unflatten(Call(name, shapes, dtypes, axes, together, integers=told)(*arrays))
+
+
 def update(name: str, constants: jax.Array, kept: list[jax.Array], read: list[jax.Array]) -> list[jax.Array]:
     """What a kernel makes of the arrays `kept`, `read` besides: in their places, where nobody needs the old ones."""
-    results = [jax.ShapeDtypeStruct(array.shape, jnp.float32) for array in kept]
-    places = {1 + number: number for number in range(len(kept))}
-    kernel = jax.ffi.ffi_call(f"chainrule_{name}", results, vmap_method="broadcast_all", input_output_aliases=places)
-    return list(kernel(constants, *kept, *read))
+    rule = update_rule(kept, read)
+    rule = rule._replace(operands=((None,), *rule.operands))
+    shapes, dtypes = tuple(array.shape for array in kept), (np.dtype(np.float32),) * len(kept)
+    call = Call(name, shapes, dtypes, rule, together=True, kept=len(kept))
+    return call(constants, *kept, *read)
 
 
-def call(name: str, shape: Any, *arrays: jax.Array, vmap_method: str = "sequential", **integers: Any) -> Any:
-    """The result of a kernel that is in use, of the shape given (or of each of several): float32, unless said."""
-
-    def result(of):
-        return jax.ShapeDtypeStruct(of, jnp.float32) if _is_shape(of) else of
-
-    results = jax.tree.map(result, shape, is_leaf=_is_shape)
-    attributes = {key: np.asarray(value, np.int64)[()] for key, value in integers.items()}
-    return jax.ffi.ffi_call(f"chainrule_{name}", results, vmap_method=vmap_method)(*arrays, **attributes)
+def update_rule(kept: list[jax.Array], read: list[jax.Array]) -> Rule:
+    """That of `update`, where kept and read arrays go together entry by entry; the kept ones come in columns."""
+    axes = tuple(tuple((number % len(read), axis) for axis in range(of.ndim)) for number, of in enumerate(kept))
+    return Rule((*axes, *axes[: len(read)]), axes, sums=False)
 
 
 def either(native: Callable, plain: Callable, *arrays: Any, also: Any = jnp.float32) -> Any:
@@ -85,7 +104,8 @@ def either(native: Callable, plain: Callable, *arrays: Any, also: Any = jnp.floa
     fit = all(leaf.dtype in (jnp.float32, also) for leaves in arguments for leaf in leaves)
     if processor() is None or not fit or not all(any(leaf.size for leaf in leaves) for leaves in arguments):
         return plain(*arrays)
-    return lax.platform_dependent(*arrays, cpu=native, default=plain)
+    leaves, tree = jax.tree.flatten(arrays)
+    return lax.platform_dependent(*tree.unflatten(alike(leaves)), cpu=native, default=plain)
 
 
 def _best() -> str:
