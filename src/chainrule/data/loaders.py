@@ -60,13 +60,17 @@ class Rows:
     examples: Callable[[int, int], Sequence[Any]]
 
     @classmethod
-    def of(cls, count: int, size: int | None, examples: Callable[[int, int], Sequence[Any]]) -> Self:
-        """In parts of one size, but the last; by default of about as many rows as make 8 million numbers."""
+    def of(cls, count: int, size: int | None, examples: Callable[[int, int], Sequence[Any]], unit: int = 1) -> Self:
+        """In parts of one size, but the last; by default of about as many rows as make 8 million numbers.
+
+        Each is a whole number of units, which can't be cut.
+        """
         if count < 1:
             raise ChainruleError("The loader's source has no rows. Give one of an example at least.")
         if size is not None and size < 1:
             raise ChainruleError(f"size: expected parts of 1 row or more, got {size}.")
-        size = size or max(NUMBERS // max(math.prod(np.shape(examples(0, 1)[0])), 1), 1)
+        size = size or NUMBERS // max(math.prod(np.shape(examples(0, 1)[0])[1:]), 1)
+        size = max(size // unit, 1) * unit
         return cls([min(size, count - start) for start in range(0, count, size)], examples)
 
     def part(self, index: int) -> Sequence[Any]:
@@ -85,7 +89,7 @@ def from_arrays(x: Any, y: Any, weights: Any = None, size: int | None = None) ->
         size: rows of a part; by default about as many as make 8 million numbers.
 
     Raises:
-        ChainruleError: for arrays of unequal length.
+        ChainruleError: for arrays of unequal length, or without rows.
 
     >>> loader = from_arrays(np.ones((10, 3)), np.arange(10), size=4)
     >>> loader.rows, loader.part(2)[1]
@@ -108,7 +112,7 @@ def from_hugging_face(dataset: Any, x: str | Sequence[str], y: str, size: int | 
         size: rows of a part; by default about as many as make 8 million numbers.
 
     Raises:
-        ChainruleError: for a column that it has not.
+        ChainruleError: for a column that it has not, or one without rows.
     """
     names = [x] if isinstance(x, str) else [*x]
     missing = [name for name in (*names, y) if name not in dataset.column_names]
@@ -124,18 +128,29 @@ def from_hugging_face(dataset: Any, x: str | Sequence[str], y: str, size: int | 
     return Rows.of(len(dataset), size, examples)
 
 
-def from_grain(dataset: Any, size: int | None = None) -> Loader:
-    """A `MapDataset` of Grain as a loader, whose elements are examples (x, y) or (x, y, weights).
+def from_grain(dataset: Any, batched: bool = False, size: int | None = None) -> Loader:
+    """A `MapDataset` of Grain as a loader, whose elements are examples (x, y) or (x, y, weights), or batches of them.
 
-    Its elements are asked for one by one, which takes Python's time for each; as batches, made by a reader of many
-    rows at once, they are read a hundred times as fast.
+    Its elements are asked for one by one, which takes Python's time for each: batches are read a hundred times as fast.
 
     Args:
         dataset: anything that has a length and gives an element by its number.
-        size: elements of a part; by default about as many as make 8 million numbers.
+        batched: whether an element is a batch; all must be of one size, but the last.
+        size: rows of a part; by default about as many as make 8 million numbers.
+
+    Raises:
+        ChainruleError: for one without elements.
+
+    >>> loader = from_grain([(np.zeros(2), 0), (np.ones(2), 1), (np.ones(2), 1)], size=2)
+    >>> loader.rows, loader.part(0)[1]
+    ([2, 1], array([0, 1]))
     """
+    each = len(dataset[0][0]) if batched and len(dataset) else 1
+    last = len(dataset[len(dataset) - 1][0]) if batched and len(dataset) else 1
+    joined = np.concatenate if batched else np.stack
 
     def examples(start: int, stop: int) -> Sequence[Any]:
-        return [np.stack(column) for column in zip(*(dataset[place] for place in range(start, stop)), strict=True)]
+        elements = (dataset[place] for place in range(start // each, -(-stop // each)))
+        return [joined(column) for column in zip(*elements, strict=True)]
 
-    return Rows.of(len(dataset), size, examples)
+    return Rows.of((len(dataset) - 1) * each + last, size, examples, each)
