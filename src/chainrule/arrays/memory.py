@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,23 @@ def blocks(rows: int, numbers: int = 1) -> Iterator[slice]:
     >>> [len(range(*block.indices(50_000))) for block in blocks(50_000, 784)], [*blocks(30_000, 784)]
     ([16384, 16384, 17232], [slice(0, 30000, None)])
     """
-    size = max(1 << max(NUMBERS // max(numbers, 1), 1).bit_length() - 1, ROWS)
+    size = rows_of_block(numbers)
     starts = [*range(0, max(rows - size, 0) + 1, size)]
     return map(slice, starts, [*starts[1:], rows])
+
+
+def rows_of_block(numbers: int = 1) -> int:
+    """How many rows of so many numbers are a block."""
+    return max(1 << max(NUMBERS // max(numbers, 1), 1).bit_length() - 1, ROWS)
+
+
+def free() -> int:
+    """The bytes of memory that this machine, or the container, has left, as far as the system says."""
+    left = most() * 4
+    with suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        left = min(left, 1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))))
+    return left
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

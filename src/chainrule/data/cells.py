@@ -33,6 +33,7 @@ class Column(NamedTuple):
         sample: a cell, and the number it is read as, where numbers are not written plainly.
         code: a cell whose leading zero is lost in its number.
         mixed: two cells that would be numbers, but of different units, for which the column is text.
+        unit: "%" or a currency's sign, where the numbers have one.
     """
 
     values: np.ndarray
@@ -40,6 +41,7 @@ class Column(NamedTuple):
     sample: tuple[str, float] | None = None
     code: str | None = None
     mixed: tuple[str, str] | None = None
+    unit: str = ""
 
 
 def columns(
@@ -228,7 +230,8 @@ def _spelt(cells: Cells, decimal: str) -> Column | tuple[str, str] | None:
     if not _all_match(known, _pattern(decimal)):
         return None
     percent = pc.match_substring(known, "%")
-    if mixed := _several(known, percent) or _several(known, pc.replace_substring_regex(known, r"[^\p{Sc}]", ""), ""):
+    signs = pc.replace_substring_regex(known, r"[^\p{Sc}]", "")
+    if mixed := _several(known, percent) or _several(known, signs, ""):
         return mixed
     marks = "".join(mark for mark in DECIMALS if mark != decimal)
     plain = pc.replace_substring_regex(cells.texts, rf"[\p{{Sc}}\s+{GROUPS}{marks}]", "")
@@ -242,7 +245,9 @@ def _spelt(cells: Cells, decimal: str) -> Column | tuple[str, str] | None:
         return None
     odd = np.flatnonzero(pc.not_equal(plain, cells.texts).to_numpy() & ~np.isnan(values))
     samples = ((cells.texts[row].as_py(), float(values[row])) for row in odd.tolist())
-    return Column(values, cells.words, next((each for each in samples if _float(each[0]) != each[1]), None))
+    sample = next((each for each in samples if _float(each[0]) != each[1]), None)
+    unit = "%" if pc.all(percent).as_py() else max(signs.unique().to_pylist())
+    return Column(values, cells.words, sample, unit=unit)
 
 
 def _several(cells: Any, units: Any, *none: Any) -> tuple[str, str] | None:

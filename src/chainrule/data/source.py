@@ -82,7 +82,7 @@ def read(
         return read_named(str(source))
     path, text = known_path(source), (text,) if isinstance(text, str) else tuple(text)
     try:
-        _check_there(path, str(source))
+        check_there(path, str(source))
         if path.is_dir() or (reading.alone and is_image(path)):
             return read_images(path, reading)
         with path.open("rb") as file:
@@ -128,7 +128,8 @@ def _ending(file: BinaryIO, name: str) -> str:
     return {b"{": ".jsonl", b"[": ".jsonl", b"@": ".ts"}.get(lines[0].strip()[:1] if lines else b"", ".csv")
 
 
-def _check_there(path: Path, source: str) -> None:
+def check_there(path: Path, source: str) -> None:
+    """Refuse a path where nothing is, or nothing that this user may read."""
     if not path.exists():
         beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
         readable = [name for name in beside if PurePath(name).suffix.lower() in {*READERS, *ALIKE, *PACKED}]

@@ -28,11 +28,13 @@ class Found:
         reading: the choices that it was read by, found in it or said; a file that comes after it is read alike.
         notes: what is said of it, by the name of the choice that would change it; as an error where it names choices.
         blank: by column, the words that were read as blank, and in how many cells each.
+        units: by column, the sign of its numbers' unit, where they have one.
     """
 
     reading: Mapping[str, Any] = field(default_factory=dict)
     notes: Mapping[str, str | ChainruleError] = field(default_factory=dict)
     blank: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 class Table(Mapping[str, np.ndarray]):

@@ -1,12 +1,14 @@
 """Files of Arrow's own typed columns as tables: Parquet, and Feather or Arrow IPC."""
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from chainrule.arrays.memory import CELL, check_memory
+from chainrule.arrays.memory import CELL, check_memory, rows_of_block
 from chainrule.data.cells import objects
 from chainrule.data.readers.spelling import typed
 from chainrule.data.reading import Reading
@@ -95,35 +97,118 @@ def _declared(metadata: Any, body: Any, dictionary: bool) -> tuple[int, int]:
     return rows, unpacked
 
 
+def parquet_blocks(
+    file: BinaryIO, name: str, reading: Reading, text: Collection[str], only: Collection[str] | None = None
+) -> Iterator[Table]:
+    """A Parquet file, of any length, as tables one after another; `only` names the columns that are wanted."""
+
+    def batches() -> Iterator[Any]:
+        import pyarrow.parquet as parquet
+
+        kinds = parquet.ParquetFile(file, pre_buffer=False).schema_arrow
+        names = [each for each in kinds.names if only is None or each in only]
+        coded = [field.name for field in kinds if _is_text(field.type)]
+        stored = parquet.ParquetFile(file, pre_buffer=False, read_dictionary=coded)
+        return stored.iter_batches(rows_of_block(len(names)), columns=names, use_threads=False)
+
+    return _blocks(batches, name, "Parquet", reading, text)
+
+
+def said_sizes(path: Path) -> tuple[int, int]:
+    """The bytes that a Parquet file says it has when unpacked, and those of its cells in memory; 0 where it is none."""
+    import pyarrow.parquet as parquet
+
+    try:
+        about = parquet.read_metadata(path)
+        said = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
+        return said, 8 * about.num_rows * about.num_columns
+    except Exception:  # Arrow raises errors of many kinds on damaged files, as is said where they are read
+        return 0, 0
+
+
+def feather_blocks(
+    file: BinaryIO, name: str, reading: Reading, text: Collection[str], only: Collection[str] | None = None
+) -> Iterator[Table]:
+    """A Feather or Arrow file, or Arrow's stream, in the same way."""
+
+    def batches() -> Iterator[Any]:
+        import pyarrow as pa
+
+        is_file = file.read(len(MAGIC)) == MAGIC
+        file.seek(0)
+        opened = (pa.ipc.open_file if is_file else pa.ipc.open_stream)(pa.PythonFile(file))
+        stored = map(opened.get_batch, range(opened.num_record_batches)) if is_file else opened
+        for batch in stored:
+            batch = batch.select([each for each in batch.schema.names if only is None or each in only])
+            step = rows_of_block(batch.num_columns)
+            yield from (batch.slice(start, step) for start in range(0, len(batch), step))
+
+    return _blocks(batches, name, "Feather or Arrow", reading, text)
+
+
+def _blocks(
+    batches: Callable[[], Iterator[Any]], name: str, kind: str, reading: Reading, text: Iterable[str]
+) -> Iterator[Table]:
+    """Tables of Arrow's batches of rows."""
+    import pyarrow as pa
+
+    before, found = 0, _whole(batches, name, kind)
+    while (batch := _whole(partial(next, found, None), name, kind)) is not None:
+        columns = {
+            each: pa.chunked_array([values]) for each, values in zip(batch.schema.names, batch.columns, strict=True)
+        }
+        check_distinct(batch.schema.names, name)
+        numbers = np.arange(before + 1, before + len(batch) + 1)
+        yield _of_columns([*columns], columns.__getitem__, name, kind, reading, text, numbers)
+        before += len(batch)
+
+
 def _table(content: Callable[[], Content], name: str, kind: str, reading: Reading, text: Iterable[str]) -> Table:
     """A table of the columns of a file, of which one at a time is Arrow's and NumPy's too."""
     import pyarrow as pa
 
-    text = set(text)
+    names, read = _whole(content, name, kind)
+    check_distinct(names, name)
+    table = _of_columns(names, read, name, kind, reading, text)
+    pa.default_memory_pool().release_unused()
+    return table
 
-    def whole(read: Callable[..., Any], *args: Any) -> Any:
-        try:
-            return read(*args)
-        except ChainruleError:
-            raise
-        except Exception:  # Arrow raises errors of many kinds on damaged files
-            raise ChainruleError(f"{name}: is no whole {kind} file. Write it again, or give a CSV file.") from None
+
+def _of_columns(
+    names: list[str],
+    read: Callable[[str], Any],
+    name: str,
+    kind: str,
+    reading: Reading,
+    text: Iterable[str],
+    numbers: np.ndarray | None = None,
+) -> Table:
+    """A table of Arrow's columns, each of which is read when its turn comes."""
+    text = set(text)
 
     def validated(column: str) -> Any:
         found = read(column)
         found.validate(full=True)  # nothing that Arrow reads later lies outside of what is there
         return found
 
-    names, read = whole(content)
-    check_distinct(names, name)
     names = [column for column in names if not column.startswith("__index_level_")]
     if not names:
         raise ChainruleError(f"{name}: has no columns. Give rows of data.")
     columns = {
-        column: _values(whole(validated, column), f"{name}, column {column!r}", column in text) for column in names
+        column: _values(_whole(partial(validated, column), name, kind), f"{name}, column {column!r}", column in text)
+        for column in names
     }
-    pa.default_memory_pool().release_unused()
-    return typed(columns, name, reading)
+    return typed(columns, name, reading, numbers)
+
+
+def _whole(read: Callable[[], Any], name: str, kind: str) -> Any:
+    """What is read of a file that must be whole."""
+    try:
+        return read()
+    except ChainruleError:
+        raise
+    except Exception:  # Arrow raises errors of many kinds on damaged files
+        raise ChainruleError(f"{name}: is no whole {kind} file. Write it again, or give a CSV file.") from None
 
 
 def _values(column: Any, place: str, text: bool) -> Any:

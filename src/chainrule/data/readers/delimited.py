@@ -1,8 +1,9 @@
 """Text files of cells in lines as tables: CSV, TSV, and those that are separated by something else."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,6 +19,7 @@ from chainrule.errors import ChainruleError
 
 CONTENT = "Give a header with the columns' names, and rows below it."
 LARGEST = 2**31 - 1  # bytes that Arrow reads at once
+BLOCK = 1 << 24  # bytes of a block
 BLANKS = re.compile(rb"[ \t]+")
 EDGES = re.compile(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)")
 TABS = re.compile(r"\.(tsv|tab)(\.gz)?$", re.IGNORECASE)
@@ -33,17 +35,89 @@ def read_delimited(file: BinaryIO, name: str, reading: Reading, text: Iterable[s
         ChainruleError: for a file that is empty or broken, with the line.
     """
     data = check_utf8(file.read(), name, CONTENT)
-    usual = "\t" if TABS.search(name) else ","
-    separator = reading.separator or find_separator(data, reading.likely or usual)
+    separator = _separator(data, name, reading)
+    check_memory(CELL * (data.count(separator.encode()) + data.count(b"\n")), name, "Give fewer rows or columns.")
+    return _table(data, _records(data)[1], name, separator, reading, text)
+
+
+def delimited_blocks(
+    file: BinaryIO, name: str, reading: Reading, text: Collection[str], only: Collection[str] | None = None
+) -> Iterator[Table]:
+    """The same as tables one after another, each of so many whole lines; what is found in the first holds for all.
+
+    Args:
+        file: it may be longer than memory.
+        name, reading: as above.
+        text: also the columns that are found to be text in one of the tables, as whoever asks for the next one knows.
+        only: the columns that are wanted.
+    """
+    header, separator, before, first = b"", reading.separator or "", 0, 1
+    for block, data in enumerate(_whole_lines(file)):
+        after = before + data.count(b"\n")
+        data = check_utf8(data, name, CONTENT, before) if data.strip() or not block else b""
+        separator = separator or _separator(data, name, reading)
+        begins, numbers = _records(data)
+        numbers += before
+        if header:  # each block begins with the file's first line
+            data, numbers = header + data, np.concatenate([[first], numbers])
+        table = _table(data, numbers, name, separator, reading, text, only)
+        decimal = table.found.reading["decimal"]
+        if not block and reading.header is not False:
+            header, first = data[: begins[1]] if len(begins) > 1 else data.rstrip() + b"\n", numbers[0]
+        if block and reading.decimal is None and decimal == ",":
+            problem = f"{name}: numbers with the decimal mark ',' begin behind line {before:,}. Say the mark"
+            raise ChainruleError(problem, decimal=",")
+        if decimal == "," or "decimal" in table.found.notes:
+            reading = replace(reading, decimal=decimal)
+        before = after
+        yield table
+
+
+def _separator(data: bytes, name: str, reading: Reading) -> str:
+    """What separates the cells of a text file."""
+    return reading.separator or find_separator(data, reading.likely or _usual(name))
+
+
+def _usual(name: str) -> str:
+    return "\t" if TABS.search(name) else ","
+
+
+def _table(
+    data: bytes,
+    lines: np.ndarray,
+    name: str,
+    separator: str,
+    reading: Reading,
+    text: Iterable[str],
+    only: Collection[str] | None = None,
+) -> Table:
+    """A table of text, whose records begin on these lines."""
     if separator == " ":
         data = BLANKS.sub(b" ", EDGES.sub(b"", data))
-    check_memory(CELL * (data.count(separator.encode()) + data.count(b"\n")), name, "Give fewer rows or columns.")
-    lines = _lines(data)
     cells = _parsed(data, separator, lines, name)
-    expected = separator in (usual, reading.separator, reading.likely)
+    expected = separator in (_usual(name), reading.separator, reading.likely)
     notes = {} if expected else {"separator": f"{name}: cells are separated by {separated_by(separator)}."}
     lines = lines if len(lines) == len(cells[0]) else np.arange(1, len(cells[0]) + 1)
-    return table_of_cells(cells, lines, name, "line", reading, text, notes, comma=separator == ";", separator=separator)
+    found = {"comma": separator == ";", "separator": separator}
+    return table_of_cells(cells, lines, name, "line", reading, text, notes, only, **found)
+
+
+def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
+    """A file's content in blocks that end where a record does."""
+    rest = b""
+    while piece := file.read(BLOCK):
+        data = rest + piece
+        check_memory(len(data), "A line", "A quote may be open: mend it.")
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
+        if b'"' in data:
+            quotes = np.flatnonzero(np.frombuffer(data, np.uint8) == ord('"'))
+            ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
+        end = int(ends[-1]) if len(ends) else 0
+        rest = data[end:]
+        if end:
+            yield data[:end]
+    if rest:
+        yield rest
 
 
 def table_of_cells(
@@ -54,6 +128,7 @@ def table_of_cells(
     reading: Reading,
     text: Iterable[str],
     notes: dict[str, str],
+    only: Collection[str] | None = None,
     comma: bool = False,
     **found: Any,
 ) -> Table:
@@ -66,6 +141,7 @@ def table_of_cells(
         reading: how the cells are read.
         text: the columns that are not numbers.
         notes: what is said already.
+        only: the columns that are wanted, if not all.
         comma: whether a comma is likely before a number's fraction.
         **found: what else was found about the file.
     """
@@ -82,6 +158,7 @@ def table_of_cells(
     if unnamed:  # as the numbers of rows that programs put first
         notes["unnamed"] = f"{name}: what has no name in the first line is left out: column {shortened(unnamed)}."
     named = {each: column for each, column in zip(names, cells, strict=True) if each}
+    named = named if only is None else {each: column for each, column in named.items() if each in only}
     read, decimal = columns(named, reading, text, comma)
     how = told(name, read, decimal, reading, notes, header=header, **found)
     return Table({each: column.values for each, column in read.items()}, name, numbers[header:], word, found=how)
@@ -123,8 +200,8 @@ def apart(read: Callable[..., Any], *arguments: Any) -> Any:
         return thread.submit(read, *arguments).result()
 
 
-def _lines(data: bytes) -> np.ndarray:
-    """The line on which each record begins: what is in quotes may hold more lines, and empty ones are none."""
+def _records(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Where each record begins, and on which line: what is in quotes may hold more lines, and empty ones are none."""
     content = np.frombuffer(data.rstrip(b"\r\n") + b"\n", np.uint8)
     ends = np.flatnonzero(content == ord("\n"))
     begins = np.concatenate([[0], ends[:-1] + 1])
@@ -132,7 +209,7 @@ def _lines(data: bytes) -> np.ndarray:
     if b'"' in data:
         open_quotes = np.searchsorted(np.flatnonzero(content == ord('"')), begins) % 2
         empty |= open_quotes == 1
-    return np.flatnonzero(~empty) + 1
+    return begins[~empty], np.flatnonzero(~empty) + 1
 
 
 def _broken(rows: list[Any], lines: np.ndarray, name: str) -> ChainruleError:

@@ -2,8 +2,9 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -17,6 +18,7 @@ from chainrule.errors import ChainruleError, counted
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 KINDS = "PNG, JPEG, WebP, BMP or TIFF"
+IMAGE_NUMBERS = 1 << 24  # of a block
 GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")  # Pillow's modes
 
 
@@ -67,6 +69,50 @@ def read_images(place: Path, reading: Reading) -> Table:
         columns["target"] = [name for name, found in classes.items() for _ in found]
     found = Found({"size": f"{width}x{height}", "colour": channels == 3}, notes)
     return Table(columns, place.name, names, "file", found=found)
+
+
+def image_blocks(place: Path, reading: Reading, shown: Callable[[int, int], None] = lambda *_: None) -> Iterator[Table]:
+    """The images of a folder, of any number, as tables one after another; `shown` is told how many of all are read.
+
+    Raises:
+        ChainruleError: as `read_images`.
+    """
+    classes, _ = _files(place, alone=False)
+    files = [(file, name) for name, found in classes.items() for file in found]
+    if reading.colour is None:
+        reading = replace(reading, colour=any(_is_colour(file) for file, _ in files))
+    first, _, _ = _pixels(files[0][0], place, reading)
+    step = max(IMAGE_NUMBERS // first.size, 1)
+    for start in range(0, len(files), step):
+        block = files[start : start + step]
+        images = np.empty((len(block), *first.shape), np.uint8)
+        for row, (file, _) in enumerate(block):
+            pixels, _, _ = _pixels(file, place, reading)
+            if pixels.shape != first.shape:
+                raise _odd(place, file, pixels.shape, files[0][0], first.shape)
+            images[row] = pixels
+        names = np.array([file.relative_to(place).as_posix() for file, _ in block], dtype=object)
+        size = f"{first.shape[1]}x{first.shape[0]}"
+        found = Found({"size": size, "colour": first.shape[2] == 3})
+        targets = np.array([name for _, name in block], dtype=object)
+        shown(start + len(block), len(files))
+        yield Table({"image": images, "target": targets}, place.name, names, "file", found=found)
+
+
+def image_files(place: Path) -> list[Path]:
+    """All images of a folder of classes, in the order in which they are read."""
+    return [file for found in _files(place, alone=False)[0].values() for file in found]
+
+
+def _is_colour(file: Path) -> bool:
+    """Whether an image is in colour, by its beginning; one that is broken is said where it is read."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=FORMATS) as stored:
+            return stored.mode in COLOUR
+    except Exception:  # Pillow raises errors of many kinds on damaged files
+        return False
 
 
 def _check_memory(place: Path, images: int, width: int, height: int, channels: int) -> None:

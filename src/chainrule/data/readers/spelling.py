@@ -38,7 +38,8 @@ def told(
         cells = [f"{cut(cell)!r} in column {column!r} as {number:.15g}" for column, (cell, number) in samples.items()]
         notes["decimal"] = f"{name}: numbers are read with the decimal mark {decimal!r}: {_first(cells)}."
     words = {column: dict(each.words) for column, each in columns.items() if each.words}
-    return Found(reading.found(decimal=decimal, **found), notes | blank_note(name, words), words)
+    units = {column: each.unit for column, each in columns.items() if each.unit}
+    return Found(reading.found(decimal=decimal, **found), notes | blank_note(name, words), words, units)
 
 
 def blank_note(name: str, words: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
