@@ -18,6 +18,7 @@ from chainrule.data import read, streams
 from chainrule.data.readers import delimited, images
 from chainrule.data.streams import Stream, is_large
 from chainrule.data.table import label
+from chainrule.data.values import as_number
 from chainrule.errors import ChainruleError
 
 RNG = np.random.default_rng(0)
@@ -109,12 +110,17 @@ def test_any_cells_are_read_as_the_whole_or_refused(data, tmp_path, monkeypatch)
             found = [cell for table in tables for cell in table[column].tolist()]
             assert list(map(known, found)) == list(map(known, whole[column].tolist()))
         return
-    assert re.search("Mend the cell|Write them in one unit|Say the mark", refused.message)
+    assert re.search("Mend the cell|Round the numbers|Write them in one unit|Say the mark", refused.message)
     assert refused.choices
 
 
 def known(cell):
-    return None if cell is None or cell != cell else cell if isinstance(cell, str) else label(cell)
+    if cell is None or cell != cell:
+        return None
+    number = as_number(cell) if isinstance(cell, str) else cell
+    if number is not None and abs(number) >= 2**53:  # which whoever wants numbers is refused
+        return float(number)
+    return cell if isinstance(cell, str) else label(cell)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +234,7 @@ def test_a_file_that_changes_is_refused(tmp_path):
         next(iter(stream))
     tables = iter(stream := Stream(path))
     next(tables)
-    path.write_bytes(path.read_bytes())
+    os.utime(path, (1, 1))
     with pytest.raises(ChainruleError, match=r"d.csv changed while it was read"):
         list(tables)
 

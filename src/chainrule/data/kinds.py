@@ -4,7 +4,7 @@ import numpy as np
 
 from chainrule.data.reading import MISSING
 from chainrule.data.table import BOOLEANS, Table, blanks, is_rounded
-from chainrule.data.values import as_number, is_text, refuse_text
+from chainrule.data.values import as_number, is_text, refuse_rounded, refuse_text
 from chainrule.errors import ChainruleError, cut
 
 NUMBERS, TRUTH, TEXT = "numbers", "true and false", "text"
@@ -36,6 +36,8 @@ class Kinds:
         for name, values in table.items():
             if (kind := _kind(table, name, values)) is None:
                 continue
+            if kind == TEXT and name not in self.text and table.word == "line":
+                _check_worded(table, name)
             known = self.known.setdefault(name, kind)
             if known != kind:
                 _refuse(table, name, known)
@@ -71,6 +73,14 @@ def _kind(table: Table, name: str, values: np.ndarray) -> str | None:
     if not is_text(values):
         return NUMBERS if name in table.found.blank or not blanks(values).all() else None
     return TRUTH if set(values) <= {*BOOLEANS, None} else TEXT
+
+
+def _check_worded(table: Table, name: str) -> None:
+    """Refuse numbers that are text only since float64 does not hold them."""
+    cells = [cell for cell in table[name] if cell is not None]
+    large = next((row for row, cell in enumerate(table[name]) if is_rounded(cell)), None)
+    if large is not None and all(as_number(cell) is not None for cell in cells):
+        refuse_rounded(table, name, large)
 
 
 def _refuse(table: Table, name: str, known: str) -> None:

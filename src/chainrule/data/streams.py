@@ -53,8 +53,8 @@ class Stream:
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as place:
     ...     _ = Path(place, "a.csv").write_text("n,t\\n1,x\\n"), Path(place, "b.csv").write_text("n,t\\n2,y\\n3,z\\n")
-    ...     [(table.place(0, "n"), table["n"].tolist()) for table in Stream(place)]
-    [("a.csv, line 2, column 'n'", [1.0]), ("b.csv, line 2, column 'n'", [2.0, 3.0])]
+    ...     [(table["n"].tolist(), table.place(0, "n").split("/")[1]) for table in Stream(place)]
+    [([1.0], "a.csv, line 2, column 'n'"), ([2.0, 3.0], "b.csv, line 2, column 'n'")]
     """
 
     def __init__(
@@ -213,36 +213,6 @@ def _check_same(table: Table, names: list[str], first: str) -> None:
     if missing or more:
         odd = f"no column {missing[0]!r}, but {first} has" if missing else f"a column {more[0]!r}, but {first} has not"
         raise ChainruleError(f"{table.name}: has {odd}. Give all files the same columns.")
-
-
-def _bytes(file: Path) -> int:
-    """What a file would take in memory, about."""
-    size = file.stat().st_size
-    if _kind(file) == ".parquet":
-        return max(size, *said_sizes(file))
-    return size * (PACKED if file.suffix.lower() in (".gz", ".jpg", ".jpeg", ".png", ".webp") else 1)
-
-
-def _mark(file: BinaryIO) -> tuple[int, ...]:
-    """What changes when a file is written to, or is another one."""
-    about = os.fstat(file.fileno())
-    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
-
-
-def _changed(file: Path) -> ChainruleError:
-    return ChainruleError(f"{file.name} changed while it was read. Run again once it is whole.")
-
-
-def _check_same(table: Table, names: list[str], first: str) -> None:
-    """Refuse a file of other columns than the first."""
-    missing, more = [each for each in names if each not in table], [each for each in table if each not in names]
-    if missing or more:
-        odd = (
-            f"has no column {missing[0]!r}, but {first} has"
-            if missing
-            else f"has a column {more[0]!r}, but {first} none"
-        )
-        raise ChainruleError(f"{table.name}: {odd}. Give all files the same columns.")
 
 
 def is_large(source: Any) -> bool:

@@ -36,10 +36,10 @@ def numbers(table: Table, name: str, **choices: Any) -> np.ndarray:
             refuse_text(table, name, next(row for row, text in enumerate(values) if known[text] is None))
         large = set(filter(is_rounded, known))
         if large:
-            _refuse_rounded(table, name, next(row for row, text in enumerate(values) if text in large))
+            refuse_rounded(table, name, next(row for row, text in enumerate(values) if text in large))
         values = np.fromiter(map(known.__getitem__, values), np.float64, count=len(values))
     elif (large := rounded(values)).any():
-        _refuse_rounded(table, name, int(np.argwhere(large)[0][0]))
+        refuse_rounded(table, name, int(np.argwhere(large)[0][0]))
     _check_finite(table, name, values, **choices)
     return values
 
@@ -88,7 +88,7 @@ def _other_decimal(table: Table, name: str) -> dict[str, str]:
     return {"decimal": other} if fit else {}
 
 
-def _refuse_rounded(table: Table, name: str, row: int) -> NoReturn:
+def refuse_rounded(table: Table, name: str, row: int) -> NoReturn:
     """Refuse a whole number that would be rounded where it is a number, not a name."""
     raise ChainruleError(
         f"{table.place(row, name)}: float64 does not hold {table[name][row]} exactly. Round the numbers", text=[name]
