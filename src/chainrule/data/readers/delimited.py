@@ -104,7 +104,7 @@ def _table(
 
 def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
     """A file's content in blocks that end where a record does."""
-    rest = b""
+    rest, empty = b"", True
     while piece := file.read(BLOCK):
         data = rest + piece
         check_memory(len(data), "A line", "A quote may be open: mend it.")
@@ -115,8 +115,9 @@ def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
         end = int(ends[-1]) if len(ends) else 0
         rest = data[end:]
         if end:
+            empty = False
             yield data[:end]
-    if rest:
+    if rest or empty:
         yield rest
 
 
