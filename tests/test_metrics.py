@@ -1,5 +1,8 @@
 """Metrics against scikit-learn's, with and without weights, and the same in training as on the host."""
 
+from functools import reduce
+from operator import add
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -245,3 +248,42 @@ def test_metrics_of_many_examples_are_computed_in_blocks(weights, monkeypatch):
     monkeypatch.setattr("chainrule.arrays.memory.ROWS", 16)
     for metric, examples in measures.items():
         assert metric(*examples, weights) == pytest.approx(whole[metric], rel=1e-12)
+
+
+class Median(Metric):
+    """One that has to see all errors at once."""
+
+    def __call__(self, a, E, weights=None):
+        return float(np.median(np.repeat(a - E, 1 if weights is None else weights.astype(int), axis=0)))
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10**6), st.lists(st.integers(1, 9), min_size=1, max_size=4), st.booleans())
+def test_tallies_of_parts_add_up_to_that_of_the_whole(seed, sizes, weighted):
+    rng = np.random.default_rng(seed)
+    rows = sum(sizes)
+    a, E, weights = rng.random((rows, 7)), rng.integers(0, 7, rows), rng.integers(1, 4, rows) if weighted else None
+    values = rng.normal(10.0 ** rng.integers(0, 6), 1, (rows, 7))
+    parts = [slice(end - size, end) for end, size in zip(np.cumsum(sizes), sizes, strict=True)]
+    for metric in [*ALL, F1("micro"), Recall("weighted"), Median()]:
+        known = values if metric.measures != "classes" else E
+        tallies = [metric.tally(a[some], known[some], weights if weights is None else weights[some]) for some in parts]
+        found = metric.figure(reduce(add, tallies))
+        np.testing.assert_allclose(found, metric(a, known, weights), rtol=1e-9, err_msg=repr(metric))
+
+
+def test_a_target_that_is_constant_in_its_parts_only_is_none():
+    E, a = np.repeat([[1.0], [3.0]], 5, axis=0), np.zeros((10, 1))
+    tallies = [R2().tally(a[some], E[some]) for some in (slice(0, 5), slice(5, 10))]
+    assert R2().figure(tallies[0] + tallies[1]) == R2()(a, E) == -4
+
+
+@pytest.mark.parametrize("metric", ALL, ids=repr)
+def test_a_tally_does_not_grow_with_the_examples(metric):
+    sizes = {
+        sum(np.size(each) for each in vars(tally).values()) if hasattr(tally, "__dict__") else np.size(tally)
+        for rows in (10, 1000)
+        for tally in [metric.tally(np.ones((rows, 7)), np.zeros(rows, int))]
+    }
+    assert len(sizes) == 1
+    assert sizes.pop() <= 8 * 7

@@ -1,6 +1,7 @@
 """Metrics: how good the outputs are, in figures that people use.
 
-On the host they are computed in float64. A metric that is a mean over examples can also be followed during training
+On the host they are computed in float64, of as many examples as there are: what a metric needs to know of some is a
+tally, and tallies add up (`TallyMetric`). One that is a mean over examples can also be followed during training
 (`MeanMetric`). Classes are numbers 0, 1, … on the last axis; a single output is the probability of class 1. Where
 examples have weights, a metric is the weighted one. In sequences and images each step or place is an example, padding
 one of weight 0.
@@ -9,6 +10,7 @@ one of weight 0.
 import re
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import jax
@@ -54,6 +56,17 @@ class Metric(Formula):
             weights: how much each row counts, (rows,), or each step, (rows, time).
         """
 
+    def tally(self, a: Array, E: Array, weights: Array | None = None) -> Any:
+        """What it needs to know of some examples, as `__call__` takes them; by default all about them.
+
+        Tallies are added: the sum of those of the parts is that of the whole.
+        """
+        return Everything(np.asarray(a), np.asarray(E), None if weights is None else np.asarray(weights))
+
+    def figure(self, tally: Any) -> Any:
+        """The metric of the examples that were tallied."""
+        return self(tally.a, tally.E, tally.weights)
+
     def label(self) -> str:
         """Its name in tables and files, with the fields that differ from their defaults: "top_k", "top_k_1"."""
         words = [re.sub("(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()]
@@ -63,7 +76,40 @@ class Metric(Formula):
         return "_".join(words)
 
 
-class MeanMetric(Metric):
+@dataclass(frozen=True)
+class Everything:
+    """The tally of a metric that has to see all examples at once."""
+
+    a: np.ndarray
+    E: np.ndarray
+    weights: np.ndarray | None = None
+
+    def __add__(self, more: "Everything") -> "Everything":
+        mine, others = ((each.a, each.E, *([] if each.weights is None else [each.weights])) for each in (self, more))
+        return Everything(*map(np.concatenate, zip(mine, others, strict=True)))
+
+
+class TallyMetric(Metric):
+    """A metric that needs to know a few figures only, however many the examples are: `tally` and `figure` are it.
+
+    >>> tallies = [Accuracy().tally(np.eye(2), np.array([0, 1])), Accuracy().tally(np.eye(2), np.array([1, 1]))]
+    >>> Accuracy().figure(sum(tallies))
+    0.75
+    """
+
+    @abstractmethod
+    def tally(self, a: Array, E: Array, weights: Array | None = None) -> Any:
+        """What it needs to know of some examples."""
+
+    @abstractmethod
+    def figure(self, tally: Any) -> Any:
+        """The metric of the examples that were tallied."""
+
+    def __call__(self, a, E, weights=None):
+        return self.figure(self.tally(a, E, weights))
+
+
+class MeanMetric(TallyMetric):
     """A metric that is a function of a mean over examples."""
 
     @abstractmethod
@@ -74,9 +120,13 @@ class MeanMetric(Metric):
         """The metric from the mean of `each`."""
         return mean
 
-    def __call__(self, a, E, weights=None):
+    def tally(self, a, E, weights=None):
         a, E, weights = _on_host(self, a, E, weights)
-        return float(self.from_mean(_mean(self.each, a, E, weights)))
+        return np.array([_total(self.each, a, E, weights), _count_of(E, weights)])
+
+    def figure(self, tally):
+        total, count = tally
+        return float(self.from_mean(total / count))
 
 
 class Accuracy(MeanMetric):
@@ -151,7 +201,7 @@ class RMSE(MeanMetric):
         return mean**0.5
 
 
-class R2(Metric):
+class R2(TallyMetric):
     """The part of the target's variance that is explained; the mean over several targets.
 
     1 is perfect, 0 as good as the mean. A constant target gives 1 if it is met exactly, else 0.
@@ -163,18 +213,50 @@ class R2(Metric):
     measures = "values"
     textbook = "1 - sum((a - E)**2) / sum((E - mean(E))**2)"
 
-    def __call__(self, a, E, weights=None):
+    def tally(self, a, E, weights=None):
         a, E, weights = _on_host(self, a, E, weights)
-        E = _values(a, E)
-        missed = _mean(lambda a, E: a != E, a, E, weights)
-        residual = _mean(lambda a, E: (a - E) ** 2, a, E, weights)
-        mean = _mean(lambda a, E: E, a, E, weights)
-        total = _mean(lambda a, E: (E - mean) ** 2, a, E, weights)
-        total = np.where(np.ptp(E if weights is None else E[weights > 0], axis=0) > 0, total, 0)  # a mean is rounded
-        return float(np.mean(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), missed == 0)))
+        E, count = _values(a, E), _count_of(E, weights)
+        missed = _total(lambda a, E: a != E, a, E, weights)
+        residual = _total(lambda a, E: (a - E) ** 2, a, E, weights)
+        mean = _total(lambda a, E: E, a, E, weights) / count
+        total = _total(lambda a, E: (E - mean) ** 2, a, E, weights)
+        return Spread(count, missed, residual, mean, total, E.min(axis=0), E.max(axis=0))
+
+    def figure(self, tally):
+        residual, total = tally.residual / tally.count, tally.total / tally.count
+        total = np.where(tally.high - tally.low > 0, total, 0)  # a mean is rounded
+        return float(np.mean(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), tally.missed == 0)))
 
 
-class ConfusionMatrix(Metric):
+@dataclass(frozen=True)
+class Spread:
+    """How far outputs are from expected values, and these from their mean: sums over examples, for each output.
+
+    Reference: Chan, Golub & LeVeque, 1983, Algorithms for computing the sample variance, The American Statistician 37.
+    """
+
+    count: Any
+    missed: Any
+    residual: Any
+    mean: Any
+    total: Any
+    low: Any
+    high: Any
+
+    def __add__(self, more: "Spread") -> "Spread":
+        count, apart = self.count + more.count, more.mean - self.mean
+        return Spread(
+            count,
+            self.missed + more.missed,
+            self.residual + more.residual,
+            self.mean + apart * (more.count / count),
+            self.total + more.total + apart**2 * (self.count * more.count / count),
+            np.minimum(self.low, more.low),
+            np.maximum(self.high, more.high),
+        )
+
+
+class ConfusionMatrix(TallyMetric):
     """How many examples (or what weight) of each expected class, a row, were given each class, a column.
 
     >>> ConfusionMatrix()(np.array([[0.2, 0.8], [0.9, 0.1]]), np.array([1, 1])).tolist()
@@ -185,15 +267,18 @@ class ConfusionMatrix(Metric):
     is_figure = False
     textbook = "C[i, j] = sum((E == i) * (argmax(a) == j))"
 
-    def __call__(self, a, E, weights=None):
+    def tally(self, a, E, weights=None):
         a, E, weights = _on_host(self, a, E, weights)
         given = _is_ordered(a)
         cells = (_classes(self, a, E) * _count(a) + predicted_classes(a))[given]
         weights = None if weights is None else weights[given]
         return np.bincount(cells, weights=weights, minlength=_count(a) ** 2).reshape(_count(a), -1).astype(float)
 
+    def figure(self, tally):
+        return tally
 
-class _ClassRate(Metric):
+
+class _ClassRate(TallyMetric):
     """A rate of each class from the confusion matrix, averaged over the classes."""
 
     measures = "classes"
@@ -209,10 +294,13 @@ class _ClassRate(Metric):
     def rate(self, hits: Array, predicted: Array, expected: Array) -> Array:
         """The rate from the numbers of right, predicted and expected examples; 0/0 is 0."""
 
-    def __call__(self, a, E, weights=None):
+    def tally(self, a, E, weights=None):
         a, E, weights = _on_host(self, a, E, weights)
         expected = np.bincount(_classes(self, a, E), weights, _count(a)).astype(float)
-        confusion = ConfusionMatrix()(a, E, weights)
+        return np.stack([*ConfusionMatrix().tally(a, E, weights), expected])
+
+    def figure(self, tally):
+        confusion, expected = tally[:-1], tally[-1]
         hits, predicted = np.diag(confusion), confusion.sum(axis=0)
         if self.average == "micro":
             return float(self.rate(hits.sum(), predicted.sum(), expected.sum()))
@@ -327,15 +415,20 @@ def _on_host(metric: Metric, a: Any, E: Any, weights: Any) -> tuple[np.ndarray, 
     return a.astype(np.float64, copy=False), E, weights
 
 
-def _mean(each: Callable[[Array, Array], Array], a: Array, E: Array, weights: Array | None) -> Any:
-    """The mean over examples of what is made of each, which is never made of all of many at once."""
+def _total(each: Callable[[Array, Array], Array], a: Array, E: Array, weights: Array | None) -> Any:
+    """The sum over examples of what is made of each, which is never made of all of many at once."""
     total = 0
     for some in blocks(len(a), a.shape[-1]):
         values = each(a[some], E[some])
         if weights is not None:
             values = values * weights[some].reshape(-1, *(1,) * (values.ndim - 1))
         total = total + values.sum(axis=0, dtype=np.float64)
-    return total / (len(a) if weights is None else weights.sum())
+    return total
+
+
+def _count_of(E: Array, weights: Array | None) -> Any:
+    """How much the examples count together."""
+    return len(E) if weights is None else weights.sum()
 
 
 def _as_array(metric: Metric, values: Any) -> np.ndarray:

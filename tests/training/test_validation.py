@@ -5,6 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from chainrule.arrays.masked import Masked
+from chainrule.data.loaders import from_arrays
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.training import fit, validation
 
@@ -60,3 +61,12 @@ def test_the_examples_reach_the_device_once(monkeypatch):
     monkeypatch.setattr(validation, "measurable", lambda *given: brought.append(len(given[2])) or measurable(*given))
     fit(CLASSIFIER, X, Y, validation=(X[:50], Y[:50]), epochs=5, progress=False)
     assert brought == [50]
+
+
+def test_all_parts_of_a_loader_are_measured():
+    loader = from_arrays(X, Y, WEIGHTS.astype(np.float32), size=25)
+    options = {"epochs": 2, "batch_size": 20, "metrics": ["F1()"], "progress": False}
+    whole = fit(CLASSIFIER, X, Y, validation=(X, Y, WEIGHTS), **options)
+    model = fit(CLASSIFIER, X, Y, validation=loader, **options)
+    for name in ("validation_cost", "validation_f1"):
+        assert model.history[name] == pytest.approx(whole.history[name], rel=1e-6)

@@ -1,21 +1,24 @@
 """How good a model is on examples whose targets are known: its cost and its metrics."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from chainrule.arrays.compilation import compiled
 from chainrule.arrays.masked import Masked, shape_of, step_weights
+from chainrule.arrays.memory import blocks
 from chainrule.arrays.sparse import dense
 from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric
-from chainrule.model.examples import inputs, lengthened, longer
+from chainrule.model.examples import inputs, lengthened, longer, take
 from chainrule.model.prediction import batches, joined, most_rows
-from chainrule.model.targets import class_count, expected
+from chainrule.model.targets import class_count, expected, sample_weights
 from chainrule.model.trained import Trained
 from chainrule.notation import as_metrics, check_measured
 from chainrule.regularizers import penalty
@@ -23,57 +26,96 @@ from chainrule.regularizers import penalty
 Figures = dict[str, Any]
 
 
+class Part(NamedTuple):
+    """Some of the examples that a model is measured on.
+
+    Attributes:
+        batches: of inputs and targets, as `prediction.batches` makes them; they may be on the device.
+        E: the targets in their own units, (rows, …); metrics are computed on the host, in float64.
+        weights: how much each example counts, (rows,), or each of its steps, (rows, time); None: all the same.
+    """
+
+    batches: Iterable[Any]
+    E: np.ndarray
+    weights: np.ndarray | None
+
+
 def evaluate(
     model: Trained, x: Any, y: Any, sample_weight: Any, metrics: Sequence[Metric | str] | None, who: str = "evaluate"
 ) -> Figures:
-    """The cost and the metrics of a model on rows, or on examples and their targets, as users give them."""
-    network, preprocessor = model.network, model.preprocessor
+    """The cost and the metrics of a model on rows, or on examples and their targets, as users give them.
+
+    Rows are prepared, and measured, a block at a time.
+    """
+    preprocessor, E = model.preprocessor, None
+    if y is None and preprocessor is None:
+        raise ChainruleError(f"{who}: this model takes arrays, not raw rows: give the targets y too.")
     if y is None:
-        if preprocessor is None:
-            raise ChainruleError(f"{who}: this model takes arrays, not raw rows: give the targets y too.")
-        x, y = preprocessor.examples(x)
-    x = inputs(x, model.input_shape, who, network.tokens)
-    E, weights, _ = expected(y, sample_weight, x, network, model.cost, model.classes, who)
+        parts = _parts_of_rows(model, x, sample_weight, who)
+    else:
+        x, E, weights = _checked(model, x, y, sample_weight, who)
+        parts = measurable(model, x, E, weights)
     if metrics is None:
         measured = usual_metrics(model)
     else:
         measured = as_metrics(metrics, who)
         target = "y" if preprocessor is None else preprocessor.schema.target
         check_measured(measured, who, target, class_count(E, model.classes, preprocessor is not None))
-    return figures(model, *measurable(model, x, E, weights), measured)
+    return figures(model, parts, measured)
 
 
-def measurable(model: Trained, x: Any, E: np.ndarray, weights: Any) -> tuple[Iterable[Any], np.ndarray, Any]:
-    """Checked examples as `figures` takes them: in batches, the targets in their own units, and the weights."""
+def _parts_of_rows(model: Trained, rows: Any, sample_weight: Any, who: str) -> Iterator[Part]:
+    """Raw rows that can be scored, of which a block at a time is prepared."""
+    assert model.preprocessor is not None
+    table = model.preprocessor.complete(rows)
+    weights = sample_weights(sample_weight, table.rows, who)
+    for some, x in model.preprocessor.in_blocks(table):
+        x, E, _ = _checked(model, x, model.preprocessor.targets(table.take(some)), None, who)
+        yield from measurable(model, x, E, None if weights is None else weights[some])
+
+
+def _checked(model: Trained, x: Any, y: Any, weights: Any, who: str) -> tuple[Any, np.ndarray, Any]:
+    """Inputs, targets and weights as the model takes them."""
+    x = inputs(x, model.input_shape, who, model.network.tokens)
+    return x, *expected(y, weights, x, model.network, model.cost, model.classes, who)[:2]
+
+
+def measurable(model: Trained, x: Any, E: np.ndarray, weights: Any) -> Iterator[Part]:
+    """Checked examples as `figures` takes them: a part for each block of them in which something counts."""
     x = lengthened(x, model.input_shape, model.network)
-    reached = model.network.output_shape(shape_of(x))
+    reached, most = model.network.output_shape(shape_of(x)), most_rows(model.network, model.input_shape)
     if isinstance(x, Masked) and len(reached) > 1:
         E, weights = longer(E, reached[0]), longer(weights, reached[0])
-    examples = batches(most_rows(model.network, model.input_shape), x, E)
-    return examples, in_own_units(model, E), weights
+    for rows in blocks(len(E), math.prod(model.input_shape)):
+        some = take((x, E, weights), rows)
+        if weights is None or some[2].any():
+            yield Part(batches(most, *some[:2]), in_own_units(model, some[1]), some[2])
 
 
-def figures(model: Trained, examples: Iterable[Any], E: Any, weights: Any, metrics: Iterable[Metric]) -> Figures:
-    """The cost (regulariser included) and the metrics of a model, by name.
+def figures(model: Trained, parts: Iterable[Part], metrics: Sequence[Metric]) -> Figures:
+    """The cost (regulariser included) and the metrics of a model, by name; of the parts only tallies are kept."""
+    (total, count), *tallies = reduce(_sums, (_tallies(model, part, metrics) for part in parts))
+    found: Figures = {"cost": float(total / count) + added(model)}
+    return found | {metric.label(): metric.figure(tally) for metric, tally in zip(metrics, tallies, strict=True)}
 
-    Args:
-        model: what is measured.
-        examples: batches of inputs and targets, as `prediction.batches` makes them; they may be on the device.
-        E: the targets in their own units, (rows, …); metrics are computed on the host, in float64.
-        weights: how much each example counts, (rows,), or each of its steps, (rows, time); None: all the same.
-        metrics: what is measured beside the cost.
-    """
+
+def _tallies(model: Trained, part: Part, metrics: Sequence[Metric]) -> list[Any]:
+    """What is to be known of a part: of its costs the sum and what they count together, and each metric's tally."""
 
     def through(x: Any, E: Any) -> tuple[jax.Array, jax.Array]:
         return _assess(model.network, model.cost, model.parameters, model.state, x, E)
 
-    a, *mask, each = joined(through, examples, len(E))
-    if mask:
-        weights = step_weights(mask[0].shape, weights, mask[0])
-    of_each = None if weights is None else step_weights(each.shape, weights, None)
-    found: Figures = {"cost": float(np.average(each.astype(np.float64), weights=of_each)) + added(model)}
+    a, *mask, each = joined(through, part.batches, len(part.E))
+    weights = step_weights(mask[0].shape, part.weights, mask[0]) if mask else part.weights
+    of_each = np.ones(()) if weights is None else step_weights(each.shape, weights, None).astype(np.float64)
+    count = each.size if weights is None else of_each.sum()
     a = in_own_units(model, a)
-    return found | {metric.label(): metric(a, E, weights) for metric in metrics}
+    return [np.array([(each * of_each).sum(), count]), *(metric.tally(a, part.E, weights) for metric in metrics)]
+
+
+def _sums(some: list[Any], more: list[Any]) -> list[Any]:
+    """Tallies, one by one, with those of another part."""
+    return [one + other for one, other in zip(some, more, strict=True)]
 
 
 def usual_metrics(model: Trained) -> tuple[Metric, ...]:

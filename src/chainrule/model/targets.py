@@ -81,11 +81,11 @@ def for_steps(y: Any, x: Any, network: Chain, who: str = "fit") -> Any:
     return as_targets(Masked(values, mine), who)
 
 
-def class_count(E: np.ndarray, classes: Classes, standardised: bool = False) -> int | None:
+def class_count(E: np.ndarray | None, classes: Classes, standardised: bool = False) -> int | None:
     """How many classes targets are of: 0 for values, None for numbers from 0 to 1, which may be either."""
     if classes:
         return len(classes)
-    return None if not standardised and ((E >= 0) & (E <= 1)).all() else 0
+    return None if E is not None and not standardised and ((E >= 0) & (E <= 1)).all() else 0
 
 
 def as_names(classes: Any) -> Classes:
