@@ -4,12 +4,13 @@ import tracemalloc
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from chainrule.arrays import memory
 from chainrule.data.columns import Number
 from chainrule.data.preprocessing import Preprocessor
-from chainrule.data.table import Table
+from chainrule.data.table import Table, as_table
 from chainrule.errors import ChainruleError
 
 ROWS = 1000
@@ -31,6 +32,19 @@ def small(monkeypatch):
     """Blocks of 64 rows."""
     monkeypatch.setattr(memory, "NUMBERS", 64)
     monkeypatch.setattr(memory, "ROWS", 64)
+
+
+def frames(columns=COLUMNS):
+    """The same rows in every form that people have them in."""
+    import polars as pl
+    import pyarrow as pa
+
+    frame = pd.DataFrame(columns)
+    yield "columns", dict(columns)
+    yield "pandas", frame
+    yield "Arrow", pa.Table.from_pandas(frame)
+    yield "polars", pl.from_pandas(frame)
+    yield "records", frame.astype(object).to_dict("records")
 
 
 def table(columns=COLUMNS, **changed) -> Table:
@@ -111,3 +125,27 @@ def test_inputs_take_little_beside_themselves(small):
         assert tracemalloc.get_traced_memory()[1] < inputs.nbytes + 200_000
     finally:
         tracemalloc.stop()
+
+
+FRAMES = {name: each for name, each in COLUMNS.items() if name != "day"}
+
+
+@pytest.mark.parametrize("form", [name for name, _ in frames({"a": [1.0]})])
+def test_rows_in_any_form_are_prepared_in_blocks_to_the_same_bits(form, request):
+    preprocessor = Preprocessor.fit(table(FRAMES), missing="median")
+    data = dict(frames(FRAMES))[form]
+    whole = preprocessor.inputs(data)
+    np.testing.assert_array_equal(whole, preprocessor.inputs(table(FRAMES)))
+    request.getfixturevalue("small")
+    assert len([*preprocessor.in_blocks(data)]) == ROWS // 64
+    np.testing.assert_array_equal(preprocessor.inputs(data), whole)
+
+
+def test_dictionaries_of_arrow_keep_their_blanks():
+    pa = pytest.importorskip("pyarrow")
+    texts = pa.array(["x", None, "y"])
+    columns = pa.table({"plain": texts, "coded": texts.dictionary_encode(), "whole": pa.array([2**60 + 1, None, 1])})
+    for data in (columns, columns.to_batches()[0]):
+        read = as_table(data)
+        assert [*read["plain"]] == [*read["coded"]] == ["x", None, "y"]
+        assert [*read["whole"]] == [str(2**60 + 1), None, "1"]

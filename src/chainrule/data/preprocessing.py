@@ -11,6 +11,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from operator import length_hint
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -149,18 +150,20 @@ class Preprocessor:
                 encoded = x
                 continue
             if encoded is None:
-                encoded = aligned((data.rows, *self.input_shape), np.asarray(x).dtype)
+                encoded = aligned((_rows_of(data), *self.input_shape), np.asarray(x).dtype)
             encoded[rows] = x
         return encoded
 
     def in_blocks(self, data: Any) -> Iterator[tuple[slice, np.ndarray | Masked]]:
-        """The inputs of raw rows, those of a large table block after block, each with the rows that it is of.
+        """The inputs of raw rows, those of many block after block, each with the rows that it is of.
 
         So that nothing is computed of all rows at once. What is said of all of them is said at the end; see `inputs`.
         """
-        alone = isinstance(self.columns[0], Series) or not isinstance(data, Table)
-        parts = [WHOLE] if alone else [*blocks(data.rows, math.prod(self.input_shape))]
-        parts = parts if len(parts) > 1 else [WHOLE]
+        parts = [WHOLE] if isinstance(self.columns[0], Series) else [*blocks(_rows_of(data), self._numbers)]
+        if len(parts) > 1:
+            data = self._table(data, self.schema.inputs)
+        else:
+            parts = [WHOLE]
         unseen: dict[Category | Tokens, Counter[str]] = {}
         for rows in parts:
             try:
@@ -195,6 +198,11 @@ class Preprocessor:
     def _block(self) -> Block | None:
         """The plan by which rows are prepared, made once."""
         return Block.of(self.columns)
+
+    @functools.cached_property
+    def _numbers(self) -> int:
+        """How many there are in an example."""
+        return math.prod(self.input_shape)
 
     def _encoded(
         self, table: Table, columns: Iterable[Column], unseen: dict[Category | Tokens, Counter[str]]
@@ -313,6 +321,13 @@ class Preprocessor:
             f"Expected an array of shape (rows, {', '.join(map(str, shape))}) for {shortened(self.schema.inputs)}, "
             f"got shape {array.shape}."
         )
+
+
+def _rows_of(data: Any) -> int:
+    """How many rows raw data have, where that is seen from outside."""
+    if isinstance(data, Table):
+        return data.rows
+    return length_hint(next(iter(data.values()), ()) if isinstance(data, Mapping) else data)
 
 
 def _beside(encoded: list[Any]) -> Any:

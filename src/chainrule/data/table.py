@@ -142,9 +142,10 @@ def as_table(data: Any, only: Collection[str] = ()) -> Table:
     if isinstance(data, Mapping):
         return Table({name: data[name] for name in only} if only and all(name in data for name in only) else data)
     if hasattr(data, "columns"):
-        columns = dict(zip(map(str, data.columns), data.columns, strict=True))
-        if len(columns) < len(data.columns):
-            check_distinct([str(name) for name in data.columns], "the data")
+        given = data.columns if hasattr(data, "iloc") else getattr(data, "column_names", data.columns)  # Arrow's
+        columns = dict(zip(map(str, given), given, strict=True))
+        if len(columns) < len(given):
+            check_distinct([*map(str, given)], "the data")
         names = only if only and all(name in columns for name in only) else columns
         return Table({name: data[columns[name]] for name in names})
     raise ChainruleError(
@@ -266,6 +267,7 @@ def is_blank(cell: Any) -> bool:
 
 
 def _column(values: Any, place: str) -> np.ndarray:
+    values = _of_arrow(values) if hasattr(values, "to_pylist") else values
     if isinstance(values, list | tuple) and values and all(isinstance(value, np.ndarray) for value in values):
         values = _side_by_side(values, place)
     array = np.asarray(values, dtype=object if isinstance(values, list | tuple) else None)
@@ -286,6 +288,13 @@ def _column(values: Any, place: str) -> np.ndarray:
     if array.ndim == 1 and array.dtype.kind in "bUST":
         return _objects(_decoded(array, place), place)
     raise ChainruleError(f"{place}: expected numbers or text, got {array.dtype} of shape {array.shape}.")
+
+
+def _of_arrow(column: Any) -> Any:
+    """A column of Arrow as an array; as Python's own values where it has blanks that NumPy would lose or round."""
+    whole = column.null_count == 0 or str(column.type) in ("float", "double")
+    plain = whole and not hasattr(column.type, "value_type")  # a dictionary's, or a list's
+    return column.to_numpy(zero_copy_only=False) if plain else column.to_pylist()
 
 
 def _decoded(array: np.ndarray, place: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A trained network: its parameters, what it is for, and how it was trained."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,27 +45,37 @@ class Model(Trained):
         list: (steps, outputs) for each sequence, of its own length. Padded arrays of tokens stay as they are padded.
 
         A model of a table takes raw rows (columns by name, a data frame, a list of records such as JSON's, in which a
-        missing key is a blank cell) and answers in the target's units. A large `Table` is prepared block after block.
+        missing key is a blank cell) and answers in the target's units. Many rows are prepared block after block.
 
         Raises:
             ChainruleError: where the rows do not fit.
         """
         if self.preprocessor is None:
             return self.outputs(x)
-        answers = [self.preprocessor.restore(self.outputs(x)) for _, x in self.preprocessor.in_blocks(x)]
-        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+        return _beneath(a for _, a in self.in_blocks(x))
+
+    def in_blocks(self, rows: Any) -> Iterator[tuple[slice, np.ndarray]]:
+        """The answers to raw rows, those to many a block at a time, each with the rows that it is of.
+
+        Only one block at a time is prepared and computed; what is said of all rows is said at the end.
+        """
+        if self.preprocessor is None:
+            raise ChainruleError("in_blocks: this model takes arrays, not raw rows. Call it.")
+        for some, x in self.preprocessor.in_blocks(rows):
+            yield some, self.preprocessor.restore(self.outputs(x))
 
     def predict(self, x: Any) -> Any:
         """What the network predicts: names of classes, or values; (rows,) where it has one to give.
 
         Of steps, (rows, time), or a list of arrays (steps,) where the sequences are of unequal length.
         """
-        return _each(self._predicted, self(x))
+        return self._of_outputs(self.decide, x)
 
-    def _predicted(self, a: np.ndarray) -> np.ndarray:
+    def decide(self, outputs: np.ndarray) -> np.ndarray:
+        """What outputs say: names of classes, or values."""
         if self.classes is None:
-            return a[..., 0] if a.shape[-1] == 1 else a
-        return self._names[predicted_classes(a)]
+            return outputs[..., 0] if outputs.shape[-1] == 1 else outputs
+        return self._names[predicted_classes(outputs)]
 
     def predict_proba(self, x: Any) -> Any:
         """Each class's probability, (rows, classes), in the order of `classes`; one output is that of the second.
@@ -84,7 +94,14 @@ class Model(Trained):
                 f"predict_proba: the outputs of {last!r} are no probabilities. Call predict, or end the network with "
                 f"Softmax()."
             )
-        return _each(lambda a: a if a.shape[-1] > 1 else np.concatenate([1 - a, a], axis=-1), self(x))
+        return self._of_outputs(probabilities, x)
+
+    def _of_outputs(self, of: Callable[[np.ndarray], np.ndarray], x: Any) -> Any:
+        """Something of the outputs, of those of each sequence, or of each block of many raw rows."""
+        if self.preprocessor is not None:
+            return _beneath(of(a) for _, a in self.in_blocks(x))
+        a = self.outputs(x)
+        return [of(steps) for steps in a] if isinstance(a, list) else of(a)
 
     def warm_up(self) -> None:
         """Compile what predictions run, so that none of any number of rows waits for it: a server's first deed.
@@ -149,9 +166,15 @@ class Model(Trained):
         write_whole(Path(path), to_bytes(self))
 
 
-def _each(of: Callable[[np.ndarray], np.ndarray], a: Any) -> Any:
-    """Something of outputs, or of those of each sequence."""
-    return [of(steps) for steps in a] if isinstance(a, list) else of(a)
+def probabilities(outputs: np.ndarray) -> np.ndarray:
+    """Each class's probability, (rows, classes), from outputs; one output is that of the second."""
+    return outputs if outputs.shape[-1] > 1 else np.concatenate([1 - outputs, outputs], axis=-1)
+
+
+def _beneath(blocks: Iterable[np.ndarray]) -> np.ndarray:
+    """The rows of blocks one after another; those of a lone one as they are."""
+    found = [*blocks]
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def load(path: str | os.PathLike) -> Model:

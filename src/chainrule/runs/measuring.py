@@ -83,9 +83,8 @@ def evaluate(
         count = seen.count(found)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*training never showed")  # of all rows it is said already
-        x, y = preprocessor.inputs(measured), preprocessor.targets(measured)
-    figures = trained.evaluate(x, y, metrics=list(dict.fromkeys([*trained.metrics, *more])))
-    return Measured(table, measured.name, len(y), to_test, count, figures)
+        figures = trained.evaluate(measured, metrics=list(dict.fromkeys([*trained.metrics, *more])))
+    return Measured(table, measured.name, measured.rows, to_test, count, figures)
 
 
 def _digests(preprocessor: Preprocessor, table: Table) -> np.ndarray:
