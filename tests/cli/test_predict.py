@@ -1,10 +1,17 @@
 import csv
+import errno
+import itertools
 import json
+import os
+import signal
 import tomllib
 
 import numpy as np
 import pytest
 from pyarrow import parquet as pq
+
+from chainrule.cli import main
+from chainrule.data import files
 
 TRAIN = 'train flowers.csv --network "Dense(2) >> Softmax()" --epochs 3 --seed 1 --out run'
 
@@ -296,3 +303,94 @@ def test_texts_that_a_spreadsheet_would_compute(run, here):
     for row, shown in zip(answers[1:], guarded.out.splitlines()[1:], strict=True):
         kind = row[1] if row[1] == "-3" else f"'{row[1]}"
         assert shown.split(",")[:2] == [f"'{row[0]}", kind]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Blocks of 16 rows."""
+    monkeypatch.setattr("chainrule.arrays.memory.NUMBERS", 16)
+    monkeypatch.setattr("chainrule.arrays.memory.ROWS", 16)
+
+
+@pytest.mark.parametrize("missing", [None, "drop"])
+def test_many_rows_are_answered_block_after_block(run, flowers, here, missing, request):
+    run(TRAIN + (f" --missing {missing}" if missing else ""))
+    colours = ["red", "red", "grey"] + ([""] if missing else [])
+    rows = [f"{n:03},{n % 7},{n % 11},{colours[n % len(colours)]},{n / 2}" for n in range(100)]
+    (here / "new.csv").write_text("id,length,width,colour,half\n" + "\n".join(rows))
+    words = "predict run new.csv --keep id --keep half --out"
+    endings = ("csv", "tsv", "jsonl", "parquet")
+    notes = [run(f"{words} whole.{ending}").err for ending in endings]
+    shown = run(f"{words[:-6]}").out
+    request.getfixturevalue("small")
+    assert notes == [run(f"{words} blocks.{ending}").err for ending in endings]
+    assert "grey (" in notes[0]
+    assert ("rows have blank cells" in notes[0]) == bool(missing)
+    assert run(f"{words[:-6]}").out == shown == (here / "blocks.csv").read_text()
+    for ending in endings[:3]:
+        assert (here / f"blocks.{ending}").read_bytes() == (here / f"whole.{ending}").read_bytes()
+    blocks, whole = (pq.read_table(here / f"{name}.parquet") for name in ("blocks", "whole"))
+    assert blocks.schema == whole.schema
+    assert blocks.to_pylist() == whole.to_pylist() == read_back(here / "blocks.jsonl")
+    run("predict run new.csv --probabilities --out shares.parquet")
+    shares = pq.read_table(here / "shares.parquet").to_pydict()
+    assert shares["kind"] == blocks["kind"].to_pylist()
+    for kind, *pair in zip(*shares.values(), strict=True):
+        assert (pair == [None, None]) if kind is None else (kind == ("iris", "rose")[pair[1] > pair[0]])
+
+
+@pytest.mark.parametrize("to", ["answers.csv", "answers.parquet", None])
+def test_a_row_that_does_not_fit_late_in_the_file_leaves_what_was_there(run, trained, here, small, to):
+    (here / "new.csv").write_text("length,width,colour\n" + "1,2,red\n" * 90 + "1,,red\n" * 2)
+    (here / "answers.csv").write_text("old")
+    said = run("predict run new.csv" + (f" --out {to}" if to else ""))
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("chainrule: new.csv, line 92, column 'width': the cell is blank, ")
+    assert (here / "answers.csv").read_text() == "old"
+    assert {path.name for path in here.iterdir()} == {"answers.csv", "flowers.csv", "new.csv", "run"}
+
+
+def test_a_disk_that_gets_full_on_the_way_leaves_nothing(run, trained, here, small, monkeypatch):
+    fill = files._fill
+
+    def filling(file, data):
+        def some():
+            yield from itertools.islice(data, 3)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        fill(file, some())
+
+    monkeypatch.setattr(files, "_fill", filling)
+    (here / "new.csv").write_text("length,width,colour\n" + "1,2,red\n" * 90)
+    assert run("predict run new.csv --out answers.csv") == (
+        2,
+        "",
+        "chainrule: Can't write answers.csv: No space left on device. Nothing was written.\n",
+    )
+    assert {path.name for path in here.iterdir()} == {"flowers.csv", "new.csv", "run"}
+
+
+def test_ctrl_c_while_it_is_written_leaves_nothing(run, trained, here, small, monkeypatch):
+    seen = []
+
+    class Ended(BaseException):
+        """As if the process had ended."""
+
+    def end(code):
+        seen.append((code, sorted(path.name for path in here.iterdir())))
+        raise Ended
+
+    fill = files._fill
+
+    def filling(file, data):
+        fill(file, itertools.islice(data, 3))
+        assert any(path.name.startswith(".chainrule-") for path in here.iterdir())
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(files, "_fill", filling)
+    monkeypatch.setattr(os, "_exit", end)
+    (here / "new.csv").write_text("length,width,colour\n" + "1,2,red\n" * 90)
+    with pytest.raises(Ended):
+        main(["predict", "run", "new.csv", "--out", "answers.csv"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert seen == [(130, ["flowers.csv", "new.csv", "run"])]

@@ -340,3 +340,29 @@ def test_names_that_no_file_has(tmp_path, name):
 def test_a_path_is_known_whether_or_not_something_is_there(file):
     for path in (file, file.parent, file.parent / "none", file / "below a file"):
         assert known_path(str(path)) == path
+
+
+def test_content_may_come_piece_after_piece(tmp_path, file):
+    """Also where it takes the place of another, or is written over it."""
+    pieces = [b"a", b"", b"bc" * 1000, b"d"]
+    other = tmp_path / "other"
+    os.link(file, other)
+    for path in (tmp_path / "new", file):
+        write_whole(path, iter(pieces))
+        assert path.read_bytes() == b"".join(pieces)
+    assert other.read_bytes() == b"".join(pieces)
+
+
+def test_content_that_fails_half_way_leaves_the_old_file(tmp_path, file):
+    def pieces():
+        yield b"a" * 1000
+        raise ChainruleError("The rest is missing.")
+
+    old = file.read_bytes()
+    os.link(file, tmp_path / "other")
+    for path in (tmp_path / "new", file):
+        with pytest.raises(ChainruleError, match="The rest is missing"):
+            write_whole(path, pieces())
+    assert not (tmp_path / "new").exists()
+    assert file.read_bytes() == (tmp_path / "other").read_bytes() == old
+    assert not [*tmp_path.glob(".chainrule-*")]

@@ -18,13 +18,14 @@ class CtrlC:
 
     Attributes:
         wanted: whether it was pressed while there was work to lose.
+        before: what is done before a command ends at once.
     """
 
     def __init__(self) -> None:
-        self.wanted, self.finishing = False, ""
+        self.wanted, self.finishing, self.before = False, "", _nothing
 
     def __enter__(self) -> "CtrlC":
-        self.wanted, self.finishing = False, ""
+        self.wanted, self.finishing, self.before = False, "", _nothing
         if signal.getsignal(SIGINT) in (signal.default_int_handler, self):
             with suppress(ValueError):  # in another thread than the main one, which never sees Ctrl-C
                 signal.signal(SIGINT, self)
@@ -40,12 +41,17 @@ class CtrlC:
 
     def __call__(self, *place: object) -> None:
         if not self.finishing:
+            self.before()
             if os.isatty(1):
                 os.write(1, SHOW_CURSOR)
             os._exit(INTERRUPTED)  # at once: an exception, or Python's own end, meets libraries that are half loaded
         if not (self.wanted or os.isatty(1)):  # in a terminal the progress bar says it
             _write(f"\n{self.finishing}\n")
         self.wanted = True
+
+
+def _nothing() -> None:
+    """What most commands have to do."""
 
 
 def _write(text: str) -> None:

@@ -1,18 +1,15 @@
 """`chainrule predict`: what a trained model says of rows."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from chainrule.cli.interrupt import CTRL_C
 from chainrule.cli.reading import Blank, Decimal, Header, Separator
-from chainrule.errors import ChainruleError, counted
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from chainrule.data.table import Table
-    from chainrule.model import Model
+from chainrule.errors import counted
 
 
 def predict(
@@ -41,59 +38,62 @@ def predict(
     Example: `chainrule predict runs/diamonds new.csv --keep id --out prices.csv`
     """
     from chainrule.cli import output, reading
-    from chainrule.data import computed, for_spreadsheets, typed, writer
-    from chainrule.data.columns import texts
-    from chainrule.data.files import check_output, write_whole
+    from chainrule.data import writer
+    from chainrule.data.files import abandon, check_output, write_whole
+    from chainrule.data.values import texts
     from chainrule.data.writing import DELIMITED
+    from chainrule.runs.answering import answers
     from chainrule.runs.folder import written
-    from chainrule.runs.raw import answerable, as_written, load_for_rows, read_rows
+    from chainrule.runs.raw import as_written, load_for_rows, read_rows
 
     inputs = [data, *written(model)]
     write = writer(out or "")
     if out is not None:
         check_output(out, inputs)
-    trained, preprocessor = load_for_rows(model)
+    trained, _ = load_for_rows(model)
     keep, said = keep or [], reading.said(separator, decimal, header, blank)
     table = read_rows(data, trained, said, keep)
     found = as_written(data, table, keep, trained, said)
-    kept = {name: typed(texts(found, name).tolist()) for name in keep}
-    whole = answerable(table, preprocessor)
-    answers = _answers(trained, table if whole.all() else table.take(whole), probabilities)
-    for name in kept.keys() & answers.keys():
-        raise ChainruleError(f"--keep {name}: a column of the answers has that name. Rename it in {data}.")
-    columns = kept | {name: _in_place(cells, whole) for name, cells in answers.items()}
-    content = write(for_spreadsheets(columns) if spreadsheet else columns)
-    reading.say(table.found)
-    if not spreadsheet and Path(out or "").suffix.lower() in DELIMITED and (found := computed(columns)):
-        output.note(
-            f"a spreadsheet would compute {len(found):,} texts such as {found[0]!r}. For one, add --spreadsheet."
-        )
-    if not whole.all():
-        output.note(f"{(~whole).sum():,} rows have blank cells, which training left out: their answers are blank.")
+    said = answers(trained, table, {name: texts(found, name) for name in keep}, probabilities)
+    odd: Counter[str] = Counter()
+    kinds, blocks = said.kinds, said.blocks
+    if spreadsheet:
+        kinds, blocks = _for_spreadsheets(kinds, blocks)
+    elif Path(out or "").suffix.lower() in DELIMITED:
+        blocks = _counting(odd, kinds, blocks)
+    content = write(kinds, blocks)
     if out is None:
-        print(content.decode(errors="surrogateescape"), end="")
+        content = [*content]  # all is computed before anything is shown
     else:
+        CTRL_C.before = abandon
         write_whole(out, content, inputs)
-        output.say(f"{counted(whole.sum(), 'prediction', 'predictions')} in ", (out, "bold"), ".")
+    reading.say(table.found)
+    if odd:
+        one = next(iter(odd))
+        output.note(f"a spreadsheet would compute {odd.total():,} texts such as {one!r}. For one, add --spreadsheet.")
+    if said.blank:
+        output.note(f"{said.blank:,} rows have blank cells, which training left out: their answers are blank.")
+    if out is None:
+        for part in content:
+            print(part.decode(errors="surrogateescape"), end="")
+    else:
+        output.say(f"{counted(said.rows, 'prediction', 'predictions')} in ", (out, "bold"), ".")
 
 
-def _answers(trained: "Model", rows: "Table", probabilities: bool) -> "dict[str, Sequence[Any]]":
-    """What a model says of rows, by column: the targets, and each class's probability where that is asked for."""
-    assert trained.preprocessor is not None
-    targets = trained.preprocessor.schema.targets
-    found = trained.predict(rows).reshape(rows.rows, len(targets)).T
-    if probabilities and trained.classes:
-        targets = (*targets, *(f"p({name})" for name in trained.classes))
-        found = [*found, *trained.predict_proba(rows).T]
-    return {name: [_rounded(cell) for cell in cells.tolist()] for name, cells in zip(targets, found, strict=True)}
+def _for_spreadsheets(kinds: Mapping[str, Any], blocks: Iterable[Any]) -> tuple[Mapping[str, Any], Iterable[Any]]:
+    """Columns with an apostrophe before what a spreadsheet would compute, names included."""
+    from chainrule.data import shown
+
+    guarded = ({shown(name): [*map(shown, cells)] for name, cells in columns.items()} for columns in blocks)
+    return {shown(name): kind for name, kind in kinds.items()}, guarded
 
 
-def _in_place(cells: "Sequence[Any]", rows: Any) -> list[Any]:
-    """Cells at the places of the rows that they belong to; None at the others."""
-    each = iter(cells)
-    return [next(each) if row else None for row in rows]
+def _counting(odd: Counter[str], kinds: Mapping[str, Any], blocks: Iterable[Any]) -> Iterator[Any]:
+    """The blocks as they are; the texts that a spreadsheet would compute are counted on the way."""
+    from chainrule.data import computed
 
-
-def _rounded(cell: str | float) -> str | float:
-    """A number with all the digits that a network computes."""
-    return cell if isinstance(cell, str) else float(f"{cell:.9g}")
+    odd.update(computed(kinds))
+    for columns in blocks:
+        for cells in columns.values():
+            odd.update(computed(cells))
+        yield columns

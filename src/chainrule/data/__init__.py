@@ -5,6 +5,6 @@ from chainrule.data.named import NAMED
 from chainrule.data.source import read
 from chainrule.data.splitting import Split, split
 from chainrule.data.table import Table
-from chainrule.data.writing import computed, for_spreadsheets, typed, writer
+from chainrule.data.writing import computed, kind_of, shown, writer
 
-__all__ = ["NAMED", "Split", "Table", "computed", "for_spreadsheets", "loaders", "read", "split", "typed", "writer"]
+__all__ = ["NAMED", "Split", "Table", "computed", "kind_of", "loaders", "read", "shown", "split", "writer"]

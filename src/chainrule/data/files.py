@@ -18,10 +18,14 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+TEMPORARY: set[Path] = set()  # the files that this process has under way
 UNDER_WAY = ".chainrule-" + 16 * "[0-9a-f]"  # files and folders, each locked by the process that makes it
 
 
-def write_whole(path: str | os.PathLike, content: bytes | str, inputs: Iterable[str | os.PathLike] = ()) -> None:
+Content = bytes | str | Iterable[bytes]
+
+
+def write_whole(path: str | os.PathLike, content: Content, inputs: Iterable[str | os.PathLike] = ()) -> None:
     """Write a file so that, whatever happens, either the old content or the new is there in full.
 
     A link is followed. A file that was there keeps its other names, its mode, owner and rights. What is no regular
@@ -29,21 +33,22 @@ def write_whole(path: str | os.PathLike, content: bytes | str, inputs: Iterable[
 
     Args:
         path: the file.
-        content: text becomes UTF-8.
+        content: text becomes UTF-8; or bytes one after another, as they come to be.
         inputs: files that are not written over, as they are read.
 
     Raises:
         ChainruleError: where it can't be written (no such folder, no right, disk full); the old file stays.
     """
     check_output(path, inputs)
-    path, data = Path(path), as_bytes(content)
+    path, data = Path(path), [as_bytes(content)] if isinstance(content, bytes | str) else content
     try:
         old = os.stat(path) if path.exists() else None
         if old is None or (stat.S_ISREG(old.st_mode) and not _is_open(old)):
             _write(Path(os.path.realpath(path)), data, old)
         else:
+            whole = [b"".join(data)]
             with _stream(path, old) as stream:
-                _fill(stream, data)
+                _fill(stream, whole)
     except OSError as error:
         raise _refused(path, error) from None
 
@@ -142,27 +147,28 @@ def reason(why: str | Exception) -> str:
     return (why.strerror if isinstance(why, OSError) else None) or str(why)
 
 
-def _write(target: Path, data: bytes, old: os.stat_result | None) -> None:
+def _write(target: Path, data: Iterable[bytes], old: os.stat_result | None) -> None:
     """Put a new file in an old one's place; where that would not be the same file, write over it."""
     if old is not None and old.st_nlink > 1:
-        _overwrite(target, data)
+        _overwrite(target, b"".join(data))
         return
     try:
         _replace(target, data, old)
     except PermissionError:  # the folder takes no new file, or the new file not the old one's owner
         if old is None:
             raise
-        _overwrite(target, data)
+        _overwrite(target, b"".join(data))
 
 
-def _replace(target: Path, data: bytes, old: os.stat_result | None) -> None:
+def _replace(target: Path, data: Iterable[bytes], old: os.stat_result | None) -> None:
     _clean(target.parent)
     with _temporary(target.parent) as (name, file):
-        _fill(file, data)
         if old is not None:
             new = os.fstat(file.fileno())
             if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
-                os.chown(name, old.st_uid, old.st_gid)
+                os.chown(name, old.st_uid, old.st_gid)  # before any data are taken, should it be refused
+        _fill(file, data)
+        if old is not None:
             shutil.copystat(target, name)  # mode, and rights beyond it
             os.utime(name)
         os.fsync(file.fileno())
@@ -175,21 +181,22 @@ def _overwrite(target: Path, data: bytes) -> None:
         before = file.readall()
         try:
             file.seek(0)
-            _fill(file, data)
+            _fill(file, [data])
             file.truncate()
             os.fsync(file.fileno())
         except BaseException:
             file.seek(0)
-            _fill(file, before)
+            _fill(file, [before])
             file.truncate()
             raise
 
 
-def _fill(file: FileIO | BinaryIO, data: bytes) -> None:
+def _fill(file: FileIO | BinaryIO, data: Iterable[bytes]) -> None:
     """Write all of the data to a file without a buffer."""
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) :]
+    for some in data:
+        left = memoryview(some)
+        while left:
+            left = left[file.write(left) :]
 
 
 @contextmanager
@@ -197,14 +204,24 @@ def _temporary(folder: Path) -> Iterator[tuple[Path, FileIO]]:
     """A new file, which is gone afterwards unless it was renamed; as a new file of anybody's it has the usual mode."""
     while True:
         name = under_way(folder)
-        with open(name, "xb", buffering=0) as file:
-            if lock(file.fileno()) is False or not os.fstat(file.fileno()).st_nlink:
-                continue  # taken for a leftover before it had its lock
-            try:
+        TEMPORARY.add(name)
+        try:
+            with open(name, "xb", buffering=0) as file:
+                if lock(file.fileno()) is False or not os.fstat(file.fileno()).st_nlink:
+                    continue  # taken for a leftover before it had its lock
                 yield name, file
-            finally:
-                name.unlink(missing_ok=True)
-            return
+                return
+        finally:
+            with suppress(OSError):
+                name.unlink()
+            TEMPORARY.discard(name)
+
+
+def abandon() -> None:
+    """Remove the files that are under way, for a process that ends at once."""
+    for name in [*TEMPORARY]:
+        with suppress(OSError):
+            name.unlink()
 
 
 def _clean(folder: Path) -> None:
