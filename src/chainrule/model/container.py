@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from chainrule.data.records import require
 from chainrule.errors import ChainruleError
 
 MOST_BYTES = 100_000_000  # of a header, as safetensors has it
@@ -129,7 +131,54 @@ def place(path: tuple) -> str:
 
 def by_place(tree: Any) -> Arrays:
     """A tree's arrays by their places."""
-    return {place(path): np.asarray(leaf) for path, leaf in jax.tree.flatten_with_path(tree)[0]}
+    return {place(path): _stored(leaf) for path, leaf in jax.tree.flatten_with_path(tree)[0]}
+
+
+def filled(wanted: Any, arrays: Arrays) -> Any:
+    """A tree of arrays like the one of shapes and types that is wanted: `by_place` undone.
+
+    Raises:
+        ChainruleError: where an array is missing, too many, or of another shape or type.
+    """
+    leaves, tree = jax.tree.flatten_with_path(wanted)
+    expected = {place(path): leaf for path, leaf in leaves}
+    stored = {name: _stored_as(leaf) for name, leaf in expected.items()}
+    for name, (shape, _) in sorted(stored.items()):
+        require(name in arrays, f"an array {name} of shape {shape}, which the network declares")
+    for name, array in arrays.items():
+        require(name in stored, f"no array {name}, which the network does not declare")
+        shape, dtype = stored[name]
+        require(array.shape == shape, f"{name} of shape {shape}, got {array.shape}")
+        require(array.dtype == dtype, f"{name} in {dtype}, got {array.dtype}")
+    return tree.unflatten(_taken(arrays[name], leaf) for name, leaf in expected.items())
+
+
+def _stored(leaf: Any) -> np.ndarray:
+    """An array in a type of NumPy's own, which are those that files have: keys as their words, others bit by bit."""
+    array = np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+    return array.view(_type(array.dtype))
+
+
+def _stored_as(leaf: Any) -> tuple[tuple[int, ...], np.dtype]:
+    """The shape and type in which an array is stored."""
+    leaf = jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf
+    return leaf.shape, _type(leaf.dtype)
+
+
+def _taken(array: np.ndarray, wanted: Any) -> Any:
+    """`_stored` undone."""
+    if _is_key(wanted):
+        return jax.random.wrap_key_data(jnp.asarray(array), impl=jax.random.key_impl(jnp.zeros((), wanted.dtype)))
+    return array.view(wanted.dtype)
+
+
+def _type(dtype: Any) -> np.dtype:
+    dtype = np.dtype(dtype)
+    return dtype if dtype.isbuiltin == 1 else np.dtype(f"u{dtype.itemsize}")
+
+
+def _is_key(leaf: Any) -> bool:
+    return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _arrays_in(file: Path) -> int:

@@ -20,7 +20,7 @@ from chainrule.data.records import read, require
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import check_single
 from chainrule.formula.layer import Parameter
-from chainrule.model.container import Arrays, Container, Description, by_place, place, plain
+from chainrule.model.container import Arrays, Container, Description, by_place, filled, plain
 from chainrule.model.history import History, Stopped
 from chainrule.model.trained import Trained
 from chainrule.notation import as_chain, parse
@@ -128,18 +128,13 @@ def _fields(about: Description, arrays: Arrays) -> dict[str, Any]:
         require(preprocessor.input_shape == shape, f"a preprocessor that makes the input_shape {shape}")
         require(preprocessor.classes == (header.classes or ()), "the classes of the preprocessor")
     declared = {"parameters": network.parameters(shape), "state": network.state(shape)}
-    leaves, tree = jax.tree.flatten_with_path(declared, is_leaf=lambda node: isinstance(node, Parameter))
-    expected = {place(path): tuple(leaf.shape) for path, leaf in leaves}
-    for name in sorted(expected.keys() ^ arrays.keys()):
-        require(name in arrays, f"an array {name} of shape {expected.get(name)}, which the network declares")
-        require(name in expected, f"no array {name}, which the network does not declare")
+    wanted = jax.tree.map(_in_float32, declared, is_leaf=lambda node: isinstance(node, Parameter))
+    trees = filled(wanted, arrays)
     for name, array in arrays.items():
-        require(array.shape == expected[name], f"{name} of shape {expected[name]}, got {array.shape}")
-        require(array.dtype == np.float32, f"{name} in float32, got {array.dtype}")
         require(bool(np.isfinite(array).all()), f"finite numbers in {name}, got NaN or infinity")
     return {
         "network": network,
-        **on_device(tree.unflatten(arrays[name] for name in expected)),  # once, not at each call
+        **on_device(trees),  # once, not at each call
         "input_shape": shape,
         "cost": parse(header.cost, Cost),
         "regularizer": None if header.regularizer is None else parse(header.regularizer, Regularizer),
@@ -148,3 +143,7 @@ def _fields(about: Description, arrays: Arrays) -> dict[str, Any]:
         "history": History(**vars(header.history)),
         "training": header.training,
     }
+
+
+def _in_float32(declared: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(declared.shape, np.float32)
