@@ -365,7 +365,7 @@ def test_classes_of_later_calls_must_be_known():
     refused("class_weight", lambda: classifier(class_weight="balanced").partial_fit(X, Y))
     warm = regressor(warm_start=True).fit(X, VALUES)
     refused("expected 2 values an example", lambda: warm.fit(X, VALUES[:, 0]))
-    refused("after is the checkpoint of another network", lambda: warm.set_params(network=(9,)).fit(X, VALUES))
+    refused("the checkpoint is of another network", lambda: warm.set_params(network=(9,)).fit(X, VALUES))
 
 
 # How training ends

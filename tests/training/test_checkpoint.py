@@ -44,5 +44,5 @@ def test_the_patience_goes_on_too():
 def test_a_checkpoint_of_something_else_is_refused():
     _, checkpoint = train(1)
     for other in ({"optimizer": "Momentum(0.1)"}, {"network": "Dense(4) >> ReLU() >> Dense(3) >> Softmax()"}):
-        with pytest.raises(ChainruleError, match="fit: after is the checkpoint of another network or optimizer"):
+        with pytest.raises(ChainruleError, match="fit: the checkpoint is of another network or optimizer"):
             train(1, checkpoint, **other)

@@ -50,6 +50,10 @@ class EarlyStopping(Formula):
         best = values[best_epoch - 1]
         return last > best + self.fall if self._rises else last < best - self.fall
 
+    def is_over(self, epochs: int, best_epoch: int | None) -> bool:
+        """Whether training ends after so many epochs, as none has been better for its patience."""
+        return epochs - (best_epoch or 0) >= self.patience
+
     @property
     def _rises(self) -> bool:
         return self.monitor is not None and self.monitor.higher_is_better

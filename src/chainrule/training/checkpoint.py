@@ -1,41 +1,141 @@
-"""Where a training stands, and going on from there."""
+"""Where a training stands, going on from there, and the file of it."""
 
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import jax
+import numpy as np
 
 from chainrule.arrays.masked import Shape
 from chainrule.arrays.random import seeded
+from chainrule.data.records import read, require
 from chainrule.errors import ChainruleError
+from chainrule.kernels import native
+from chainrule.model.container import Arrays, Container, Description, by_place, filled, plain
+from chainrule.model.file import Epochs, Plain
 from chainrule.model.history import History
 from chainrule.training.step import Problem, State, first
 
+RECORDS = "records"
+CHECKPOINT = Container("checkpoint", "chainrule-checkpoint", 1, 1_000_000)
+OTHER = "fit: the checkpoint is of another network or optimizer, whose arrays do not fit. Start afresh."
+NONE = np.zeros((0, 0), np.float32)
+
 
 class Checkpoint(NamedTuple):
-    """Where a training stands after an epoch, all of it: `fit(…, after=checkpoint)` goes on to the same bits."""
+    """Where a training stands, all of it: `fit(…, resume=checkpoint)` goes on to the bits of one that never ended."""
 
     state: State
     best: State
-    """The state after the best epoch, where early stopping looks for it."""
+    """The state after the best epoch, where early stopping looks for it, without its slots."""
     history: History
+    records: np.ndarray = NONE
+    """What each step of the epoch under way recorded, (steps, figures); none between two epochs."""
+    choices: Mapping[str, Any] = {}
+    """What the training was given, in notation, by name; its examples apart."""
+
+
+@dataclass(frozen=True)
+class Timed(Epochs):
+    """A history."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Header:
+    """A checkpoint without its arrays.
+
+    Attributes:
+        format: the container's.
+        choices: what the training was given, in notation.
+        data: a digest of its examples.
+        history: of the epochs that have ended.
+        machine: what the bits depend on beside all that.
+    """
+
+    format: Literal[1]
+    choices: dict[str, Plain | list[Plain]]
+    data: str
+    history: Timed
+    machine: dict[str, str]
 
 
 def as_checkpoint(after: Any) -> Checkpoint | None:
     """What `fit` is to go on from, if anything. Raises `ChainruleError` where it is something else."""
     if after is not None and not isinstance(after, Checkpoint):
         raise ChainruleError(f"fit: after must be the checkpoint that a callback is told, got {type(after).__name__}.")
-    return after
+    return after and after._replace(history=replace(after.history, stopped="epochs"))
 
 
 def fitting(state: State, problem: Problem, shape: Shape) -> State:
     """A state to go on from, which must have the arrays that the problem's own first state would have."""
-    wanted = jax.eval_shape(partial(first, shape=shape), problem, seeded(0))
-    if _described(state) != _described(wanted):
-        raise ChainruleError(
-            "fit: after is the checkpoint of another network or optimizer, whose arrays do not fit. Start afresh."
-        )
+    if _described(state) != _described(_first(problem, shape)):
+        raise ChainruleError(OTHER)
     return state
+
+
+def to_bytes(checkpoint: Checkpoint, data: str) -> bytes:
+    """The content of a checkpoint's file, with the digest of the training's examples."""
+    state, best, history, records, choices = checkpoint
+    arrays = by_place({"state": state} | ({"best": best} if history.best_epoch else {}))
+    about = {
+        "format": CHECKPOINT.format,
+        "choices": dict(choices),
+        "data": data,
+        "history": asdict(history),
+        "machine": machine(),
+    }
+    return CHECKPOINT.packed(plain(about), arrays | {RECORDS: np.asarray(records)})
+
+
+def opened(file: Path) -> tuple[Header, Arrays]:
+    """What a checkpoint's file says, and its arrays.
+
+    Raises:
+        ChainruleError: for a file of something else, cut short, altered, or of another version.
+    """
+    return CHECKPOINT.unpacked(file, lambda about, arrays: (_header(about, arrays), arrays))
+
+
+def restored(header: Header, arrays: Arrays, problem: Problem, shape: Shape) -> Checkpoint:
+    """The checkpoint of a file, whose arrays must be those that the problem has."""
+    state, kept = _first(problem, shape), header.history.best_epoch is not None
+    wanted = {"state": state} | ({"best": state._replace(slots=())} if kept else {})
+    try:
+        trees = jax.device_put(filled(wanted, {name: array for name, array in arrays.items() if name != RECORDS}))
+    except ChainruleError:
+        raise ChainruleError(OTHER) from None
+    best = trees["best"] if kept else trees["state"]._replace(slots=())
+    return Checkpoint(trees["state"], best, History(**vars(header.history)), arrays[RECORDS], header.choices)
+
+
+def machine() -> dict[str, str]:
+    """What the bits of a training depend on, beside what it was given."""
+    devices = jax.devices()
+    threads = os.environ.get("PJRT_NPROC") or len(getattr(os, "sched_getaffinity", lambda _: ())(0)) or os.cpu_count()
+    return {name: version(name) for name in ("chainrule", "jax", "numpy")} | {
+        "kernels": native.processor() or "none",
+        "threads": str(threads),
+        "devices": f"{len(devices)} × {devices[0].device_kind}",
+    }
+
+
+def _header(about: Description, arrays: Arrays) -> Header:
+    header = read(Header, about)
+    records = arrays.get(RECORDS, NONE)
+    require(records.dtype == np.float32 and records.ndim == 2, "records (steps, figures) in float32")
+    return header
+
+
+def _first(problem: Problem, shape: Shape) -> State:
+    """The shapes and types of the arrays of a problem's first state."""
+    return jax.eval_shape(partial(first, shape=shape), problem, seeded(0))
 
 
 def _described(state: State) -> Any:

@@ -1,5 +1,7 @@
 """`fit`: from a network and data to a model."""
 
+import os
+import signal
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -14,13 +16,15 @@ from chainrule.model import Model
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training.batches import bucket, on_device
-from chainrule.training.checkpoint import Checkpoint
+from chainrule.training.checkpoint import Checkpoint, to_bytes
 from chainrule.training.feed import Feed, InMemory, InParts
 from chainrule.training.interrupt import Interrupt
+from chainrule.training.keeping import Checkpoints, Keeper, as_checkpoints
 from chainrule.training.loop import Loop
 from chainrule.training.observers import Callback, Records, as_callbacks, observers, watched
 from chainrule.training.plan import Plan, plan
 from chainrule.training.progress import Progress
+from chainrule.training.resuming import Resume, digest, resumed
 from chainrule.training.validation import validated
 
 
@@ -44,6 +48,8 @@ def fit(
     classes: tuple[Any, ...] | None = None,
     preprocessor: Preprocessor | None = None,
     after: Checkpoint | None = None,
+    checkpoint: Checkpoints | str | os.PathLike | None = None,
+    resume: Resume = None,
 ) -> Model:
     """Train a network on examples.
 
@@ -77,6 +83,11 @@ def fit(
         preprocessor: kept in the model, so that it takes raw rows.
         after: the checkpoint of an earlier training with the same seed, to train `epochs` more: parameters, optimizer,
             noise and history go on as if that training had never ended.
+        checkpoint: a folder in which the last two checkpoints are kept while the training goes on, one a minute, or
+            `Checkpoints(folder, every="10m")`; and one when it ends, by Ctrl-C and SIGTERM too.
+        resume: a checkpoint, its file, or the folder of some, to go on to the bits of the training that was never
+            stopped, with everything else as it was said for that. True goes on from the folder of `checkpoint`, and
+            begins where it is empty.
 
     Returns:
         The trained model, with its history.
@@ -112,30 +123,38 @@ def fit(
         preprocessor=preprocessor,
         after=after,
     )
-    ctrl_c = Interrupt()
+    kept = as_checkpoints(checkpoint)
+    planned, file = resumed(planned, resume, kept)
+    keeper = Keeper(kept, planned.steps, file, lambda checkpoint: to_bytes(checkpoint, digest(planned)))
+    ctrl_c = Interrupt(*[signal.SIGTERM] * (kept is not None))
     with ctrl_c:
         loop = _loop(planned)
-    records = Records(planned, loop.state)
-    with ctrl_c, Progress(progress, planned.epochs, planned.steps, planned.rows, lambda: ctrl_c.came) as shown:
+    records = Records(planned, loop.state, began)
+    with ctrl_c, Progress(progress, planned.epochs, planned.steps, planned.rows, lambda: ctrl_c.came) as shown, keeper:
 
         def on_chunk(epoch: int, step: int) -> None:
             shown.step(epoch, step)
+            if kept:
+                keeper.reached(records.place(loop.state, loop.recorded), epoch, step)
             ctrl_c.check()
 
-        trained = loop.epochs(range(planned.done + 1, planned.epochs + 1), on_chunk)
+        trained = loop.epochs(planned.left, on_chunk)
         try:
             told = observers(planned, shown, callbacks, records)
-            records.history.stopped = watched(validated(planned, trained), told)
+            records.history.stopped = watched(validated(planned, trained), told, records.history.stopped)
+            keeper.reached(records.place(records.last, stopped=records.history.stopped), len(records.history) + 1, 0)
         except KeyboardInterrupt:
             records.last, records.history.stopped = loop.state, "interrupted"
         ctrl_c.noticed = True  # what was trained is not lost any more
-        records.history.seconds += time.perf_counter() - began
+        keeper.finish()
+        records.history.seconds = records.seconds
         return records.model()
 
 
 def _loop(planned: Plan) -> Loop:
     """The loop of a training, before its first step or where it goes on."""
-    return Loop(planned.problem, _feed(planned), planned.seed, planned.after and planned.after.state)
+    start = planned.start
+    return Loop(planned.problem, _feed(planned), planned.seed, start and start.state, start and start.records)
 
 
 def _feed(planned: Plan) -> Feed:

@@ -1,8 +1,12 @@
-"""Ctrl-C, noticed between two chunks of steps."""
+"""Ctrl-C, and what else asks a training to end, noticed between two chunks of steps."""
 
+import os
 import signal
 import threading
 from typing import Any
+
+OWN = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+"""The handlers that Python begins with, which give way; others stay in charge."""
 
 
 class Interrupt:
@@ -11,45 +15,56 @@ class Interrupt:
     Python itself would raise it anywhere: also within JAX's callbacks, where it is printed and lost, or after the last
     step, so that the training would be lost. A handler that is not Python's own stays in charge; one that notes what
     was `wanted` is asked. Other threads than the main one never see Ctrl-C.
+
+    Other signals, such as SIGTERM, are treated alike where they are named, and take effect at the end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *others: signal.Signals) -> None:
+        self.signals = (signal.SIGINT, *others)
         self.wanted = self.noticed = False
-        self.before: Any = None
+        self.postponed: set[int] = set()
+        self.before: dict[int, Any] = {}
+        self.mine: list[signal.Signals] = []
 
     def __enter__(self) -> "Interrupt":
-        self.before = signal.getsignal(signal.SIGINT)
+        self.before = {each: signal.getsignal(each) for each in self.signals}
         main = threading.current_thread() is threading.main_thread()
-        self.mine = main and self.before is signal.default_int_handler
-        if self.mine:
-            signal.signal(signal.SIGINT, self)
+        self.mine = [each for each in self.signals if main and self.before[each] is OWN[each]]
+        for each in self.mine:
+            signal.signal(each, self)
         return self
 
     def __exit__(self, *error: Any) -> None:
-        if self.mine:
-            signal.signal(signal.SIGINT, self.before)
+        for each in self.mine:
+            signal.signal(each, self.before[each])
+        for each in self.postponed:
+            os.kill(os.getpid(), each)
 
     @property
     def came(self) -> bool:
-        """Whether Ctrl-C came, to this handler or to the one that stays in charge."""
-        return self.wanted or getattr(self.before, "wanted", False)
+        """Whether one came, to this handler or to one that stays in charge."""
+        return self.wanted or any(getattr(handler, "wanted", False) for handler in self.before.values())
 
     def check(self) -> None:
-        """Raise if Ctrl-C came."""
+        """Raise if one came."""
         if self.came:
             self.noticed = True
             raise KeyboardInterrupt
 
-    def __call__(self, *place: Any) -> None:
-        """What the system calls when it comes."""
-        if self.wanted and not self.noticed:
+    def __call__(self, number: int, *place: Any) -> None:
+        """What the system calls when one comes."""
+        if self.wanted and not self.noticed and number == signal.SIGINT:
             self.check()
+        self._note(number)
+
+    def _note(self, number: int) -> None:
         self.wanted = True
+        self.postponed |= {number} - {signal.SIGINT}
 
 
 class Held(Interrupt):
-    """While it is entered, Ctrl-C is only noted: what is trained meanwhile ends by itself, and nothing is lost."""
+    """While it is entered, they are only noted: what is trained meanwhile ends by itself, and nothing is lost."""
 
-    def __call__(self, *place: Any) -> None:
-        """What the system calls when it comes."""
-        self.wanted = True
+    def __call__(self, number: int, *place: Any) -> None:
+        """What the system calls when one comes."""
+        self._note(number)

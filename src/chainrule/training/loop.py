@@ -34,6 +34,7 @@ class Loop:
 
     Attributes:
         state: the training state after the last finished chunk.
+        recorded: what the steps of the epoch under way recorded by then, in pieces; nothing between two epochs.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Loop:
             else fitting(state, problem, feed.shape)
         )
         self.blank = jax.device_put(np.zeros((feed.most_steps, len(problem.metrics) + 2), np.float32))
-        self.recorded = [] if records is None else [records]
+        self.recorded = [] if records is None or not len(records) else [records]
         self.chunk = 1  # steps; grows until a chunk takes its time
 
     @property
@@ -57,6 +58,7 @@ class Loop:
     def epochs(self, numbers: Iterable[int], on_chunk: Callable[[int, int], Any]) -> Iterator[Epoch]:
         """The epochs of these numbers; `on_chunk` is told which one it is, and how many of its steps are done."""
         for number in numbers:
+            on_chunk(number, len(self.records))
             yield Epoch(self.epoch(number, partial(on_chunk, number)), self.state)
 
     def epoch(self, number: int, on_chunk: Callable[[int], Any]) -> Row:

@@ -1,7 +1,8 @@
 """Who watches the epochs of a training: each is told of one after the other, and none changes a bit of them."""
 
 import math
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,9 +12,10 @@ import numpy as np
 
 from chainrule.errors import ChainruleError, DivergedError
 from chainrule.model import Model
+from chainrule.model.container import plain
 from chainrule.model.history import History, Row, Stopped
 from chainrule.regularizers.stopping import EarlyStopping
-from chainrule.training.checkpoint import Checkpoint
+from chainrule.training.checkpoint import NONE, Checkpoint
 from chainrule.training.loop import Epoch
 from chainrule.training.plan import Plan
 from chainrule.training.progress import Progress
@@ -49,11 +51,13 @@ class Records:
     As an observer it enters an epoch, and refuses one whose figures or parameters are no longer finite.
     """
 
-    def __init__(self, plan: Plan, state: State):
-        self.plan, self.last, self.best, self.history = plan, state, state, History()
-        if plan.after:
-            self.best, history = plan.after.best, plan.after.history
-            self.history = replace(history, rows=list(history.rows), stopped="epochs")
+    def __init__(self, plan: Plan, state: State, began: float | None = None):
+        self.plan, self.last, self.best, self.history = plan, state, state._replace(slots=()), History()
+        self.began = time.perf_counter() if began is None else began
+        if plan.start:
+            self.best, history = plan.start.best, plan.start.history
+            self.history = replace(history, rows=list(history.rows))
+            self.began -= history.seconds
 
     def __call__(self, epoch: Epoch) -> None:
         if wrong := _not_finite(epoch):
@@ -65,14 +69,25 @@ class Records:
     def model(self, state: State | None = None) -> Model:
         """The model of a state; by default of the one that is kept: the best if early stopping looks, else the last."""
         kept = self.best if self.history.best_epoch else self.last
-        return self.plan.model(kept if state is None else state, self._so_far())
+        return self.plan.model(kept if state is None else state, replace(self.history, rows=list(self.history.rows)))
 
-    def checkpoint(self, state: State, best: State) -> Checkpoint:
-        """Where the training stands."""
-        return Checkpoint(state, best, self._so_far())
+    def place(
+        self, state: State, recorded: Sequence[np.ndarray] = (), stopped: Stopped = "epochs"
+    ) -> Callable[[], Checkpoint]:
+        """Called, now or later, it gives the checkpoint of now: of a state, and what the epoch under way recorded."""
+        best, count, best_epoch, seconds = self.best, len(self.history), self.history.best_epoch, self.seconds
 
-    def _so_far(self) -> History:
-        return replace(self.history, rows=list(self.history.rows))
+        def checkpoint() -> Checkpoint:
+            history = History(self.history.rows[:count], best_epoch, stopped, seconds)
+            records = np.concatenate(recorded) if recorded else NONE
+            return Checkpoint(state, best, history, records, plain(self.plan.identity))
+
+        return checkpoint
+
+    @property
+    def seconds(self) -> float:
+        """How long training has taken."""
+        return time.perf_counter() - self.began
 
     def _diverged(self, wrong: str) -> DivergedError:
         rows = self.history.rows
@@ -84,13 +99,16 @@ class Records:
         )
 
 
-def watched(epochs: Iterable[Epoch], observers: Iterable[Observer]) -> Stopped:
-    """Why the epochs ended, of each of which every observer is told; the last that says why has its way."""
+def watched(epochs: Iterable[Epoch], observers: Iterable[Observer], stopped: Stopped = "epochs") -> Stopped:
+    """Why the epochs ended, of each of which every observer is told; the last that says why has its way.
+
+    Where none says so, or there are none, it is as it was.
+    """
     for epoch in epochs:
         reasons: list[Stopped] = [reason for observe in observers if (reason := observe(epoch))]
         if reasons:
             return reasons[-1]
-    return "epochs"
+    return stopped
 
 
 def observers(plan: Plan, progress: Progress, callbacks: Iterable[Callback], records: Records) -> list[Observer]:
@@ -107,8 +125,8 @@ def stopping(rule: EarlyStopping, records: Records) -> Observer:
     def observe(epoch: Epoch) -> Stopped | None:
         history = records.history
         if rule.better(history[rule.watched], history.best_epoch):
-            records.best, history.best_epoch = epoch.state, epoch.number
-        return "early stopping" if epoch.number - (history.best_epoch or 0) >= rule.patience else None
+            records.best, history.best_epoch = epoch.state._replace(slots=()), epoch.number
+        return "early stopping" if rule.is_over(epoch.number, history.best_epoch) else None
 
     return observe
 
@@ -117,8 +135,7 @@ def telling(callbacks: Iterable[Callback], records: Records) -> Observer:
     """It calls the users' own functions, all of them, and stops when one returns True."""
 
     def observe(epoch: Epoch) -> Stopped | None:
-        checkpoint = partial(records.checkpoint, epoch.state, records.best)
-        end = EpochEnd(epoch.row, records.plan.epochs, partial(records.model, epoch.state), checkpoint)
+        end = EpochEnd(epoch.row, records.plan.epochs, partial(records.model, epoch.state), records.place(epoch.state))
         answers = [callback(end) for callback in callbacks]
         return "callback" if any(isinstance(answer, bool | np.bool_) and answer for answer in answers) else None
 

@@ -42,11 +42,12 @@ class Plan:
         examples: what is trained on.
         held_out: what is measured on after each epoch.
         classes, preprocessor: as the model keeps them.
-        epochs: how many there will be in all, those before `after` included.
+        epochs: how many there will be in all, those before this training included.
         batch_size: examples a step, fewer than there are; or all of them.
         early_stopping: when training ends before its last epoch.
         seed: of the first values, the shuffles and the noise.
-        after: what to go on from.
+        before: how many of the epochs another training has done.
+        start: what to go on from.
     """
 
     network: Chain
@@ -63,7 +64,8 @@ class Plan:
     batch_size: BatchSize
     early_stopping: EarlyStopping | None
     seed: int
-    after: Checkpoint | None
+    before: int
+    start: Checkpoint | None
 
     @property
     def rows(self) -> int:
@@ -76,9 +78,10 @@ class Plan:
         return 1 if self.batch_size == "all" else -(-self.rows // self.batch_size)
 
     @property
-    def done(self) -> int:
-        """How many epochs came before."""
-        return len(self.after.history) if self.after else 0
+    def left(self) -> range:
+        """The numbers of the epochs that are to come; none where training ended before its last."""
+        history = self.start.history if self.start else History()
+        return range(len(history) + 1, (self.epochs if history.stopped == "epochs" else 0) + 1)
 
     @property
     def followed(self) -> tuple[MeanMetric, ...]:
@@ -97,11 +100,24 @@ class Plan:
         """Every choice in notation, by name, as the model keeps them."""
         return {
             "optimizer": repr(self.optimizer),
-            "epochs": self.epochs - self.done,
+            "epochs": self.epochs - self.before,
             "batch_size": self.batch_size,
             "early_stopping": self.early_stopping and repr(self.early_stopping),
             "metrics": [repr(metric) for metric in self.metrics],
             "seed": self.seed,
+        }
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the training is given beside its examples, in notation: what one that goes on with it must be given."""
+        return {
+            "network": repr(self.network),
+            "cost": repr(self.cost),
+            "regularizer": self.regularizer and repr(self.regularizer),
+            **self.choices,
+            "epochs": self.epochs,
+            "classes": self.classes,
+            "preprocessor": self.preprocessor and self.preprocessor.to_json(),
         }
 
     def model(self, state: State, history: History) -> Model:
@@ -162,6 +178,7 @@ def plan(
     check_categories(x, chain.categories)
     E, weights, classes = expected(y, sample_weight, x, chain, cost, classes)
     first, held_out = Examples(x, E, weights), None
+    before = len(after.history) if after else 0
     check = partial(checked, shape=shape, network=chain, cost=cost, classes=classes)
     if isinstance(validation, Loader):
         held_out = Checked.of(validation, check, "validation")
@@ -186,10 +203,11 @@ def plan(
         held_out,
         classes,
         preprocessor,
-        epochs + (len(after.history) if after else 0),
+        epochs + before,
         size,
         stopping,
         seed,
+        before,
         after,
     )
     _check_metrics(planned, first)
