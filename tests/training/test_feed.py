@@ -121,6 +121,17 @@ def test_weights_and_validation_go_with_it():
     assert "validation_accuracy" in model.history.rows[0]
 
 
+def test_a_loader_may_be_measured_on():
+    model = train(loader(), validation=loader(7))
+    found = model.evaluate(loader(7))
+    assert found == pytest.approx(model.evaluate(X, Y))
+    assert found == {name: model.history.rows[-1][f"validation_{name}"] for name in found}
+    with pytest.raises(ChainruleError, match="evaluate: a loader gives the targets and the weights too"):
+        model.evaluate(loader(), Y)
+    with pytest.raises(ChainruleError, match=r"evaluate, part 2: x\[0, 0\] is nan"):
+        model.evaluate(odd(2, X[:20] * np.nan, Y[:20]))
+
+
 def test_it_goes_on_from_a_checkpoint():
     kept = []
     train(loader(), epochs=2, callbacks=[lambda end: kept.append(end.checkpoint())])

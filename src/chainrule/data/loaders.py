@@ -52,6 +52,15 @@ class Whole(NamedTuple):
         return self.examples
 
 
+def given(loader: Loader, index: int, who: str) -> tuple[Any, Any, Any]:
+    """What a loader gives as a part: inputs, targets and weights, None where there are none."""
+    found = tuple(loader.part(index))
+    if len(found) not in (2, 3):
+        raise ChainruleError(f"{who}: expected (x, y) or (x, y, weights) from the loader, got {len(found)} values.")
+    x, y, weights = *found, *[None] * (3 - len(found))
+    return x, y, weights
+
+
 @dataclass(frozen=True)
 class Rows:
     """What gives the examples from a row up to another as a loader."""

@@ -13,6 +13,7 @@ from chainrule.arrays.masked import Masked, shape_of, step_weights
 from chainrule.arrays.memory import blocks
 from chainrule.arrays.sparse import dense
 from chainrule.costs import Cost
+from chainrule.data.loaders import Loader, given
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric
@@ -45,12 +46,16 @@ def evaluate(
 ) -> Figures:
     """The cost and the metrics of a model on rows, or on examples and their targets, as users give them.
 
-    Rows are prepared, and measured, a block at a time.
+    Rows are prepared, and measured, a block at a time, and the examples of a loader a part at a time.
     """
     preprocessor, E = model.preprocessor, None
-    if y is None and preprocessor is None:
+    if isinstance(x, Loader):
+        if y is not None or sample_weight is not None:
+            raise ChainruleError(f"{who}: a loader gives the targets and the weights too. Leave the others out.")
+        E, parts = _of_loader(model, x, 0, who)[1], _parts_of_loader(model, x, who)
+    elif y is None and preprocessor is None:
         raise ChainruleError(f"{who}: this model takes arrays, not raw rows: give the targets y too.")
-    if y is None:
+    elif y is None:
         parts = _parts_of_rows(model, x, sample_weight, who)
     else:
         x, E, weights = _checked(model, x, y, sample_weight, who)
@@ -72,6 +77,18 @@ def _parts_of_rows(model: Trained, rows: Any, sample_weight: Any, who: str) -> I
     for some, x in model.preprocessor.in_blocks(table):
         x, E, _ = _checked(model, x, model.preprocessor.targets(table.take(some)), None, who)
         yield from measurable(model, x, E, None if weights is None else weights[some])
+
+
+def _parts_of_loader(model: Trained, loader: Loader, who: str) -> Iterator[Part]:
+    """The examples of a loader, of which a part at a time is read."""
+    for index in range(len(loader.rows)):
+        yield from measurable(model, *_of_loader(model, loader, index, who))
+
+
+def _of_loader(model: Trained, loader: Loader, index: int, who: str) -> tuple[Any, np.ndarray, Any]:
+    """A part of a loader as the model takes it."""
+    who = f"{who}, part {index}"
+    return _checked(model, *given(loader, index, who), who)
 
 
 def _checked(model: Trained, x: Any, y: Any, weights: Any, who: str) -> tuple[Any, np.ndarray, Any]:

@@ -131,7 +131,7 @@ class Model(Trained):
         """The cost (regulariser included) and the metrics, by name; metrics are in the target's own units.
 
         Args:
-            x: raw rows with their target, or, where y is given, prepared examples.
+            x: raw rows with their target, or, where y is given, prepared examples; or a `Loader` of both.
             y: class numbers, or values in the shape of the outputs, as training saw them.
             sample_weight: one weight for each example, or for each of its steps.
             metrics: formulas or notation; by default accuracy for a classifier, else R², RMSE and MAE.

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.arrays.masked import Shape
 from chainrule.costs import Cost
-from chainrule.data.loaders import Loader
+from chainrule.data.loaders import Loader, given
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain
 from chainrule.model.examples import inputs
@@ -60,15 +60,6 @@ class Checked:
         if (alike := _described(found)) != self.alike:
             raise ChainruleError(f"{who}: expected {self.alike}, as in the first part, got {alike}. Make all alike.")
         return found
-
-
-def given(loader: Loader, index: int, who: str) -> tuple[Any, Any, Any]:
-    """What a loader gives as a part: inputs, targets and weights, None where there are none."""
-    found = tuple(loader.part(index))
-    if len(found) not in (2, 3):
-        raise ChainruleError(f"{who}: expected (x, y) or (x, y, weights) from the loader, got {len(found)} values.")
-    x, y, weights = *found, *[None] * (3 - len(found))
-    return x, y, weights
 
 
 def checked(

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.arrays.masked import Shape, rows_of, shape_of
 from chainrule.costs import Cost
-from chainrule.data.loaders import Loader, Whole
+from chainrule.data.loaders import Loader, Whole, given
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
@@ -26,7 +26,7 @@ from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training.checkpoint import Checkpoint, as_checkpoint
 from chainrule.training.ending import default_cost, ended
-from chainrule.training.examples import Checked, Examples, checked, given
+from chainrule.training.examples import Checked, Examples, checked
 from chainrule.training.step import Problem, State
 
 
