@@ -292,7 +292,10 @@ class Values:
 
 
 def learning(name: str, text: bool, unit: Unit | None, order: Order | None, most: int = HELD) -> Any:
-    """What learns a column's fitted form from blocks of its `cells`, by what they are read as; see `fitted`."""
+    """What learns a column's fitted form from blocks of its `cells`, by what they are read as.
+
+    That is tokens or time where their unit or order is given, else categories, or numbers.
+    """
     if order:
         return Times(name, order, most)
     if unit:
@@ -300,18 +303,12 @@ def learning(name: str, text: bool, unit: Unit | None, order: Order | None, most
     return Values(name) if text else Numbers(name, most)
 
 
-def fitted(table: Table, name: str, text: bool, unit: Unit | None = None, order: Order | None = None) -> Column:
-    """A table's column, fitted: as tokens or as time where their unit or order is given, as categories, or as numbers.
+def cells(table: Table, name: str, text: bool, unit: Unit | None = None, order: Order | None = None) -> np.ndarray:
+    """A table's column as the times, texts or numbers that its fitted form is learned from.
 
     Raises:
         ChainruleError: for a column blank throughout, infinity, text among numbers, or too many categories.
     """
-    values = cells(table, name, text, unit, order)
-    return learning(name, text, unit, order).add(values).fitted() or refuse_blank(table.name, name)
-
-
-def cells(table: Table, name: str, text: bool, unit: Unit | None = None, order: Order | None = None) -> np.ndarray:
-    """A table's column as the times, texts or numbers that its fitted form is learned from; see `fitted`."""
     values = readable_cells(table, name, text, order)
     if _is_blank(values[live(values)] if values.ndim == 3 else values):
         refuse_blank(table.name, name)

@@ -112,14 +112,14 @@ def under_way(folder: Path) -> Path:
     return folder / f".chainrule-{secrets.token_hex(8)}"
 
 
-def lock(descriptor: int) -> bool | None:
-    """Take the lock of an open file, which lasts as long as its process.
+def lock(descriptor: int, shared: bool = False) -> bool | None:
+    """Take the lock of an open file, which lasts as long as its process; alone, or with others who share it.
 
     Returns:
         False where another one has it, None where the file system has no locks.
     """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # type: ignore[union-attr]
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)  # type: ignore[union-attr]
     except BlockingIOError:
         return False
     except (OSError, AttributeError):

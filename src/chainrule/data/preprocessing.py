@@ -19,11 +19,12 @@ import numpy as np
 from chainrule.arrays.masked import Masked
 from chainrule.arrays.memory import aligned, blocks
 from chainrule.data.block import Block
-from chainrule.data.columns import Category, Column, Number, Series, fitted, warn_unseen
+from chainrule.data.columns import Category, Column, Number, Series, warn_unseen
+from chainrule.data.fitting import Fitting
 from chainrule.data.guesses import Task
 from chainrule.data.problems import Problems
 from chainrule.data.records import read, read_json, require
-from chainrule.data.schema import Schema, check_alone
+from chainrule.data.schema import Schema
 from chainrule.data.table import Table, as_table, blank_rows, check_columns, is_records, shortened
 from chainrule.data.tokens import FIRST, Tokens
 from chainrule.errors import ChainruleError
@@ -82,18 +83,9 @@ class Preprocessor:
         """
         schema = schema or Schema.of(data, **choices)
         table = schema.complete(data)
-        columns = tuple(
-            fitted(table, name, name in schema.text, schema.tokens, schema.order(name)) for name in schema.inputs
-        )
-        _check_side_by_side(table, columns)
-        predicted = tuple(fitted(table, name, schema.task == "classification") for name in schema.targets)
-        for column in predicted:
-            if isinstance(column, Category) and len(column.values) == 1:
-                raise ChainruleError(
-                    f"{table.name}: the target {column.name!r} has a single class, {column.values[0]!r}. "
-                    f"Give rows of two classes or more."
-                )
-        return cls(schema, columns, predicted)  # type: ignore[arg-type]  # one value a row
+        fitting = Fitting(schema, table.name)
+        fitting.add(table)
+        return cls(schema, *fitting.columns())
 
     @property
     def task(self) -> Task:
@@ -343,13 +335,3 @@ def _of_today(raw: dict[str, Any]) -> dict[str, Any]:
         return raw
     rest = [{name: each for name, each in record.items() if name != "target"} for record in (raw, schema)]
     return rest[0] | {"schema": rest[1] | {"targets": [schema["target"]]}, "predicted": [raw["target"]]}
-
-
-def _check_side_by_side(table: Table, columns: tuple[Column, ...]) -> None:
-    names = [column.name for column in columns]
-    for column in columns:
-        if isinstance(column, Series):
-            check_alone(table, column.name, "series of unequal length", names)
-    if len({column.shape[:-1] for column in columns}) > 1:
-        found = shortened(f"{column.name} {column.shape}" for column in columns)
-        raise ChainruleError(f"{table.name}: inputs of different shapes can't go side by side: {found}. Drop some.")

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -73,6 +73,7 @@ class Schema:
         month_first: Iterable[str] = (),
         order_by: str | None = None,
         group: str | None = None,
+        whole: bool = True,
     ) -> Self:
         """Find the schema of the columns of a table.
 
@@ -94,6 +95,7 @@ class Schema:
             day_first, month_first: columns of dates such as 3/4/2020, where the column itself leaves open which it is.
             order_by: the column by which rows are divided, an input too unless it is dropped.
             group: the column whose values are not divided; it is no input, since those to test were never seen.
+            whole: whether this is all of the data; else only what no later row can mend is refused.
 
         Raises:
             ChainruleError: for a column that is not there, and no inputs; or for all that is wrong with cells at once:
@@ -145,10 +147,10 @@ class Schema:
         dates = tuple(name for name in table if name in order)
         days, months = (tuple(name for name in dates if order[name] == first) for first in ("day", "month"))
         schema = cls(targets, task, inputs, worded, tokens, missing, not said, dates, days, months, order_by, group)
-        schema._check(table, said_kinds)
+        schema._check(table, said_kinds, whole)
         return schema
 
-    def _check(self, table: Table, said: Collection[str]) -> None:
+    def _check(self, table: Table, said: Collection[str], whole: bool) -> None:
         """Refuse all that is wrong with cells, at once; columns whose kind was said are not doubted."""
         problems = Problems(table.name)
         used, worded, dates = {*self.inputs, *self.targets}, set(self.text), set(self.dates)  # of many columns
@@ -159,14 +161,14 @@ class Schema:
                     _check_order(table, name)
                 if name not in said and name in worded:
                     _check_unmixed(table, name)
-                if name in used:
+                if name in used and whole:
                     unit = None if name in self.targets else self.tokens
                     cells(table, name, name in worded, unit, self.order(name) if name in dates else None)
-        if self.missing is None:
+        if self.missing is None and whole:
             with problems.gathered():
                 blank = {name: rows for name, rows in self._blank(table).items() if not rows.all()}
                 _check_filled(table, blank, self.targets)
-        if self.missing != "drop":
+        if self.missing != "drop" and whole:
             with problems.gathered():
                 self.way(table)
         problems.refuse()
@@ -221,15 +223,12 @@ class Schema:
         blank = self._blank(table)
         if self.missing is None:
             _check_filled(table, blank, self.targets)
-        also = (*self.inputs, self.order_by, self.group) if self.missing == "drop" else ()
-        needed = [*self.targets, *also]
-        out = np.logical_or.reduce([np.zeros(table.rows, bool), *(blank[name] for name in needed if name in blank)])
+        out = self._left_out(table, blank)
         if out.all():
             raise ChainruleError(
                 f"{table.name}: every row has a blank cell that is needed. Fill them, or drop columns."
             )
-        if unknown := shortened(f"{name} ({blank[name].sum():,})" for name in self.targets if name in blank):
-            warn(f"{table.name}: rows with a blank target are left out: {unknown}.")
+        warn_unknown(table.name, {name: int(blank[name].sum()) for name in self.targets if name in blank})
         if not out.any():
             return table
         if self.task == "classification" and (lost := _lost(texts(table, self.targets[0]), out)):
@@ -237,12 +236,39 @@ class Schema:
             warn(f"{table.name}: rows with blank cells are left out, among them all of {classes}.")
         return table.take(~out)
 
+    def complete_block(self, table: Table) -> tuple[Table, dict[str, int]]:
+        """Those rows of some of a stream, and how many blank cells each target has; see `complete`.
+
+        Raises:
+            ChainruleError: for a blank cell where none is allowed, with its place.
+        """
+        blank = self._blank(table)
+        if self.missing is None and blank:
+            name, rows = next(iter(blank.items()))
+            message = f"{table.place(int(rows.argmax()), name)}: the cell is blank. Fill it"
+            raise ChainruleError(message, missing="drop" if blank.keys() <= set(self.targets) else "median")
+        out = self._left_out(table, blank)
+        unknown = {name: int(blank[name].sum()) for name in self.targets if name in blank}
+        return table.take(~out) if out.any() else table, unknown
+
+    def _left_out(self, table: Table, blank: dict[str, np.ndarray]) -> np.ndarray:
+        """The rows without a target or, if so chosen, without an input, as a mask."""
+        also = (*self.inputs, self.order_by, self.group) if self.missing == "drop" else ()
+        needed = [*self.targets, *also]
+        return np.logical_or.reduce([np.zeros(table.rows, bool), *(blank[name] for name in needed if name in blank)])
+
     def _blank(self, table: Table) -> dict[str, np.ndarray]:
         """The rows with a blank cell, as a mask, of each column with such cells."""
         check_columns(table, (*self.inputs, *self.targets))
         divide = [name for name in (self.order_by, self.group) if name in table and self.missing == "drop"]
         blank = {name: blank_rows(table[name]) for name in (*self.inputs, *self.targets, *divide) if name is not None}
         return {name: rows for name, rows in blank.items() if rows.any()}
+
+
+def warn_unknown(name: str, blank: Mapping[str, int]) -> None:
+    """Say that rows without a target are left out, by how many cells each target is blank in."""
+    if unknown := shortened(f"{target} ({count:,})" for target, count in blank.items() if count):
+        warn(f"{name}: rows with a blank target are left out: {unknown}.")
 
 
 def _spelt(table: Table, name: str) -> str:
@@ -257,7 +283,7 @@ def _said_tokens(table: Table, inputs: tuple[str, ...], words: tuple, characters
         for name in names:
             if name not in inputs:
                 raise ChainruleError(f"{table.name}: column {name!r} is no input. Leave it out of {unit}.")
-            check_alone(table, name, unit, inputs)
+            check_alone(table.name, name, unit, inputs)
     return "words" if words else "characters" if characters else None
 
 
@@ -352,12 +378,12 @@ def _check_unmixed(table: Table, name: str) -> None:
         refuse_text(table, name, next(row for row, text in enumerate(values) if text in stray), **choices)
 
 
-def check_alone(table: Table, name: str, what: str, inputs: Iterable[str]) -> None:
+def check_alone(table: str, name: str, what: str, inputs: Iterable[str]) -> None:
     """Refuse inputs beside a column that can't go beside others."""
     others = [each for each in inputs if each != name]
     if others:
         raise ChainruleError(
-            f"{table.name}: column {name!r} holds {what} and can't go beside other inputs: {shortened(others)}. "
+            f"{table}: column {name!r} holds {what} and can't go beside other inputs: {shortened(others)}. "
             f"Read it as one value a row",
             drop=others,
         )
