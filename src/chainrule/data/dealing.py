@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -94,6 +94,10 @@ class Dealt:
     classes: Sequence[int]
     weighted: bool = False
     held: Any = None
+
+    def balanced(self) -> Self:
+        """The same, where every class counts alike."""
+        return replace(self, weighted=True)
 
     def part(self, index: int) -> tuple[np.ndarray, ...]:
         """The inputs and targets of a bucket, and, where every class counts alike, the weights."""

@@ -9,7 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.costs import Cost
+from chainrule.data.dealing import Dealt
 from chainrule.data.guesses import Task
+from chainrule.data.loaders import Loader, Whole
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.schema import Missing
 from chainrule.data.table import Found, Table
@@ -43,7 +45,6 @@ class Plan:
         found: how the files of the parts were read.
         preprocessor: how rows become arrays.
         prepared: the inputs and targets of each part: train, and validation and test where there are any.
-        weights: of the examples of each part, where classes are balanced.
         network: with the end that its targets need.
         layers: its layers, with their shapes and numbers of parameters.
         cost, optimizer, regularizer: what is minimised, and by what.
@@ -57,8 +58,7 @@ class Plan:
     chosen: dict[str, Any]
     found: tuple[Found, ...]
     preprocessor: Preprocessor
-    prepared: dict[str, tuple[Any, np.ndarray]]
-    weights: dict[str, np.ndarray | None]
+    prepared: dict[str, Loader]
     network: Chain
     layers: Summary
     cost: Cost
@@ -74,7 +74,23 @@ class Plan:
     @property
     def rows(self) -> dict[str, int]:
         """How many examples each part has."""
-        return {name: len(y) for name, (_, y) in self.prepared.items()}
+        return {name: sum(part.rows) for name, part in self.prepared.items()}
+
+    def examples(self, name: str) -> tuple[Any, Any, Any]:
+        """A part as `fit` takes it: inputs, targets and weights, or a loader alone, balanced if so chosen."""
+        part = self.prepared[name]
+        if not isinstance(part, Whole):
+            return (part.balanced() if self.balanced and isinstance(part, Dealt) else part), None, None
+        x, y = part.examples
+        return x, y, balanced_weights(y) if self.balanced else None
+
+    @property
+    def held_out(self) -> tuple[Any, ...] | Loader | None:
+        """The part to validate on as `fit` takes it."""
+        if "validation" not in self.prepared:
+            return None
+        x, y, weights = self.examples("validation")
+        return x if y is None else (x, y, weights)
 
     @property
     def measured(self) -> tuple[Metric, ...]:
@@ -190,18 +206,20 @@ def plan(
         )
     count, target = len(preprocessor.classes), divided.schema.target
     check_measured(metrics, "metric", target, count)
-    prepared = {name: (preprocessor.inputs(part), preprocessor.targets(part)) for name, part in divided.parts.items()}
+    prepared: dict[str, Loader] = {
+        name: Whole((preprocessor.inputs(part), preprocessor.targets(part))) for name, part in divided.parts.items()
+    }
     _say_seen(divided.parts, prepared, {"validation": validation, "test": test})
     found = tuple(part.found for part in divided.parts.values())
     divided.parts.clear()  # which lets the raw table go
-    weights = {name: balanced_weights(y) if balanced else None for name, (_, y) in prepared.items()}
+    _, y, *_ = prepared["train"].part(0)
     chain = chain or as_chain(default_network(preprocessor))
     if not count:
         _check_cost(cost, target)
-    chain = ended(chain, preprocessor.input_shape, prepared["train"][1], cost, preprocessor.classes)
+    chain = ended(chain, preprocessor.input_shape, y, cost, preprocessor.classes)
     cost = cost or default_cost(chain)
-    _check_end(chain, preprocessor, prepared["train"][1], cost)
-    rows = len(prepared["train"][1])
+    _check_end(chain, preprocessor, y, cost)
+    rows = sum(prepared["train"].rows)
     batch_size = batch_size or default_batch_size(rows)
     if epochs is None:
         epochs = default_epochs(rows, batch_size)
@@ -218,7 +236,6 @@ def plan(
         found,
         preprocessor,
         prepared,
-        weights,
         chain,
         summary(chain, preprocessor.input_shape),
         cost,
@@ -233,7 +250,7 @@ def plan(
     )
 
 
-def _say_seen(parts: dict[str, Table], prepared: dict[str, tuple[Any, np.ndarray]], sources: dict[str, Part]) -> None:
+def _say_seen(parts: dict[str, Table], prepared: dict[str, Loader], sources: dict[str, Part]) -> None:
     """Warn of parts from sources of their own that hold rows of the parts before them."""
     for name, source in sources.items():
         part = parts.get(name)

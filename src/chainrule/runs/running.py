@@ -100,20 +100,21 @@ def carry_out(plan: Plan, folder: Folder, *, progress: bool = True, command: Com
         command: gives the words that repeat the run, for its record.
     """
     check_room(folder, sum(row.parameters for row in plan.layers))
-    validation = (*plan.prepared["validation"], plan.weights["validation"]) if "validation" in plan.prepared else None
+    (x, y, weights), validation = plan.examples("train"), plan.held_out
     with Held() as ctrl_c:
         diverged = None
         try:
             model = fit(
                 plan.network,
-                *plan.prepared["train"],
+                x,
+                y,
                 cost=plan.cost,
                 optimizer=plan.optimizer,
                 regularizer=plan.regularizer,
                 metrics=plan.measured if validation else (),
                 epochs=plan.epochs,
                 batch_size=plan.batch_size,
-                sample_weight=plan.weights["train"],
+                sample_weight=weights,
                 validation=validation,
                 early_stopping=plan.early_stopping,
                 seed=plan.seed,
@@ -129,7 +130,7 @@ def carry_out(plan: Plan, folder: Folder, *, progress: bool = True, command: Com
         chosen = plan.chosen | {"balanced": plan.balanced} | measured
         model = replace(model, training=model.training | chosen)
         metrics = list(dict.fromkeys([*model.metrics, *plan.shown]))
-        measure = cache(lambda: {name: model.evaluate(x, y, metrics=metrics) for name, (x, y) in plan.prepared.items()})
+        measure = cache(lambda: {name: model.evaluate(part, metrics=metrics) for name, part in plan.prepared.items()})
         notes: list[str] = []
         try:
             kept = save_run(folder, run_files(plan, model, measure, notes.append, command), notes.append)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.files import reason
+from chainrule.data.loaders import Loader
 from chainrule.errors import ArgumentError, ChainruleError, readable
 from chainrule.metrics import ConfusionMatrix
 from chainrule.model import Model
@@ -65,7 +66,7 @@ def run_files(
         seen.FILE: lambda: seen.record(plan.prepared),
         "history.csv": lambda: model.history.to_csv(),
         "metrics.json": lambda: json.dumps(figures(), indent=2) + "\n",
-        **_pictures(model, *shown),
+        **_pictures(model, shown),
     }
 
 
@@ -143,13 +144,13 @@ def _made(files: Files, note: Callable[[str], None]) -> Iterator[tuple[str, byte
             note(f"{name} can't be made: {error}")
 
 
-def _pictures(model: Model, x: Any, y: np.ndarray) -> Files:
+def _pictures(model: Model, part: Loader) -> Files:
     """How training went, and how the predictions for a part compare with what was expected."""
     preprocessor, classes = model.preprocessor, model.classes
     if preprocessor is None or not len(model.history):  # interrupted within the first epoch
         return {}
     if classes is None:
-        x, y = take((x, y), np.arange(0, len(y), -(-len(y) // SHOWN)))
+        x, y = _some(part)
         expected, targets = preprocessor.restore(y), preprocessor.schema.targets
 
         def predicted():
@@ -157,8 +158,21 @@ def _pictures(model: Model, x: Any, y: np.ndarray) -> Files:
 
         last = {"predictions.png": lambda: pictures.predictions(predicted(), expected, targets)}
     else:
-        last = {"confusion.png": lambda: pictures.confusion(ConfusionMatrix()(model.outputs(x), y), classes)}
+        matrix = ConfusionMatrix()
+
+        def confusion():
+            return pictures.confusion(model.evaluate(part, metrics=[matrix])[matrix.label()], classes)
+
+        last = {"confusion.png": confusion}
     return {"curves.png": lambda: pictures.curves(model.history), **last}
+
+
+def _some(part: Loader) -> Any:
+    """As many examples as a picture shows, evenly from the first parts that have them: those of a stream are random."""
+    count = int(np.searchsorted(np.cumsum(part.rows), SHOWN)) + 1
+    found = [part.part(index)[:2] for index in range(min(count, len(part.rows)))]
+    x, y = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
+    return take((x, y), np.arange(0, len(y), -(-len(y) // SHOWN)))
 
 
 def _record(plan: Plan, model: Model, command: Command | None) -> str:

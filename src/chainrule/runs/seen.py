@@ -5,7 +5,7 @@ the order of its rows or columns matters.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 
 from chainrule.arrays.masked import Masked, shape_of
 from chainrule.arrays.memory import blocks
+from chainrule.data.loaders import Loader
 from chainrule.errors import ChainruleError
 from chainrule.model.examples import take
 
@@ -112,19 +113,25 @@ def _are_among(some: np.ndarray, others: np.ndarray) -> bool:
     return True
 
 
-def seen_before(parts: dict[str, tuple[Any, np.ndarray]], name: str) -> int:
+def seen_before(parts: Mapping[str, Loader], name: str) -> int:
     """How many rows of a prepared part are equal to rows of the parts that training sees before it.
 
+    >>> from chainrule.data.loaders import Whole
     >>> a, b, E = np.float32([[0], [1], [2]]), np.float32([[1], [3]]), np.int32([0, 0, 0])
-    >>> seen_before({"train": (a, E), "test": (b, E[:2])}, "test")
+    >>> seen_before({"train": Whole((a, E)), "test": Whole((b, E[:2]))}, "test")
     1
     """
-    before = [digests(*parts[each]) for each in ("train", "validation")[: 1 + (name == "test")] if each in parts]
-    return int(np.isin(digests(*parts[name]), np.concatenate(before)).sum())
+    before = [_of_all(parts[each]) for each in ("train", "validation")[: 1 + (name == "test")] if each in parts]
+    return int(np.isin(_of_all(parts[name]), np.concatenate(before)).sum())
 
 
-def record(parts: dict[str, tuple[Any, np.ndarray]]) -> bytes:
+def record(parts: Mapping[str, Loader]) -> bytes:
     """The content of the file for the prepared parts of a training."""
     from safetensors.numpy import save
 
-    return save({name: np.sort(digests(*examples)) for name, examples in parts.items()})
+    return save({name: np.sort(_of_all(part)) for name, part in parts.items()})
+
+
+def _of_all(part: Loader) -> np.ndarray:
+    """The digests of a part's examples."""
+    return np.concatenate([digests(*part.part(index)[:2]) for index in range(len(part.rows))])
