@@ -90,7 +90,7 @@ def test_it_prints_in_the_order_of_its_fields():
         ("any_number", 1j, "a finite number, got 1j. The default is 0.0."),
         ("any_number", True, "a finite number, got True. The default is 0.0."),
         ("above", 0, "a number > 0, got 0. The default is 1.0."),
-        ("above", [1.0], "a number > 0, got [1.0]. The default is 1.0."),
+        ("above", [[1.0]], "a number > 0, got [[1.0]]. The default is 1.0."),
         ("from_zero", -1e-300, "a number >= 0, got -1e-300. The default is 0.0."),
         ("part", 1, "a number >= 0 and < 1, got 1. The default is 0.5."),
         ("lengths", (2.0,), "a tuple of whole numbers >= 1, got (2.0,). The default is (2, 3)."),
@@ -178,8 +178,8 @@ def test_gradients_of_a_formula_have_its_shape():
     assert float(slope.alpha) == pytest.approx(math.exp(-1) - 1)
 
 
-def test_arrays_and_tracers_pass_the_constraints():
-    assert ELU(jnp.array([-1.0, 1.0])).alpha.shape == (2,)
+def test_arrays_and_tracers_stand_for_numbers():
+    assert ELU(jnp.array([0.5, 1.0])).alpha.shape == (2,)
     assert ELU(np.array([1.0, 2.0])).alpha.shape == (2,)
     assert float(jax.jit(lambda alpha: ELU(alpha)(jnp.array(-1e9)))(3.0)) == -3
 
@@ -219,8 +219,20 @@ def test_a_population_compares_hashes_and_prints():
     assert hash(made) == hash(same)
     assert made != other
     assert made != ELU(0.5)
-    assert repr(Dense(3) >> made) == "Dense(3) >> ELU(alpha=<float32 array of shape (2,)>)"
+    assert repr(Dense(3) >> made) == "Dense(3) >> ELU(alpha=[0.5, 1.0])"
     assert len({made, same, other, ELU(0.5)}) == 3
+    assert made == ELU([0.5, 1]) == ELU((0.5, 1)) == parse("ELU([0.5, 1])") == parse(repr(made))  # type: ignore[arg-type]
+    assert repr(ELU(np.ones((2, 1)))) == "ELU(alpha=<float64 array of shape (2, 1)>)"  # type: ignore[arg-type]
+
+
+def test_each_number_of_a_population_is_checked():
+    for numbers in ([0.5, -1.0], np.array([0.5, -1.0]), jnp.array([0.5, -1.0])):
+        with pytest.raises(ChainruleError) as caught:
+            ELU(numbers)
+        assert str(caught.value) == "ELU: alpha[1] must be a number > 0, got -1.0. The default is 1.0."
+    for strange in ([0.5, "x"], [], [True, 0.5], [[0.5]]):
+        with pytest.raises(ChainruleError, match=r"^ELU: alpha must be a number > 0, got "):
+            ELU(strange)
 
 
 def test_a_traced_formula_compares_hashes_and_prints():

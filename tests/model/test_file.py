@@ -304,7 +304,7 @@ SPOILT = ({"kernel": np.full((2, 3), np.nan, np.float32), "bias": np.ones(3, np.
     ("changes", "reason"),
     [
         ({"network": POPULATION, "parameters": PLAIN},
-         "Dense(3) >> ELU(alpha=<float32 array of shape (2,)>) >> Dense(2) >> Softmax(): layers[1].alpha holds "
+         "Dense(3) >> ELU(alpha=[0.5, 1.0]) >> Dense(2) >> Softmax(): layers[1].alpha holds "
          "2 numbers, of a population. Take one formula out of it: jax.tree.map(lambda numbers: numbers[0], formula)."),
         ({"parameters": SPOILT}, "expected finite numbers in parameters.0.kernel, got NaN or infinity."),
         ({"parameters": jax.tree.map(np.float64, PLAIN)}, "expected parameters.0.bias in float32, got float64."),

@@ -163,7 +163,7 @@ NOT_FORMULAS = [
     *("ELU().textbook", "ELU.__init__", "f'{ELU()}'", "f\"{__import__('os')}\"", "ELU()()", "ELU()[0]", "not ELU()"),
     *("__import__('os').system('true')", "eval('1')", "ELU(**{})", "ELU(*())", "ELU() < ELU()", "ELU() and ELU()"),
     *("ELU() >> 3", "3 >> ELU()", "ELU() + 3", "ELU() - ELU()", "ELU() * 2", "-ELU()", "~ELU()", "ELU() @ ELU()"),
-    *("ELU(-True)", "ELU(+1)", "ELU(1 + 1)", "ELU(2**9)", "ELU('1')", "ELU((1,))", "ELU(ELU())", "ELU(None)"),
+    *("ELU(-True)", "ELU(+1)", "ELU(1 + 1)", "ELU(2**9)", "ELU('1')", "ELU(('1',))", "ELU(ELU())", "ELU(None)"),
     *("ELU(1e999)", "ELU(-1e999)", "ELU(nan)", "Dense(1.0)", "Dense(True)", "Dense('3')", "Dense(units=None)"),
     *("ELU();ELU()", "ELU()\nELU()", "import os", "ELU() = 1", "yield ELU()", "await ELU()", "ELU(", "ELU)", "\\"),
     *("Chain(3)", "Chain((3,))", "Chain(())", "Chain((ReLU(), L1(1.0)))", "Sum(3)", "Sum((3,))", "Sum('x')"),

@@ -27,7 +27,8 @@ class Formula(ABC):  # noqa: B024
 
     A subclass is made a frozen dataclass and a JAX pytree: its float fields and its inner formulas are
     leaves, every other field (counts, flags, names) is static structure. So another learning rate
-    compiles nothing again, and arrays in the float fields make a population of formulas under `vmap`.
+    compiles nothing again, and arrays in the float fields make a population of formulas under `vmap`,
+    or in `fit`.
 
     It prints as the expression that makes it, which is the notation of the command line and of files.
 
@@ -66,15 +67,15 @@ class Formula(ABC):  # noqa: B024
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if _is_leaf(field.type) and _is_population(value):
+            if _is_leaf(field.type) and _is_traced(value):
                 continue
-            plain = _plain(value, field.type)
-            constraint = constraint_of(field)
-            if constraint and not constraint.holds(plain):
-                hint = "" if _required(field) else f" The default is {notation(field.default)}."
-                raise ChainruleError(
-                    f"{type(self).__name__}: {field.name} must be {constraint.expected}, got {value!r}.{hint}"
-                )
+            if _is_leaf(field.type, float) and _is_population(value):
+                plain = value if _is_array(value) else np.array(value, float)
+                for place, one in np.ndenumerate(np.asarray(plain)):
+                    _check(self, field, f"{field.name}[{', '.join(map(str, place))}]", float(one), float(one))
+            else:
+                plain = _plain(value, field.type)
+                _check(self, field, field.name, plain, value)
             object.__setattr__(self, field.name, plain)
 
     def __eq__(self, other: object) -> bool:
@@ -137,21 +138,23 @@ def unchecked(kind: type[F], *fields: Iterable[tuple[str, Any]]) -> F:
 
 
 def notation(value: Any) -> str:
-    """The expression that makes a formula, or a value inside one; of arrays, which none makes, the shape."""
+    """The expression that makes a formula, or a value inside one; of arrays that none makes, the shape."""
     if type(value) is tuple:
         return f"({', '.join(map(notation, value))}{',' * (len(value) == 1)})"
+    if _is_array(value) and value.ndim == 1 and not _is_traced(value):
+        return f"[{', '.join(map(repr, map(float, value)))}]"
     if _is_array(value) and (value.ndim or _is_traced(value)):
         return f"<{value.dtype} array of shape {value.shape}>"
     return repr(value.item() if _is_array(value) else value)
 
 
 def check_single(formula: Formula) -> None:
-    """Refuse a population: arrays where one formula has numbers, which no notation makes.
+    """Refuse a population: arrays where one formula has numbers.
 
     >>> from chainrule.activations import ELU
     >>> check_single(ELU(np.array([1.0, 2.0])))
     Traceback (most recent call last):
-    chainrule.errors.ChainruleError: ELU(alpha=<float64 array of shape (2,)>): alpha holds 2 numbers, of a population. \
+    chainrule.errors.ChainruleError: ELU(alpha=[1.0, 2.0]): alpha holds 2 numbers, of a population. \
 Take one formula out of it: jax.tree.map(lambda numbers: numbers[0], formula).
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(formula):
@@ -196,11 +199,19 @@ def constraint_of(field: dataclasses.Field) -> Constraint | None:
     return None
 
 
-def _is_leaf(annotation: Any) -> bool:
-    """Whether a field of this type holds numbers or formulas, rather than structure."""
+def _check(formula: Formula, field: dataclasses.Field, name: str, plain: Any, given: Any) -> None:
+    """Refuse a value that its field's constraint does not allow."""
+    constraint = constraint_of(field)
+    if constraint and not constraint.holds(plain):
+        hint = "" if _required(field) else f" The default is {notation(field.default)}."
+        raise ChainruleError(f"{type(formula).__name__}: {name} must be {constraint.expected}, got {given!r}.{hint}")
+
+
+def _is_leaf(annotation: Any, *kinds: type) -> bool:
+    """Whether a field of this type holds numbers or formulas (or only those of the kinds named), no structure."""
     if isinstance(annotation, type) and not get_args(annotation):
-        return issubclass(annotation, float | Formula)
-    return any(map(_is_leaf, get_args(annotation)))
+        return issubclass(annotation, kinds or (float, Formula))
+    return any(_is_leaf(inner, *kinds) for inner in get_args(annotation))
 
 
 def _is_array(value: Any) -> bool:
@@ -212,8 +223,10 @@ def _is_traced(value: Any) -> bool:
 
 
 def _is_population(value: Any) -> bool:
-    """Whether it may stand for a number: an array of numbers, one for each formula of a population, or a tracer."""
-    return _is_traced(value) or (_is_array(value) and value.ndim > 0 and jnp.issubdtype(value.dtype, np.number))
+    """Whether it stands for a number of each formula of a population: an array of numbers, or a list of them."""
+    if isinstance(value, list | tuple):
+        return bool(value) and all(isinstance(one, Real) and not isinstance(one, bool) for one in value)
+    return _is_array(value) and value.ndim > 0 and jnp.issubdtype(value.dtype, np.number)
 
 
 def _plain(value: Any, annotation: Any) -> Any:
