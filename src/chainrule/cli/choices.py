@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from chainrule.errors import ChainruleError, nearest
-from chainrule.formula.base import Formula
+from chainrule.formula.base import Formula, check_single
 from chainrule.metrics import Metric
 from chainrule.notation import as_formula
 from chainrule.notation.families import family
@@ -14,9 +14,16 @@ from chainrule.regularizers.stopping import EarlyStopping
 def formula(option: str, text: str | None, family: type[Formula]) -> Any:
     """A formula in notation; none where nothing is said."""
     try:
-        return None if text is None else as_formula(text, family)
+        return None if text is None else single(text, family)
     except ChainruleError as error:
         raise ChainruleError(f"{option}: {error}") from None
+
+
+def single(text: str, family: type[Formula] = Formula) -> Any:
+    """A formula in notation that holds one number in each field."""
+    formula = as_formula(text, family)
+    check_single(formula, "Give one number.")
+    return formula
 
 
 def figures(option: str, texts: Iterable[str]) -> list[Metric]:

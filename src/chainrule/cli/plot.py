@@ -41,11 +41,10 @@ def plot(
 
     Example: `chainrule plot Momentum Nesterov Adagrad Adadelta RMSprop Adam --on rosenbrock --out race.gif`
     """
-    from chainrule.cli import output
+    from chainrule.cli import choices, output
     from chainrule.data.files import check_output, write_whole
-    from chainrule.notation import parse
 
-    formulas = [parse(name) for name in names]
+    formulas = [choices.single(name) for name in names]
     if on is None:
         family = _drawable(formulas)
         if not -math.inf < low < high < math.inf:

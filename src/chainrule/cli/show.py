@@ -52,10 +52,11 @@ def show(
 
 def _formula(text: str):
     """A formula's class from its bare name, or the formula that notation makes."""
-    from chainrule.notation import formulas, parse, suggestion
+    from chainrule.cli import choices
+    from chainrule.notation import formulas, suggestion
 
     if not text.isidentifier():
-        return parse(text)
+        return choices.single(text)
     known = formulas()
     if text not in known:
         raise ChainruleError(f"There is no formula {text!r}.{suggestion(text)} They are listed by: chainrule list.")

@@ -25,11 +25,10 @@ def verify(
     Example: `chainrule verify ELU --sample 1`
     """
     from chainrule.cli import choices
-    from chainrule.notation import parse
     from chainrule.textbook.accuracy.measure import accuracy, verifiable
 
     every = choices.whole("--sample", sample, 1, 2**31)
-    chosen = [parse(formula) for formula in formulas] if formulas else verifiable()
+    chosen = [choices.single(formula) for formula in formulas] if formulas else verifiable()
     with _progress(len(chosen)) as step:
         found = [accuracy(each, every, lambda part, each=each: step(each, part)) for each in chosen]
     _show(found)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
+import jax
 import numpy as np
 
 from chainrule.arrays.masked import rows_of
@@ -38,18 +39,19 @@ class Loader(Protocol):
 
 
 class Whole(NamedTuple):
-    """Examples in memory, which are a loader of one part."""
+    """Examples in memory, or those of them that are chosen by their numbers, which are a loader of one part."""
 
     examples: Any
+    chosen: np.ndarray | None = None
 
     @property
     def rows(self) -> Sequence[int]:
         """All of them in one."""
-        return [rows_of(self.examples)]
+        return [rows_of(self.examples) if self.chosen is None else len(self.chosen)]
 
     def part(self, index: int) -> Any:
         """All of them."""
-        return self.examples
+        return self.examples if self.chosen is None else jax.tree.map(lambda a: a[self.chosen], self.examples)
 
 
 def given(loader: Loader, index: int, who: str) -> tuple[Any, Any, Any]:

@@ -19,7 +19,7 @@ from chainrule.data.splitting import split
 from chainrule.errors import ChainruleError, DivergedError
 from chainrule.estimators.examples import Part, arrays, inputs, merged, together
 from chainrule.estimators.fields import fields, replaced
-from chainrule.formula.base import Formula
+from chainrule.formula.base import Formula, check_single
 from chainrule.formula.layer import Chain, Layer
 from chainrule.layers import Dense, Flatten
 from chainrule.metrics import Metric
@@ -160,6 +160,8 @@ class Network(BaseEstimator):
         x, y = self._validated(X, y, reset=not go_on)
         E = self._targets(y, classes, go_on)
         network = self._completed(x.shape[1:])
+        for name in FORMULAS:
+            check_single(self._formula(name), "Give one number; chainrule.fit trains a population.")
         if not go_on:
             self._seed = _seed(self.random_state)
         part, held_out = self._parts(Part(inputs(x, network), E, self._weights(y, weights)))

@@ -148,7 +148,10 @@ def notation(value: Any) -> str:
     return repr(value.item() if _is_array(value) else value)
 
 
-def check_single(formula: Formula) -> None:
+ONE = "Take one formula out of it: jax.tree.map(lambda numbers: numbers[0], formula)."
+
+
+def check_single(formula: Any, remedy: str = ONE) -> None:
     """Refuse a population: arrays where one formula has numbers.
 
     >>> from chainrule.activations import ELU
@@ -161,10 +164,7 @@ Take one formula out of it: jax.tree.map(lambda numbers: numbers[0], formula).
         if _is_array(leaf) and (leaf.ndim or _is_traced(leaf)):
             place = jax.tree_util.keystr(path).removeprefix(".")
             held = "a traced number" if _is_traced(leaf) else f"{leaf.size} numbers, of a population"
-            raise ChainruleError(
-                f"{formula!r}: {place} holds {held}. "
-                f"Take one formula out of it: jax.tree.map(lambda numbers: numbers[0], formula)."
-            )
+            raise ChainruleError(f"{formula!r}: {place} holds {held}. {remedy}")
 
 
 def written(formula: type[Formula]) -> str:

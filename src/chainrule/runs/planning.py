@@ -16,6 +16,7 @@ from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.schema import Missing
 from chainrule.data.table import Found, Table
 from chainrule.errors import ArgumentError, ChainruleError, warn
+from chainrule.formula.base import check_single
 from chainrule.formula.layer import Chain, Layer
 from chainrule.metrics import R2, Accuracy, Metric
 from chainrule.model.summary import Summary, summary
@@ -176,6 +177,8 @@ def plan(
     cost = None if cost is None else as_formula(cost, Cost)
     optimizer = as_optimizer(optimizer)
     regularizer = None if regularizer is None else as_formula(regularizer, Regularizer)
+    for formula in (chain, cost, optimizer, regularizer):
+        check_single(formula, "Give one number; chainrule.fit trains a population.")
     metrics = _figures("metrics", metrics)
     seed = as_whole(seed, "{seed}", *SEEDS)
     epochs = None if epochs is None else as_whole(epochs, "{epochs}", *EPOCHS)

@@ -21,7 +21,7 @@ class Examples(NamedTuple):
     E: jax.Array
     weights: jax.Array | None
     rows: jax.Array
-    """How many of the rows count; the others come last."""
+    """How many rows are visited: the first ones, or those that an order chooses."""
 
     @property
     def capacity(self) -> int:
@@ -59,23 +59,31 @@ def _padded(array: np.ndarray, capacity: int) -> np.ndarray:
     return padded
 
 
-def shuffled(words: np.ndarray, epoch: int, examples: Examples) -> np.ndarray:
+def shuffled(words: np.ndarray, epoch: int, examples: Examples, chosen: np.ndarray | None = None) -> np.ndarray:
     """The order in which an epoch visits the rows: a random one of those that count, then the padding.
+
+    Those that count are the first ones, or others that are chosen by their numbers.
 
     It is drawn from the words of a key by NumPy, since a sort on the device takes longer to compile and to run.
     """
     order = np.arange(examples.capacity, dtype=np.int32)
+    if chosen is not None:
+        order = np.zeros(bucket(len(chosen)), np.int32)
+        order[: len(chosen)] = chosen
     np.random.default_rng([*words, epoch]).shuffle(order[: int(examples.rows)])
     return order
 
 
 def batch(examples: Examples, order: Any, index: jax.Array, size: int) -> tuple[Any, jax.Array, jax.Array]:
-    """The index-th batch of an epoch as (x, E, weights); rows that do not count in it have weight 0."""
+    """The index-th batch of an epoch as (x, E, weights); rows that do not count in it have weight 0.
+
+    Without an order one batch holds everything, as it is.
+    """
     x, E, weights = examples.x, examples.E, examples.weights
-    if size >= examples.capacity:  # one batch holds everything: no order, no copy
+    if order is None:
         counts = jnp.arange(examples.capacity) < examples.rows
     else:
-        begin = jnp.minimum(index * size, examples.capacity - size)
+        begin = jnp.minimum(index * size, len(order) - size)
         places = begin + jnp.arange(size)
         counts = (places >= index * size) & (places < examples.rows)
         rows = jax.lax.dynamic_slice(order, (begin,), (size,))

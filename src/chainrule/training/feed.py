@@ -1,7 +1,7 @@
 """What an epoch visits, and in which order: a function of the seed, the epoch and the step alone."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
@@ -11,9 +11,10 @@ import numpy as np
 from chainrule.arrays.masked import Shape, shape_of
 from chainrule.arrays.memory import aligned
 from chainrule.arrays.random import seeded, words_of
-from chainrule.data.loaders import Loader
+from chainrule.data.loaders import Loader, Whole
 from chainrule.model.examples import take
-from chainrule.training.batches import Examples, shuffled
+from chainrule.notation.choices import BatchSize
+from chainrule.training.batches import Examples, bucket, on_device, shuffled
 
 
 class Block(NamedTuple):
@@ -21,13 +22,13 @@ class Block(NamedTuple):
 
     Attributes:
         examples: what they visit.
-        order: in which order.
+        order: in which order, (rows,), of several networks (networks, rows); None where one step has all.
         first: the number of the first one in the epoch.
         steps: how many there are.
     """
 
     examples: Examples
-    order: np.ndarray
+    order: np.ndarray | None
     first: int
     steps: int
 
@@ -53,18 +54,41 @@ class Feed(Protocol):
 
 
 class InMemory:
-    """All examples as one block, which stays on the device."""
+    """All examples as one block, which stays on the device; or those of them that are chosen by their numbers."""
 
-    def __init__(self, examples: Examples, batch_size: int, seed: int):
-        self.examples, self.batch_size, self.shape = examples, batch_size, shape_of(examples.x)
+    def __init__(self, examples: Examples, batch_size: int, seed: int, chosen: np.ndarray | None = None):
+        if chosen is not None:
+            examples = examples._replace(rows=np.int32(len(chosen)))  # type: ignore[arg-type]
+        self.examples, self.batch_size, self.shape, self.chosen = examples, batch_size, shape_of(examples.x), chosen
         self.steps = -(-int(examples.rows) // batch_size)
-        self.most_steps = -(-examples.capacity // batch_size)
+        self.most_steps = -(-(examples.capacity if chosen is None else bucket(len(chosen))) // batch_size)
         self.words = shuffles(seed)
+
+    def order(self, number: int) -> np.ndarray | None:
+        """That of an epoch; none where one batch holds everything."""
+        if self.steps == 1 and self.chosen is None:
+            return None
+        return shuffled(self.words, number, self.examples, self.chosen)
 
     def epoch(self, number: int, step: int = 0) -> Iterator[Block]:
         """All of it."""
-        order = shuffled(self.words, number, self.examples) if self.steps > 1 else np.zeros(1, np.int32)
-        yield Block(self.examples, order, 0, self.steps)
+        yield Block(self.examples, self.order(number), 0, self.steps)
+
+
+class Shared:
+    """Examples that several networks share, each of which visits its own rows in its own order."""
+
+    def __init__(self, feeds: Sequence[InMemory]):
+        self.feeds = feeds
+        self.shape, self.batch_size, self.steps = feeds[0].shape, feeds[0].batch_size, feeds[0].steps
+        self.most_steps = feeds[0].most_steps
+
+    def epoch(self, number: int, step: int = 0) -> Iterator[Block]:
+        """All of it."""
+        orders = {feed: feed.order(number) for feed in {*self.feeds}}
+        each = [orders[feed] for feed in self.feeds]
+        order = None if any(order is None for order in each) else np.stack(each)  # type: ignore[arg-type]
+        yield Block(self.feeds[0].examples, order, 0, self.steps)
 
 
 class InParts:
@@ -126,6 +150,22 @@ class InParts:
             return room
 
         return jax.tree.map(laid, left, part)
+
+
+def feed(examples: Loader, shape: Shape, batch_size: BatchSize, seed: int) -> Feed:
+    """What gives the blocks of examples: all at once, or the parts of a loader."""
+    size = bucket(sum(examples.rows)) if batch_size == "all" else batch_size
+    if isinstance(examples, Whole):
+        return InMemory(on_device(*examples.part(0)), size, seed)
+    return InParts(examples, shape, size, seed)
+
+
+def feeds(chosen: Mapping[int, Whole], batch_size: BatchSize) -> dict[int, InMemory]:
+    """That of each seed, which chooses some of examples that are on the device once."""
+    one = next(iter(chosen.values()))
+    size = bucket(sum(one.rows)) if batch_size == "all" else batch_size
+    examples = on_device(*one.examples)
+    return {seed: InMemory(examples, size, seed, whole.chosen) for seed, whole in chosen.items()}
 
 
 def first_values(seed: int) -> np.ndarray:

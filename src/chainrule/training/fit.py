@@ -8,21 +8,23 @@ from typing import Any, Literal
 
 from chainrule.arrays.compilation import refuse_fork
 from chainrule.costs import Cost
-from chainrule.data.loaders import Loader, Whole
+from chainrule.data.loaders import Loader
 from chainrule.data.preprocessing import Preprocessor
+from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Layer
 from chainrule.metrics import Metric
 from chainrule.model import Model
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
-from chainrule.training.batches import bucket, on_device
 from chainrule.training.checkpoint import Checkpoint, to_bytes
-from chainrule.training.feed import Feed, InMemory, InParts
+from chainrule.training.feed import feed
 from chainrule.training.interrupt import Interrupt
 from chainrule.training.keeping import Checkpoints, Keeper, as_checkpoints
 from chainrule.training.loop import Loop
+from chainrule.training.members import listed, members, one_of
 from chainrule.training.observers import Callback, Records, as_callbacks, observers, watched
-from chainrule.training.plan import Plan, plan
+from chainrule.training.plan import plan
+from chainrule.training.populations import train
 from chainrule.training.progress import Progress
 from chainrule.training.resuming import Resume, digest, resumed
 from chainrule.training.validation import validated
@@ -43,18 +45,23 @@ def fit(
     sample_weight: Any = None,
     metrics: Sequence[Metric | str] | None = None,
     callbacks: Iterable[Callback] = (),
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     progress: bool = True,
     classes: tuple[Any, ...] | None = None,
     preprocessor: Preprocessor | None = None,
-    after: Checkpoint | None = None,
+    after: Checkpoint | Sequence[Checkpoint] | None = None,
     checkpoint: Checkpoints | str | os.PathLike | None = None,
     resume: Resume = None,
 ) -> Model:
-    """Train a network on examples.
+    """Train a network on examples, or a population of networks together.
 
     The same seed gives the same bits on the same machine, whatever is displayed. Ctrl-C ends training and returns what
     was trained so far (`model.history.stopped` is then "interrupted").
+
+    A list or an array where a formula has a number (`Adam([0.001, 0.01])`, `Dropout([0.1, 0.5])`), or of seeds, makes a
+    population: a network for each, trained together in one program, and a list of models is returned. What is given
+    once is the same for all. Each is what its own `fit` makes, to rounding: its shuffles, noise and validation rows are
+    those of its seed, it stops early by itself, and one that diverges keeps its last good parameters, with a warning.
 
     Args:
         network: a composition of layers, or its notation. The end that its targets need is added where it is open,
@@ -76,13 +83,14 @@ def fit(
             watches the validation cost, or any metric: `EarlyStopping(10, monitor=F1())`.
         sample_weight: how much each example counts, (rows,), or each of its steps, (rows, time).
         metrics: measured beside the cost; by default accuracy for classes.
-        callbacks: called with an `EpochEnd` after each epoch; training stops when one returns True.
-        seed: of the parameters' first values, the shuffles and the noise.
+        callbacks: called with an `EpochEnd` after each epoch; training stops when one returns True. Of a population,
+            called for each network, whose `member` tells which, and which alone stops.
+        seed: of the parameters' first values, the shuffles and the noise; a list of them makes a population.
         progress: whether to show a bar (in a terminal) or lines (elsewhere).
         classes: the names of the classes that the numbers in y stand for.
         preprocessor: kept in the model, so that it takes raw rows.
         after: the checkpoint of an earlier training with the same seed, to train `epochs` more: parameters, optimizer,
-            noise and history go on as if that training had never ended.
+            noise and history go on as if that training had never ended. Of a population, a list of one for each.
         checkpoint: a folder in which the last two checkpoints are kept while the training goes on, one a minute, or
             `Checkpoints(folder, every="10m")`; and one when it ends, by Ctrl-C and SIGTERM too.
         resume: a checkpoint, its file, or the folder of some, to go on to the bits of the training that was never
@@ -90,21 +98,25 @@ def fit(
             begins where it is empty.
 
     Returns:
-        The trained model, with its history.
+        The trained model, with its history; of a population, a list of models.
 
     Raises:
         ChainruleError: for a choice, a shape or a value that does not fit.
-        DivergedError: when the cost is no longer finite; its `model` has the last good parameters.
+        DivergedError: when the cost is no longer finite; its `model` has the last good parameters. Of a population,
+            when every network has diverged.
 
     >>> import numpy as np
     >>> x = np.linspace(-1, 1, 64)[:, None]
     >>> model = fit("Dense(1)", x, 2 * x + 1, optimizer="Momentum(0.1)", epochs=100, progress=False)
     >>> bool(abs(model.predict([[3.0]]) - 7) < 0.01)
     True
+    >>> models = fit("Dense(1)", x, 2 * x + 1, optimizer="Momentum([0.001, 0.1])", epochs=100, progress=False)
+    >>> models[0].history["cost"][-1] > models[1].history["cost"][-1]
+    True
     """
     refuse_fork()
     began = time.perf_counter()
-    callbacks = as_callbacks(callbacks)
+    callbacks, seeds, places = as_callbacks(callbacks), listed(seed, "seed"), listed(after, "after")
     planned = plan(
         network,
         x,
@@ -118,17 +130,25 @@ def fit(
         early_stopping=early_stopping,
         sample_weight=sample_weight,
         metrics=metrics,
-        seed=seed,
+        seed=one_of(seed, seeds),
         classes=classes,
         preprocessor=preprocessor,
-        after=after,
+        after=one_of(after, places),
     )
     kept = as_checkpoints(checkpoint)
+    if plans := members(planned, seeds, places, validation):
+        if kept or resume:
+            raise ChainruleError(
+                "fit: checkpoint and resume are for one network. Give a population's checkpoints, which callbacks are "
+                "told, as after=[…]."
+            )
+        return train(plans, callbacks, progress, began)  # type: ignore[return-value]
     planned, file = resumed(planned, resume, kept)
     keeper = Keeper(kept, planned.steps, file, lambda checkpoint: to_bytes(checkpoint, digest(planned)))
     ctrl_c = Interrupt(*[signal.SIGTERM] * (kept is not None))
     with ctrl_c:
-        loop = _loop(planned)
+        start, visited = planned.start, feed(planned.examples, planned.shape, planned.batch_size, planned.seed)
+        loop = Loop(planned.problem, visited, planned.seed, start and start.state, start and start.records)
     records = Records(planned, loop.state, began)
     with ctrl_c, Progress(progress, planned.epochs, planned.steps, planned.rows, lambda: ctrl_c.came) as shown, keeper:
 
@@ -140,7 +160,7 @@ def fit(
 
         trained = loop.epochs(planned.left, on_chunk)
         try:
-            told = observers(planned, shown, callbacks, records)
+            told = observers(records, callbacks, lambda epoch: shown.epoch(epoch.row))
             records.history.stopped = watched(validated(planned, trained), told, records.history.stopped)
             keeper.reached(records.place(records.last, stopped=records.history.stopped), len(records.history) + 1, 0)
         except KeyboardInterrupt:
@@ -149,17 +169,3 @@ def fit(
         keeper.finish()
         records.history.seconds = records.seconds
         return records.model()
-
-
-def _loop(planned: Plan) -> Loop:
-    """The loop of a training, before its first step or where it goes on."""
-    start = planned.start
-    return Loop(planned.problem, _feed(planned), planned.seed, start and start.state, start and start.records)
-
-
-def _feed(planned: Plan) -> Feed:
-    """What the loop visits: all examples at once, or the parts of a loader."""
-    size = bucket(planned.rows) if planned.batch_size == "all" else planned.batch_size
-    if isinstance(planned.examples, Whole):
-        return InMemory(on_device(*planned.examples.examples), size, planned.seed)
-    return InParts(planned.examples, planned.shape, size, planned.seed)

@@ -40,20 +40,23 @@ class Loop:
     def __init__(
         self, problem: Problem, feed: Feed, seed: int, state: State | None = None, records: np.ndarray | None = None
     ):
-        self.problem, self.feed = problem, feed
-        self.state: State = (
-            first(problem, keyed(first_values(seed)), feed.shape)
-            if state is None
-            else fitting(state, problem, feed.shape)
-        )
-        self.blank = jax.device_put(np.zeros((feed.most_steps, len(problem.metrics) + 2), np.float32))
+        if state is None:
+            state = first(problem, keyed(first_values(seed)), feed.shape)
+        else:
+            state = fitting(state, problem, feed.shape)
+        self._begin(problem, feed, state, records)
+
+    def _begin(self, problem: Problem, feed: Feed, state: State, records: np.ndarray | None = None) -> None:
+        self.problem, self.feed, self.state = problem, feed, state
+        figures = (*np.shape(state.step), len(problem.metrics) + 2)
+        self.blank = jax.device_put(np.zeros((feed.most_steps, *figures), np.float32))
         self.recorded = [] if records is None or not len(records) else [records]
         self.chunk = 1  # steps; grows until a chunk takes its time
 
     @property
     def records(self) -> np.ndarray:
         """What each step of the epoch under way recorded, (steps, figures); none between two epochs."""
-        return np.concatenate([np.zeros((0, self.blank.shape[1]), np.float32), *self.recorded])
+        return np.concatenate([np.zeros((0, *self.blank.shape[1:]), np.float32), *self.recorded])
 
     def epochs(self, numbers: Iterable[int], on_chunk: Callable[[int, int], Any]) -> Iterator[Epoch]:
         """The epochs of these numbers; `on_chunk` is told which one it is, and how many of its steps are done."""
@@ -63,10 +66,14 @@ class Loop:
 
     def epoch(self, number: int, on_chunk: Callable[[int], Any]) -> Row:
         """One epoch's steps; `on_chunk` is told how many are done. Returns its mean cost and metrics."""
+        return row(number, self.problem, self._recorded(number, on_chunk))
+
+    def _recorded(self, number: int, on_chunk: Callable[[int], Any]) -> np.ndarray:
+        """One epoch's steps: the sum of what they recorded."""
         for block in self.feed.epoch(number, len(self.records)):
             self._visit(block, on_chunk)
-        row, self.recorded = self._row(number), []
-        return row
+        records, self.recorded = self.records, []
+        return records.astype(np.float64).sum(axis=0)
 
     def _visit(self, block: Block, on_chunk: Callable[[int], Any]) -> None:
         """The steps of a block that are not done."""
@@ -74,8 +81,7 @@ class Loop:
         records, done = self.blank, begin
         while done < block.steps:
             until, began = min(done + self.chunk, block.steps), time.perf_counter()
-            steps = self.problem, self.state, block.examples, block.order, records, done, until
-            state, records = run(*steps, batch_size=self.feed.batch_size)
+            state, records = self._run(block, records, done, until)
             records.block_until_ready()
             self.state, done = state, until
             self.recorded = [*before, np.asarray(records)[begin:done]]
@@ -83,9 +89,16 @@ class Loop:
                 self.chunk *= 2
             on_chunk(block.first + done)
 
-    def _row(self, number: int) -> Row:
-        *figures, weight = self.records.astype(np.float64).sum(axis=0)
-        cost, *means = (figure / weight if weight else 0.0 for figure in figures)
-        names = [metric.label() for metric in self.problem.metrics]
-        values = [metric.from_mean(mean) for metric, mean in zip(self.problem.metrics, means, strict=True)]
-        return {"epoch": number, "cost": float(cost), **dict(zip(names, map(float, values), strict=True))}
+    def _run(self, block: Block, records: Any, done: int, until: int) -> tuple[State, Any]:
+        """The state after some steps of a block, and the records with theirs."""
+        steps = self.problem, self.state, block.examples, block.order, records, done, until
+        return run(*steps, batch_size=self.feed.batch_size)
+
+
+def row(number: int, problem: Problem, recorded: np.ndarray) -> Row:
+    """An epoch's mean cost and metrics, from the sum of what its steps recorded."""
+    *figures, weight = recorded
+    cost, *means = (figure / weight if weight else 0.0 for figure in figures)
+    names = [metric.label() for metric in problem.metrics]
+    values = [metric.from_mean(mean) for metric, mean in zip(problem.metrics, means, strict=True)]
+    return {"epoch": number, "cost": float(cost), **dict(zip(names, map(float, values), strict=True))}

@@ -18,7 +18,6 @@ from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training.checkpoint import NONE, Checkpoint
 from chainrule.training.loop import Epoch
 from chainrule.training.plan import Plan
-from chainrule.training.progress import Progress
 from chainrule.training.step import State
 
 Observer = Callable[[Epoch], Stopped | None]
@@ -34,12 +33,14 @@ class EpochEnd:
         epochs: how many epochs are planned.
         model: called, gives the model as it stands.
         checkpoint: called, gives what `fit(…, after=…)` needs to go on from here.
+        member: which network of a population it is of; they count from 0.
     """
 
     row: Row
     epochs: int
     model: Callable[[], Model]
     checkpoint: Callable[[], Checkpoint]
+    member: int = 0
 
 
 Callback = Callable[[EpochEnd], Any]
@@ -51,8 +52,9 @@ class Records:
     As an observer it enters an epoch, and refuses one whose figures or parameters are no longer finite.
     """
 
-    def __init__(self, plan: Plan, state: State, began: float | None = None):
+    def __init__(self, plan: Plan, state: State, began: float | None = None, member: int = 0):
         self.plan, self.last, self.best, self.history = plan, state, state._replace(slots=()), History()
+        self.member = member
         self.began = time.perf_counter() if began is None else began
         if plan.start:
             self.best, history = plan.start.best, plan.start.history
@@ -100,23 +102,24 @@ class Records:
 
 
 def watched(epochs: Iterable[Epoch], observers: Iterable[Observer], stopped: Stopped = "epochs") -> Stopped:
-    """Why the epochs ended, of each of which every observer is told; the last that says why has its way.
-
-    Where none says so, or there are none, it is as it was.
-    """
+    """Why the epochs ended, of each of which every observer is told; as it was, where none says why."""
     for epoch in epochs:
-        reasons: list[Stopped] = [reason for observe in observers if (reason := observe(epoch))]
-        if reasons:
-            return reasons[-1]
+        if reason := told(epoch, observers):
+            return reason
     return stopped
 
 
-def observers(plan: Plan, progress: Progress, callbacks: Iterable[Callback], records: Records) -> list[Observer]:
+def told(epoch: Epoch, observers: Iterable[Observer]) -> Stopped | None:
+    """Why training ends with an epoch, of which every observer is told, if any says why; the last has its way."""
+    reasons: list[Stopped] = [reason for observe in observers if (reason := observe(epoch))]
+    return reasons[-1] if reasons else None
+
+
+def observers(records: Records, callbacks: Iterable[Callback], *others: Observer) -> list[Observer]:
     """Who watches a training, in the order in which they are told."""
-    found: list[Observer] = [records, lambda epoch: progress.epoch(epoch.row)]
-    if plan.early_stopping:
-        found.append(stopping(plan.early_stopping, records))
-    return [*found, telling(callbacks, records)]
+    rule = records.plan.early_stopping
+    found = [] if rule is None else [stopping(rule, records)]
+    return [records, *others, *found, telling(callbacks, records)]
 
 
 def stopping(rule: EarlyStopping, records: Records) -> Observer:
@@ -135,7 +138,8 @@ def telling(callbacks: Iterable[Callback], records: Records) -> Observer:
     """It calls the users' own functions, all of them, and stops when one returns True."""
 
     def observe(epoch: Epoch) -> Stopped | None:
-        end = EpochEnd(epoch.row, records.plan.epochs, partial(records.model, epoch.state), records.place(epoch.state))
+        model, place = partial(records.model, epoch.state), records.place(epoch.state)
+        end = EpochEnd(epoch.row, records.plan.epochs, model, place, records.member)
         answers = [callback(end) for callback in callbacks]
         return "callback" if any(isinstance(answer, bool | np.bool_) and answer for answer in answers) else None
 

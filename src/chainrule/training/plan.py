@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from chainrule.arrays.compilation import on_device
 from chainrule.arrays.masked import Shape, rows_of, shape_of
 from chainrule.costs import Cost
 from chainrule.data.loaders import Loader, Whole, given
@@ -16,7 +17,7 @@ from chainrule.formula.layer import Chain, Layer
 from chainrule.formula.network import check_sizes, check_trainable
 from chainrule.metrics import Accuracy, MeanMetric, Metric
 from chainrule.model import Model
-from chainrule.model.examples import check_categories, inputs, take
+from chainrule.model.examples import check_categories, inputs
 from chainrule.model.history import History
 from chainrule.model.targets import Classes, as_names, class_count, expected, for_steps
 from chainrule.notation import as_chain, as_formula, as_metrics, as_optimizer, check_measured
@@ -122,10 +123,11 @@ class Plan:
 
     def model(self, state: State, history: History) -> Model:
         """The model of a state of the training."""
+        parameters, statistics = on_device((state.parameters, state.statistics))
         return Model(
             self.network,
-            state.parameters,
-            state.statistics,
+            parameters,
+            statistics,
             self.shape,
             self.cost,
             self.regularizer,
@@ -177,7 +179,8 @@ def plan(
     cost = cost or default_cost(chain)
     check_categories(x, chain.categories)
     E, weights, classes = expected(y, sample_weight, x, chain, cost, classes)
-    first, held_out = Examples(x, E, weights), None
+    first = Examples(x, E, weights)
+    examples, held_out = Whole(first), None
     before = len(after.history) if after else 0
     check = partial(checked, shape=shape, network=chain, cost=cost, classes=classes)
     if isinstance(validation, Loader):
@@ -185,9 +188,9 @@ def plan(
     elif isinstance(validation, tuple) and len(validation) in (2, 3):
         held_out = Whole(check(*validation, who="validation"))
     elif validation is not None:
-        first, apart = _set_apart(validation, first, seed)
-        held_out = Whole(apart)
-    examples = Checked.of(loader, check, "fit") if loader else Whole(first)
+        examples, held_out = set_apart(validation, first, seed)
+    if loader:
+        examples = Checked.of(loader, check, "fit")
     rows = sum(examples.rows)
     size = _batch_size(batch_size, rows)
     check_trainable(chain, shape, "fit")
@@ -210,7 +213,7 @@ def plan(
         before,
         after,
     )
-    _check_metrics(planned, first)
+    _check_metrics(planned, E, weights)
     return planned
 
 
@@ -264,9 +267,8 @@ def _metrics(metrics: Any, classes: Classes, stopping: EarlyStopping | None) -> 
     return tuple(dict.fromkeys((*as_metrics(metrics, "fit"), *watched)))
 
 
-def _check_metrics(planned: Plan, first: Examples) -> None:
+def _check_metrics(planned: Plan, E: np.ndarray, weights: np.ndarray | None) -> None:
     """Refuse metrics that are no figures, are of other targets, or need held-out examples that there are not."""
-    _, E, weights = first
     target = "y" if planned.preprocessor is None else planned.preprocessor.schema.target
     check_measured(planned.metrics, "fit", target, class_count(E, planned.classes, planned.preprocessor is not None))
     for metric in planned.metrics:
@@ -279,7 +281,7 @@ def _check_metrics(planned: Plan, first: Examples) -> None:
             raise ChainruleError(f"fit: {metric!r} is measured on validation data. Give it (x, y)", validation=0.1)
 
 
-def _set_apart(fraction: Any, examples: Examples, seed: int) -> tuple[Examples, Examples]:
+def set_apart(fraction: Any, examples: Examples, seed: int) -> tuple[Whole, Whole]:
     """The examples for training and those for validation, by a random draw."""
     if not isinstance(fraction, float) or not 0 < fraction < 1:
         got = repr(fraction) if isinstance(fraction, int | float | str) else type(fraction).__name__
@@ -289,9 +291,9 @@ def _set_apart(fraction: Any, examples: Examples, seed: int) -> tuple[Examples, 
     if not 0 < count < rows:
         raise ChainruleError(f"fit: validation={fraction} of {rows} rows leaves a part empty. Choose another fraction.")
     order = np.random.default_rng(seed).permutation(rows)
-    train, held_out = (take(examples, np.sort(part)) for part in (order[count:], order[:count]))
-    if any(part.weights is not None and not part.weights.any() for part in (train, held_out)):
+    train, held_out = np.sort(order[count:]), np.sort(order[:count])
+    if examples.weights is not None and not all(examples.weights[part].any() for part in (train, held_out)):
         raise ChainruleError(
             f"fit: validation={fraction} leaves a part where sample_weight is zero everywhere. Choose another fraction."
         )
-    return train, held_out
+    return Whole(examples, train), Whole(examples, held_out)

@@ -90,8 +90,7 @@ def _mean(each: jax.Array, weights: jax.Array, mask: Any) -> tuple[jax.Array, ja
     return jnp.sum(jnp.where(weights > 0, weights * each, 0)) / jnp.where(total > 0, total, 1), total
 
 
-@compiled(static_argnames="batch_size")
-def run(
+def steps(
     problem: Problem,
     state: State,
     examples: Examples,
@@ -113,3 +112,9 @@ def run(
         return state, jax.lax.dynamic_update_index_in_dim(records, record, index, 0)
 
     return jax.lax.fori_loop(first, last, body, (state, records))
+
+
+@compiled(static_argnames="batch_size")
+def run(*arguments: Any, batch_size: int) -> tuple[State, jax.Array]:
+    """`steps`, compiled."""
+    return steps(*arguments, batch_size=batch_size)
