@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
+from jax import lax
 
 
 @jax.tree_util.register_dataclass
@@ -16,16 +17,22 @@ class Context:
         training: whether statistics are gathered, which inference only uses.
         weights: (batch,), how much each row counts: 0 of padding, which enters no statistic. None: all the same.
         mask: (batch, time), False where a step of a sequence is padding. None: no step is.
+        axis: of the devices that share the batch, each of which sees some of its rows. None: all of them are here.
     """
 
     key: jax.Array | None = None
     training: bool = field(default=False, metadata={"static": True})
     weights: jax.Array | None = None
     mask: jax.Array | None = None
+    axis: str | None = field(default=None, metadata={"static": True})
 
     def within(self, place: Any, mask: Any) -> "Context":
         """What a layer within another one is told, by its place there: its own noise, and the mask that reaches it."""
         return replace(self, key=None if self.key is None else jax.random.fold_in(self.key, place), mask=mask)
+
+    def total(self, of_rows: Any) -> Any:
+        """The sums over a batch, from those over the rows that are here; of whatever mixes rows, it takes these."""
+        return of_rows if self.axis is None else lax.psum(of_rows, self.axis)
 
 
 INFERENCE = Context()

@@ -128,8 +128,8 @@ class BatchNorm(Normalization):
             )
         axes = tuple(range(x.ndim - 1))
         weights = _weights(x, jnp.ones(len(x)) if context.weights is None else context.weights, context.mask)
-        y, mean, variance = _standardized(x, axes, weights, self.epsilon)
-        m = _total(x, axes, (weights > 0).astype(x.dtype)).reshape(())
+        y, mean, variance = _standardized(x, axes, weights, self.epsilon, total=context.total)
+        m = context.total(_total(x, axes, (weights > 0).astype(x.dtype))).reshape(())
         batch = {"mean": mean, "variance": variance * m / jnp.maximum(m - 1, 1)}
         after = self._after(state, {name: each.reshape(-1).astype(jnp.float32) for name, each in batch.items()})
         return y, jax.tree.map(lambda new, old: jnp.where(m > 1, new, old), after, state)
@@ -275,11 +275,16 @@ def _standardized(
     weights: jax.Array,
     epsilon: float,
     shared: Callable[[jax.Array], jax.Array] = lambda means: means,
+    total: Callable[[jax.Array], jax.Array] = lambda sums: sums,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The values with mean 0 and variance 1 over some axes, or what shares them, and those that they had."""
+    """The values with mean 0 and variance 1 over some axes, or what shares them, and those that they had.
+
+    `total` makes whole sums of those over the values that are here.
+    """
+    weight = total(_total(x, axes, weights))
 
     def mean(x: jax.Array) -> jax.Array:
-        return shared(_mean(x, axes, weights))
+        return shared(total(_sum(x, axes, weights)) / jnp.where(weight > 0, weight, 1))
 
     bits = jnp.finfo(x.dtype)
     # one bit fewer, or XLA subtracts the mean unrounded in one loop and rounded in another
@@ -290,11 +295,10 @@ def _standardized(
     return deviation * lax.rsqrt(variance + epsilon), first + left, variance
 
 
-def _mean(x: jax.Array, axes: tuple[int, ...], weights: jax.Array) -> jax.Array:
-    """The mean over some axes, which stay as 1; 0 where nothing counts."""
-    alike, total = _alike(axes, weights), _total(x, axes, weights)
-    added = jnp.sum(x, alike, keepdims=True) * weights  # first, since XLA does so for several rows at a time
-    return jnp.sum(added, axes, keepdims=True) / jnp.where(total > 0, total, 1)
+def _sum(x: jax.Array, axes: tuple[int, ...], weights: jax.Array) -> jax.Array:
+    """The weighted sum over some axes, which stay as 1."""
+    added = jnp.sum(x, _alike(axes, weights), keepdims=True) * weights  # first, since XLA does several rows at a time
+    return jnp.sum(added, axes, keepdims=True)
 
 
 def _total(x: jax.Array, axes: tuple[int, ...], weights: jax.Array) -> jax.Array:

@@ -1,5 +1,6 @@
 """Examples on the device: padded to a few sizes, and the order in which they are visited."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -43,11 +44,13 @@ def bucket(rows: int) -> int:
     return -(-rows // unit) * unit
 
 
-def on_device(x: Any, E: np.ndarray, weights: np.ndarray | None) -> Examples:
-    """The examples padded to the next bucket; on the CPU they are copied at most once."""
+def on_device(
+    x: Any, E: np.ndarray, weights: np.ndarray | None, put: Callable[[Any], Any] = jax.device_put
+) -> Examples:
+    """The examples padded to the next bucket, and put where they belong; on the CPU they are copied at most once."""
     rows = len(E)
     x, E, weights = jax.tree.map(lambda array: _padded(array, bucket(rows)), (x, E, weights))
-    return jax.device_put(Examples(x, E, weights, np.int32(rows)))  # type: ignore[arg-type]
+    return put(Examples(x, E, weights, np.int32(rows)))  # type: ignore[arg-type]
 
 
 def _padded(array: np.ndarray, capacity: int) -> np.ndarray:
@@ -74,18 +77,29 @@ def shuffled(words: np.ndarray, epoch: int, examples: Examples, chosen: np.ndarr
     return order
 
 
-def batch(examples: Examples, order: Any, index: jax.Array, size: int) -> tuple[Any, jax.Array, jax.Array]:
-    """The index-th batch of an epoch as (x, E, weights); rows that do not count in it have weight 0.
+def batch(
+    examples: Examples, order: Any, index: jax.Array, size: int, part: tuple[Any, int] = (0, 1)
+) -> tuple[Any, jax.Array, jax.Array]:
+    """The index-th batch of an epoch as (x, E, weights), or a part of it; rows that do not count in it have weight 0.
 
-    Without an order one batch holds everything, as it is.
+    Args:
+        examples: what there is.
+        order: in which order their rows are visited; None where one batch holds everything, as it is.
+        index: which batch.
+        size: of the batch.
+        part: which part, and of how many, all of one size, so that the last ones may have rows that do not count.
     """
     x, E, weights = examples.x, examples.E, examples.weights
-    if order is None:
+    number, parts = part
+    if order is None and parts == 1:
         counts = jnp.arange(examples.capacity) < examples.rows
     else:
-        begin = jnp.minimum(index * size, len(order) - size)
-        places = begin + jnp.arange(size)
-        counts = (places >= index * size) & (places < examples.rows)
-        rows = jax.lax.dynamic_slice(order, (begin,), (size,))
+        own, there = -(-size // parts), examples.capacity if order is None else len(order)
+        first = index * size + number * own
+        begin = jnp.minimum(first, there - own)
+        places = begin + jnp.arange(own)
+        counts = (places >= first) & (places < examples.rows)
+        counts = counts if parts == 1 else counts & (places < jnp.minimum(first + own, (index + 1) * size))
+        rows = places if order is None else jax.lax.dynamic_slice(order, (begin,), (own,))
         x, E, weights = jax.tree.map(lambda array: take(array, rows), (x, E, weights))
     return dense(x), E, counts.astype(jnp.float32) if weights is None else filled(weights, counts)

@@ -1,10 +1,14 @@
-"""One step of training, pure; and many of them as one compiled loop."""
+"""One step of training, pure; and many of them as one compiled loop.
+
+Devices may share a batch: then each takes its part, and what is summed over the batch is summed over the devices.
+"""
 
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from chainrule.arrays.compilation import compiled, on_device
 from chainrule.arrays.masked import parts, shape_of, step_weights
@@ -56,26 +60,36 @@ def first(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
     return jax.device_put(State(parameters, statistics, slots, noise, np.zeros((), np.int32)))  # type: ignore[arg-type]
 
 
-def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Array) -> tuple[State, jax.Array]:
-    """One step on a batch: the new state, and what is recorded of the batch: weight · (cost, metrics …), weight."""
+def step(
+    problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Array, axis: str | None = None
+) -> tuple[State, jax.Array]:
+    """One step on a batch: the new state, and what is recorded of the batch: weight · (cost, metrics …), weight.
+
+    Along an axis of devices each has rows of its own. What it sums over them are shares, which add up to the cost of
+    the batch and to its gradient; of the regulariser's term, which all of them know, each has an equal one.
+    """
     network, cost, optimizer, regularizer, metrics = problem
     shape = shape_of(x)
     of_rows = weights if weights.ndim == 1 else weights.max(axis=1)
     trains = trainable(network, shape)
     trained, frozen = parted(state.parameters, trains)
+    key = jax.random.fold_in(keyed(state.key), state.step)
+    devices, key = (1, key) if axis is None else (lax.axis_size(axis), jax.random.fold_in(key, lax.axis_index(axis)))
+    context = Context(key, training=True, weights=of_rows, axis=axis)
 
     def objective(trained: Any) -> tuple[jax.Array, Any]:
         parameters = united(trained, frozen)
-        context = Context(jax.random.fold_in(keyed(state.key), state.step), training=True, weights=of_rows)
         a, each, statistics = cost.through(network, parameters, state.statistics, x, E, context)
-        a, mask = parts(jax.lax.stop_gradient(a))
-        J, total = _mean(each, weights, mask)
-        smooth = penalty(regularizer, network, shape, parameters, "smooth")
-        figures = [J + penalty(regularizer, network, shape, parameters)]
-        figures += [_mean(metric.each(a, E), weights, mask)[0] for metric in metrics]
-        return J + smooth, (statistics, jnp.stack([*(total * figure for figure in figures), total]))
+        a, mask = parts(lax.stop_gradient(a))
+        J, total = _mean(each, weights, mask, context)
+        smooth = penalty(regularizer, network, shape, parameters, "smooth") / devices
+        figures = [J + penalty(regularizer, network, shape, parameters) / devices]
+        figures += [_mean(metric.each(a, E), weights, mask, context)[0] for metric in metrics]
+        return J + smooth, (statistics, figures, total)
 
-    gradient, (statistics, record) = jax.grad(objective, has_aux=True)(trained)
+    gradient, (statistics, figures, total) = jax.grad(objective, has_aux=True)(trained)
+    gradient, figures = context.total((gradient, figures))
+    record = jnp.stack([*(total * figure for figure in figures), total])
     trained, slots = optimizer.advance(trained, gradient, state.slots)
     if regularizer is not None and regularizer.has_kink:
         declared, _ = parted(network.parameters(shape), trains)
@@ -83,10 +97,10 @@ def step(problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Arra
     return State(united(trained, frozen), statistics, slots, state.key, state.step + 1), record
 
 
-def _mean(each: jax.Array, weights: jax.Array, mask: Any) -> tuple[jax.Array, jax.Array]:
-    """The weighted mean of the steps that count, and what they count together."""
+def _mean(each: jax.Array, weights: jax.Array, mask: Any, context: Context) -> tuple[jax.Array, jax.Array]:
+    """The share in the weighted mean of the steps that count, and what all of them count together."""
     weights = step_weights(each.shape, weights, mask)
-    total = jnp.sum(weights)
+    total = context.total(jnp.sum(weights))
     return jnp.sum(jnp.where(weights > 0, weights * each, 0)) / jnp.where(total > 0, total, 1), total
 
 
@@ -100,18 +114,20 @@ def steps(
     last: jax.Array,
     *,
     batch_size: int,
+    axis: str | None = None,
 ) -> tuple[State, jax.Array]:
     """The steps from `first` up to, not including, `last` of an epoch; their records are filled in.
 
     One compilation serves every number of steps, since a loop with a dynamic end runs as fast as a fixed one.
     """
+    part = (0, 1) if axis is None else (lax.axis_index(axis), lax.axis_size(axis))
 
     def body(index: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
         state, records = carry
-        state, record = step(problem, state, *batch(examples, order, index, batch_size))
-        return state, jax.lax.dynamic_update_index_in_dim(records, record, index, 0)
+        state, record = step(problem, state, *batch(examples, order, index, batch_size, part), axis)
+        return state, lax.dynamic_update_index_in_dim(records, record, index, 0)
 
-    return jax.lax.fori_loop(first, last, body, (state, records))
+    return lax.fori_loop(first, last, body, (state, records))
 
 
 @compiled(static_argnames="batch_size")
