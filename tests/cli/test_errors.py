@@ -198,6 +198,11 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
         ],
         *[(f"train iris --batch-size {text}", f"{SMALL} {text}.") for text in ("0", "-4", "many", "1.5")],
         *[
+            (f"train iris --devices {text}", f"{SMALL.replace('batch-size', 'devices')} {text}.")
+            for text in ("0", "alll")
+        ],
+        ("train iris --devices 999", "--devices is 999, but JAX finds 1 here (cpu). Choose 1 at most."),
+        *[
             (f"train iris --seed {text}", f"--seed must be a whole number from 0 to 4294967295, got {text}.")
             for text in ("-1", "x", "9" * 20)
         ],

@@ -264,7 +264,7 @@ def test_a_changed_byte_anywhere_is_noticed(places, tmp_path):
 def test_another_machine_is_said(places, monkeypatch):
     files, whole = places()
     here = storage.machine()
-    monkeypatch.setattr("chainrule.training.resuming.machine", lambda: here | {"jax": "9.9", "threads": "64"})
+    monkeypatch.setattr("chainrule.training.resuming.machine", lambda _: here | {"jax": "9.9", "threads": "64"})
     with pytest.warns(
         UserWarning,
         match=rf"was written with jax {here['jax']}, threads {here['threads']}; with jax 9\.9, threads 64 the bits may",

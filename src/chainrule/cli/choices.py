@@ -46,7 +46,7 @@ def whole(option: str, text: str | None, least: int, most: int) -> Any:
     return number
 
 
-def batch_size(option: str, text: str | None) -> int | Literal["all"] | None:
+def number_or_all(option: str, text: str | None) -> int | Literal["all"] | None:
     """A whole number, or all; none where nothing is said."""
     if text is None:
         return None

@@ -112,6 +112,8 @@ def plan(plan: "Plan") -> None:
     say(f"cost: {terms}, by {plan.optimizer!r}")
     until = f" at most, until {stopping.patience} in a row bring no {stopping.gain}" if stopping else ""
     say(f"epochs: {plan.epochs:,}{until}")
+    if len(plan.devices) > 1:
+        say(f"devices: {len(plan.devices)}, which share each batch")
     say("")
 
 

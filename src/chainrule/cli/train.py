@@ -70,6 +70,9 @@ def train(
     ] = None,
     monitor: Annotated[Text, _option(RUN, "FORMULA", 'What early stopping watches: cost, "F1()", … [cost].')] = None,
     seed: Annotated[Text, _option(RUN, "NUMBER", "Of the first values, the shuffles and the parts [0].")] = None,
+    devices: Annotated[
+        Text, _option(RUN, "NUMBER", "How many share each batch, or all [1]; a CPU is one device.")
+    ] = None,
     out: Annotated[Text, _option(RUN, "FOLDER", "The folder to write [runs/NAME].")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run in that folder.", rich_help_panel=RUN)
@@ -97,9 +100,10 @@ def train(
         "regularizer": choices.formula("--regularizer", regularizer, Regularizer),
         "metrics": choices.figures("--metric", metric or []),
         "epochs": choices.whole("--epochs", epochs, *EPOCHS),
-        "batch_size": choices.batch_size("--batch-size", batch_size),
+        "batch_size": choices.number_or_all("--batch-size", batch_size),
         "early_stopping": choices.early_stopping("--early-stopping", early_stopping),
         "monitor": choices.monitor("--monitor", monitor),
+        "devices": choices.number_or_all("--devices", devices),
         "seed": choices.whole("--seed", "0" if seed is None else seed, *SEEDS),
         "target": target,
         "task": choices.one_of("--task", task, TASKS),

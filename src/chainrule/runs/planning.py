@@ -29,6 +29,7 @@ from chainrule.runs.defaults import default_batch_size, default_epochs, default_
 from chainrule.runs.parts import divide, source_of
 from chainrule.runs.seen import seen_before
 from chainrule.training.ending import default_cost, ended, is_probable
+from chainrule.training.placement import as_devices, check_shared
 
 Names = str | Iterable[str]
 Part = float | str | os.PathLike | Any | None
@@ -52,6 +53,7 @@ class Plan:
         metrics: those that the user said.
         epochs, batch_size, early_stopping, seed: as in `fit`.
         balanced: whether every class counts alike.
+        devices: what computes; none where it is left to JAX.
     """
 
     source: str
@@ -71,6 +73,7 @@ class Plan:
     early_stopping: EarlyStopping | None
     seed: int
     balanced: bool
+    devices: tuple[Any, ...] = ()
 
     @property
     def rows(self) -> dict[str, int]:
@@ -136,6 +139,7 @@ def plan(
     early_stopping: EarlyStopping | int | str | None = None,
     monitor: Metric | str | None = None,
     seed: int = 0,
+    devices: int | Literal["all"] | Sequence[Any] | None = None,
 ) -> Plan:
     """Read data, divide them, and choose whatever is not said for a training on them.
 
@@ -165,6 +169,7 @@ def plan(
             unless the epochs are said: all of them are then trained.
         monitor: the metric that early stopping watches, or "cost"; by default what its rule says.
         seed: of the first values, the shuffles and the parts.
+        devices: how many share each batch, "all", or a list of JAX's; by default there is one.
 
     Raises:
         ChainruleError: for data that can't be read or trained on, and choices that don't fit them or each other.
@@ -184,6 +189,7 @@ def plan(
     epochs = None if epochs is None else as_whole(epochs, "{epochs}", *EPOCHS)
     batch_size = None if batch_size is None else _batch_size(batch_size)
     stopping = None if early_stopping == "never" else as_early_stopping(early_stopping)
+    devices = as_devices(devices)
     reading = {"separator": separator, "decimal": decimal, "header": header, "blank": _list(blank or ()), "size": size}
     reading = {name: value for name, value in reading.items() if value not in (None, [])}
     columns = {
@@ -224,6 +230,7 @@ def plan(
     _check_end(chain, preprocessor, y, cost)
     rows = sum(prepared["train"].rows)
     batch_size = batch_size or default_batch_size(rows)
+    check_shared(devices, rows if batch_size == "all" else min(batch_size, rows))
     if epochs is None:
         epochs = default_epochs(rows, batch_size)
         if early_stopping is None and "validation" in prepared:
@@ -250,6 +257,7 @@ def plan(
         stopping,
         seed,
         balanced,
+        devices,
     )
 
 

@@ -121,6 +121,7 @@ def carry_out(plan: Plan, folder: Folder, *, progress: bool = True, command: Com
                 progress=progress,
                 classes=plan.preprocessor.classes or None,
                 preprocessor=plan.preprocessor,
+                devices=plan.devices or None,
             )
         except DivergedError as error:
             if not len(error.model.history):  # nothing good to keep

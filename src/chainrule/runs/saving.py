@@ -189,7 +189,7 @@ def _record(plan: Plan, model: Model, command: Command | None) -> str:
             "metric": training["metrics"],
         },
         "data": {"source": plan.source, "rows": used["rows"], **plan.said, **parts, "balanced": plan.balanced},
-        "training": {name: training[name] for name in ("epochs", "batch_size", "seed")},
+        "training": {name: training.get(name) for name in ("epochs", "batch_size", "seed", "devices")},
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("chainrule", "jax", "numpy")},

@@ -80,8 +80,8 @@ def fitting(state: State, problem: Problem, shape: Shape) -> State:
     return state
 
 
-def to_bytes(checkpoint: Checkpoint, data: str) -> bytes:
-    """The content of a checkpoint's file, with the digest of the training's examples."""
+def to_bytes(checkpoint: Checkpoint, data: str, devices: tuple[Any, ...] = ()) -> bytes:
+    """The content of a checkpoint's file, with the digest of the training's examples, and what computes."""
     state, best, history, records, choices = checkpoint
     arrays = by_place({"state": state} | ({"best": best} if history.best_epoch else {}))
     about = {
@@ -89,7 +89,7 @@ def to_bytes(checkpoint: Checkpoint, data: str) -> bytes:
         "choices": dict(choices),
         "data": data,
         "history": asdict(history),
-        "machine": machine(),
+        "machine": machine(devices),
     }
     return CHECKPOINT.packed(plain(about), arrays | {RECORDS: np.asarray(records)})
 
@@ -115,14 +115,14 @@ def restored(header: Header, arrays: Arrays, problem: Problem, shape: Shape) -> 
     return Checkpoint(trees["state"], best, History(**vars(header.history)), arrays[RECORDS], header.choices)
 
 
-def machine() -> dict[str, str]:
-    """What the bits of a training depend on, beside what it was given."""
-    devices = jax.devices()
+def machine(devices: tuple[Any, ...] = ()) -> dict[str, str]:
+    """What the bits of a training depend on, beside what it was given; without devices there is one."""
+    there = jax.devices()
     threads = os.environ.get("PJRT_NPROC") or len(getattr(os, "sched_getaffinity", lambda _: ())(0)) or os.cpu_count()
     return {name: version(name) for name in ("chainrule", "jax", "numpy")} | {
         "kernels": native.processor() or "none",
         "threads": str(threads),
-        "devices": f"{len(devices)} × {devices[0].device_kind}",
+        "devices": f"{len(devices) or 1} of {len(there)} × {(devices or there)[0].device_kind}",
     }
 
 

@@ -1,7 +1,7 @@
 """What an epoch visits, and in which order: a function of the seed, the epoch and the step alone."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
@@ -100,8 +100,16 @@ class InParts:
         waited: the seconds in which no step was computed, since no part was there.
     """
 
-    def __init__(self, loader: Loader, shape: Shape, batch_size: int, seed: int):
+    def __init__(
+        self,
+        loader: Loader,
+        shape: Shape,
+        batch_size: int,
+        seed: int,
+        put: Callable[[Any], Any] = jax.device_put,
+    ):
         self.loader, self.shape, self.batch_size, self.words = loader, shape, batch_size, shuffles(seed)
+        self.put = put
         self.steps = -(-sum(loader.rows) // batch_size)
         self.most_steps = -(-max(loader.rows) // batch_size) + 1
         self.in_order = np.arange(self.most_steps * batch_size, dtype=np.int32)
@@ -135,7 +143,7 @@ class InParts:
             count = end - begin if part == visited[-1] else (end - begin) // self.batch_size * self.batch_size
             if count:
                 x, E, weights = room
-                examples: Any = jax.device_put(Examples(x, E, weights, np.int32(count)))  # type: ignore[arg-type]
+                examples = self.put(Examples(x, E, weights, np.int32(count)))  # type: ignore[arg-type]
                 yield Block(examples, self.in_order, begin // self.batch_size, -(-count // self.batch_size))
             left = jax.tree.map(np.copy, take(room, slice(count, end - begin)))
             begin += count
@@ -152,12 +160,14 @@ class InParts:
         return jax.tree.map(laid, left, part)
 
 
-def feed(examples: Loader, shape: Shape, batch_size: BatchSize, seed: int) -> Feed:
-    """What gives the blocks of examples: all at once, or the parts of a loader."""
+def feed(
+    examples: Loader, shape: Shape, batch_size: BatchSize, seed: int, put: Callable[[Any], Any] = jax.device_put
+) -> Feed:
+    """What gives the blocks of examples, put where they belong: all at once, or the parts of a loader."""
     size = bucket(sum(examples.rows)) if batch_size == "all" else batch_size
     if isinstance(examples, Whole):
-        return InMemory(on_device(*examples.part(0)), size, seed)
-    return InParts(examples, shape, size, seed)
+        return InMemory(on_device(*examples.part(0), put=put), size, seed)
+    return InParts(examples, shape, size, seed, put)
 
 
 def feeds(chosen: Mapping[int, Whole], batch_size: BatchSize) -> dict[int, InMemory]:

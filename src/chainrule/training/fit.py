@@ -10,7 +10,7 @@ from chainrule.arrays.compilation import refuse_fork
 from chainrule.costs import Cost
 from chainrule.data.loaders import Loader
 from chainrule.data.preprocessing import Preprocessor
-from chainrule.errors import ChainruleError
+from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.formula.layer import Layer
 from chainrule.metrics import Metric
 from chainrule.model import Model
@@ -23,6 +23,7 @@ from chainrule.training.keeping import Checkpoints, Keeper, as_checkpoints
 from chainrule.training.loop import Loop
 from chainrule.training.members import listed, members, one_of
 from chainrule.training.observers import Callback, Records, as_callbacks, observers, watched
+from chainrule.training.placement import placement
 from chainrule.training.plan import plan
 from chainrule.training.populations import train
 from chainrule.training.progress import Progress
@@ -52,6 +53,7 @@ def fit(
     after: Checkpoint | Sequence[Checkpoint] | None = None,
     checkpoint: Checkpoints | str | os.PathLike | None = None,
     resume: Resume = None,
+    devices: int | Literal["all"] | Sequence[Any] | None = None,
 ) -> Model:
     """Train a network on examples, or a population of networks together.
 
@@ -96,6 +98,8 @@ def fit(
         resume: a checkpoint, its file, or the folder of some, to go on to the bits of the training that was never
             stopped, with everything else as it was said for that. True goes on from the folder of `checkpoint`, and
             begins where it is empty.
+        devices: how many share each batch, "all", or a list of JAX's; by default there is one. They have the result of
+            one to rounding, but for noise (`Dropout`), which each draws for its own rows. A CPU is one device.
 
     Returns:
         The trained model, with its history; of a population, a list of models.
@@ -134,6 +138,7 @@ def fit(
         classes=classes,
         preprocessor=preprocessor,
         after=one_of(after, places),
+        devices=devices,
     )
     kept = as_checkpoints(checkpoint)
     if plans := members(planned, seeds, places, validation):
@@ -142,13 +147,18 @@ def fit(
                 "fit: checkpoint and resume are for one network. Give a population's checkpoints, which callbacks are "
                 "told, as after=[…]."
             )
+        if planned.devices:
+            raise ArgumentError("{devices} are for one network, and here are {}. Leave them out.", len(plans))
         return train(plans, callbacks, progress, began)  # type: ignore[return-value]
     planned, file = resumed(planned, resume, kept)
-    keeper = Keeper(kept, planned.steps, file, lambda checkpoint: to_bytes(checkpoint, digest(planned)))
+    keeper = Keeper(
+        kept, planned.steps, file, lambda checkpoint: to_bytes(checkpoint, digest(planned), planned.devices)
+    )
     ctrl_c = Interrupt(*[signal.SIGTERM] * (kept is not None))
     with ctrl_c:
-        start, visited = planned.start, feed(planned.examples, planned.shape, planned.batch_size, planned.seed)
-        loop = Loop(planned.problem, visited, planned.seed, start and start.state, start and start.records)
+        place, start = placement(planned.devices), planned.start
+        visited = feed(planned.examples, planned.shape, planned.batch_size, planned.seed, place.put)
+        loop = Loop(planned.problem, visited, planned.seed, start and start.state, start and start.records, place)
     records = Records(planned, loop.state, began)
     with ctrl_c, Progress(progress, planned.epochs, planned.steps, planned.rows, lambda: ctrl_c.came) as shown, keeper:
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from chainrule.arrays.random import keyed
 from chainrule.model.history import Row
 from chainrule.training.checkpoint import fitting
 from chainrule.training.feed import Block, Feed, first_values
-from chainrule.training.step import Problem, State, first, run
+from chainrule.training.placement import Placement
+from chainrule.training.step import Problem, State, first
 
 CHUNK = 0.2  # seconds of steps between two looks at the screen and the keyboard
 
@@ -33,25 +33,43 @@ class Loop:
     """Runs epochs, from wherever one stands; the cuts never change the result.
 
     Attributes:
-        state: the training state after the last finished chunk.
-        recorded: what the steps of the epoch under way recorded by then, in pieces; nothing between two epochs.
+        recorded: what the steps of the epoch under way recorded so far, in pieces; nothing between two epochs.
     """
 
     def __init__(
-        self, problem: Problem, feed: Feed, seed: int, state: State | None = None, records: np.ndarray | None = None
+        self,
+        problem: Problem,
+        feed: Feed,
+        seed: int,
+        state: State | None = None,
+        records: np.ndarray | None = None,
+        placement: Placement | None = None,
     ):
         if state is None:
             state = first(problem, keyed(first_values(seed)), feed.shape)
         else:
             state = fitting(state, problem, feed.shape)
-        self._begin(problem, feed, state, records)
+        self._begin(problem, feed, state, records, placement)
 
-    def _begin(self, problem: Problem, feed: Feed, state: State, records: np.ndarray | None = None) -> None:
-        self.problem, self.feed, self.state = problem, feed, state
+    def _begin(
+        self,
+        problem: Problem,
+        feed: Feed,
+        state: State,
+        records: np.ndarray | None = None,
+        placement: Placement | None = None,
+    ) -> None:
+        self.problem, self.feed, self.placement = problem, feed, placement or Placement()
         figures = (*np.shape(state.step), len(problem.metrics) + 2)
-        self.blank = jax.device_put(np.zeros((feed.most_steps, *figures), np.float32))
+        self.placed: State = self.placement.put(state)
+        self.blank = self.placement.put(np.zeros((feed.most_steps, *figures), np.float32))
         self.recorded = [] if records is None or not len(records) else [records]
         self.chunk = 1  # steps; grows until a chunk takes its time
+
+    @property
+    def state(self) -> State:
+        """The training state after the last finished chunk."""
+        return self.placement.taken(self.placed)
 
     @property
     def records(self) -> np.ndarray:
@@ -81,9 +99,9 @@ class Loop:
         records, done = self.blank, begin
         while done < block.steps:
             until, began = min(done + self.chunk, block.steps), time.perf_counter()
-            state, records = self._run(block, records, done, until)
+            placed, records = self._run(block, records, done, until)
             records.block_until_ready()
-            self.state, done = state, until
+            self.placed, done = placed, until
             self.recorded = [*before, np.asarray(records)[begin:done]]
             if time.perf_counter() - began < CHUNK:
                 self.chunk *= 2
@@ -91,8 +109,8 @@ class Loop:
 
     def _run(self, block: Block, records: Any, done: int, until: int) -> tuple[State, Any]:
         """The state after some steps of a block, and the records with theirs."""
-        steps = self.problem, self.state, block.examples, block.order, records, done, until
-        return run(*steps, batch_size=self.feed.batch_size)
+        steps = self.problem, self.placed, block.examples, block.order, records, done, until
+        return self.placement.run(*steps, batch_size=self.feed.batch_size)
 
 
 def row(number: int, problem: Problem, recorded: np.ndarray) -> Row:

@@ -28,6 +28,7 @@ from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training.checkpoint import Checkpoint, as_checkpoint
 from chainrule.training.ending import default_cost, ended
 from chainrule.training.examples import Checked, Examples, checked
+from chainrule.training.placement import as_devices, check_shared
 from chainrule.training.step import Problem, State
 
 
@@ -49,6 +50,7 @@ class Plan:
         seed: of the first values, the shuffles and the noise.
         before: how many of the epochs another training has done.
         start: what to go on from.
+        devices: what computes; none where it is left to JAX.
     """
 
     network: Chain
@@ -67,6 +69,7 @@ class Plan:
     seed: int
     before: int
     start: Checkpoint | None
+    devices: tuple[Any, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -124,6 +127,7 @@ class Plan:
     def model(self, state: State, history: History) -> Model:
         """The model of a state of the training."""
         parameters, statistics = on_device((state.parameters, state.statistics))
+        several = {"devices": len(self.devices)} if len(self.devices) > 1 else {}
         return Model(
             self.network,
             parameters,
@@ -134,7 +138,7 @@ class Plan:
             self.classes,
             self.preprocessor,
             history,
-            self.choices,
+            self.choices | several,
         )
 
 
@@ -156,6 +160,7 @@ def plan(
     classes: Classes,
     preprocessor: Preprocessor | None,
     after: Checkpoint | None,
+    devices: Any = None,
 ) -> Plan:
     """The plan of what `fit` was given. Raises `ChainruleError` for a choice, a shape or a value that does not fit."""
     after, classes, chain = as_checkpoint(after), as_names(classes), as_chain(network)
@@ -164,7 +169,7 @@ def plan(
     regularizer = None if regularizer is None else as_formula(regularizer, Regularizer)
     _check_rates(regularizer, optimizer)
     epochs, seed = as_whole(epochs, "fit: epochs", *EPOCHS), as_whole(seed, "fit: seed", *SEEDS)
-    stopping = as_early_stopping(early_stopping)
+    stopping, devices = as_early_stopping(early_stopping), as_devices(devices)
     _check_watched(stopping, validation)
 
     loader = x if isinstance(x, Loader) else None
@@ -193,6 +198,7 @@ def plan(
         examples = Checked.of(loader, check, "fit")
     rows = sum(examples.rows)
     size = _batch_size(batch_size, rows)
+    check_shared(devices, rows if size == "all" else size)
     check_trainable(chain, shape, "fit")
     check_sizes(chain, shape, rows if size == "all" else size, "fit")
     planned = Plan(
@@ -212,6 +218,7 @@ def plan(
         seed,
         before,
         after,
+        devices,
     )
     _check_metrics(planned, E, weights)
     return planned

@@ -150,7 +150,7 @@ class Population(Loop):
     def _run(self, block: Block, records: Any, done: int, until: int) -> tuple[State, Any]:
         numbers, structure = jax.tree.flatten(self.problem)
         known = {"structure": structure, "axes": self.axes, "batch_size": self.feed.batch_size}
-        return _run(numbers, self.state, block.examples, block.order, records, done, until, **known)
+        return _run(numbers, self.placed, block.examples, block.order, records, done, until, **known)
 
 
 @compiled(static_argnames=("structure", "axes", "batch_size"))

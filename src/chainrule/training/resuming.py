@@ -42,7 +42,7 @@ def resumed(plan: Plan, resume: Resume, kept: Checkpoints | None) -> tuple[Plan,
         return _beginning(plan, resume), None
     file, header, arrays = _intact(known_path(resume))
     _check_same(plan.identity | {"data": digest(plan)}, header.choices | {"data": header.data})
-    _say_what_differs(file, header.machine)
+    _say_what_differs(file, header.machine, machine(plan.devices))
     return _beginning(plan, restored(header, arrays, plan.problem, plan.shape)), file
 
 
@@ -95,9 +95,8 @@ def _check_same(wanted: dict[str, Any], found: Any) -> None:
         )
 
 
-def _say_what_differs(file: Path, was: dict[str, str]) -> None:
+def _say_what_differs(file: Path, was: dict[str, str], here: dict[str, str]) -> None:
     """Warn where the machine is not the one that the checkpoint comes from."""
-    here = machine()
     if differs := [name for name in here if here[name] != was.get(name)]:
         there = ", ".join(f"{name} {was.get(name)}" for name in differs)
         now = ", ".join(f"{name} {here[name]}" for name in differs)
