@@ -321,7 +321,15 @@ def test_metadata_is_routed():
 # Going on
 
 
-@pytest.mark.parametrize("options", [{}, {"network": "Dense(8) >> Dropout(0.5)"}, {"early_stopping": 50}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"network": "Dense(8) >> Dropout(0.5)"},
+        {"early_stopping": 50},
+        {"optimizer": "Adam(CosineDecay(0.1, steps=20))"},
+    ],
+)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_warm_start_goes_on_to_the_same_bits(options):
     whole = classifier(epochs=6, **options).fit(X, NAMES)
@@ -332,6 +340,20 @@ def test_a_warm_start_goes_on_to_the_same_bits(options):
     assert (whole.n_iter_, halves.n_iter_, len(halves.loss_curve_)) == (6, 3, 6)
     cold = classifier(epochs=3, **options).fit(X, NAMES)
     assert cold.fit(X, NAMES).loss_curve_ == halves.loss_curve_[:3]
+
+
+def test_an_open_schedule_is_as_long_as_all_calls_of_a_warm_start():
+    """150 rows in batches of 50: 3 steps an epoch."""
+    steps = {"optimizer": "Adam(CosineDecay(0.1))", "warm_start": True}
+    open_ended = classifier(**steps).fit(X, NAMES)
+    same(open_ended, classifier(optimizer="Adam(CosineDecay(0.1, steps=9))").fit(X, NAMES))
+    told = pickle.loads(pickle.dumps(open_ended)).set_params(optimizer="Adam(CosineDecay(0.1, steps=18))")
+    same(open_ended.fit(X, NAMES), told.fit(X, NAMES))
+    fewer = [*range(0, 150, 3)]  # one step an epoch
+    told = pickle.loads(pickle.dumps(open_ended)).set_params(optimizer="Adam(CosineDecay(0.1, steps=21))")
+    before = open_ended.model_
+    same(open_ended.fit(X[fewer], NAMES[fewer]), told.fit(X[fewer], NAMES[fewer]))
+    assert not np.array_equal(open_ended.model_.parameters[0]["kernel"], before.parameters[0]["kernel"])
 
 
 def test_partial_fit_is_fit_an_epoch_at_a_time():

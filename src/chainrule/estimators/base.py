@@ -133,7 +133,11 @@ class Network(BaseEstimator):
     # Training.
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train the network; with `warm_start`, go on where the last call ended.
+        """Train the network; with `warm_start`, go on where the last call ended, for `epochs` more.
+
+        Optimizer, noise, early stopping and history then go on as if it had never ended. So does a schedule with its
+        `steps`. One whose length is open is as long as all calls so far and this one together: after 10 epochs of
+        CosineDecay, which ended at a rate of 0, 10 more see the second half of one over 20.
 
         Args:
             X: examples, (rows, features) or of a higher rank: an array, a data frame, or a sparse matrix, which is made
@@ -168,7 +172,7 @@ class Network(BaseEstimator):
         size = self._size(len(part.E))
         part = merged(part) if size == "all" else part
         done = len(self.history_) if go_on else 0
-        planned = done + epochs if is_whole(epochs) else 0
+        after = self._checkpoint if go_on else None
         last: deque[EpochEnd] = deque(maxlen=1)
         try:
             model = train(
@@ -177,7 +181,7 @@ class Network(BaseEstimator):
                 part.E,
                 sample_weight=part.weights,
                 cost=self.cost,
-                optimizer=self._scheduled(planned, len(part.E), size),
+                optimizer=self._scheduled(epochs, len(part.E), size, int(after.state.step) if after else 0),
                 regularizer=self.regularizer,
                 epochs=epochs,
                 batch_size=size,
@@ -188,7 +192,7 @@ class Network(BaseEstimator):
                 seed=self._seed,
                 progress=bool(self.verbose),
                 classes=self._names,
-                after=self._checkpoint if go_on else None,
+                after=after,
             )
         except DivergedError as error:
             if self._stopping is None or not last:
@@ -251,12 +255,15 @@ class Network(BaseEstimator):
         """The batch size, "all" where one batch holds every row."""
         return "all" if is_whole(self.batch_size) and rows <= self.batch_size else self.batch_size
 
-    def _scheduled(self, epochs: int, rows: int, size: Any) -> Any:
-        """The optimizer with its schedule's open length filled in: a call of `partial_fit` is not the whole run."""
-        if not is_whole(self.epochs) or not (is_whole(size) or size == "all"):
+    def _scheduled(self, epochs: Any, rows: int, size: Any, done: int) -> Any:
+        """The optimizer with its schedule's open length filled in: all the steps so far, and those of this call.
+
+        But at least those of `epochs` epochs, since a call of `partial_fit` is not the whole run.
+        """
+        if not (is_whole(self.epochs) and is_whole(epochs)) or not (is_whole(size) or size == "all"):
             return self.optimizer  # `fit` refuses these
         steps = 1 if size == "all" else -(-rows // size)
-        return over(as_optimizer(self.optimizer), float(max(self.epochs, epochs) * steps))
+        return over(as_optimizer(self.optimizer), float(max(self.epochs * steps, done + epochs * steps)))
 
     def _parts(self, part: Part) -> tuple[Part, Part | None]:
         """The rows to train on and those to validate on; each part has its share of every class."""

@@ -46,7 +46,7 @@ class NetworkClassifier(ClassifierMixin, Network):
         class_weight: "balanced", or how much each class counts, {class: weight}.
         metrics: measured beside the cost in each epoch.
         random_state: a whole number, which gives the same bits every time; a RandomState or None.
-        warm_start: whether `fit` goes on where its last call ended, with the optimizer's state.
+        warm_start: whether `fit` goes on where its last call ended, with the optimizer's state, as its page says.
         verbose: whether to show progress.
 
     Attributes:
