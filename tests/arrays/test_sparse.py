@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from chainrule import NetworkClassifier
 from chainrule.arrays.sparse import Sparse, dense
 from chainrule.errors import ChainruleError
+from chainrule.estimators.examples import Part, merged
 from chainrule.training import fit
 
 rng = np.random.default_rng(0)
@@ -57,8 +59,70 @@ def test_tokens_come_sparse_too():
     tokens = np.zeros((8, 40), int)
     tokens[:, 3] = np.arange(8) % 4
     network = "Embedding(4, 2) >> GlobalAveragePool1D() >> Dense(2) >> Softmax()"
-    model = fit(network, sparse.csr_array(tokens), tokens[:, 3] % 2, epochs=1, batch_size=4, progress=False)
+    options = {"epochs": 1, "batch_size": 4, "progress": False}
+    model = fit(network, sparse.csr_array(tokens), tokens[:, 3] % 2, **options)
+    assert model.history == fit(network, tokens, tokens[:, 3] % 2, **options).history
     np.testing.assert_array_equal(model(sparse.csr_array(tokens)), model(tokens))
+    assert model.evaluate(sparse.csr_array(tokens), tokens[:, 3] % 2) == model.evaluate(tokens, tokens[:, 3] % 2)
+    for wrong, said in ((9, "Enlarge the vocabulary: Embedding(10, …)."), (-1, "Count tokens from 0.")):
+        tokens[5, 7] = wrong
+        assert refusal(lambda: model(sparse.csc_array(tokens))).endswith(
+            f"x[5, 7] is {tokens[5, 7]}, expected a token from 0 to 3. {said}"
+        )
+
+
+@pytest.fixture
+def made_dense(monkeypatch):
+    """How many rows of sparse matrices were made dense at once, each time."""
+    seen = []
+    for kind in (sparse.csr_array, sparse.csc_array, sparse.csr_matrix, sparse.csc_matrix, sparse.coo_array):
+        toarray = kind.toarray
+        monkeypatch.setattr(
+            kind, "toarray", lambda self, toarray=toarray: seen.append(self.shape) or toarray(self), raising=False
+        )
+    return seen
+
+
+def test_one_full_row_does_not_make_all_the_others_dense(made_dense):
+    x = sparse.random_array((5000, 200), density=0.02, format="lil", rng=np.random.default_rng(0))
+    x[3000] = 1.0
+    x, y = sparse.csr_array(x, dtype=np.float32), np.arange(5000) % 2
+    model = fit(NETWORK, x[:60], y[:60], epochs=1, batch_size=8, progress=False)
+    estimator = NetworkClassifier((3,), epochs=1, random_state=0).fit(x[:600], y[:600])
+    made_dense.clear()
+    found = model(x), estimator.predict_proba(x)
+    model.evaluate(x, y)
+    estimator.score(x, y)
+    assert {shape[0] for shape in made_dense} == {1024}
+    assert len(made_dense) == 4  # the batch of that row, each time
+    made_dense.clear()
+    np.testing.assert_allclose(found[0], model(x.toarray()), rtol=1e-5)
+    np.testing.assert_allclose(found[1], estimator.predict_proba(x.toarray()), rtol=1e-5)
+
+
+def test_equal_rows_of_one_batch_are_found_without_making_all_dense(made_dense, monkeypatch):
+    monkeypatch.setattr("chainrule.estimators.examples.NUMBERS", 600)
+    x = sparse.csr_array(np.repeat(X, 2, axis=0))
+    y, weights = np.repeat(Y, 2), np.arange(120) % 3
+    options = {"epochs": 2, "batch_size": "all", "random_state": 0}
+    trained = NetworkClassifier((3,), **options).fit(x, y, weights)
+    assert set(made_dense) == {(120, 5)}  # some of the columns
+    other = NetworkClassifier((3,), **options).fit(x.toarray(), y, weights)
+    assert trained.history_["cost"] == pytest.approx(other.history_["cost"], rel=1e-6)
+    part = Part(x.toarray(), y, weights.astype(np.float32))
+    for one, two in zip(merged(part), merged(part._replace(x=x)), strict=True):
+        np.testing.assert_array_equal(one, two.toarray() if sparse.issparse(two) else two)
+
+
+def test_categories_among_sparse_columns(made_dense):
+    x = np.where(rng.uniform(size=(60, 40)) < 0.1, rng.normal(size=(60, 40)), 0)
+    x[:, 0] = np.arange(60) % 3
+    network = "EntityEmbedding((3,), units=2) >> Dense(2) >> Softmax()"
+    model = NetworkClassifier(network, epochs=1, batch_size=8, random_state=0).fit(sparse.csr_array(x), Y)
+    assert set(made_dense) == {(60, 1)}
+    np.testing.assert_allclose(model.predict_proba(sparse.csr_array(x)), model.predict_proba(x), rtol=1e-5)
+    x[7, 0] = 0.5
+    assert "x[7, 0] is 0.5, expected a category's number" in refusal(lambda: model.fit(sparse.csr_array(x), Y))
 
 
 def test_what_can_not_be_used_is_refused_at_its_place():

@@ -82,7 +82,7 @@ def test_figures_are_those_of_the_whole(models, target, columns, metrics, weight
     assert repr(model.evaluate(x, E, weights, metrics)) == repr(found)  # examples are measured in the same blocks
 
 
-class Seen(Metric):
+class Together(Metric):
     """How many examples it sees at once."""
 
     def __call__(self, a, E, weights=None):
@@ -90,7 +90,7 @@ class Seen(Metric):
 
 
 def test_a_metric_that_needs_all_outputs_gets_them_all(models, small):
-    assert models["kind"].evaluate(KINDS, metrics=[Seen()])["seen"] == ROWS
+    assert models["kind"].evaluate(KINDS, metrics=[Together()])["together"] == ROWS
 
 
 def test_figures_that_training_follows_are_those_of_an_evaluation_in_blocks_too(small):

@@ -16,7 +16,8 @@ class Sparse:
 
     Attributes:
         columns: where each entry stands, int32 (rows, places).
-        values: what it is, float32 (rows, places); entries of one column add up, and 0 fills a row's other places.
+        values: what it is, float32, or int32 of tokens, (rows, places); entries of one column add up, and 0 fills a
+            row's other places.
         features: how many columns there are.
 
     >>> from scipy.sparse import csr_array
@@ -41,7 +42,10 @@ class Sparse:
         if 2 * places >= matrix.shape[1]:
             return matrix.toarray()
         taken = np.arange(places) < counts[:, None]
-        columns, values = np.zeros(taken.shape, np.int32), np.zeros(taken.shape, np.float32)
+        columns, values = (
+            np.zeros(taken.shape, np.int32),
+            np.zeros(taken.shape, np.int32 if matrix.dtype == np.int32 else np.float32),
+        )
         columns[taken], values[taken] = matrix.indices, matrix.data
         return cls(columns, values, matrix.shape[1])
 
@@ -55,6 +59,11 @@ class Sparse:
 def dense(x: Any) -> Any:
     """A batch as layers take it: sparse rows filled up with zeros, any other as it is."""
     return x.dense() if isinstance(x, Sparse) else x
+
+
+def as_arrays(x: Any) -> Any:
+    """Rows as arrays: those of a matrix of SciPy as `Sparse.of` has them, any others as they are."""
+    return Sparse.of(x) if is_sparse(x) else x
 
 
 def is_sparse(x: Any) -> bool:

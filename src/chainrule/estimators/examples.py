@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from chainrule.arrays.memory import NUMBERS
 from chainrule.formula.layer import Chain
 
 TOGETHER = 64  # rows that are computed at least, so that a row's outputs do not depend on its company
@@ -32,13 +33,23 @@ def merged(part: Part) -> Part:
     >>> merged(part)
     Part(x=array([[1.]], dtype=float32), E=array([1], dtype=int32), weights=array([3.], dtype=float32))
     """
-    rows = len(part.E)
-    part = part._replace(x=part.x.toarray()) if sparse.issparse(part.x) else part
-    columns = [np.ascontiguousarray(array + 0).reshape(rows, -1).view(np.uint8) for array in part[:2]]  # + 0: no -0.0
-    table = np.ascontiguousarray(np.concatenate(columns, axis=1))
-    _, first, place = np.unique(table.view(f"V{table.shape[1]}").ravel(), return_index=True, return_inverse=True)
+    place = np.zeros(len(part.E), ">i8")  # of a row among those that differ in some of the columns
+    for columns in (*_columns(part.x), *_columns(part.E)):
+        table = np.concatenate([place[:, None].view(np.uint8), columns], axis=1)
+        place = np.unique(table.view(f"V{table.shape[1]}").ravel(), return_inverse=True)[1].astype(">i8")
+    first = np.unique(place, return_index=True)[1]
     total = np.bincount(place, part.weights).astype(np.float32)
     return part.take(first)._replace(weights=total).take(np.flatnonzero(total)) if total.any() else part
+
+
+def _columns(array: Any) -> Iterator[np.ndarray]:
+    """The bytes of the columns of an array of rows, sparse or not, some at a time."""
+    flat = array.tocsc() if sparse.issparse(array) else array.reshape(len(array), -1)
+    many = max(NUMBERS // flat.shape[0], 1)
+    for start in range(0, flat.shape[1], many):
+        columns = flat[:, start : start + many]
+        columns = columns.toarray() if sparse.issparse(columns) else columns
+        yield np.ascontiguousarray(columns + 0).view(np.uint8)  # + 0: no -0.0
 
 
 def together(x: Any) -> Any:
@@ -65,10 +76,8 @@ def arrays(X: Any) -> Iterator[tuple[str, np.ndarray]]:
 
 def inputs(x: Any, network: Chain) -> np.ndarray:
     """Examples as the network takes them: float32, also sparse; or tokens, also where an encoder made them floats."""
-    if sparse.issparse(x) and not network.tokens and not network.categories:
-        return x.tocsr().astype(np.float32)
-    x = x.toarray() if sparse.issparse(x) else x
+    x = x.tocsr() if sparse.issparse(x) else x
     if network.tokens:
-        return x.astype(np.int32) if _are_exact(x) else x  # `fit` refuses the others
+        return x.astype(np.int32) if _are_exact(x.data if sparse.issparse(x) else x) else x  # `fit` refuses the others
     with np.errstate(over="ignore"):  # infinity is refused by `fit`
         return x.astype(np.float32)

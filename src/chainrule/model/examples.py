@@ -1,6 +1,7 @@
 """What users give as examples, checked: inputs as arrays of numbers or tokens."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ from jax.core import Tracer
 
 from chainrule.arrays.dtypes import rounded
 from chainrule.arrays.masked import Masked, Shape, over
-from chainrule.arrays.sparse import Sparse, dense, is_sparse
+from chainrule.arrays.sparse import is_sparse
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain
 
@@ -20,7 +21,7 @@ LARGEST = math.sqrt(np.finfo(np.float32).max)
 def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | None = None) -> Any:
     """Inputs as an array of finite float32 numbers, or of tokens (int32), of the given shape each.
 
-    Sparse matrices come back as a `Sparse`, or dense where that takes less memory or the network takes tokens.
+    Sparse matrices come back as SciPy's own, of rows, which are made arrays a batch at a time.
     Sequences of unequal length (a list of arrays, or a `Masked`) come back as a `Masked`; their time may differ from
     that of the shape.
 
@@ -34,11 +35,7 @@ def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | N
         )
     check_real(x, who, "x")
     if is_sparse(x):
-        x = x.toarray() if tokens else _sparse(x, who)
-    if isinstance(x, Sparse):
-        if shape not in (None, (x.features,)):
-            raise _other_shape(who, shape, (len(x.columns), x.features), "")
-        return x
+        return _sparse(x, shape, who, tokens)
     if is_ragged(x) or _are_sequences(x, shape, tokens):
         x = side_by_side([inputs(row, None, f"{who}: x[{index}]", tokens) for index, row in enumerate(x)], who)
     if isinstance(x, Masked):
@@ -60,7 +57,8 @@ def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | N
     if 0 in array.shape[1:]:
         raise _nothing_in(who, array.shape)
     if tokens:
-        return _tokens(array, tokens, who)
+        _check_tokens(array, tokens, who, lambda place: place)
+        return array.astype(np.int32)
     check_exact(given, who, "x")
     check_finite(array, who, "x")
     return array
@@ -117,7 +115,7 @@ def check_categories(x: Any, categories: int) -> None:
     """Refuse a fraction among the first inputs where they are categories, as standardised columns are."""
     if not categories:
         return
-    x = np.asarray(dense(x))
+    x = x[:, :categories].toarray() if is_sparse(x) else np.asarray(x)
     wrong = x[:, :categories] % 1 != 0
     if wrong.any():
         row, column = np.argwhere(wrong)[0].tolist()
@@ -164,21 +162,30 @@ def _other_shape(who: Any, shape: Shape | None, got: Shape, remedy: str) -> Chai
     return ChainruleError(f"{who}: expected examples of shape {expected}, got {got}.{remedy}")
 
 
-def _sparse(matrix: Any, who: Any) -> Any:
-    """The rows of a sparse matrix, dense where that takes less memory; refuses NaN and infinity at their place."""
-    if matrix.ndim != 2:
-        raise _other_shape(who, None, matrix.shape, "")
+def _sparse(matrix: Any, shape: Shape | None, who: Any, tokens: int | None) -> Any:
+    """A sparse matrix by its rows; refuses NaN, infinity, and what is no token, at their place."""
+    if matrix.ndim != 2 or shape not in (None, matrix.shape[1:]):
+        raise _other_shape(who, shape, matrix.shape, "")
     if matrix.dtype.kind not in "biuf":
         raise ChainruleError(f"{who}: expected a sparse matrix of numbers, got {matrix.dtype}. Give floats.")
     if matrix.shape[1] == 0:
         raise _nothing_in(who, matrix.shape)
     check_exact(matrix.tocoo().data, who, "x.data")
-    matrix = matrix.tocsr().astype(np.float32)
-    if _unfit(matrix.data).any():
-        found = matrix.tocoo()
-        entry = int(_unfit(found.data).argmax())
-        raise _refused(who, f"x[{found.row[entry]}, {found.col[entry]}]", found.data[entry])
-    return Sparse.of(matrix)
+    if tokens:
+        rows = matrix.tocsr()
+        rows.sum_duplicates()
+        _check_tokens(rows.data, tokens, who, lambda place: _place_in(rows, *place))
+        return rows.astype(np.int32)
+    rows = matrix.tocsr().astype(np.float32)
+    if _unfit(rows.data).any():
+        entry = int(_unfit(rows.data).argmax())
+        raise _refused(who, f"x[{', '.join(map(str, _place_in(rows, entry)))}]", rows.data[entry])
+    return rows
+
+
+def _place_in(rows: Any, entry: int) -> tuple[int, ...]:
+    """Where an entry of a sparse matrix of rows stands."""
+    return int(np.searchsorted(rows.indptr, entry, "right")) - 1, int(rows.indices[entry])
 
 
 def _refused(who: Any, place: str, value: Any) -> ChainruleError:
@@ -192,18 +199,20 @@ def _nothing_in(who: Any, shape: Shape) -> ChainruleError:
     return ChainruleError(f"{who}: expected examples with something in them, got shape {shape}.")
 
 
-def _tokens(array: np.ndarray, tokens: int, who: str) -> np.ndarray:
+def _check_tokens(
+    array: np.ndarray, tokens: int, who: Any, place_of: Callable[[tuple[int, ...]], tuple[int, ...]]
+) -> None:
     if array.dtype.kind not in "iu":
         raise ChainruleError(f"{who}: expected tokens, whole numbers from 0 to {tokens - 1}, got {array.dtype}.")
     wrong = np.argwhere((array < 0) | (array >= tokens))
     if len(wrong):
-        place = tuple(int(i) for i in wrong[0])
+        first = tuple(int(i) for i in wrong[0])
+        place = ", ".join(map(str, place_of(first)))
         remedy = f"Enlarge the vocabulary: Embedding({int(array.max()) + 1}, …)."
         raise ChainruleError(
-            f"{who}: x[{', '.join(map(str, place))}] is {array[place]}, expected a token from 0 to {tokens - 1}. "
+            f"{who}: x[{place}] is {array[first]}, expected a token from 0 to {tokens - 1}. "
             f"{remedy if array.max() >= tokens else 'Count tokens from 0.'}"
         )
-    return array.astype(np.int32)
 
 
 def is_ragged(x: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.arrays.compilation import KEPT, side_by_side, taking_any
 from chainrule.arrays.masked import Masked, Shape, rows_of
-from chainrule.arrays.sparse import dense
+from chainrule.arrays.sparse import as_arrays, dense
 from chainrule.formula.layer import Chain, outputs_of
 
 ROWS = 1024  # the most rows that go through the network at once,
@@ -62,7 +62,11 @@ def batches(most: int, *examples: Any) -> Iterable[tuple[Any, ...]]:
     """Examples in batches of one size, padded with zeros; an empty one where there are none."""
     rows = rows_of(examples)
     size = _size(rows, most)
-    return [examples] if rows == size else (_batch(examples, start, size) for start in range(0, max(rows, 1), size))
+    return (
+        [jax.tree.map(as_arrays, examples)]
+        if rows == size
+        else (_batch(examples, start, size) for start in range(0, max(rows, 1), size))
+    )
 
 
 def joined(function: Callable, batches: Iterable[tuple[Any, ...]], rows: int) -> list[np.ndarray]:
@@ -96,11 +100,10 @@ def _size(rows: int, most: int) -> int:
 def _batch(examples: Any, start: int, size: int) -> Any:
     """So many rows from `start`, zeros where there are no more."""
 
-    def rows(array: np.ndarray) -> np.ndarray:
-        part = array[start : start + size]
-        return part if len(part) == size else np.pad(part, [(0, size - len(part))] + [(0, 0)] * (array.ndim - 1))
+    def padded(part: np.ndarray) -> np.ndarray:
+        return part if len(part) == size else np.pad(part, [(0, size - len(part))] + [(0, 0)] * (part.ndim - 1))
 
-    return jax.tree.map(rows, examples)
+    return jax.tree.map(padded, jax.tree.map(lambda array: as_arrays(array[start : start + size]), examples))
 
 
 def _power_below(number: int) -> int:

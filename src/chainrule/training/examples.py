@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from chainrule.arrays.masked import Shape
+from chainrule.arrays.sparse import as_arrays
 from chainrule.costs import Cost
 from chainrule.data.loaders import Loader, given
 from chainrule.errors import ChainruleError
@@ -67,7 +68,7 @@ def checked(
 ) -> Examples:
     """Examples of a known shape for a network."""
     x = inputs(x, shape, who, network.tokens)
-    return Examples(x, *expected(y, weights, x, network, cost, classes, who)[:2])
+    return Examples(as_arrays(x), *expected(y, weights, x, network, cost, classes, who)[:2])
 
 
 def _described(examples: Examples) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.arrays.compilation import on_device
 from chainrule.arrays.masked import Shape, rows_of, shape_of
+from chainrule.arrays.sparse import as_arrays
 from chainrule.costs import Cost
 from chainrule.data.loaders import Loader, Whole, given
 from chainrule.data.preprocessing import Preprocessor
@@ -184,7 +185,7 @@ def plan(
     cost = cost or default_cost(chain)
     check_categories(x, chain.categories)
     E, weights, classes = expected(y, sample_weight, x, chain, cost, classes)
-    first = Examples(x, E, weights)
+    first = Examples(as_arrays(x), E, weights)
     examples, held_out = Whole(first), None
     before = len(after.history) if after else 0
     check = partial(checked, shape=shape, network=chain, cost=cost, classes=classes)
