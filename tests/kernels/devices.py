@@ -88,7 +88,8 @@ CASES = {
     "no native cell": layer("RNN(6, activation=ELU(0.5))", (7, 3)),
     "masked": layer("Embedding(50, 12, padding_id=0) >> LSTM(6, return_sequences=True)", (30,), TOKENS),
 }
-BRIEFLY = {"GRU", "reset after", "masked", "masked attention", "no native cell"}
+BRIEFLY = {"in groups", "without phases", "local", "GRU", "reset after", "no native cell", "masked"}
+BRIEFLY |= {"attention", "masked attention"}
 """Of which value and gradient are compared: the rest is as in another case, and takes long to compile."""
 RULES = {type(rule).__name__: rule for rule in (rule() for rule in optimizers.KERNELS)}
 

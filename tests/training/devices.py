@@ -30,7 +30,7 @@ RAGGED = [rng.normal(size=(steps, 3)).astype(np.float32) for steps in rng.intege
 TOKENS = rng.integers(0, 20, (ROWS, 7))
 WEIGHTS = rng.uniform(0.1, 2, ROWS)
 END = "Dense(3) >> Softmax()"
-PLAIN = f"Dense(16) >> ELU() >> {END}"
+PLAIN = f"Dense(96) >> ELU() >> {END}"  # as many numbers as a native optimizer is worth
 
 CASES = {
     "plain": (PLAIN, X, CLASSES, {"batch_size": 10, "optimizer": "ClipNorm(0.1) >> Adam(0.01)"}),

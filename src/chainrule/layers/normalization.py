@@ -90,7 +90,8 @@ class BatchNorm(Normalization):
 
     A value counts as much as its row does, so that a row of weight 2 is as good as two, and padding rows and steps do
     not count at all. Training on batches of one value is refused, since it has no variance; where only one value of a
-    batch counts, the running statistics stay as they are.
+    batch counts, the running statistics stay as they are. Devices that share a batch have its statistics together, as
+    with PyTorch's SyncBatchNorm.
 
     Reference: Ioffe & Szegedy, 2015, Batch normalization: accelerating deep network training by reducing internal
     covariate shift, arXiv:1502.03167.
