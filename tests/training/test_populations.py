@@ -26,6 +26,7 @@ Y = (X @ random.normal(size=(6, 3))).argmax(axis=1)
 WEIGHTS = random.uniform(0.5, 2, ROWS)
 IMAGES = random.normal(size=(ROWS, 6, 6, 1)).astype(np.float32)
 WAVES = [random.normal(size=(2 + n % 4, 3)) for n in range(ROWS)]
+STEPS = [2 * wave[:, :1] for wave in WAVES]
 FEW = csr_array(np.where(random.random((ROWS, 40)) < 0.1, 1.0, 0.0) + np.eye(ROWS, 40))
 CHOICES = {"epochs": 2, "batch_size": 8, "progress": False}
 SMALL = "Dense(3) >> Softmax()"
@@ -47,7 +48,16 @@ NETWORKS = {
         {"seed": [0, 1], "optimizer": "Momentum(CosineDecay([0.01, 0.1]))", "validation": (IMAGES[:9], Y[:9])},
     ),
     "sequences": ("LSTM(4) >> Dense(3) >> Softmax()", WAVES, {"seed": [0, 1], "regularizer": "L2([0.0, 0.1])"}),
-    "gated": ("GRU(4, recurrent_dropout=0.2) >> Dense(3) >> Softmax()", WAVES, {"optimizer": "RMSprop([0.001, 0.01])"}),
+    "gated": (
+        "GRU(4, recurrent_dropout=0.2) >> Dense(3) >> Softmax()",
+        WAVES,
+        {"optimizer": "RMSprop([0.001, 0.01])", "regularizer": "L2([0.1, 0.0])", "validation": 0.2},
+    ),
+    "values at each step": (
+        "RNN(4, return_sequences=True) >> Dense(1)",
+        WAVES,
+        {"seed": [0, 1], "validation": 0.2, "early_stopping": "EarlyStopping(1, fall=[0.0, 1.0])"},
+    ),
     "sparse": (SMALL, FEW, {"seed": [4, 5], "optimizer": "ClipNorm([0.1, 1.0]) >> Adam()", "validation": 0.3}),
 }  # fmt: skip
 
@@ -80,11 +90,12 @@ def own(text, place: int):
 @pytest.mark.parametrize("of", NETWORKS)
 def test_each_is_what_its_own_fit_makes(of):
     network, x, options = NETWORKS[of]
-    models = train(network, x, **options)
+    y = STEPS if "step" in of else Y
+    models = train(network, x, y, **options)
     assert len(models) in (2, 3)
     for place in (0, len(models) - 1):
         alone = {name: own(value, place) for name, value in options.items()}
-        close(models[place], train(own(network, place), x, **alone))
+        close(models[place], train(own(network, place), x, y, **alone))
 
 
 def test_values_begin_as_in_a_fit_to_the_bit():

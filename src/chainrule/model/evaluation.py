@@ -111,18 +111,31 @@ def measurable(model: Trained, x: Any, E: np.ndarray, weights: Any) -> Iterator[
 
 def figures(model: Trained, parts: Iterable[Part], metrics: Sequence[Metric]) -> Figures:
     """The cost (regulariser included) and the metrics of a model, by name; of the parts only tallies are kept."""
-    (total, count), *tallies = reduce(_sums, (_tallies(model, part, metrics) for part in parts))
-    found: Figures = {"cost": float(total / count) + added(model)}
-    return found | {metric.label(): metric.figure(tally) for metric, tally in zip(metrics, tallies, strict=True)}
-
-
-def _tallies(model: Trained, part: Part, metrics: Sequence[Metric]) -> list[Any]:
-    """What is to be known of a part: of its costs the sum and what they count together, and each metric's tally."""
 
     def through(x: Any, E: Any) -> tuple[jax.Array, jax.Array]:
         return _assess(model.network, model.cost, model.parameters, model.state, x, E)
 
-    a, *mask, each = joined(through, part.batches, len(part.E))
+    found = ((part, joined(through, part.batches, len(part.E))) for part in parts)
+    return figured((tallies(model, *each, metrics) for each in found), added(model), metrics)
+
+
+def figured(tallies: Iterable[list[Any]], penalty: float, metrics: Sequence[Metric]) -> Figures:
+    """The figures that come of what is known of each part, and of what the regulariser adds."""
+    (total, count), *others = reduce(_sums, tallies)
+    found: Figures = {"cost": float(total / count) + penalty}
+    return found | {metric.label(): metric.figure(tally) for metric, tally in zip(metrics, others, strict=True)}
+
+
+def tallies(model: Any, part: Part, found: Sequence[np.ndarray], metrics: Sequence[Metric]) -> list[Any]:
+    """What is to be known of a part: of its costs the sum and what they count together, and each metric's tally.
+
+    Args:
+        model: what is measured, or its plan.
+        part: on which examples; its batches are not asked for.
+        found: what came of them: the outputs, where sequences are of unequal length their mask, and each one's cost.
+        metrics: what is measured.
+    """
+    a, *mask, each = found
     weights = step_weights(mask[0].shape, part.weights, mask[0]) if mask else part.weights
     of_each = np.ones(()) if weights is None else step_weights(each.shape, weights, None).astype(np.float64)
     count = each.size if weights is None else of_each.sum()
@@ -145,7 +158,7 @@ def usual_metrics(model: Trained) -> tuple[Metric, ...]:
     return (R2(), RMSE(), MAE()) if one else (R2(),)
 
 
-def in_own_units(model: Trained, values: np.ndarray) -> np.ndarray:
+def in_own_units(model: Any, values: np.ndarray) -> np.ndarray:
     """Outputs or targets in the target's own units."""
     if model.preprocessor is None or model.classes is not None:
         return values

@@ -46,10 +46,13 @@ class Program:
         return [steps[live] for steps, live in zip(a, *mask, strict=True)]
 
 
-def most_rows(network: Chain, shape: Shape) -> int:
-    """The most rows that go through a network at once, by the most numbers that it makes of an example on its way."""
+def most_rows(network: Chain, shape: Shape, networks: int = 1) -> int:
+    """The most rows that go through a network at once, by the most numbers that it makes of an example on its way.
+
+    Several such networks make as many times more.
+    """
     reached = [*(at for _, at in network.walk(shape)), network.output_shape(shape)]
-    widest = max(map(math.prod, reached))
+    widest = networks * max(map(math.prod, reached))
     return min(ROWS, max(_power_below(NUMBERS // max(widest, 1)), 16))
 
 

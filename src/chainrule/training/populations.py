@@ -9,23 +9,23 @@ from typing import Any
 import jax
 import numpy as np
 
-from chainrule.arrays.compilation import compiled
 from chainrule.arrays.memory import most
 from chainrule.arrays.random import keyed, seeded
 from chainrule.data.loaders import Whole
 from chainrule.errors import DivergedError, warn
 from chainrule.formula.network import FLOAT
 from chainrule.model import Model
-from chainrule.model.history import History, Row
+from chainrule.model.history import History, Row, Stopped
 from chainrule.training.checkpoint import fitting
 from chainrule.training.feed import Block, Feed, Shared, feed, feeds, first_values
 from chainrule.training.interrupt import Interrupt
 from chainrule.training.loop import Epoch, Loop, row
 from chainrule.training.observers import Callback, Records, observers, told
 from chainrule.training.plan import Plan
+from chainrule.training.problems import Problems
 from chainrule.training.progress import Progress
-from chainrule.training.step import Problem, State, first, steps
-from chainrule.training.validation import HeldOut
+from chainrule.training.step import State, first
+from chainrule.training.validation import HeldOut, named
 
 
 def train(plans: Sequence[Plan], callbacks: Sequence[Callback], progress: bool, began: float) -> list[Model]:
@@ -39,13 +39,12 @@ def train(plans: Sequence[Plan], callbacks: Sequence[Callback], progress: bool, 
     ctrl_c, members = Interrupt(), list[Member]()
     with ctrl_c:
         visited = _feeds(plans)
-        held_out = {id(plan.held_out): HeldOut(plan.held_out) for plan in plans if plan.held_out is not None}
         for group in _groups(plans):
             some = [Member(plan, callbacks, began, len(members) + place) for place, plan in enumerate(group)]
             members += some
             rows = group[0].rows * len(group)
             with Progress(progress, group[0].epochs, group[0].steps, rows, lambda: ctrl_c.came) as shown:
-                _together(some, visited, held_out, shown, ctrl_c)
+                _together(some, visited, shown, ctrl_c)
     ctrl_c.noticed = True  # what was trained is not lost any more
     for member in members:
         member.records.history.seconds = member.records.seconds
@@ -72,19 +71,24 @@ class Member:
 
     def told(self, epoch: Epoch) -> None:
         """All who watch it are told of an epoch, and may stop it."""
-        self.state = epoch.state
+        self.state, best = epoch.state, self.records.best
         try:
             reason = told(epoch, self.observers)
         except DivergedError as error:
             self.error, reason = error, "diverged"
+        if self.records.best is not best:
+            self.records.best = _own(self.records.best)
         if reason:
-            self.records.history.stopped, self.stopped = reason, True
+            self.end(self.records.last, reason)
+
+    def end(self, last: State, reason: Stopped = "epochs") -> None:
+        """Nothing changes it any more."""
+        self.records.last, self.records.history.stopped, self.stopped = _own(last), reason, True
 
 
 def _together(
     members: Sequence[Member],
     visited: Mapping[int, Feed],
-    held_out: Mapping[int, HeldOut],
     shown: Progress,
     ctrl_c: Interrupt,
 ) -> None:
@@ -101,8 +105,7 @@ def _together(
             told = []
             for member, epoch in population.ends(number, partial(on_chunk, number)):
                 if not member.stopped:
-                    measured = held_out.get(id(member.plan.held_out))
-                    member.told(measured.measured(member.plan, epoch) if measured else epoch)
+                    member.told(epoch)
                     told.append(member)
             live = [member for member in told if not member.stopped]
             shown.epoch(_shown(number, told, len(live)))
@@ -110,10 +113,13 @@ def _together(
                 return
             if 2 * len(live) <= len(population.members):  # which is worth another compilation
                 population = Population(live, visited)
+        for member in population.members:
+            if not member.stopped:
+                member.end(member.records.last)
     except KeyboardInterrupt:
         for member, state in zip(population.members, population.states(), strict=True):
             if not member.stopped:
-                member.records.last, member.records.history.stopped = state, "interrupted"
+                member.end(state, "interrupted")
 
 
 def _shown(number: int, told: Sequence[Member], live: int) -> Row:
@@ -130,52 +136,37 @@ class Population(Loop):
     """The loop of several networks at once: states, records and orders have an axis that counts them."""
 
     def __init__(self, members: Sequence[Member], visited: Mapping[int, Any]):
-        self.members, seeds = members, [member.plan.seed for member in members]
-        self.axes, problem = _stacked([member.plan.problem for member in members])
+        self.members, plans = members, [member.plan for member in members]
+        self.problems = Problems([plan.problem for plan in plans])
+        seeds, one = [plan.seed for plan in plans], visited[plans[0].seed]
+        together = one if len({*seeds}) == 1 else Shared([visited[seed] for seed in seeds])
+        examples = getattr(one, "examples", None)
+        self.held_out = None if plans[0].held_out is None else HeldOut(plans, examples)
         states: Any = jax.tree.map(lambda *arrays: np.stack(arrays), *(member.state for member in members))
-        together = visited[seeds[0]] if len({*seeds}) == 1 else Shared([visited[seed] for seed in seeds])
-        self._begin(problem, together, states)
+        self._begin(plans[0].problem, together, states)
 
     def ends(self, number: int, on_chunk: Callable[[int], Any]) -> Iterator[tuple[Member, Epoch]]:
         """Each member with the end of an epoch."""
         recorded = self._recorded(number, on_chunk)
-        for member, sums, state in zip(self.members, recorded, self.states(), strict=True):
-            yield member, Epoch(row(number, member.plan.problem, sums), state)
+        measured = [{}] * len(self.members)
+        if self.held_out:
+            measured = map(named, self.held_out.figures(self.problems, self.state))
+        for member, sums, found, state in zip(self.members, recorded, measured, self.states(), strict=True):
+            yield member, Epoch(row(number, self.problem, sums) | found, state)
 
     def states(self) -> list[State]:
-        """That of each member, in arrays of its own."""
-        states = jax.tree.map(np.asarray, self.state)
-        return [jax.tree.map(partial(_own, place), states) for place in range(len(self.members))]
+        """That of each member, in views of the arrays of all."""
+        arrays, structure = jax.tree.flatten(jax.tree.map(np.asarray, self.state))
+        return [structure.unflatten([array[place] for array in arrays]) for place in range(len(self.members))]
 
     def _run(self, block: Block, records: Any, done: int, until: int) -> tuple[State, Any]:
-        numbers, structure = jax.tree.flatten(self.problem)
-        known = {"structure": structure, "axes": self.axes, "batch_size": self.feed.batch_size}
-        return _run(numbers, self.placed, block.examples, block.order, records, done, until, **known)
+        steps = self.placed, block.examples, block.order, records, done, until
+        return self.problems.run(*steps, self.feed.batch_size)
 
 
-@compiled(static_argnames=("structure", "axes", "batch_size"))
-def _run(numbers: Any, state: Any, examples: Any, order: Any, records: Any, first: Any, last: Any, **known: Any) -> Any:
-    """`step.steps` of several networks; each has its own state, and what differs of the problem and of the order."""
-
-    def own(numbers: Any, state: State, order: Any, records: jax.Array) -> tuple[State, jax.Array]:
-        problem = known["structure"].unflatten(numbers)
-        return steps(problem, state, examples, order, records, first, last, batch_size=known["batch_size"])
-
-    in_axes = [*known["axes"]], 0, None if np.ndim(order) < 2 else 0, 1
-    return jax.vmap(own, in_axes, out_axes=(0, 1))(numbers, state, order, records)
-
-
-def _stacked(problems: Sequence[Problem]) -> tuple[tuple[int | None, ...], Problem]:
-    """Problems as one: a number is that of all, or an array of those of each; and the axis that counts them, if any."""
-    each = [*zip(*map(jax.tree.leaves, problems), strict=True)]
-    axes = tuple(None if len({*numbers}) == 1 else 0 for numbers in each)
-    stacked = [numbers[0] if axis is None else np.array(numbers) for numbers, axis in zip(each, axes, strict=True)]
-    return axes, jax.tree.unflatten(jax.tree.structure(problems[0]), stacked)
-
-
-def _own(place: int, array: np.ndarray) -> np.ndarray:
-    """A copy, since a view would keep what all have."""
-    return array[place].copy()
+def _own(state: State) -> State:
+    """A copy, since a view would keep the arrays of all."""
+    return jax.tree.map(np.copy, state)
 
 
 def _begun(plan: Plan) -> State:

@@ -1,0 +1,91 @@
+"""Problems of one structure, computed with together under `vmap`: what differs among them is counted by an axis."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from chainrule.arrays.compilation import compiled
+from chainrule.arrays.masked import Shape
+from chainrule.arrays.sparse import dense
+from chainrule.kernels.rows import take
+from chainrule.regularizers import penalty
+from chainrule.training.step import Problem, State, steps
+
+
+class Problems:
+    """Those of several networks, whose states are one, with an axis in front of each array.
+
+    A number that all have alike is no axis's, so that what depends on it alone is computed once.
+    """
+
+    def __init__(self, problems: Sequence[Problem]):
+        each = [*zip(*map(jax.tree.leaves, problems), strict=True)]
+        axes = tuple(None if len({*numbers}) == 1 else 0 for numbers in each)
+        self.numbers = [of[0] if axis is None else np.array(of) for of, axis in zip(each, axes, strict=True)]
+        self.known = {"structure": jax.tree.structure(problems[0]), "axes": axes}
+        self.regularized = problems[0].regularizer is not None
+
+    def run(
+        self, state: State, examples: Any, order: Any, records: Any, first: int, last: int, batch_size: int
+    ) -> tuple[State, Any]:
+        """`step.run` of each; records are (steps, networks, figures), an order is that of all, or (networks, rows)."""
+        return _run(self.numbers, state, examples, order, records, first, last, batch_size=batch_size, **self.known)
+
+    def assess(self, state: State, x: Any, E: Any, rows: Any) -> tuple[Any, Any]:
+        """The outputs for some rows and their costs, (rows, networks, …); rows are of all, or (rows, networks)."""
+        return _assess(self.numbers, state.parameters, state.statistics, x, E, rows, **self.known)
+
+    def penalties(self, state: State, shape: Shape) -> np.ndarray:
+        """What the regulariser adds to the cost of each."""
+        if not self.regularized:
+            return np.zeros(len(state.step))
+        return np.asarray(_penalties(self.numbers, state.parameters, shape=shape, **self.known))
+
+
+@compiled(static_argnames=("structure", "axes", "batch_size"))
+def _run(
+    numbers: Any,
+    state: State,
+    examples: Any,
+    order: Any,
+    records: Any,
+    first: Any,
+    last: Any,
+    *,
+    structure: Any,
+    axes: Any,
+    batch_size: int,
+) -> tuple[State, jax.Array]:
+
+    def own(numbers: Any, state: State, order: Any, records: jax.Array) -> tuple[State, jax.Array]:
+        return steps(structure.unflatten(numbers), state, examples, order, records, first, last, batch_size=batch_size)
+
+    in_axes = [*axes], 0, None if np.ndim(order) < 2 else 0, 1
+    return jax.vmap(own, in_axes, out_axes=(0, 1))(numbers, state, order, records)
+
+
+@compiled(static_argnames=("structure", "axes"))
+def _assess(
+    numbers: Any, parameters: Any, statistics: Any, x: Any, E: Any, rows: Any, *, structure: Any, axes: Any
+) -> tuple[Any, jax.Array]:
+
+    def own(numbers: Any, parameters: Any, statistics: Any, rows: jax.Array) -> tuple[Any, jax.Array]:
+        problem: Problem = structure.unflatten(numbers)
+        some, expected = jax.tree.map(lambda array: take(array, rows), (x, E))
+        a, each, _ = problem.cost.through(problem.network, parameters, statistics, dense(some), expected)
+        return a, each
+
+    in_axes = [*axes], 0, 0, None if np.ndim(rows) < 2 else 1
+    return jax.vmap(own, in_axes, out_axes=1)(numbers, parameters, statistics, rows)
+
+
+@compiled(static_argnames=("structure", "axes", "shape"))
+def _penalties(numbers: Any, parameters: Any, *, structure: Any, axes: Any, shape: Shape) -> jax.Array:
+
+    def own(numbers: Any, parameters: Any) -> jax.Array:
+        problem: Problem = structure.unflatten(numbers)
+        return penalty(problem.regularizer, problem.network, shape, parameters)
+
+    return jax.vmap(own, ([*axes], 0))(numbers, parameters)
