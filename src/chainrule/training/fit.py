@@ -150,28 +150,34 @@ def fit(
         if planned.devices:
             raise ArgumentError("{devices} are for one network, and here are {}. Leave them out.", len(plans))
         return train(plans, callbacks, progress, began)  # type: ignore[return-value]
+    place = placement(planned.devices)
     planned, file = resumed(planned, resume, kept)
+    place.check_alike(lambda: digest(planned, planned.identity))
     keeper = Keeper(
-        kept, planned.steps, file, lambda checkpoint: to_bytes(checkpoint, digest(planned), planned.devices)
+        kept if place.leads else None,
+        planned.steps,
+        file,
+        lambda checkpoint: to_bytes(checkpoint, digest(planned), planned.devices),
     )
     ctrl_c = Interrupt(*[signal.SIGTERM] * (kept is not None))
     with ctrl_c:
-        place, start = placement(planned.devices), planned.start
+        start = planned.start
         visited = feed(planned.examples, planned.shape, planned.batch_size, planned.seed, place.put)
         loop = Loop(planned.problem, visited, planned.seed, start and start.state, start and start.records, place)
     records = Records(planned, loop.state, began)
-    with ctrl_c, Progress(progress, planned.epochs, planned.steps, planned.rows, lambda: ctrl_c.came) as shown, keeper:
+    shown = Progress(progress and place.leads, planned.epochs, planned.steps, planned.rows, lambda: ctrl_c.came)
+    with ctrl_c, shown, keeper:
 
         def on_chunk(epoch: int, step: int) -> None:
             shown.step(epoch, step)
             if kept:
                 keeper.reached(records.place(loop.state, loop.recorded), epoch, step)
-            ctrl_c.check()
+            ctrl_c.check(place.agreed)
 
         trained = loop.epochs(planned.left, on_chunk)
         try:
             told = observers(records, callbacks, lambda epoch: shown.epoch(epoch.row))
-            records.history.stopped = watched(validated(planned, trained), told, records.history.stopped)
+            records.history.stopped = watched(validated(planned, trained), told, records.history.stopped, place)
             keeper.reached(records.place(records.last, stopped=records.history.stopped), len(records.history) + 1, 0)
         except KeyboardInterrupt:
             records.last, records.history.stopped = loop.state, "interrupted"

@@ -140,7 +140,9 @@ class Keeper:
     def __enter__(self) -> "Keeper":
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        if kind is not None and not issubclass(kind, ChainruleError):  # a device that is lost, say
+            self.finish()
         self._wait()
 
     def reached(self, checkpoint: Callable[[], Checkpoint], epoch: int, step: int) -> None:

@@ -103,7 +103,8 @@ class Loop:
             records.block_until_ready()
             self.placed, done = placed, until
             self.recorded = [*before, np.asarray(records)[begin:done]]
-            if time.perf_counter() - began < CHUNK:
+            [seconds] = self.placement.agreed([time.perf_counter() - began])
+            if seconds < CHUNK:
                 self.chunk *= 2
             on_chunk(block.first + done)
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import numpy as np
@@ -17,8 +17,12 @@ from chainrule.model.history import History, Row, Stopped
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training.checkpoint import NONE, Checkpoint
 from chainrule.training.loop import Epoch
+from chainrule.training.placement import Placement
 from chainrule.training.plan import Plan
 from chainrule.training.step import State
+
+REASONS: tuple[Stopped | None, ...] = (None, *get_args(Stopped))
+HERE = Placement()
 
 Observer = Callable[[Epoch], Stopped | None]
 """It is told of an epoch at its end, and may say why training stops there."""
@@ -101,11 +105,19 @@ class Records:
         )
 
 
-def watched(epochs: Iterable[Epoch], observers: Iterable[Observer], stopped: Stopped = "epochs") -> Stopped:
-    """Why the epochs ended, of each of which every observer is told; as it was, where none says why."""
+def watched(
+    epochs: Iterable[Epoch], observers: Iterable[Observer], stopped: Stopped = "epochs", placement: Placement = HERE
+) -> Stopped:
+    """Why the epochs ended, of each of which every observer is told; as it was, where none says why.
+
+    Where several processes train together, they agree on the figures of each epoch, and on whether it is the last.
+    """
     for epoch in epochs:
-        if reason := told(epoch, observers):
-            return reason
+        figures = placement.agreed([*epoch.row.values()])
+        reason = told(epoch._replace(row=dict(zip(epoch.row, figures, strict=True))), observers)
+        [index] = placement.agreed([REASONS.index(reason)])
+        if last := REASONS[index]:
+            return last
     return stopped
 
 

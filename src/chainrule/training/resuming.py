@@ -46,10 +46,10 @@ def resumed(plan: Plan, resume: Resume, kept: Checkpoints | None) -> tuple[Plan,
     return _beginning(plan, restored(header, arrays, plan.problem, plan.shape)), file
 
 
-def digest(plan: Plan) -> str:
-    """A digest of what a plan trains and validates on; of a loader, of its first part."""
+def digest(plan: Plan, *beside: Any) -> str:
+    """A digest of what a plan trains and validates on, of a loader of its first part; and of what else is said."""
     loaders = [loader for loader in (plan.examples, plan.held_out) if loader is not None]
-    found = hashlib.sha256(repr([[*map(int, loader.rows)] for loader in loaders]).encode())
+    found = hashlib.sha256(repr([[[*map(int, loader.rows)] for loader in loaders], *beside]).encode())
     for array in jax.tree.leaves([loader.part(0) for loader in loaders]):
         found.update(f"{array.dtype} {array.shape}".encode())
         found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
