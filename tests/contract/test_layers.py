@@ -120,6 +120,26 @@ def attempt(function, *arguments):
         return str(error)
 
 
+def test_devices_that_share_a_batch_make_of_it_what_one_makes(layer: Layer):
+    shape = fitting(layer)[0]
+    p, state = drawn(layer, shape)
+    x, weights = examples(4, shape), np.array([1, 2, 0, 1], np.float32)
+    x[:, : layer.categories] = 0
+
+    def made(x, weights, axis=None):
+        return layer.apply(p, state, x, Context(training=True, weights=weights, axis=axis))
+
+    def by_two(x, weights):  # to sums over it, an axis that `vmap` counts is one of devices
+        halves = x.reshape(2, 2, *shape), weights.reshape(2, 2)
+        y, kept = jax.vmap(functools.partial(made, axis="devices"), axis_name="devices")(*halves)
+        return y.reshape(4, *y.shape[2:]), *(jax.tree.map(lambda array, own=own: array[own], kept) for own in range(2))
+
+    (y, kept), (shared, *each) = jax.jit(made)(x, weights), jax.jit(by_two)(x, weights)
+    assert np.allclose(shared, y, rtol=1e-5, atol=1e-6)
+    for own, whole in zip(jax.tree.leaves(each), 2 * jax.tree.leaves(kept), strict=True):
+        assert np.allclose(own, whole, rtol=1e-5, atol=1e-6)
+
+
 def test_its_parameters_have_the_shapes_that_it_declares(layer: Layer):
     for shape in fitting(layer):
         leaves = jax.tree.leaves(described(layer, shape)[0])

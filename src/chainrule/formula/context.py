@@ -35,7 +35,7 @@ class Context:
         return replace(self, key=None if self.key is None else jax.random.fold_in(self.key, place), mask=mask)
 
     def total(self, of_rows: Any) -> Any:
-        """The sums over a batch, from those over the rows that are here; of whatever mixes rows, it takes these."""
+        """Sums over the whole batch, from those over the rows that are here: what mixes rows takes these."""
         if self.axis != PROCESSES:
             return of_rows if self.axis is None else lax.psum(of_rows, self.axis)
         numbers, apart = ravel_pytree(of_rows)  # since a sum of many arrays takes the time of as many messages
