@@ -25,7 +25,7 @@ def train(
         typer.Argument(
             metavar="DATA",
             help="A named set (digits, iris, …), a file (CSV, TSV, Parquet, Feather, JSONL, XLSX, NPZ, .ts), or a "
-            "folder of images.",
+            "folder of images, or of CSV, Parquet or Feather files.",
         ),
     ],
     network: Annotated[
@@ -74,6 +74,14 @@ def train(
         Text, _option(RUN, "NUMBER", "How many share each batch, or all [1]; a CPU is one device.")
     ] = None,
     out: Annotated[Text, _option(RUN, "FOLDER", "The folder to write [runs/NAME].")] = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream",
+            help="Read files block after block, for data larger than memory [from a quarter of the free memory on].",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run in that folder.", rich_help_panel=RUN)
     ] = False,
@@ -119,10 +127,11 @@ def train(
         "balanced": balanced,
         "test": choices.part(test),
         "validation": choices.part(validation),
+        "stream": stream,
         **reading.said(separator, decimal, header, blank, size),
     }
     runs.claimed(data, out, overwrite).release()  # a place where no run can be written is refused before all else
-    plan = runs.plan(data, **asked)
+    plan = runs.plan(data, **asked, progress=True)
     output.data(plan)
     reading.say(*plan.found)
     CTRL_C.finish("finishing: what was trained is saved first")

@@ -118,7 +118,11 @@ def are_times(values: np.ndarray) -> bool:
     if known.dtype.kind != "O":
         dates = known.ndim == 1 and len(known) > 0 and bool(((known >= FIRST) & (known <= LAST)).all())
         return dates and all(parse_time(label(number)) for number in np.unique(known)[:ENOUGH])
-    counts = Counter(known)
+    return spell_times(Counter(known))
+
+
+def spell_times(counts: Counter[str]) -> bool:
+    """Whether most cells spell times, by how often each text occurs, as far as the first texts tell."""
     order, first = first_of(counts) or "day", dict(islice(counts.items(), ENOUGH))
     return 2 * sum(count for text, count in first.items() if parse_time(text, order)) > sum(first.values())
 

@@ -1,5 +1,6 @@
 """What a preprocessor's columns are learned from: the training part, as one table or as many, one after another."""
 
+from collections.abc import Collection
 from typing import Any
 
 from chainrule.data.columns import (
@@ -13,9 +14,11 @@ from chainrule.data.columns import (
     readable_cells,
     refuse_blank,
 )
+from chainrule.data.dates import spell_times
 from chainrule.data.learning import HELD
 from chainrule.data.schema import Schema, check_alone
 from chainrule.data.table import Table, shortened
+from chainrule.data.values import as_number
 from chainrule.errors import ChainruleError
 
 
@@ -48,6 +51,21 @@ class Fitting:
             learner.add(readable_cells(table, name, text, self.schema.order(name) if name in self.inputs else None))
             if isinstance(learner, Values):
                 check_few(self.name, name, len(learner.counts), " so far" if self.tables > 1 else "")
+
+    def check(self, said: Collection[str]) -> None:
+        """Refuse columns of text that a whole table would not be taken to hold, but those of which it is said."""
+        for name, learner in self.inputs.items():
+            if not isinstance(learner, Values) or name in said:
+                continue
+            counts = learner.counts
+            stray = next((text for text in counts if as_number(text) is None), None)
+            numbers = sum(count for text, count in counts.items() if as_number(text) is not None)
+            if stray is not None and 2 * numbers > counts.total():
+                message = f"{self.name}: column {name!r} is mostly of numbers, but {stray!r} is none. Mend the cells"
+                raise ChainruleError(message, text=[name])
+            if spell_times(counts):
+                message = f"{self.name}: column {name!r} is mostly of times, but its first cells are not. Mend them"
+                raise ChainruleError(message, text=[name])
 
     def columns(self) -> tuple[tuple[Column, ...], tuple[Number | Category, ...]]:
         """The fitted inputs and targets.

@@ -34,13 +34,36 @@ def likely_task(table: Table, targets: tuple[str, ...], said: Task | None) -> Ta
 
 
 def _task_of(values: np.ndarray) -> Task:
-    if is_text(values):
-        return "classification"
-    known = values[~np.isnan(values)]
-    distinct = np.unique(known)
-    whole = bool(np.all(np.isfinite(distinct) & (distinct == np.round(distinct))))
-    repeated = 2 * len(distinct) <= len(known)
-    return "classification" if whole and repeated and len(distinct) <= MOST_CLASSES else "regression"
+    guess = Guess()
+    guess.add(values)
+    return guess.task()
+
+
+class Guess:
+    """The task that a target's values tell, as one column or as many parts of it, one after another."""
+
+    def __init__(self) -> None:
+        self.rows, self.text = 0, False
+        self.distinct: set[float] | None = set()
+
+    def add(self, values: np.ndarray) -> Task | None:
+        """Some more values; the task, once no later ones can change it."""
+        self.text = self.text or is_text(values)
+        if self.text or self.distinct is None:
+            return self.task()
+        known = values[~np.isnan(values)]
+        distinct = np.unique(known)
+        self.rows += len(known)
+        whole = bool(np.all(np.isfinite(distinct) & (distinct == np.round(distinct))))
+        self.distinct = self.distinct | set(distinct.tolist()) if whole and len(distinct) <= MOST_CLASSES else None
+        if self.distinct and len(self.distinct) > MOST_CLASSES:
+            self.distinct = None
+        return None if self.distinct is not None else "regression"
+
+    def task(self) -> Task:
+        """Text is classified, and so are few whole numbers that repeat."""
+        few = self.distinct is not None and 2 * len(self.distinct) <= self.rows
+        return "classification" if self.text or few else "regression"
 
 
 def likely_target(table: Table, kept: list[str]) -> str:

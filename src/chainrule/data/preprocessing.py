@@ -33,6 +33,9 @@ Kind = Literal["table", "series", "images", "arrays", "tokens"]
 
 KINDS: dict[int, Kind] = {1: "table", 2: "series", 3: "images"}  # by the number of axes of an example
 WHOLE = slice(None)  # all rows
+Unseen = dict[Category | Tokens, Counter[str]]
+"""By column, the values that training never showed, and how often each was met."""
+
 ALONE = (Series, Tokens)  # columns that can't go beside others
 
 
@@ -156,7 +159,7 @@ class Preprocessor:
             data = self._table(data, self.schema.inputs)
         else:
             parts = [WHOLE]
-        unseen: dict[Category | Tokens, Counter[str]] = {}
+        unseen: Unseen = {}
         for rows in parts:
             try:
                 x = self._inputs(data if rows == WHOLE else data.take(rows), unseen)
@@ -165,11 +168,13 @@ class Preprocessor:
                     self._values(data, self.columns)  # says all that is wrong, also with later rows
                 raise
             yield rows, x
-        for column, counts in unseen.items():
-            if counts:  # of free text new words are the rule
-                warn_unseen(column, counts)
+        warn_all_unseen(unseen)
 
-    def _inputs(self, data: Any, unseen: dict[Category | Tokens, Counter[str]]) -> np.ndarray | Masked:
+    def prepared(self, table: Table, unseen: Unseen) -> tuple[np.ndarray | Masked, np.ndarray]:
+        """The inputs and targets of some rows of a stream; what training never showed is counted, and not yet said."""
+        return self._inputs(table, unseen), self.targets(table)
+
+    def _inputs(self, data: Any, unseen: Unseen) -> np.ndarray | Masked:
         """The inputs of raw rows; what training never showed is counted."""
         block = self._block
         numbers = None if block is None else block.take(data, self.schema.missing == "median")
@@ -196,9 +201,7 @@ class Preprocessor:
         """How many there are in an example."""
         return math.prod(self.input_shape)
 
-    def _encoded(
-        self, table: Table, columns: Iterable[Column], unseen: dict[Category | Tokens, Counter[str]]
-    ) -> list[Any]:
+    def _encoded(self, table: Table, columns: Iterable[Column], unseen: Unseen) -> list[Any]:
         """The inputs that columns become; what training never showed is counted."""
         encoded = []
         for column, values in zip(columns, self._values(table, columns), strict=True):
@@ -320,6 +323,13 @@ def _rows_of(data: Any) -> int:
     if isinstance(data, Table):
         return data.rows
     return length_hint(next(iter(data.values()), ()) if isinstance(data, Mapping) else data)
+
+
+def warn_all_unseen(unseen: Unseen) -> None:
+    """Say which values training never showed, of each column."""
+    for column, counts in unseen.items():
+        if counts:  # of free text new words are the rule
+            warn_unseen(column, counts)
 
 
 def _beside(encoded: list[Any]) -> Any:

@@ -113,7 +113,7 @@ def _cut(blocks: np.ndarray, fractions: dict[str, float], name: str, what: str) 
         if fraction > 0:
             held = np.cumsum(sizes[:count][::-1])[: count - parts]  # by the last one, two, … blocks
             if not len(held):
-                raise _empty(name, part, f"{len(blocks)} rows in {len(sizes)} {what}")
+                raise empty_part(name, part, f"{len(blocks)} rows in {len(sizes)} {what}")
             count, parts = count - 1 - int(np.abs(held - fraction * len(blocks)).argmin()), parts - 1
         start[part] = count
     train, test = blocks < start["validation"], blocks >= start["test"]
@@ -131,13 +131,14 @@ def _draw(
     among = "" if classes is None else f" in {len(counts)} classes"
     for part, taken in (("test", for_test), ("validation", for_validation)):
         if fractions[part] > 0 and taken.sum() == 0:
-            raise _empty(name, part, f"{rows} rows{among}")
+            raise empty_part(name, part, f"{rows} rows{among}")
     rank = _rank_within(groups, counts, generator)
     in_test, in_either = rank < for_test[groups], rank < (for_test + for_validation)[groups]
     return Split(np.flatnonzero(~in_either), np.flatnonzero(in_either & ~in_test), np.flatnonzero(in_test))
 
 
-def _empty(name: str, part: str, found: str) -> ChainruleError:
+def empty_part(name: str, part: str, found: str) -> ChainruleError:
+    """The error of a part without rows."""
     return ChainruleError(f"{name}: the {part} part would be empty, of {found}. Give more rows", **{part: 0})
 
 

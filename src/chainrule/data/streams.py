@@ -4,7 +4,7 @@ import gzip
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePath
@@ -97,7 +97,7 @@ class Stream:
         """The bytes that the data would take in memory, about."""
         return sum(map(_bytes, self.files))
 
-    def tables(self, share: Share = lambda _: None) -> Iterator[Table]:
+    def tables(self, share: Share = lambda _: None) -> Generator[Table, None, None]:
         """One pass: each table knows the places of its rows in their file."""
         if self.images:
             blocks = image_blocks(self.path, self.reading, lambda done, of: share(done / of))

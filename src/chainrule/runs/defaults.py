@@ -8,6 +8,7 @@ from chainrule.data.preprocessing import Preprocessor
 STEPS = 2000  # enough for small data; early stopping cuts what is too much
 FEWEST, MOST = 20, 300
 BATCH = 32
+FEWEST_OF_STREAM, BATCH_OF_STREAM = 5, 1024  # for rows that do not fit memory: one epoch is many steps
 SMALL = 8  # pixels of an image's shorter side, for a dense layer to see it whole
 SHORT = 64  # steps, for a recurrent layer to remember the first
 CONVOLUTION = 'Conv1D(64, 3, padding="same") >> ReLU()'
@@ -53,22 +54,26 @@ def _convolutional(shape: tuple[int, ...]) -> str:
     return f"{' >> '.join(blocks)} >> Flatten() >> Dropout(0.5)"
 
 
-def default_epochs(rows: int, batch_size: int | Literal["all"]) -> int:
+def default_epochs(rows: int, batch_size: int | Literal["all"], stream: bool = False) -> int:
     """A number of epochs that gives small data enough steps and large data enough looks.
 
     >>> default_epochs(1258, 32), default_epochs(40_000, 32), default_epochs(20, "all")
     (50, 20, 300)
+    >>> default_epochs(10**8, 1024, stream=True)
+    5
     """
     steps = 1 if batch_size == "all" else math.ceil(rows / batch_size)
-    return min(max(round(STEPS / steps), FEWEST), MOST)
+    return min(max(round(STEPS / steps), FEWEST_OF_STREAM if stream else FEWEST), MOST)
 
 
-def default_batch_size(rows: int) -> int | Literal["all"]:
-    """Examples a step.
+def default_batch_size(rows: int, stream: bool = False) -> int | Literal["all"]:
+    """Examples a step; of a stream never all, which are not in memory together.
 
-    >>> default_batch_size(1258), default_batch_size(20)
-    (32, 'all')
+    >>> default_batch_size(1258), default_batch_size(20), default_batch_size(10**8, True)
+    (32, 'all', 1024)
     """
+    if stream:
+        return min(BATCH_OF_STREAM, rows)
     return BATCH if rows > BATCH else "all"
 
 

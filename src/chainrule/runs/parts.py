@@ -53,12 +53,11 @@ def divide(
         **choices: the others of `Schema.of`.
     """
     said = {"test": test, "validation": validation}
-    fractions = {name: _fraction(name, value) for name, value in said.items()}
-    unused = [name for name in drop if name != choices.get("order_by")]  # of which nothing needs to be noted
-    as_text = [*text, *words, *characters, *unused, *([] if group is None else [group])]
-    whole = table_of(data, as_text, **reading)
+    fractions = fractions_of(test, validation)
+    columns = {"text": text, "words": words, "characters": characters, "drop": drop, "group": group, **choices}
+    whole = table_of(data, read_as_text(**columns), **reading)
     reading = reading | {"like": whole.found.reading}
-    schema = Schema.of(whole, text=text, words=words, characters=characters, drop=drop, group=group, **choices)
+    schema = Schema.of(whole, **columns)
     apart = {name: value for name, value in said.items() if value is not None and not isinstance(value, int | float)}
     given = {
         name: table_of(value, schema.text, **reading) if is_source(value) else as_table(value)
@@ -70,6 +69,19 @@ def divide(
     parts = redivide(whole, schema, chosen)
     parts |= {name: schema.complete(table) for name, table in given.items()}
     return Divided(schema, parts, chosen)
+
+
+def fractions_of(test: Any, validation: Any) -> dict[str, float]:
+    """The fractions of the rows that make the parts; 0 where data of its own do."""
+    return {name: _fraction(name, value) for name, value in (("test", test), ("validation", validation))}
+
+
+def read_as_text(
+    text: list[str], words: list[str], characters: list[str], drop: list[str], group: str | None, **choices: Any
+) -> list[str]:
+    """The columns that are read as text, by what is said of all: those too of which nothing needs to be noted."""
+    unused = [name for name in drop if name != choices.get("order_by")]
+    return [*text, *words, *characters, *unused, *([] if group is None else [group])]
 
 
 def redivide(whole: Table, schema: Schema, chosen: dict[str, Any]) -> dict[str, Table]:

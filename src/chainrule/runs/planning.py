@@ -14,8 +14,9 @@ from chainrule.data.guesses import Task
 from chainrule.data.loaders import Loader, Whole
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.schema import Missing
-from chainrule.data.table import Found, Table
-from chainrule.errors import ArgumentError, ChainruleError, warn
+from chainrule.data.streams import is_large
+from chainrule.data.table import Found
+from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.formula.base import check_single
 from chainrule.formula.layer import Chain, Layer
 from chainrule.metrics import R2, Accuracy, Metric
@@ -26,8 +27,9 @@ from chainrule.notation.choices import EPOCHS, SEEDS, BatchSize, as_early_stoppi
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.runs.defaults import default_batch_size, default_epochs, default_network, default_patience
-from chainrule.runs.parts import divide, source_of
-from chainrule.runs.seen import seen_before
+from chainrule.runs.parts import source_of
+from chainrule.runs.preparing import in_memory
+from chainrule.runs.streaming import streamed
 from chainrule.training.ending import default_cost, ended, is_probable
 from chainrule.training.placement import as_devices, check_shared
 
@@ -54,6 +56,7 @@ class Plan:
         epochs, batch_size, early_stopping, seed: as in `fit`.
         balanced: whether every class counts alike.
         devices: what computes; none where it is left to JAX.
+        stream: whether the data are read block after block.
     """
 
     source: str
@@ -74,6 +77,7 @@ class Plan:
     seed: int
     balanced: bool
     devices: tuple[Any, ...] = ()
+    stream: bool = False
 
     @property
     def rows(self) -> dict[str, int]:
@@ -140,6 +144,8 @@ def plan(
     monitor: Metric | str | None = None,
     seed: int = 0,
     devices: int | Literal["all"] | Sequence[Any] | None = None,
+    stream: bool | None = None,
+    progress: bool = False,
 ) -> Plan:
     """Read data, divide them, and choose whatever is not said for a training on them.
 
@@ -170,6 +176,10 @@ def plan(
         monitor: the metric that early stopping watches, or "cost"; by default what its rule says.
         seed: of the first values, the shuffles and the parts.
         devices: how many share each batch, "all", or a list of JAX's; by default there is one.
+        stream: whether files are read block after block, and their prepared rows dealt into a cache; by default where
+            they would take more than a quarter of the free memory, or are a folder of tables. Parts are then drawn row
+            by row, and the defaults are 5 epochs of batches of 1,024.
+        progress: whether to show how far the reading of such files is.
 
     Raises:
         ChainruleError: for data that can't be read or trained on, and choices that don't fit them or each other.
@@ -205,22 +215,18 @@ def plan(
         "group": group,
         "missing": missing,
     }
-    divided = divide(data, test=test, validation=validation, seed=seed, reading=reading, **columns)
     said = columns | {"test": _said(test), "validation": _said(validation)} | reading
-
-    preprocessor = Preprocessor.fit(divided.parts["train"], divided.schema)
+    given = {"test": test, "validation": validation, "seed": seed, "reading": reading, **columns}
+    stream = is_large(data) if stream is None else stream
+    found = streamed(data, **given, progress=progress) if stream else in_memory(data, **given)
+    preprocessor, prepared = found.preprocessor, found.parts
     if balanced and not preprocessor.classes:
         raise ArgumentError(
-            "{balanced} is for classes, but what is predicted ({}) is no class. Leave it out.", divided.schema.target
+            "{balanced} is for classes, but what is predicted ({}) is no class. Leave it out.",
+            preprocessor.schema.target,
         )
-    count, target = len(preprocessor.classes), divided.schema.target
+    count, target = len(preprocessor.classes), preprocessor.schema.target
     check_measured(metrics, "metric", target, count)
-    prepared: dict[str, Loader] = {
-        name: Whole((preprocessor.inputs(part), preprocessor.targets(part))) for name, part in divided.parts.items()
-    }
-    _say_seen(divided.parts, prepared, {"validation": validation, "test": test})
-    found = tuple(part.found for part in divided.parts.values())
-    divided.parts.clear()  # which lets the raw table go
     _, y, *_ = prepared["train"].part(0)
     chain = chain or as_chain(default_network(preprocessor))
     if not count:
@@ -229,10 +235,10 @@ def plan(
     cost = cost or default_cost(chain)
     _check_end(chain, preprocessor, y, cost)
     rows = sum(prepared["train"].rows)
-    batch_size = batch_size or default_batch_size(rows)
+    batch_size = batch_size or default_batch_size(rows, stream)
     check_shared(devices, rows if batch_size == "all" else min(batch_size, rows))
     if epochs is None:
-        epochs = default_epochs(rows, batch_size)
+        epochs = default_epochs(rows, batch_size, stream)
         if early_stopping is None and "validation" in prepared:
             stopping = EarlyStopping(default_patience(epochs))
     if stopping and "validation" not in prepared:
@@ -242,8 +248,8 @@ def plan(
     return Plan(
         source_of(data),
         said,
-        divided.chosen,
-        found,
+        found.chosen,
+        found.found,
         preprocessor,
         prepared,
         chain,
@@ -258,15 +264,8 @@ def plan(
         seed,
         balanced,
         devices,
+        stream,
     )
-
-
-def _say_seen(parts: dict[str, Table], prepared: dict[str, Loader], sources: dict[str, Part]) -> None:
-    """Warn of parts from sources of their own that hold rows of the parts before them."""
-    for name, source in sources.items():
-        part = parts.get(name)
-        if part is not None and not isinstance(source, int | float | None) and (seen := seen_before(prepared, name)):
-            warn(f"{part.name}: {seen:,} of its {part.rows:,} rows are seen in training too: take them out to be fair.")
 
 
 def _list(names: Names) -> list[str]:

@@ -76,7 +76,7 @@ def train(
     (['train', 'validation', 'test'], True)
     """
     claimed(data, out, overwrite).release()  # a place where no run can be written is refused before anything is read
-    planned = plan(data, **choices)
+    planned = plan(data, progress=progress, **choices)
     for note in dict.fromkeys(str(note) for found in planned.found for note in found.notes.values()):
         warn(note)
     with claimed(data, out, overwrite) as folder:

@@ -188,7 +188,14 @@ def _record(plan: Plan, model: Model, command: Command | None) -> str:
             "early_stopping": training["early_stopping"],
             "metric": training["metrics"],
         },
-        "data": {"source": plan.source, "rows": used["rows"], **plan.said, **parts, "balanced": plan.balanced},
+        "data": {
+            "source": plan.source,
+            "rows": used["rows"],
+            **plan.said,
+            **parts,
+            "balanced": plan.balanced,
+            "stream": plan.stream or None,
+        },
         "training": {name: training.get(name) for name in ("epochs", "batch_size", "seed", "devices")},
         "versions": {
             "python": platform.python_version(),
