@@ -42,6 +42,9 @@ class Entry:
         self.folder, self.file = folder, file
         self.about: dict[str, Any] = json.loads(file.readall())
 
+    def __del__(self) -> None:
+        self.file.close()
+
     @classmethod
     def find(cls, key: str) -> "Entry | None":
         """The entry of a key; None where there is none."""

@@ -141,6 +141,8 @@ class Stream:
         with self._opened(file) as opened:
             unpacked: Any = gzip.GzipFile(fileobj=opened) if file.suffix.lower() == ".gz" else opened
             for table in BLOCKS[_kind(file)](unpacked, name, reading, self.kinds.text, self.only):
+                if _mark(opened) != self.marks[file]:  # one that grows may have no end
+                    raise _changed(file)
                 share(min(opened.tell() / size, 1.0))
                 yield table
 

@@ -72,7 +72,7 @@ def evaluate(
     table = read_rows(data, trained, reading)
     seen = Seen.beside(model)
     measured, to_test, count = preprocessor.complete(table), False, 0
-    found = _digests(preprocessor, measured)
+    found = _digests(preprocessor, measured, seen.one_in if seen else 1)
     if seen is None:
         warn(f"no rows.safetensors is beside {model}: which rows training has seen is not known.")
     elif not every_row and (rows := seen.test_rows(found)) is not None:
@@ -87,7 +87,7 @@ def evaluate(
     return Measured(table, measured.name, measured.rows, to_test, count, figures)
 
 
-def _digests(preprocessor: Preprocessor, table: Table) -> np.ndarray:
-    """A digest of each row, of which a block at a time is prepared."""
-    found = [digests(x, preprocessor.targets(table.take(rows))) for rows, x in preprocessor.in_blocks(table)]
+def _digests(preprocessor: Preprocessor, table: Table, one_in: int) -> np.ndarray:
+    """A digest of each row, or of one in so many; a block at a time is prepared."""
+    found = [digests(x, preprocessor.targets(table.take(rows)), one_in) for rows, x in preprocessor.in_blocks(table)]
     return found[0] if len(found) == 1 else np.concatenate(found)
