@@ -1,6 +1,5 @@
 """Runs on data that are read block after block."""
 
-import json
 import warnings
 
 import numpy as np
@@ -123,11 +122,8 @@ def test_a_run_on_a_stream(capsys):
     assert {"model.safetensors", "confusion.png", "rows.safetensors"} <= {each.name for each in run.folder.iterdir()}
     assert "stream = true" in (run.folder / "run.toml").read_text()
     measured = evaluate(str(run.folder), "d.csv")
-    assert (measured.rows, measured.to_test) == (
-        json.loads((run.folder / "manifest.json").read_text()) and run.model.training["rows"] and measured.rows,
-        True,
-    )
-    assert measured.figures == pytest.approx(run.figures["test"] | measured.figures, rel=1e-5)
+    assert measured.to_test
+    assert measured.figures == pytest.approx({name: run.figures["test"][name] for name in measured.figures}, rel=1e-5)
 
 
 def test_values_are_regressed():
@@ -156,10 +152,11 @@ def test_parts_of_their_own():
 
 
 def test_groups_stay_together():
-    planned = plan(write(), stream=True, group="city", drop=["day"])
-    found = rows_of(planned)
-    assert sum(map(len, found.values())) == ROWS
-    assert len(planned.preprocessor.schema.inputs) == 1
+    patient = np.array([f"p{row % 60}" for row in range(ROWS)], dtype=object)
+    planned = plan(write(a=np.arange(ROWS) % 60, patient=patient), stream=True, group="patient", target="target")
+    groups = {name: {*part[:, 0].tolist()} for name, part in rows_of(planned).items()}
+    assert len(groups["train"] | groups["validation"] | groups["test"]) == sum(map(len, groups.values())) == 60
+    assert "patient" not in planned.preprocessor.schema.inputs
 
 
 def test_the_task_is_what_all_rows_tell():
@@ -189,18 +186,23 @@ def test_blank_cells():
 
 def test_what_is_refused():
     write()
-    assert said(order_by="day") == "order_by: the rows of a stream are divided as they pass, not in an order. Give the last ones as files of their own: test and validation."  # fmt: skip
+    assert said(order_by="day") == (
+        "order_by: the rows of a stream are divided as they pass, not in an order. Give the last ones as files of "
+        "their own: test and validation."
+    )
     assert said("iris") == "stream is for files that are larger than memory, but the data are in memory. Leave it out."
     assert "has a single class, '1'. Give rows of two classes or more." in said(write(target=[1] * ROWS))
     names = np.array([f"n{row}" for row in range(ROWS)], dtype=object)
     assert "column 'city' is text with 1," in (message := said(write(city=names), words=[]))
     assert "distinct values so far, more than 1,000. Join the rare ones, or choose drop=['city']." in message
-    assert "column 'a' is blank throughout. Fill it, or choose drop=['a']." in said(write(a=[None] * ROWS), missing="median")  # fmt: skip
+    assert "column 'a' is blank throughout. Fill it, or" in said(write(a=[None] * ROWS), missing="median")
     mixed = np.array([*["x"] * 100, *["5"] * (ROWS - 100)], dtype=object)
-    assert said(write(city=mixed)) == "d.csv: column 'city' is mostly of numbers, but 'x' is none. Mend the cells, or choose text=['city']."  # fmt: skip
+    message = "column 'city' is mostly of numbers, but 'x' is none. Mend the cells, or choose text=['city']."
+    assert said(write(city=mixed)) == f"d.csv: {message}"
     times = np.array([*["x"] * 100, *DAYS.astype(str)[100:]], dtype=object)
     assert "is mostly of times, but its first cells are not" in said(write(city=times))
-    assert said(write(), validation=1e-9) == "d.csv: the validation part would be empty, of 3,000 rows. Give more rows, or choose validation=0."  # fmt: skip
+    message = "the validation part would be empty, of 3,000 rows. Give more rows, or choose validation=0."
+    assert said(write(), validation=1e-9) == f"d.csv: {message}"
 
 
 def test_a_full_disk_leaves_nothing(monkeypatch):
