@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from chainrule import ChainruleError, Masked, fit
+from chainrule.data.loaders import from_arrays
 from chainrule.model.file import to_bytes
 from chainrule.training.hosts import joined
 from chainrule.training.keeping import Checkpoints
@@ -21,6 +22,7 @@ MASKED = Masked(X, np.arange(6) < random.integers(1, 7, len(X))[:, None])
 NETWORKS = {
     "mlp": "Flatten() >> Dense(8) >> BatchNorm() >> Tanh() >> Dense(2) >> Softmax()",
     "cnn": "Conv1D(4, 3) >> ReLU() >> GlobalAveragePool1D() >> Dense(2) >> Softmax()",
+    "parts": "Flatten() >> Dense(8) >> ReLU() >> Dense(2) >> Softmax()",
     "gru": "GRU(4) >> Dense(2) >> Softmax()",
 }
 OPTIONS = {"batch_size": 32, "optimizer": "Momentum(0.1)", "validation": 0.2, "progress": False}
@@ -28,8 +30,10 @@ OPTIONS = {"batch_size": 32, "optimizer": "Momentum(0.1)", "validation": 0.2, "p
 
 def trained(case: str, devices=None, **options):
     """The model of a case."""
-    x = MASKED if case == "gru" else X
-    return fit(NETWORKS[case], x, Y, devices=devices, **({"epochs": 2} | OPTIONS | options))
+    options = {"epochs": 2} | OPTIONS | options
+    if case == "parts":
+        return fit(NETWORKS[case], from_arrays(X, Y, size=50), devices=devices, **options | {"validation": (X, Y)})
+    return fit(NETWORKS[case], MASKED if case == "gru" else X, Y, devices=devices, **options)
 
 
 def killed(after: int):

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from chainrule import ChainruleError, Masked
 from chainrule.data.loaders import Rows, from_arrays
+from chainrule.model.examples import take
 from chainrule.model.file import to_bytes
 from chainrule.training import fit
 from chainrule.training.examples import Examples
 from chainrule.training.feed import InParts
+from chainrule.training.placement import Placement
 
 random = np.random.default_rng(0)
 X = random.normal(size=(103, 4)).astype(np.float32)
@@ -32,6 +34,20 @@ class Numbered:
         start = sum(self.rows[:index])
         numbers = np.arange(start, start + self.rows[index], dtype=np.float32)[:, None]
         return Examples(numbers, -numbers, numbers[:, 0] + 1)
+
+    def some(self, index: int, chosen: np.ndarray | None = None) -> Examples:
+        return take(self.part(index), slice(None) if chosen is None else chosen)
+
+
+class Part(Placement):
+    """One of two processes, of which each computes with half of a batch."""
+
+    def __init__(self, second: bool):
+        super().__init__()
+        self.second = second
+
+    def computed(self, size):
+        return (np.arange(size) >= -(-size // 2)) == self.second
 
 
 def visited(feed: InParts, epoch: int, step: int = 0) -> list[list[int]]:
@@ -71,6 +87,30 @@ def test_an_epoch_goes_on_at_any_step(rows, size, data):
     assert visited(feed, 3)[step:] == visited(feed, 3, step)
 
 
+@settings(max_examples=15)
+@given(PARTS, st.integers(2, 12))
+def test_processes_read_what_they_compute_with_and_no_more(rows, size):
+    read: list[list[int]] = [[], []]
+
+    class Watched(Numbered):
+        def __init__(self, process: int, *rows: int):
+            super().__init__(*rows)
+            self.process = process
+
+        def some(self, index, chosen=None):
+            found = super().some(index, chosen)
+            read[self.process] += found.x[:, 0].astype(int).tolist()
+            return found
+
+    alone = InParts(Numbered(*rows), (1,), size, seed=0)
+    parts = [InParts(Watched(process, *rows), (1,), size, 0, Part(bool(process))) for process in range(2)]
+    for whole, one, other in zip(*(feed.epoch(1) for feed in (alone, *parts)), strict=True):
+        both = jax.tree.map(np.add, one.examples._replace(rows=whole.examples.rows), other.examples._replace(rows=0))
+        for mine, theirs in zip(jax.tree.leaves(whole.examples), jax.tree.leaves(both), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+    assert sorted(read[0] + read[1]) == sorted(chain.from_iterable(visited(alone, 1)))
+
+
 def test_epochs_and_seeds_differ():
     feeds = [InParts(Numbered(4, 4), (1,), 3, seed) for seed in (0, 1)]
     assert len({str(visited(feed, epoch)) for feed in feeds for epoch in (1, 2)}) == 4
@@ -80,10 +120,10 @@ def test_the_next_part_is_read_while_one_is_computed_with_and_no_further():
     read, ahead = [], threading.Event()
 
     class Watched(Numbered):
-        def part(self, index):
+        def some(self, index, chosen=None):
             read.append(index)
             ahead.set()
-            return super().part(index)
+            return super().some(index, chosen)
 
     blocks = InParts(Watched(4, 4, 4), (1,), 4, seed=0).epoch(1)
     next(blocks)

@@ -56,7 +56,7 @@ class Whole(NamedTuple):
 
 def given(loader: Loader, index: int, who: str) -> tuple[Any, Any, Any]:
     """What a loader gives as a part: inputs, targets and weights, None where there are none."""
-    found = tuple(loader.part(index))
+    found = tuple(np.asarray(each) if isinstance(each, list) else each for each in loader.part(index))
     if len(found) not in (2, 3):
         raise ChainruleError(f"{who}: expected (x, y) or (x, y, weights) from the loader, got {len(found)} values.")
     x, y, weights = *found, *[None] * (3 - len(found))

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple, Self
 import jax
 import numpy as np
 
-from chainrule.arrays.masked import Shape
+from chainrule.arrays.masked import Shape, rows_of
 from chainrule.arrays.sparse import as_arrays
 from chainrule.costs import Cost
 from chainrule.data.loaders import Loader, given
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain
-from chainrule.model.examples import inputs
+from chainrule.model.examples import inputs, take
 from chainrule.model.targets import Classes, expected
 
 
@@ -54,10 +54,15 @@ class Checked:
 
     def part(self, index: int) -> Examples:
         """The examples of a part."""
+        return self.some(index)
+
+    def some(self, index: int, chosen: np.ndarray | None = None) -> Examples:
+        """Chosen examples of a part, or all; of a file that is mapped, no others are read."""
         who = f"{self.name}, part {index}"
-        found = self.check(*given(self.loader, index, who), who=who)
-        if len(found.E) != self.rows[index]:
-            raise ChainruleError(f"{who}: expected {self.rows[index]} rows, as the loader says, got {len(found.E)}.")
+        whole = given(self.loader, index, who)
+        if (count := rows_of(whole[1])) != self.rows[index]:
+            raise ChainruleError(f"{who}: expected {self.rows[index]} rows, as the loader says, got {count}.")
+        found = self.check(*(whole if chosen is None else take(whole, chosen)), who=who)
         if (alike := _described(found)) != self.alike:
             raise ChainruleError(f"{who}: expected {self.alike}, as in the first part, got {alike}. Make all alike.")
         return found

@@ -1,7 +1,7 @@
 """What an epoch visits, and in which order: a function of the seed, the epoch and the step alone."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
@@ -11,10 +11,12 @@ import numpy as np
 from chainrule.arrays.masked import Shape, shape_of
 from chainrule.arrays.memory import aligned
 from chainrule.arrays.random import seeded, words_of
-from chainrule.data.loaders import Loader, Whole
+from chainrule.data.loaders import Whole
 from chainrule.model.examples import take
 from chainrule.notation.choices import BatchSize
 from chainrule.training.batches import Examples, bucket, on_device, shuffled
+from chainrule.training.examples import Checked
+from chainrule.training.placement import Placement
 
 
 class Block(NamedTuple):
@@ -94,22 +96,17 @@ class Shared:
 class InParts:
     """The parts of a loader in a random order, their rows too; the next is read while the last one is computed with.
 
-    An epoch is cut into batches as if it were whole: the rows that make none go before those of the next part.
+    An epoch is cut into batches as if it were whole: the rows that make none go before those of the next part. Where
+    several processes train together, each reads only the rows that it computes with; the others stay 0.
 
     Attributes:
         waited: the seconds in which no step was computed, since no part was there.
     """
 
-    def __init__(
-        self,
-        loader: Loader,
-        shape: Shape,
-        batch_size: int,
-        seed: int,
-        put: Callable[[Any], Any] = jax.device_put,
-    ):
+    def __init__(self, loader: Checked, shape: Shape, batch_size: int, seed: int, placement: Placement | None = None):
         self.loader, self.shape, self.batch_size, self.words = loader, shape, batch_size, shuffles(seed)
-        self.put = put
+        self.placement = placement or Placement()
+        self.mine = self.placement.computed(batch_size)
         self.steps = -(-sum(loader.rows) // batch_size)
         self.most_steps = -(-max(loader.rows) // batch_size) + 1
         self.in_order = np.arange(self.most_steps * batch_size, dtype=np.int32)
@@ -138,36 +135,46 @@ class InParts:
             if end <= begin:
                 continue
             rows = np.random.default_rng([*self.words, number, part]).permutation(end - start)[max(begin - start, 0) :]
-            found = self.loader.part(part)
-            room = self._laid(take(found, slice(0)) if left is None else left, found, rows)
+            room = self._laid(left, part, rows)
             count = end - begin if part == visited[-1] else (end - begin) // self.batch_size * self.batch_size
             if count:
                 x, E, weights = room
-                examples = self.put(Examples(x, E, weights, np.int32(count)))  # type: ignore[arg-type]
+                examples = self.placement.put(Examples(x, E, weights, np.int32(count)))  # type: ignore[arg-type]
                 yield Block(examples, self.in_order, begin // self.batch_size, -(-count // self.batch_size))
             left = jax.tree.map(np.copy, take(room, slice(count, end - begin)))
             begin += count
 
-    def _laid(self, left: Any, part: Any, rows: np.ndarray) -> Any:
+    def _laid(self, left: Any, part: int, rows: np.ndarray) -> Any:
         """What is left, and then a part's rows in some order, with room for as many as a block may have."""
+        before = 0 if left is None else len(left.E)
+        mine = self.mine[(before + np.arange(len(rows))) % self.batch_size]
+        whole = mine.all()
+        # in their own order, since that is how a disk reads fast
+        chosen, order = (None, rows) if whole else np.unique(rows[mine], return_inverse=True)
+        found = self.loader.some(part, chosen)
 
-        def laid(before: np.ndarray, array: np.ndarray) -> np.ndarray:
+        def laid(array: np.ndarray, *old: np.ndarray) -> np.ndarray:
             room = aligned((len(self.in_order), *array.shape[1:]), array.dtype)
-            room[: len(before)] = before
-            np.take(array, rows, axis=0, out=room[len(before) : len(before) + len(rows)], mode="clip")
+            for each in old:
+                room[:before] = each
+            new = room[before : before + len(rows)]
+            if whole:
+                np.take(array, order, axis=0, out=new, mode="clip")
+            else:
+                new[mine] = array[order]
             return room
 
-        return jax.tree.map(laid, left, part)
+        return jax.tree.map(laid, found, *[] if left is None else [left])
 
 
 def feed(
-    examples: Loader, shape: Shape, batch_size: BatchSize, seed: int, put: Callable[[Any], Any] = jax.device_put
+    examples: Whole | Checked, shape: Shape, batch_size: BatchSize, seed: int, placement: Placement | None = None
 ) -> Feed:
     """What gives the blocks of examples, put where they belong: all at once, or the parts of a loader."""
     size = bucket(sum(examples.rows)) if batch_size == "all" else batch_size
     if isinstance(examples, Whole):
-        return InMemory(on_device(*examples.part(0), put=put), size, seed)
-    return InParts(examples, shape, size, seed, put)
+        return InMemory(on_device(*examples.part(0), put=(placement or Placement()).put), size, seed)
+    return InParts(examples, shape, size, seed, placement)
 
 
 def feeds(chosen: Mapping[int, Whole], batch_size: BatchSize) -> dict[int, InMemory]:

@@ -162,7 +162,7 @@ def fit(
     ctrl_c = Interrupt(*[signal.SIGTERM] * (kept is not None))
     with ctrl_c:
         start = planned.start
-        visited = feed(planned.examples, planned.shape, planned.batch_size, planned.seed, place.put)
+        visited = feed(planned.examples, planned.shape, planned.batch_size, planned.seed, place)
         loop = Loop(planned.problem, visited, planned.seed, start and start.state, start and start.records, place)
     records = Records(planned, loop.state, began)
     shown = Progress(progress and place.leads, planned.epochs, planned.steps, planned.rows, lambda: ctrl_c.came)

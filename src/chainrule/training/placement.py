@@ -38,6 +38,10 @@ class Placement:
         """What the steps gave, as models and checkpoints have it: on one device."""
         return arrays
 
+    def computed(self, size: int) -> np.ndarray:
+        """Which rows of a batch of some size this process computes with, True or False for each."""
+        return np.ones(size, bool)
+
     def agreed(self, numbers: Sequence[Any]) -> Sequence[Any]:
         """Numbers that decide something and may differ between processes: those of the one that leads."""
         return numbers
@@ -85,6 +89,11 @@ class Distributed(DataParallel):
             return jax.make_array_from_callback(array.shape, everywhere, array.__getitem__)
 
         return jax.tree.map(whole, arrays)
+
+    def computed(self, size):
+        own = -(-size // self.mesh.size)
+        here = [device.process_index == jax.process_index() for device in self.mesh.devices.flat]
+        return np.repeat(here, own)[:size]
 
     def agreed(self, numbers):
         from jax.experimental.multihost_utils import broadcast_one_to_all

@@ -60,7 +60,7 @@ class Plan:
     regularizer: Regularizer | None
     metrics: tuple[Metric, ...]
     shape: Shape
-    examples: Loader
+    examples: Whole | Checked
     held_out: Loader | None
     classes: Classes
     preprocessor: Preprocessor | None
