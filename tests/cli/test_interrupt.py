@@ -2,6 +2,7 @@
 
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from chainrule.cli.interrupt import CTRL_C, INTERRUPTED, CtrlC
+from chainrule.cli.interrupt import CTRL_C, INTERRUPTED, TERMINATED, CtrlC
 from chainrule.runs.folder import check
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT")
@@ -71,11 +72,30 @@ def test_from_the_training_to_its_end_nothing_is_lost(here, flowers, begin, line
     until(process, line)
     time.sleep(delay)
     code, out, err = press(process, 4)
-    assert (code, err) in ((INTERRUPTED, FINISHING), (0, ""))  # where all had been saved already
+    assert (code, err.partition("note:")[0]) in ((INTERRUPTED, FINISHING), (0, ""))  # where all had been saved already
     assert out.endswith("All of it is in runs/flowers.\n")
     assert check(here / "runs" / "flowers") == ""
     assert (here / "runs" / "flowers" / "model.safetensors").exists()
     assert [path.name for path in (here / "runs").iterdir()] == ["flowers"]
+
+
+@pytest.mark.slow
+def test_sigterm_leaves_a_run_that_evaluates_and_goes_on(here, flowers, begin, run):
+    process = begin(*TRAIN)
+    until(process, "epoch")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=100)
+    assert (process.returncode, err) == (
+        TERMINATED,
+        f"{FINISHING}note: To go on with it: chainrule train --resume runs/flowers\n",
+    )
+    assert ", interrupted" in out
+    assert check(here / "runs" / "flowers") == ""
+    assert run("evaluate runs/flowers flowers.csv").code == 0
+    assert run("train --resume runs/flowers").code == 0
+    assert run(shlex.join([*TRAIN, "--out", "whole"])).code == 0
+    for name in ("model.safetensors", "history.csv", "rows.safetensors", "run.toml"):
+        assert (here / "runs" / "flowers" / name).read_bytes() == (here / "whole" / name).read_bytes(), name
 
 
 @pytest.mark.slow

@@ -90,6 +90,14 @@ def test_a_full_disk_before_training(run, flowers, full_disk):
     assert [path.name for path in full_disk.iterdir()] == ["old.csv"]
 
 
+def test_a_full_disk_at_the_first_file(run, flowers, full_disk, monkeypatch):
+    monkeypatch.setattr("chainrule.runs.running.check_room", lambda *_: None)
+    said = run('train flowers.csv --network "Dense(2) >> Softmax()" --epochs 1 --out disk/runs/flowers')
+    why = "chainrule: Can't write disk/runs/flowers: No space left on device. Name another folder by --out.\n"
+    assert (said.code, said.err) == (2, why)
+    assert [path.name for path in full_disk.iterdir()] == ["old.csv"]
+
+
 def test_a_full_disk_while_predicting(run, trained, flowers, full_disk):
     old = (full_disk / "old.csv").read_bytes()
     rows = flowers.read_text().splitlines()
@@ -116,6 +124,7 @@ def temporary(here, monkeypatch):
 
 def test_a_disk_that_is_full_when_the_training_ends(run, flowers, full_disk, temporary, monkeypatch):
     monkeypatch.setattr("chainrule.runs.running.check_room", lambda *_: None)
+    monkeypatch.setattr("chainrule.runs.running.begin", lambda *_: None)
     saved_elsewhere(run(f"{QUICK} --out disk/runs/flowers"), temporary, "disk/runs/flowers: No space left on device")
     assert [path.name for path in full_disk.iterdir()] == ["old.csv"]
 
@@ -229,7 +238,8 @@ def test_an_unfinished_run_is_refused(run, here, trained):
         said = run(line)
         assert (said.code, said.err) == (
             2,
-            "chainrule: run is unfinished: its training is still running, or was killed. Train again.\n",
+            "chainrule: run is unfinished: its training is still running, or was killed. Go on with it: "
+            "chainrule train --resume run\n",
         )
 
 

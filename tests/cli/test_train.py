@@ -483,13 +483,19 @@ def test_ctrl_c_in_this_process(run, here, flowers, monkeypatch):
 
 
 def test_ctrl_c_within_the_first_epoch(run, here, flowers, monkeypatch):
-    monkeypatch.setattr("chainrule.training.progress.Progress.step", lambda *_: signal.raise_signal(signal.SIGINT))
-    said = run(f"train flowers.csv {QUICK}")
+    with monkeypatch.context() as pressed:
+        pressed.setattr("chainrule.training.progress.Progress.step", lambda *_: signal.raise_signal(signal.SIGINT))
+        said = run(f"train flowers.csv {QUICK}")
     assert said.code == 130
     assert "0 epochs in " in said.out
     assert ", interrupted, the steps of the first are kept. All of it is in runs/flowers.\n" in said.out
     kept = {"model.safetensors", "history.csv", "metrics.json", "run.toml", "rows.safetensors", "manifest.json"}
+    kept.add("checkpoint-0.safetensors")
     assert {file.name for file in (here / "runs" / "flowers").iterdir()} == kept
+    assert said.err.endswith("note: To go on with it: chainrule train --resume runs/flowers\n")
+    assert run("train --resume runs/flowers").code == 0
+    whole = kept - {"checkpoint-0.safetensors"} | {"curves.png", "confusion.png"}
+    assert {file.name for file in (here / "runs" / "flowers").iterdir()} == whole
 
 
 def test_ctrl_c_before_training(run, here, flowers, monkeypatch):

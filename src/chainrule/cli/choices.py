@@ -9,6 +9,7 @@ from chainrule.metrics import Metric
 from chainrule.notation import as_formula
 from chainrule.notation.families import family
 from chainrule.regularizers.stopping import EarlyStopping
+from chainrule.training.keeping import Interval
 
 
 def formula(option: str, text: str | None, family: type[Formula]) -> Any:
@@ -65,6 +66,14 @@ def early_stopping(option: str, text: str | None) -> EarlyStopping | str | None:
     if number is None or number < 1:
         raise ChainruleError(f"{option} must be a number of epochs, never, or EarlyStopping(…), got {text}.")
     return EarlyStopping(number)
+
+
+def interval(option: str, text: str | None, usual: str) -> str | None:
+    """How far one checkpoint is from the next; none for never."""
+    if text == "never":
+        return None
+    Interval.of(text or usual, f"{option} must be never, or")
+    return text or usual
 
 
 def monitor(option: str, text: str | None) -> Metric | str | None:

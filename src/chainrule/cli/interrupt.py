@@ -1,12 +1,12 @@
-"""What Ctrl-C does while a command runs."""
+"""What Ctrl-C and SIGTERM do while a command runs."""
 
 import atexit
 import os
 import signal
 from contextlib import suppress
-from signal import SIGINT
+from signal import SIGINT, SIGTERM
 
-INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
+INTERRUPTED, TERMINATED = 130, 143  # the exit codes that shells give to Ctrl-C and to SIGTERM
 SHOW_CURSOR = b"\x1b[?25h\n"  # which a progress bar hides
 
 
@@ -14,22 +14,26 @@ class CtrlC:
     """Ends a command at once; but as soon as there is work to lose, it only notes that the work shall end.
 
     Python's own handler raises an exception anywhere: in callbacks it is lost, and libraries that are about to start
-    abort. Another handler that a caller has, or a shell's wish that Ctrl-C be ignored, stays in charge.
+    abort. Another handler that a caller has, or a shell's wish that Ctrl-C be ignored, stays in charge. SIGTERM, by
+    which systems end what has to make room, is treated alike.
 
     Attributes:
-        wanted: whether it was pressed while there was work to lose.
+        wanted: whether one of them came while there was work to lose.
+        code: the exit code of a command that one of them ends.
         before: what is done before a command ends at once.
     """
 
     def __init__(self) -> None:
-        self.wanted, self.finishing, self.before = False, "", _nothing
+        self._begin()
 
     def __enter__(self) -> "CtrlC":
-        self.wanted, self.finishing, self.before = False, "", _nothing
-        if signal.getsignal(SIGINT) in (signal.default_int_handler, self):
-            with suppress(ValueError):  # in another thread than the main one, which never sees Ctrl-C
-                signal.signal(SIGINT, self)
-                atexit.register(signal.signal, SIGINT, signal.SIG_IGN)  # when all is done, and Python only ends
+        self._begin()
+        for number, own in ((SIGINT, signal.default_int_handler), (SIGTERM, signal.SIG_DFL)):
+            if signal.getsignal(number) in (own, self):
+                with suppress(ValueError):  # in another thread than the main one, which never sees Ctrl-C
+                    signal.signal(number, self)
+                    if number == SIGINT:
+                        atexit.register(signal.signal, SIGINT, signal.SIG_IGN)  # when all is done, and Python only ends
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -39,15 +43,19 @@ class CtrlC:
         """From now on there is work to lose: Ctrl-C says this on standard error, and the command ends by itself."""
         self.finishing = saying
 
-    def __call__(self, *place: object) -> None:
+    def __call__(self, number: int, *place: object) -> None:
+        self.code = TERMINATED if number == SIGTERM else INTERRUPTED
         if not self.finishing:
             self.before()
             if os.isatty(1):
                 os.write(1, SHOW_CURSOR)
-            os._exit(INTERRUPTED)  # at once: an exception, or Python's own end, meets libraries that are half loaded
+            os._exit(self.code)  # at once: an exception, or Python's own end, meets libraries that are half loaded
         if not (self.wanted or os.isatty(1)):  # in a terminal the progress bar says it
             _write(f"\n{self.finishing}\n")
         self.wanted = True
+
+    def _begin(self) -> None:
+        self.wanted, self.finishing, self.code, self.before = False, "", INTERRUPTED, _nothing
 
 
 def _nothing() -> None:

@@ -4,10 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.cli.interrupt import CTRL_C, INTERRUPTED
+from chainrule.cli.interrupt import CTRL_C
 from chainrule.cli.reading import Blank, Decimal, Header, Separator, Size
+from chainrule.cli.words import quoted
+from chainrule.errors import ChainruleError
 
 FORMULAS, DATA, RUN = "Formulas", "Data", "Run"
+FINISHING = "finishing: what was trained is saved first"
 RULE = "a fifth of the epochs, 5 at least; never where --epochs says how many: all of them are then trained"
 
 
@@ -21,13 +24,14 @@ Texts = list[str] | None
 
 def train(
     data: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="DATA",
             help="A named set (digits, iris, …), a file (CSV, TSV, Parquet, Feather, JSONL, XLSX, NPZ, .ts), or a "
             "folder of images, or of CSV, Parquet or Feather files.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     network: Annotated[
         Text,
         _option(FORMULAS, "FORMULA", 'Layers: "Dense(64) >> ReLU()"; an open end is completed [by the kind of data].'),
@@ -85,15 +89,21 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run in that folder.", rich_help_panel=RUN)
     ] = False,
+    checkpoint: Annotated[
+        Text, _option(RUN, "INTERVAL", '10m, "5 epochs", "1000 steps", or never: how often it is kept [1m].')
+    ] = None,
+    resume: Annotated[
+        Text, _option(RUN, "FOLDER", "Go on with the run in that folder, which was killed or interrupted.")
+    ] = None,
 ) -> int:
     """Train a network on a named data set or a file, and keep the result in a folder.
 
     Example: `chainrule train diamonds.csv --target price --network "Dense(64) >> ReLU() >> Dense(1)"
     --optimizer "Adam(0.003)" --regularizer "L2(1e-4)" --epochs 20 --batch-size 256 --seed 1`
     """
+    given = [name for name, value in locals().items() if value not in (None, False)]
     from chainrule import runs
     from chainrule.cli import choices, output, reading
-    from chainrule.cli.words import command
     from chainrule.costs import Cost
     from chainrule.data.guesses import TASKS
     from chainrule.formula.layer import Layer
@@ -101,6 +111,15 @@ def train(
     from chainrule.optimizers import Optimizer
     from chainrule.regularizers import Regularizer
 
+    every = choices.interval("--checkpoint", checkpoint, runs.EVERY)
+    if resume is not None:
+        _check_alone(given)
+        with runs.reopened(resume) as folder:
+            plan = runs.repeated(folder, data, devices=choices.number_or_all("--devices", devices), progress=True)
+            output.data(plan)
+            return _carried_out(plan, folder, every)
+    if data is None:
+        raise ChainruleError("Missing argument 'DATA'. See: chainrule train --help.")
     asked = {
         "network": choices.formula("--network", network, Layer),
         "cost": choices.formula("--cost", cost, Cost),
@@ -134,17 +153,40 @@ def train(
     plan = runs.plan(data, **asked, progress=True)
     output.data(plan)
     reading.say(*plan.found)
-    CTRL_C.finish("finishing: what was trained is saved first")
+    CTRL_C.finish(FINISHING)
     with runs.claimed(data, out, overwrite) as folder:
-        output.say("run: ", (str(folder.name), "bold"))
-        output.layers(plan.layers)
-        output.plan(plan)
-        run = runs.carry_out(plan, folder, command=command)
+        return _carried_out(plan, folder, every)
+
+
+def _check_alone(given: list[str]) -> None:
+    """Refuse what can't be said of a run that goes on, since it was said when it began."""
+    from chainrule.cli.words import option
+
+    for name in given:
+        if name not in ("data", "resume", "checkpoint", "devices"):
+            raise ChainruleError(
+                f"--resume repeats every choice of the run that it goes on with. Leave {option(name)} out."
+            )
+
+
+def _carried_out(plan: Any, folder: Any, every: str | None) -> int:
+    """Train as planned, and say so; the exit code."""
+    from chainrule import runs
+    from chainrule.cli import output
+    from chainrule.cli.words import command
+
+    CTRL_C.finish(FINISHING)
+    output.say("run: ", (str(folder.name), "bold"))
+    output.layers(plan.layers)
+    output.plan(plan)
+    run = runs.carry_out(plan, folder, checkpoint=every, command=command)
     output.figures(run.figures)
     output.say(f"{_ending(run.model.history)}. All of it is in ", (str(run.folder), "bold"), ".")
     if output.lost():
         output.note(f"All of it is in {run.folder}.")
-    return INTERRUPTED if CTRL_C.wanted or run.interrupted else 0
+    if run.model.history.stopped == "interrupted" and every is not None:
+        output.note(f"To go on with it: chainrule train --resume {quoted(str(run.folder))}")
+    return CTRL_C.code if CTRL_C.wanted or run.interrupted else 0
 
 
 def _ending(history: Any) -> str:

@@ -2,6 +2,20 @@
 
 from chainrule.runs.measuring import Measured, evaluate
 from chainrule.runs.planning import Plan, plan
-from chainrule.runs.running import Run, carry_out, claimed, train
+from chainrule.runs.repeating import repeated
+from chainrule.runs.running import EVERY, Run, carry_out, claimed, reopened, resume, train
 
-__all__ = ["Measured", "Plan", "Run", "carry_out", "claimed", "evaluate", "plan", "train"]
+__all__ = [
+    "EVERY",
+    "Measured",
+    "Plan",
+    "Run",
+    "carry_out",
+    "claimed",
+    "evaluate",
+    "plan",
+    "reopened",
+    "repeated",
+    "resume",
+    "train",
+]

@@ -1,12 +1,15 @@
-"""A run's folder: its run's own from the first moment on, and finished by a manifest of all that is in it."""
+"""A run's folder: its run's own from the first moment on, and finished by a manifest of all that is in it.
+
+While a run is not complete there may be checkpoints in its folder, and nobody takes it over then but who resumes it.
+"""
 
 import errno
 import hashlib
 import itertools
-import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from fnmatch import fnmatch
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -14,13 +17,19 @@ from typing import Any
 from chainrule.data.files import UNDER_WAY, as_bytes, lock, reason, sync, under_way
 from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.model.file import FILE
+from chainrule.runs import manifest as manifests
+from chainrule.runs.manifest import FILE as MANIFEST
 from chainrule.runs.seen import FILE as ROWS
+from chainrule.training import keeping
 
-MANIFEST = "manifest.json"
 BUSY = "is being written by another training"
+CUT_OFF = (
+    "holds a training that was cut off. Go on with it by {resume}, replace it by {overwrite}, or name another folder"
+)
 REMEDY = "Name another folder by {out}"
 ATTEMPTS = 50  # while other runs come and go
-FILES = (FILE, ROWS, "history.csv", "metrics.json", "run.toml", "curves.png", "confusion.png", "predictions.png")
+LAST = "metrics.json"  # without which a run is not complete
+FILES = (FILE, ROWS, "history.csv", LAST, "run.toml", "curves.png", "confusion.png", "predictions.png")
 
 
 class Folder:
@@ -31,6 +40,7 @@ class Folder:
         path: where that is.
         place: where it is written: there, or, where it shall replace another, beside it until it is whole.
         whole: whether it is a run that stays.
+        resumed: whether an earlier process began it.
     """
 
     def __init__(
@@ -39,7 +49,7 @@ class Folder:
         self.name, self.path, self.place, self.manifest = name, path, place, manifest
         self.made = made  # for it, the deepest first
         self.old = old  # the locked manifest of the run that it replaces
-        self.whole = False
+        self.whole = self.begun = self.resumed = False
         self.digests: dict[str, str] = {}
 
     def __enter__(self) -> "Folder":
@@ -48,8 +58,17 @@ class Folder:
     def __exit__(self, *error: Any) -> None:
         self.release()
 
+    def begin(self) -> None:
+        """Mark it as unfinished. A run that was interrupted is so from here on, as its files are written again."""
+        replaces = {} if self.place == self.path else {"replaces": self.path.name}
+        self.manifest.truncate(0)  # which is unfinished too
+        manifests.write(self.manifest, {"unfinished": f"by process {os.getpid()}", **replaces})
+        self.begun = True
+
     def write(self, name: str, content: bytes | str) -> None:
         """Write one of its files; a whole run gets one more."""
+        if not self.begun:
+            self.begin()
         data = as_bytes(content)
         with open(self.place / name, "wb") as file:
             file.write(data)
@@ -68,9 +87,19 @@ class Folder:
         sync(self.path.parent)
         self.whole = True
 
+    def clear(self) -> None:
+        """Remove what is written, but checkpoints."""
+        for path in (*(self.place / name for name in FILES), *self.place.glob(UNDER_WAY)):
+            path.unlink(missing_ok=True)
+
+    def complete(self) -> None:
+        """Nothing more comes: what could have been resumed is removed."""
+        for path in (*keeping.files(self.place), *self.place.glob(UNDER_WAY)):
+            path.unlink()
+
     def release(self) -> None:
-        """Let others have it; unless it is whole, as if nothing had been written."""
-        if not (self.whole or self.manifest.closed):
+        """Let others have it; unless it is whole or can be resumed, as if nothing had been written."""
+        if not (self.whole or self.manifest.closed or self.resumed or keeping.files(self.place)):
             _empty(self.place)
             _forget(self.made)
         self.manifest.close()
@@ -79,7 +108,7 @@ class Folder:
 
     def _list(self) -> None:
         sync(self.place)
-        _write(self.manifest, {"files": self.digests})
+        manifests.write(self.manifest, {"files": self.digests})
 
 
 def claim(wanted: Path, *, counted: bool = False, overwrite: bool = False) -> Folder:
@@ -125,9 +154,44 @@ def _claim(wanted: Path, counted: bool, overwrite: bool) -> Folder:
     except OSError:
         _forget(made)
         raise
+    if taken is None and can_be_resumed(path):
+        raise ArgumentError(f"{{}} {CUT_OFF} by {{out}}.", wanted)
     if taken is None:
         raise ArgumentError(f"{{}} holds a run. {REMEDY}, or replace it: {{overwrite}}.", wanted)
     raise ArgumentError(f"{{}} {{}}. {REMEDY}.", wanted, taken)
+
+
+def reopen(wanted: Path) -> Folder:
+    """Claim the folder of a run that was cut off, or interrupted, to go on with it; or of one that was to replace it.
+
+    Raises:
+        ChainruleError: where there is none, or another process has it.
+    """
+    path = Path(os.path.realpath(wanted))
+    [place, *_] = [*_replacements(path), path]
+    try:
+        manifest = FileIO(place / MANIFEST, "r+")
+        unfinished, known = manifests.is_unfinished(manifest), manifests.files(manifest)
+        if not (unfinished or known):
+            manifest.close()
+            raise FileNotFoundError
+        if not unfinished and not can_be_resumed(place) and LAST in known:
+            manifest.close()
+            raise ChainruleError(f"{wanted} is finished, and has no checkpoint to go on from.")
+        if (held := manifests.locked(manifest)) is None:
+            raise ChainruleError(f"{wanted} {BUSY}.")
+    except (FileNotFoundError, NotADirectoryError):
+        raise ChainruleError(f"{wanted} holds no run to go on with. Train one: chainrule train digits.") from None
+    except OSError as error:
+        raise ChainruleError(f"Can't go on with {wanted}: {reason(error)}.") from None
+    folder = Folder(wanted, path, place, held, [])
+    folder.resumed = True
+    return folder
+
+
+def can_be_resumed(path: Path) -> bool:
+    """Whether there are checkpoints of a run."""
+    return bool(keeping.files(path))
 
 
 def check(path: str | os.PathLike) -> str:
@@ -142,11 +206,14 @@ def check(path: str | os.PathLike) -> str:
     folder = Path(path)
     try:
         with FileIO(folder / MANIFEST) as manifest:
-            unfinished, files = _is_unfinished(manifest), _files(manifest)
+            unfinished, files = manifests.is_unfinished(manifest), manifests.files(manifest)
     except (OSError, ValueError):  # a model's file, a folder of an older version, or nothing that is there
         return ""
     if unfinished:
-        raise ChainruleError(f"{path} is unfinished: its training is still running, or was killed. Train again.")
+        raise ChainruleError(
+            f"{path} is unfinished: its training is still running, or was killed. Go on with it: "
+            f"chainrule train --resume {path}"
+        )
     altered = [name for name, digest in files.items() if _digest(folder / name) != digest]
     if FILE in altered:
         raise ChainruleError(f"{folder / FILE} is not the model that this run wrote. Use an intact copy.")
@@ -164,9 +231,8 @@ def written(path: str | os.PathLike) -> list[Path]:
 def _begun(folder: Folder) -> Folder:
     """A folder that was just claimed, without what a killed run left in it."""
     try:
-        for name in FILES:
-            (folder.place / name).unlink(missing_ok=True)
-        _write(folder.manifest, {"unfinished": f"by process {os.getpid()}"})
+        folder.clear()
+        folder.begin()
     except BaseException:
         folder.release()
         raise
@@ -175,8 +241,11 @@ def _begun(folder: Folder) -> Folder:
 
 def _replacement(wanted: Path, path: Path) -> Folder | None:
     """A folder beside the run that it shall replace; None where that is being written or replaced already."""
+    for other in _replacements(path):
+        _empty(other)
+        _forget([other])
     beside, old = under_way(path.parent), None
-    if (path / MANIFEST).exists() and (old := _locked(FileIO(path / MANIFEST, "r+"))) is None:
+    if (path / MANIFEST).exists() and (old := manifests.locked(FileIO(path / MANIFEST, "r+"))) is None:
         return None
     with ExitStack() as unless_claimed:
         if old is not None:
@@ -192,7 +261,7 @@ def _claimed(path: Path) -> FileIO | None:
     with suppress(FileExistsError):
         path.mkdir()
     names = set(os.listdir(path)) if path.is_dir() else {""}
-    if names and not {MANIFEST} <= names <= {MANIFEST, *FILES}:
+    if names and (MANIFEST not in names or not all(map(_is_ours, names)) or keeping.files(path)):
         return None
     try:
         manifest, new = FileIO(path / MANIFEST, "x+"), True
@@ -201,20 +270,10 @@ def _claimed(path: Path) -> FileIO | None:
             manifest, new = FileIO(path / MANIFEST, "r+"), False
         except PermissionError:
             return None
-    if _is_unfinished(manifest) and _locked(manifest, new) and _is_unfinished(manifest):  # still
+    if (
+        manifests.is_unfinished(manifest) and manifests.locked(manifest, new) and manifests.is_unfinished(manifest)
+    ):  # still
         return manifest
-    manifest.close()
-    return None
-
-
-def _locked(manifest: FileIO, new: bool = True) -> FileIO | None:
-    """A manifest with its lock; None where another process has it, or, unless it is new, may have it."""
-    held = lock(manifest.fileno())
-    if held or (new and held is None):
-        if os.fstat(manifest.fileno()).st_nlink:
-            return manifest
-        manifest.close()
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))  # its run was given up or replaced meanwhile
     manifest.close()
     return None
 
@@ -226,15 +285,16 @@ def _taken(path: Path) -> str | None:
     looked_at, names = os.stat(path), set(os.listdir(path))
     if not os.path.samestat(looked_at, os.stat(path)):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))  # another run took its place meanwhile
-    ours = {*FILES}
+    strange = sorted(name for name in names if not _is_ours(name))
     if MANIFEST in names:
         with FileIO(path / MANIFEST) as manifest:
-            if _is_unfinished(manifest):
-                return BUSY
-            ours |= {MANIFEST} if _files(manifest) else set()
-    if FILE not in names:
+            if manifests.is_unfinished(manifest):
+                if not keeping.files(path) or lock(manifest.fileno()) is False:
+                    return BUSY
+            elif not manifests.files(manifest):
+                strange = sorted([MANIFEST, *strange])
+    if FILE not in names and not keeping.files(path):
         return "is not empty, and holds no run"
-    strange = sorted(names - ours)
     return f"holds {strange[0]}, which no run wrote" if strange else None
 
 
@@ -250,19 +310,34 @@ def _names(path: Path) -> Iterator[Path]:
 
 
 def _clean(folder: Path) -> None:
-    """Remove what killed runs left beside the folders that they were to replace."""
+    """Remove what killed runs left beside the folders that they were to replace, and nobody can go on with."""
     for path in folder.glob(UNDER_WAY):
         with suppress(OSError), open(path / MANIFEST, "r+b") as manifest:
-            if lock(manifest.fileno()):
+            if lock(manifest.fileno()) and not keeping.files(path):
                 _empty(path)
                 _forget([path])
 
 
+def _replacements(path: Path) -> list[Path]:
+    """Where killed runs that were to replace this one left checkpoints."""
+    found = []
+    for beside in path.parent.glob(UNDER_WAY):
+        with suppress(OSError), FileIO(beside / MANIFEST) as manifest:
+            mine = manifests.content(manifest).get("replaces") == path.name and keeping.files(beside)
+            found += [beside] if mine and lock(manifest.fileno()) is not False else []
+    return found
+
+
 def _empty(path: Path) -> None:
     """Remove what a run wrote into a folder, the manifest last; anything else stays."""
-    for name in (*FILES, MANIFEST):
-        with suppress(OSError):
+    with suppress(OSError):
+        for name in sorted(filter(_is_ours, os.listdir(path)), key=MANIFEST.__eq__):
             (path / name).unlink()
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a run may have written a file of this name."""
+    return name in (*FILES, MANIFEST) or keeping.is_checkpoint(name) or fnmatch(name, UNDER_WAY)
 
 
 def _exchange(new: Path, old: Path) -> None:
@@ -291,38 +366,6 @@ def _swapped(one: Path, other: Path) -> bool:
         return rename(here, os.fsencode(one), here, os.fsencode(other), both) == 0
     except (AttributeError, OSError, TypeError):
         return False
-
-
-def _write(manifest: FileIO, content: dict[str, Any]) -> None:
-    """Write what is longer than what is there, at once, so that whoever is killed leaves the one or the other."""
-    manifest.seek(0)
-    manifest.write(as_bytes(json.dumps(content, indent=2) + "\n"))
-    manifest.truncate()
-    os.fsync(manifest.fileno())
-
-
-def _is_unfinished(manifest: FileIO) -> bool:
-    """Whether a manifest is that of a run which has just begun, is trained, or was killed."""
-    return _text(manifest) == b"" or set(_content(manifest)) == {"unfinished"}
-
-
-def _files(manifest: FileIO) -> dict[str, str]:
-    """The digests of a whole run's files by name; none for a file of another kind."""
-    files = _content(manifest).get("files")
-    return files if isinstance(files, dict) else {}
-
-
-def _content(manifest: FileIO) -> dict[str, Any]:
-    try:
-        content = json.loads(_text(manifest))
-    except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _text(manifest: FileIO) -> bytes:
-    manifest.seek(0)
-    return manifest.readall()
 
 
 def _digest(file: Path) -> str:

@@ -11,6 +11,7 @@ from chainrule.data.table import Table, as_table
 from chainrule.errors import ArgumentError
 
 PART = "must be a fraction from 0 up to 1, or a file, got {}."
+TABLE = "data"  # what a table is called in a record
 USUAL = {"test": 0.2, "validation": 0.1}  # fractions of the rows, unless others are chosen
 
 
@@ -108,7 +109,7 @@ def is_source(data: Any) -> bool:
 
 def source_of(data: Any) -> str:
     """What data are called in a record: the name or the path that the user gave."""
-    return os.fspath(data) if is_source(data) else "data"
+    return os.fspath(data) if is_source(data) else TABLE
 
 
 def _fraction(name: str, value: Any) -> float:

@@ -106,6 +106,11 @@ class Plan:
         return self.metrics or (Accuracy() if self.preprocessor.classes else R2(),)
 
     @property
+    def followed(self) -> tuple[Metric, ...]:
+        """The metrics of each epoch, and what early stopping watches."""
+        return tuple(dict.fromkeys((*self.measured, *_watched(self.early_stopping))))
+
+    @property
     def shown(self) -> tuple[Metric, ...]:
         """The metrics of each part that were said, also to be watched."""
         return (*self.metrics, *_watched(self.early_stopping))

@@ -1,6 +1,7 @@
 """A run itself: a folder is claimed, a network trained, and everything kept in the folder."""
 
 import os
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,12 +12,15 @@ from typing import Any
 from chainrule.data.source import PACKED
 from chainrule.errors import ArgumentError, DivergedError, warn
 from chainrule.model import Model
-from chainrule.runs.folder import Folder, claim
+from chainrule.runs.folder import Folder, can_be_resumed, claim, reopen
 from chainrule.runs.parts import source_of
 from chainrule.runs.planning import Plan, plan
-from chainrule.runs.saving import Command, Figures, check_room, run_files, save_run
-from chainrule.training import fit
+from chainrule.runs.repeating import repeated
+from chainrule.runs.saving import Command, Figures, begin, check_room, record, run_files, save_run
+from chainrule.training import Checkpoints, fit
 from chainrule.training.interrupt import Held
+
+EVERY = "1m"  # a checkpoint, so that what is trained within a minute needs none
 
 
 @dataclass(frozen=True)
@@ -47,18 +51,20 @@ def train(
     out: str | os.PathLike | None = None,
     overwrite: bool = False,
     progress: bool = True,
+    checkpoint: int | str | None = EVERY,
     **choices: Any,
 ) -> Run:
     """Train a network on a data set, and keep the result in a folder: what `chainrule train` does.
 
-    Ctrl-C ends training, and what was trained so far is kept. What can't be written where it should be is written
-    elsewhere, and the error says where.
+    Ctrl-C ends training, and what was trained so far is kept, and can be resumed. What can't be written where it
+    should be is written elsewhere, and the error says where.
 
     Args:
         data: a named set, a file, a folder of images, or a table.
         out: the folder to write; by default `runs/NAME`, after the data, or the next free name (`runs/NAME-2`, …).
         overwrite: whether a run that is in that folder may be replaced; it stays until the new one is whole.
         progress: whether to show a bar (in a terminal) or lines (elsewhere).
+        checkpoint: how often to keep where the training stands, as in `Checkpoints`; None for never.
         **choices: whatever else is said of the formulas, the data and the training, as in `chainrule.runs.plan`:
             target, network, optimizer, epochs, seed, …
 
@@ -80,7 +86,38 @@ def train(
     for note in dict.fromkeys(str(note) for found in planned.found for note in found.notes.values()):
         warn(note)
     with claimed(data, out, overwrite) as folder:
-        return carry_out(planned, folder, progress=progress)
+        return carry_out(planned, folder, progress=progress, checkpoint=checkpoint)
+
+
+def resume(
+    folder: str | os.PathLike,
+    data: Any = None,
+    *,
+    devices: Any = None,
+    progress: bool = True,
+    checkpoint: int | str | None = EVERY,
+) -> Run:
+    """Go on with a run that was killed or interrupted, to the files that it would have had otherwise.
+
+    It goes on from its last checkpoint, or begins again where it has none, with every choice as it was made for it.
+
+    Args:
+        folder: where the run is.
+        data: where its data are; by default where they were. Without it a run on a table can't be resumed.
+        devices: what computes; by default as many devices as before.
+        progress, checkpoint: as in `train`.
+
+    Raises:
+        ChainruleError: for a folder without a run, one of a run that is finished or still running, and data that are
+            not those that it was trained on.
+    """
+    with reopened(folder) as mine:
+        return carry_out(repeated(mine, data, devices=devices), mine, progress=progress, checkpoint=checkpoint)
+
+
+def reopened(folder: str | os.PathLike) -> Folder:
+    """The folder of a run that was cut off or interrupted, claimed to go on with it."""
+    return reopen(Path(folder))
 
 
 def claimed(data: Any, out: str | os.PathLike | None = None, overwrite: bool = False) -> Folder:
@@ -90,18 +127,28 @@ def claimed(data: Any, out: str | os.PathLike | None = None, overwrite: bool = F
     return claim(Path(out or f"runs/{_name(data)}"), counted=not out and not overwrite, overwrite=overwrite)
 
 
-def carry_out(plan: Plan, folder: Folder, *, progress: bool = True, command: Command | None = None) -> Run:
+def carry_out(
+    plan: Plan,
+    folder: Folder,
+    *,
+    progress: bool = True,
+    checkpoint: int | str | None = EVERY,
+    command: Command | None = None,
+) -> Run:
     """Train as planned, and keep everything in a folder that was claimed; from its beginning on, nothing is lost.
 
     Args:
         plan: what to do.
-        folder: where to keep it.
+        folder: where to keep it, and from which to go on if it has checkpoints.
         progress: whether to show how far it is.
+        checkpoint: how often to keep where it stands.
         command: gives the words that repeat the run, for its record.
     """
     check_room(folder, sum(row.parameters for row in plan.layers))
     (x, y, weights), validation = plan.examples("train"), plan.held_out
-    with Held() as ctrl_c:
+    if not folder.resumed:
+        begin(folder, record(plan, plan.batch_size, command))
+    with Held(signal.SIGTERM) as ctrl_c:
         diverged = None
         try:
             model = fit(
@@ -122,6 +169,8 @@ def carry_out(plan: Plan, folder: Folder, *, progress: bool = True, command: Com
                 classes=plan.preprocessor.classes or None,
                 preprocessor=plan.preprocessor,
                 devices=plan.devices or None,
+                checkpoint=None if checkpoint is None else Checkpoints(folder.place, checkpoint, at_end=False),
+                resume=folder.place if can_be_resumed(folder.place) else None,
             )
         except DivergedError as error:
             if not len(error.model.history):  # nothing good to keep
@@ -134,7 +183,8 @@ def carry_out(plan: Plan, folder: Folder, *, progress: bool = True, command: Com
         measure = cache(lambda: {name: model.evaluate(part, metrics=metrics) for name, part in plan.prepared.items()})
         notes: list[str] = []
         try:
-            kept = save_run(folder, run_files(plan, model, measure, notes.append, command), notes.append)
+            files = run_files(plan, model, measure, notes.append, command)
+            kept = save_run(folder, files, notes.append, complete=model.history.stopped != "interrupted")
         finally:
             for note in notes:  # only now: a warning may be an error to whoever called
                 warn(note)

@@ -22,6 +22,7 @@ from chainrule.model import Model
 from chainrule.model.examples import take
 from chainrule.model.file import FILE, to_bytes
 from chainrule.model.history import History
+from chainrule.notation.choices import BatchSize
 from chainrule.pictures import results as pictures
 from chainrule.runs import seen
 from chainrule.runs.folder import REMEDY, Folder, claim
@@ -33,8 +34,9 @@ Figures = dict[str, dict[str, float]]
 Command = Callable[[dict[str, dict[str, Any]]], str]
 """Gives the words that repeat a run, from the sections of its record."""
 
+RECORD = "run.toml"
 SHOWN = 20_000  # predictions, of which a picture shows no more
-FIRST = (FILE, "run.toml", "history.csv", seen.FILE)  # without which there is no run
+FIRST = (FILE, RECORD, "history.csv", seen.FILE)  # without which there is no run
 ESCAPED = r"\\"  # a backslash in a text of TOML
 
 
@@ -62,7 +64,7 @@ def run_files(
 
     return {
         FILE: lambda: _model(model, note),
-        "run.toml": lambda: _record(plan, model, command),
+        RECORD: lambda: record(plan, model.training["batch_size"], command),
         seen.FILE: lambda: seen.record(plan.prepared),
         "history.csv": lambda: model.history.to_csv(),
         "metrics.json": lambda: json.dumps(figures(), indent=2) + "\n",
@@ -79,10 +81,19 @@ def check_room(folder: Folder, parameters: int) -> None:
         )
 
 
-def save_run(folder: Folder, files: Files, note: Callable[[str], None]) -> Path:
+def begin(folder: Folder, record: str) -> None:
+    """Write the record, by which a run can be repeated if it is cut off."""
+    try:
+        folder.write(RECORD, record)
+    except OSError as error:
+        raise ArgumentError(f"Can't write {{}}: {{}}. {REMEDY}.", folder.name, reason(error)) from None
+
+
+def save_run(folder: Folder, files: Files, note: Callable[[str], None], complete: bool = True) -> Path:
     """Write a run's files into its folder, or, where that fails, elsewhere; what takes time comes once it is whole.
 
-    `note` is told what could not be made or written, which does not cost the rest.
+    `note` is told what could not be made or written, which does not cost the rest. A run that is not complete stays
+    one that can be resumed.
 
     Raises:
         ChainruleError: where the folder can't be written; it names the place where the run is instead.
@@ -92,15 +103,21 @@ def save_run(folder: Folder, files: Files, note: Callable[[str], None]) -> Path:
     try:
         _write(folder, first)
     except OSError as error:
-        folder.release()
         why = f"Can't write {folder.name}: {reason(error)}."
-        folder = _elsewhere(f"chainrule-{folder.path.name}", first, why)
+        with folder:
+            folder.clear()
+            other = _elsewhere(f"chainrule-{folder.path.name}", first, why)
+            if complete:
+                folder.complete()
+        folder = other
     with folder:
         for name, content in _made({name: make for name, make in files.items() if name not in FIRST}, note):
             try:
                 folder.write(name, content)
             except OSError as error:
                 note(f"{name} can't be written: {reason(error)}")
+        if complete:
+            folder.complete()
     if why:
         raise ChainruleError(f"{why} All of it is in {folder.name} instead.")
     return folder.name
@@ -175,18 +192,18 @@ def _some(part: Loader) -> Any:
     return take((x, y), np.arange(0, len(y), -(-len(y) // SHOWN)))
 
 
-def _record(plan: Plan, model: Model, command: Command | None) -> str:
+def record(plan: Plan, batch_size: BatchSize, command: Command | None) -> str:
     """Every choice of a run as TOML, and the words that repeat it bit for bit."""
-    training, used = model.training, plan.chosen
+    used = plan.chosen
     parts = {name: used[name] or None if plan.said[name] is None else plan.said[name] for name in USUAL}
     sections = {
         "formulas": {
-            "network": repr(model.network),
-            "cost": repr(model.cost),
-            "optimizer": training["optimizer"],
-            "regularizer": model.regularizer and repr(model.regularizer),
-            "early_stopping": training["early_stopping"],
-            "metric": training["metrics"],
+            "network": repr(plan.network),
+            "cost": repr(plan.cost),
+            "optimizer": repr(plan.optimizer),
+            "regularizer": plan.regularizer and repr(plan.regularizer),
+            "early_stopping": plan.early_stopping and repr(plan.early_stopping),
+            "metric": [repr(metric) for metric in plan.followed],
         },
         "data": {
             "source": plan.source,
@@ -196,7 +213,12 @@ def _record(plan: Plan, model: Model, command: Command | None) -> str:
             "balanced": plan.balanced,
             "stream": plan.stream or None,
         },
-        "training": {name: training.get(name) for name in ("epochs", "batch_size", "seed", "devices")},
+        "training": {
+            "epochs": plan.epochs,
+            "batch_size": batch_size,
+            "seed": plan.seed,
+            "devices": len(plan.devices) if len(plan.devices) > 1 else None,
+        },
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("chainrule", "jax", "numpy")},

@@ -182,6 +182,6 @@ def fit(
         except KeyboardInterrupt:
             records.last, records.history.stopped = loop.state, "interrupted"
         ctrl_c.noticed = True  # what was trained is not lost any more
-        keeper.finish()
+        keeper.finish(records.history.stopped == "interrupted")
         records.history.seconds = records.seconds
         return records.model()

@@ -15,6 +15,7 @@ from chainrule.errors import ArgumentError, ChainruleError, warn
 from chainrule.training.checkpoint import Checkpoint
 
 NAME = "checkpoint-{}.safetensors"  # with the number of the step that it stands behind
+NUMBERED = re.compile(r"checkpoint-(\d+)\.safetensors", re.ASCII)
 KEPT = 2  # the one before is there where the last is damaged
 WRITTEN = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]*)")
 UNITS = {
@@ -31,8 +32,8 @@ class Interval(NamedTuple):
     unit: str
 
     @classmethod
-    def of(cls, every: Any, name: str = "Checkpoints: every") -> "Interval":
-        """What a user says; the name is that of the argument, in braces where a command has another.
+    def of(cls, every: Any, name: str = "Checkpoints: every must be") -> "Interval":
+        """What a user says; `name` begins the sentence that refuses it.
 
         >>> Interval.of("10m"), Interval.of("1000 steps")
         (Interval(amount=600.0, unit='seconds'), Interval(amount=1000.0, unit='steps'))
@@ -43,20 +44,20 @@ class Interval(NamedTuple):
         if amount > 0 and (unit == "seconds" or amount.is_integer()):
             return cls(amount, unit)
         raise ArgumentError(
-            f'{name} must be a time such as "10m", a number of epochs such as 5, or of steps such as "1000 steps", '
-            "got {!r}.",
+            f'{name} a time such as "10m", a number of epochs such as 5, or of steps such as "1000 steps", got {{!r}}.',
             every,
         )
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where a training is kept while it goes on, and how often: the last two checkpoints, and one at its end.
+    """Where a training is kept while it goes on, and how often: the last two checkpoints.
 
     Attributes:
         folder: where the files are.
         every: a time such as "10m" ("90s", "1h"), a number of epochs such as 5, or of steps such as "1000 steps"; it
             is looked at a few times a second.
+        at_end: whether to keep the end of a training too; what is interrupted is kept in any case.
 
     Raises:
         ChainruleError: where `every` is something else.
@@ -76,6 +77,7 @@ class Checkpoints:
 
     folder: str | os.PathLike
     every: int | str = "1m"
+    at_end: bool = True
 
     def __post_init__(self) -> None:
         known_path(self.folder)
@@ -94,13 +96,17 @@ def as_checkpoints(checkpoint: Any) -> Checkpoints | None:
 
 def files(folder: Path) -> list[Path]:
     """The checkpoints in a folder, the last one first."""
-    return sorted((path for path in folder.glob(NAME.format("*")) if _step(path) >= 0), key=_step, reverse=True)
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted((path for path in found if is_checkpoint(path.name)), key=_step, reverse=True)
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether a file of this name is a checkpoint."""
+    return NUMBERED.fullmatch(name) is not None
 
 
 def _step(path: Path) -> int:
-    before, after = NAME.split("{}")
-    number = path.name.removeprefix(before).removesuffix(after)
-    return int(number) if number.isdecimal() else -1
+    return int(NUMBERED.fullmatch(path.name)[1])  # type: ignore[index]
 
 
 class Place(NamedTuple):
@@ -160,10 +166,10 @@ class Keeper:
             return
         self.due = (now // amount + 1) * amount
 
-    def finish(self) -> None:
+    def finish(self, interrupted: bool = False) -> None:
         """Write the checkpoint of the place that was reached last, and wait for it."""
         self._wait()
-        if self.place is not self.written:
+        if self.checkpoints and (self.checkpoints.at_end or interrupted) and self.place is not self.written:
             self._write(self.place)
             self._wait()
 
@@ -174,7 +180,7 @@ class Keeper:
             self.thread = None
         if self.failure is not None and not self.warned:
             self.warned = True
-            warn(f"fit: no checkpoint is written: {self.failure} The training goes on.")
+            warn(f"fit: there is no new checkpoint: {self.failure}")
 
     def _write(self, place: Any) -> None:
         folder = Path(self.checkpoints.folder)  # type: ignore[union-attr]
