@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from chainrule.arrays.compilation import compiled
@@ -12,6 +13,8 @@ from chainrule.arrays.sparse import dense
 from chainrule.kernels.rows import take
 from chainrule.regularizers import penalty
 from chainrule.training.step import Problem, State, steps
+
+MANY = 64  # networks side by side
 
 
 class Problems:
@@ -58,12 +61,27 @@ def _run(
     axes: Any,
     batch_size: int,
 ) -> tuple[State, jax.Array]:
+    of_all = None if np.ndim(order) > 1 else order
 
-    def own(numbers: Any, state: State, order: Any, records: jax.Array) -> tuple[State, jax.Array]:
-        return steps(structure.unflatten(numbers), state, examples, order, records, first, last, batch_size=batch_size)
+    def own(each: tuple[Any, State, Any, jax.Array]) -> tuple[State, jax.Array]:
+        own_numbers, state, order, records = each
+        others = iter(own_numbers)
+        problem = structure.unflatten(
+            number if axis is None else next(others) for number, axis in zip(numbers, axes, strict=True)
+        )
+        own_order = of_all if order is None else order
+        return steps(problem, state, examples, own_order, records, first, last, batch_size=batch_size)
 
-    in_axes = [*axes], 0, None if np.ndim(order) < 2 else 0, 1
-    return jax.vmap(own, in_axes, out_axes=(0, 1))(numbers, state, order, records)
+    of_each = [number for number, axis in zip(numbers, axes, strict=True) if axis is not None]
+    each = of_each, state, None if of_all is order else order, jnp.moveaxis(records, 1, 0)
+    state, records = jax.lax.map(own, each, batch_size=_at_once(len(state.step)))
+    return state, jnp.moveaxis(records, 0, 1)
+
+
+def _at_once(networks: int) -> int:
+    """How many are computed side by side: on a CPU few of many, since its caches hold no more; none are left over."""
+    most = max(count for count in range(1, MANY + 1) if networks % count == 0)
+    return networks if jax.default_backend() != "cpu" or most < MANY // 4 else most
 
 
 @compiled(static_argnames=("structure", "axes"))
