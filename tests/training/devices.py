@@ -122,7 +122,8 @@ def refused(devices, **options):
 
 def refusals():
     here = jax.devices()[0]
-    return [refused(5), refused([here, here]), refused(4, batch_size=3), refused(2, seed=[1, 2])]
+    twice = refused([here, here]).replace(str(here), "the first")
+    return [refused(5), twice, refused(4, batch_size=3), refused(2, seed=[1, 2])]
 
 
 def recorded():

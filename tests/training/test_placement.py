@@ -30,7 +30,7 @@ def test_they_come_to_what_one_comes_to():
     assert found["statistics"] < ROUNDING
     assert found["refusals"] == [
         "devices is 5, but JAX finds 4 here (cpu). Choose 4 at most.",
-        "devices has cpu:0 twice. Name each once.",
+        "devices has the first twice. Name each once.",
         "devices: 4 devices can't share batches of 3 examples. Choose fewer, or a larger batch_size.",
         "devices are for one network, and here are 2. Leave them out.",
     ]
