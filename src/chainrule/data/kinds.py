@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainrule.arrays.dtypes import rounded
 from chainrule.data.reading import MISSING
 from chainrule.data.table import BOOLEANS, Table, blanks, is_rounded
 from chainrule.data.values import as_number, is_text, refuse_rounded, refuse_text
@@ -36,8 +37,8 @@ class Kinds:
         for name, values in table.items():
             if (kind := _kind(table, name, values)) is None:
                 continue
-            if kind == TEXT and name not in self.text and table.word == "line":
-                _check_worded(table, name)
+            if name not in self.text and table.word == "line":
+                _check_exact(table, name)
             known = self.known.setdefault(name, kind)
             if known != kind:
                 _refuse(table, name, known)
@@ -75,11 +76,15 @@ def _kind(table: Table, name: str, values: np.ndarray) -> str | None:
     return TRUTH if set(values) <= {*BOOLEANS, None} else TEXT
 
 
-def _check_worded(table: Table, name: str) -> None:
-    """Refuse numbers that are text only since float64 does not hold them."""
-    cells = [cell for cell in table[name] if cell is not None]
-    large = next((row for row, cell in enumerate(table[name]) if is_rounded(cell)), None)
-    if large is not None and all(as_number(cell) is not None for cell in cells):
+def _check_exact(table: Table, name: str) -> None:
+    """Refuse cells of a text file that are text, or whole numbers, only since float64 does not hold them."""
+    values = table[name]
+    if not is_text(values):
+        if (large := rounded(values)).any():
+            refuse_rounded(table, name, int(large.argmax()))
+        return
+    large = next((row for row, cell in enumerate(values) if is_rounded(cell)), None)
+    if large is not None and all(cell is None or as_number(cell) is not None for cell in values):
         refuse_rounded(table, name, large)
 
 

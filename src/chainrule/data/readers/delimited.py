@@ -61,7 +61,9 @@ def delimited_blocks(
         if header:  # each block begins with the file's first line
             data, numbers = header + data, np.concatenate([[first], numbers])
         table = _table(data, numbers, name, separator, reading, text, only)
-        decimal = table.found.reading["decimal"]
+        decimal, mixed = table.found.reading["decimal"], table.found.notes.get("mixed")
+        if isinstance(mixed, ChainruleError):  # in one table such a column has a say in the decimal mark
+            raise mixed
         if not block and reading.header is not False:
             header, first = data[: begins[1]] if len(begins) > 1 else data.rstrip() + b"\n", numbers[0]
         if block and reading.decimal is None and decimal == ",":
