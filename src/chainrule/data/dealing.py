@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from chainrule.arrays.masked import Shape
 from chainrule.arrays.memory import aligned
+from chainrule.errors import ChainruleError
 
 BUCKET = 1 << 25  # bytes of a bucket, about
 MOST_BUCKETS = 1 << 12
@@ -111,12 +113,12 @@ class Dealt:
     def _read(self, index: int, of: str) -> np.ndarray:
         dtype, shape = self.kinds[of]
         array = aligned((self.rows[index], *shape), np.dtype(dtype))
-        with open(self.folder / file(self.name, index, of), "rb", buffering=0) as opened:
-            left = _bytes(array)
+        left = _bytes(array)
+        with suppress(OSError), open(self.folder / file(self.name, index, of), "rb", buffering=0) as opened:
             while left and (count := opened.readinto(left)):
                 left = left[count:]
         if left:
-            raise OSError(f"{self.folder}: bucket {index} of {self.name} is not whole")
+            raise ChainruleError(f"{self.folder}: the prepared rows are not whole. Remove the folder, and train again.")
         return array
 
 
