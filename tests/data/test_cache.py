@@ -40,9 +40,13 @@ def test_an_entry_is_found_again(place):
 
 
 def test_what_is_not_finished_leaves_nothing(place):
-    with pytest.raises(KeyboardInterrupt), writing("a", 1) as entry:
-        (entry.folder / "rows").touch()
-        raise KeyboardInterrupt
+    def interrupted():
+        with writing("a", 1) as entry:
+            (entry.folder / "rows").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert Entry.find("a") is None
     assert names(place) == []
 
