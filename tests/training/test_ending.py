@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from chainrule.activations import Activation
-from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
+from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy
 from chainrule.errors import ChainruleError
 from chainrule.layers import Dense
-from chainrule.notation import as_chain
+from chainrule.notation import as_chain, as_formula
 from chainrule.training import fit
+from chainrule.training.ending import ended
 
 random = np.random.default_rng(0)
 X = random.normal(size=(24, 4)).astype(np.float32)
@@ -19,6 +20,11 @@ VALUES = X[:, 0] - X[:, 1]
 
 def train(network, y=CLASSES, x=X, **options):
     return fit(network, x, y, **({"epochs": 2, "batch_size": "all", "progress": False} | options))
+
+
+def trained_on(network, y=CLASSES, x=X, cost=None):
+    """The network that `fit` trains."""
+    return ended(as_chain(network), x.shape[1:], y, None if cost is None else as_formula(cost, Cost), None)
 
 
 @pytest.mark.parametrize(
@@ -42,13 +48,19 @@ def train(network, y=CLASSES, x=X, **options):
 def test_an_open_end_is_completed(network, y, added, aim):
     last = network.split(" >> ")[-1].replace("0.5", "rate=0.5")
     with pytest.warns(UserWarning, match="is added") as said:
-        model = train(network, y)
+        found = trained_on(network, y)
     assert [str(each.message) for each in said] == [f"The network ends in {last}: {added} is added, for {aim}."]
+    assert found == as_chain(f"{network} >> {added}")
+    assert trained_on(found, y) == found
+
+
+@pytest.mark.parametrize(("network", "y", "added"), [("Dense(3)", NAMES, "Softmax()"), ("Tanh()", VALUES, "Dense(1)")])
+def test_it_is_trained_as_one_with_that_end(network, y, added):
+    with pytest.warns(UserWarning, match="is added") as said:
+        model = train(network, y)
     assert said[0].filename == __file__
     whole = train(f"{network} >> {added}", y)
-    assert model.network == whole.network
-    assert model.cost == whole.cost
-    assert model.history == whole.history
+    assert (model.network, model.cost, model.history) == (whole.network, whole.cost, whole.history)
     if model.classes:
         assert np.all((model(X) >= 0) & (model(X) <= 1))
 
@@ -66,16 +78,20 @@ def test_an_open_end_is_completed(network, y, added, aim):
 )
 def test_a_cost_that_is_said_decides_by_its_canonical_activation(network, y, cost, added):
     with pytest.warns(UserWarning, match="is added"):
-        model = train(network, y, cost=cost)
-    assert repr(model.network) == f"{network} >> {added}"
+        found = trained_on(network, y, cost=cost)
+    assert repr(found) == f"{network} >> {added}"
+
+
+def test_a_cost_that_is_said_is_trained_on():
+    with pytest.warns(UserWarning, match=r"Sigmoid\(\) is added"):
+        model = train("Dense(3)", cost="CrossEntropy()")
+    assert model.cost == CrossEntropy()
     assert np.isfinite(model.history["cost"]).all()
 
 
 @pytest.mark.parametrize("network", ["Dense(3)", "Dense(3) >> ReLU()"])
 def test_outputs_stay_as_they_are_where_the_cost_that_is_said_has_no_canonical_activation(network):
-    model = train(network, cost="Quadratic()")
-    assert model.network == as_chain(network)
-    assert model.cost == Quadratic()
+    assert trained_on(network, cost="Quadratic()") == as_chain(network)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +108,7 @@ def test_outputs_stay_as_they_are_where_the_cost_that_is_said_has_no_canonical_a
     ],
 )
 def test_an_end_that_fits_stays(network, y):
-    assert train(network, y).network == as_chain(network)
+    assert trained_on(network, y) == as_chain(network)
 
 
 class Shares(Activation):
@@ -113,11 +129,11 @@ def test_an_activation_of_ones_own_may_end_a_network_of_classes():
 
 def test_images_are_flattened_and_steps_keep_their_own_classes():
     with pytest.warns(UserWarning, match=r"ends in ReLU\(\): Flatten\(\) >> Dense\(3\) >> Softmax\(\) is added"):
-        train('Conv2D(2, 3, padding="same") >> ReLU()', NAMES, X.reshape(24, 2, 2, 1))
+        trained_on('Conv2D(2, 3, padding="same") >> ReLU()', NAMES, X.reshape(24, 2, 2, 1))
     steps = np.stack([CLASSES, 2 - CLASSES], axis=1)
     with pytest.warns(UserWarning, match=r"ends in Dense\(3\): Softmax\(\) is added, for 3 classes"):
-        model = train("Dense(3)", steps, X.reshape(24, 2, 2))
-    assert model.network.output_shape((2, 2)) == (2, 3)
+        found = trained_on("Dense(3)", steps, X.reshape(24, 2, 2))
+    assert found.output_shape((2, 2)) == (2, 3)
 
 
 def test_an_output_layer_of_another_size_is_refused():

@@ -17,10 +17,12 @@ from chainrule.formula.layer import Context
 from chainrule.formula.network import regularized
 from chainrule.metrics import F1, MAE, RMSE, Accuracy, TopK
 from chainrule.model import load
+from chainrule.model.targets import for_steps
 from chainrule.notation import as_chain
 from chainrule.optimizers import GradientDescent
 from chainrule.regularizers import L2
 from chainrule.training import fit
+from chainrule.training.ending import ended
 from chainrule.training.step import Problem, first, step
 
 random = np.random.default_rng(0)
@@ -208,10 +210,18 @@ def test_names_are_classes_and_the_network_is_ended():
     ],
 )
 def test_the_end_for_steps(y, added):
-    for x, own in ((X, y), (np.ones((20, 9, 2)), padded(y)[:20])):
+    network = as_chain("Bidirectional(GRU(4, return_sequences=True))")
+    for x, own in ((Masked(padded(X), MASK), y), (np.ones((20, 9, 2)), padded(y)[:20])):
         with pytest.warns(UserWarning, match="is added"):
-            model = train("Bidirectional(GRU(4, return_sequences=True))", x, own, epochs=1)
-        assert repr(model.network) == f"Bidirectional(GRU(4, return_sequences=True)) >> {added}"
+            found = ended(network, (9, 2), for_steps(own, x, network), None, None)
+        assert repr(found) == f"Bidirectional(GRU(4, return_sequences=True)) >> {added}"
+
+
+def test_an_end_for_steps_is_trained():
+    with pytest.warns(UserWarning, match=r"Dense\(3\) >> Softmax\(\) is added"):
+        model = train("Identity()", epochs=1)
+    assert repr(model.network) == "Identity() >> Dense(3) >> Softmax()"
+    assert [a.shape for a in model(X)] == [(length, 3) for length in LENGTHS]
 
 
 def test_steps_of_weight_0_train_nothing():
