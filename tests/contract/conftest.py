@@ -6,11 +6,14 @@ A contract test that asks for `formula` runs for each formula there is; one that
 
 import contextlib
 import dataclasses
+import functools
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, get_args, get_origin
 
+import jax
+import numpy as np
 import pytest
 
 import chainrule
@@ -19,6 +22,7 @@ from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula, constraint_of
 from chainrule.formula.layer import Layer
+from chainrule.formula.network import initialize
 from chainrule.initializers import Initializer
 from chainrule.notation.families import family
 
@@ -40,6 +44,19 @@ def pytest_generate_tests(metafunc):
         if name in metafunc.fixturenames:
             examples = [example(formula) for formula in FORMULAS if issubclass(formula, base)]
             metafunc.parametrize(name, examples, ids=lambda formula: type(formula).__name__)
+
+
+@pytest.fixture(scope="session")
+def drawn() -> Callable[[Layer, tuple[int, ...]], Any]:
+    """Parameters for a layer and a shape, drawn by NumPy, for which nothing is compiled."""
+
+    @functools.cache
+    def of(layer: Layer, shape: tuple[int, ...]) -> Any:
+        rng = np.random.default_rng(0)
+        declared = jax.eval_shape(lambda: initialize(layer, shape, jax.random.key(0)))
+        return jax.tree.map(lambda w: rng.normal(0.1, 0.3, w.shape).astype(w.dtype), declared)
+
+    return of
 
 
 @pytest.fixture

@@ -54,8 +54,9 @@ def network(request):
 
 def problem(layer, shape):
     """A smooth number of what the layer learns and sees, these, and a direction."""
-    p = jax.tree.map(lambda w: w + 0.1, initialize(layer, shape, jax.random.key(0)))
     rng = np.random.default_rng(0)
+    declared = jax.eval_shape(lambda: initialize(layer, shape, jax.random.key(0)))
+    p = jax.tree.map(lambda w: rng.normal(0.1, 0.3, w.shape).astype(w.dtype), declared)
     x = rng.normal(size=(12, *shape)).astype(np.float32)
     tokens = rng.integers(0, layer.tokens, (12, *shape)) if layer.tokens else None
 
