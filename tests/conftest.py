@@ -2,6 +2,8 @@
 Hypothesis sets no deadlines, since the first example of a test may compile, and the machine be busy."""
 
 import signal
+import zlib
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,20 @@ from hypothesis import settings
 signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("chainrule", deadline=None)
 settings.load_profile("chainrule")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Makes slow what `by_turns` leaves to the slow tests: of each test others; one that is asked for alone runs."""
+    tests = defaultdict(list)
+    for item in items:
+        for turns in item.iter_markers("by_turns"):
+            tests[item.nodeid.split("[")[0], turns.args[0]].append(item)
+    for (name, n), its in tests.items():
+        first = zlib.crc32(name.encode()) % min(n, len(its))
+        for place, item in enumerate(its):
+            if (place - first) % n:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

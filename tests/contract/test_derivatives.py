@@ -116,6 +116,7 @@ def first_fitting(layer):
     return next(filter(fits, SHAPES))
 
 
+@pytest.mark.by_turns(3)
 def test_the_first_of_each_layer(layer):
     check_first(layer, first_fitting(layer))
 

@@ -33,25 +33,16 @@ def shape_for(layer):
     raise AssertionError(f"no shape for {layer!r}")
 
 
-def test_a_layer_takes_types_of_real_numbers(drawn, layer: Layer):
-    """One layer these, another those."""
-    check_types(drawn, layer, TYPES[sum(map(ord, type(layer).__name__)) % 2 :: 2])
-
-
-@pytest.mark.slow
+@pytest.mark.by_turns(3)
 def test_a_layer_takes_every_type_of_real_numbers(drawn, layer: Layer):
-    check_types(drawn, layer, TYPES)
-
-
-def check_types(drawn, layer, types):
     """0 and 1, which all types hold, come out as those of float32 do."""
     shape = shape_for(layer)
     x, p = np.random.default_rng(0).integers(0, 2, (3, *shape)), drawn(layer, shape)
     truth, *results = jax.jit(lambda p, xs: [layer.apply(p, layer.state(shape), x)[0] for x in xs])(
-        p, [x.astype(dtype) for dtype in ("float32", *types)]
+        p, [x.astype(dtype) for dtype in ("float32", *TYPES)]
     )
     assert truth.dtype == jnp.float32
-    for dtype, y in zip(types, results, strict=True):
+    for dtype, y in zip(TYPES, results, strict=True):
         arrays = jax.tree.leaves(p)
         if arrays:
             assert y.dtype == jnp.float32

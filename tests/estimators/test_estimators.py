@@ -189,6 +189,7 @@ def test_a_regressor_gets_its_end(given, y, made):
 # Targets
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("y", [NAMES, NAMES.astype(object), Y, Y + 5, Y.astype(float), BINARY, Y[:100] > 0])
 def test_classes_of_any_kind(y):
     model = classifier(epochs=30, optimizer="Adam(0.03)").fit(X[: len(y)], y)

@@ -45,6 +45,7 @@ def test_value_and_gradients(seen, rng, form, channels, filters, groups):
         np.testing.assert_allclose(mine, truth, rtol=1e-5, atol=2e-5)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("groups", [1, 2])
 def test_training_inside_a_compiled_loop_is_that_of_the_definition(rng, form, groups):
     window = Window((3, 2), (2, 1), (1, 2), ((1, 0), (1, 1)))
@@ -92,6 +93,7 @@ def test_second_derivatives_in_value_and_bias(rng, form):
         np.testing.assert_allclose(mine, true, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize(
     ("length", "window"),
     [

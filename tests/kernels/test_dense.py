@@ -73,6 +73,7 @@ def test_products_of_more_rows_and_of_populations(rng, form, axes):
         assert form == "jax" or "@chainrule_product(" in both.lower(x, kernel).as_text()
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("turned", [(False, False), (False, True), (True, False), (True, True)], ids=str)
 def test_gradients_of_products_are_products(rng, turned):
     """Forwards over backwards and backwards over backwards, of each kind, for arrays that a population shares."""

@@ -3,11 +3,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from chainrule.kernels.local import local, plain
 from chainrule.kernels.window import Window
 
 
+@pytest.mark.by_turns(3)
 def test_value_and_gradients(seen, rng):
     channels, filters = 3, 2
     x = rng.normal(size=(2, *seen.lengths, channels)).astype(np.float32)

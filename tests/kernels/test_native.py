@@ -32,6 +32,7 @@ def test_they_are_built_where_a_compiler_is():
     assert native.processor() is not None, "pip install again"
 
 
+@pytest.mark.by_turns(2)
 @built
 @pytest.mark.parametrize(("channels", "filters"), [(1, 1), (3, 5), (17, 16), (16, 33), (5, 64)])
 @pytest.mark.parametrize("batch", [1, 7])

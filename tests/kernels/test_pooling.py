@@ -17,6 +17,7 @@ X = jnp.ones((1, 300, 1))
 BESIDE, OVER = Window((2,), (2,), (1,), ((0, 0),)), Window((3,), (1,), (1,), ((1, 1),))
 
 
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize("kind", PAIRS)
 def test_value_and_gradient(seen, rng, kind):
     x = rng.permutation(2 * np.prod(seen.lengths) * 3).reshape(2, *seen.lengths, 3).astype(np.float32)

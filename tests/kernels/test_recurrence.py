@@ -93,6 +93,7 @@ def test_value_and_gradients(rng, cell, options):
         np.testing.assert_allclose(mine, truth, rtol=1e-4, atol=1e-5 * max(1, float(jnp.abs(truth).max())))
 
 
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize("cell", ["RNN(ELU)", "LSTM", "GRU"])
 def test_training_inside_a_compiled_loop_is_that_of_the_definition(rng, cell):
     cell, learned, fixed = problem(rng, cell, mask=True)

@@ -11,6 +11,7 @@ from chainrule.kernels.rows import plain, take
 TABLES = [((7, 1000), (3, 4)), ((300, 33), (150,)), ((2000, 3, 5), (400,)), ((1, 5), (2000,)), ((5, 3), (2,))]
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize(("shape", "rows"), TABLES, ids=str)
 def test_it_is_the_definition_also_in_its_derivatives(rng, form, shape, rows):
     table = jnp.asarray(rng.normal(size=shape), jnp.float32)

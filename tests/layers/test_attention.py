@@ -54,6 +54,7 @@ def series(seed, batch=3):
     return np.random.default_rng(seed).normal(size=(batch, TIME, FEATURES)).astype(np.float32)
 
 
+@pytest.mark.by_turns(2)
 @each_layer
 @settings(deadline=None, max_examples=20)
 @given(lengths=st.tuples(*[st.integers(0, TIME)] * 3), seed=st.integers(0, 99))
@@ -68,6 +69,7 @@ def test_padding_never_changes_a_step_and_becomes_0(drawn, layer, lengths, seed)
             np.testing.assert_allclose(y[row, :length], alone, rtol=2e-5, atol=2e-6)
 
 
+@pytest.mark.by_turns(2)
 @each_layer
 def test_padding_has_no_gradient_and_no_step_at_all_is_finite(drawn, layer):
     x, mask = series(0), np.arange(TIME) < np.array([6, 2, 0])[:, None]

@@ -90,6 +90,7 @@ def test_depthwise_channels_do_not_see_each_other():
     assert changed.any(axis=(0, 1, 2)).tolist() == [False, False, True, True, False, False]
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("layer", [Conv1D(3, 2), Conv2D(3, 2)], ids=repr)
 def test_prelu_and_noisy_relu_behind_it_are_per_channel(layer):
     network, shape = layer >> PReLU() >> NoisyReLU(), (4,) * layer.rank + (2,)

@@ -56,6 +56,7 @@ def check(before, after):
         assert all(alike) if place in FROZEN else not any(alike)
 
 
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize(
     "options",
     [

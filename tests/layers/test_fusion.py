@@ -29,6 +29,7 @@ def one_by_one(chain, p, x):
     return x
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize(
     ("text", "shape", "together"),
     [

@@ -46,6 +46,7 @@ def loop(layer, p, x, g):
     )
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize(("layer", "shape"), CASES, ids=map(str, CASES))
 def test_value_and_gradients_are_a_loop_s(layer, shape):
     rng = np.random.default_rng(0)

@@ -88,6 +88,7 @@ def test_it_is_the_loop_that_the_textbook_writes(layer):
     np.testing.assert_allclose(forward(changed(layer, return_sequences=True), p, X), truth, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.by_turns(2)
 @each_kind
 def test_reverse_goes_through_time_backwards_and_keeps_each_output_at_its_step(layer):
     p = drawn(layer)
@@ -129,6 +130,7 @@ def test_stacking():
     np.testing.assert_allclose(forward(stack, p, X), x[:, -1], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.by_turns(2)
 @each_kind
 def test_the_start_is_zero_or_learned(layer):
     learned = changed(layer, learn_start=True)
@@ -139,6 +141,7 @@ def test_the_start_is_zero_or_learned(layer):
     assert np.asarray(slopes["start"]).all()
 
 
+@pytest.mark.by_turns(2)
 @each_kind
 def test_recurrent_dropout_hides_the_same_outputs_at_each_step_and_scales_the_others(layer):
     layer = changed(layer, recurrent_dropout=0.25, return_sequences=True)
@@ -247,6 +250,7 @@ def test_one_step_of_one_feature_and_one_unit(layer):
     np.testing.assert_allclose(forward(layer, p, x), textbook(layer, p, np.asarray(x))[:, -1], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("layer", [*KINDS, Bidirectional(LSTM(3))], ids=repr)
 def test_prelu_and_noisy_relu_behind_it_are_per_unit(layer):
     network = layer >> PReLU() >> NoisyReLU()

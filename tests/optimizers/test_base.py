@@ -74,6 +74,7 @@ def our_path(rule, dtype):
     return np.asarray(walk(rule, {"first": theta[:1], "rest": theta[1:].reshape(2, 2)}))
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("changed", [{}, {"learning_rate": 0.05}], ids=str)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_it_takes_the_steps_of_its_textbook(rule, changed):
@@ -110,6 +111,7 @@ def test_a_gradient_of_0_at_the_start_changes_nothing(rule):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((updates, state)))
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_in_half_precision_the_steps_are_those_of_single_rounded(rule, dtype):

@@ -127,6 +127,7 @@ def test_in_half_precision_slots_have_32_bits(rule):
     assert {slot.dtype for slot in slots} == {jnp.dtype("float32")}
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("rule", OWN, ids=lambda rule: type(rule).__name__)
 def test_many_parameters_and_clipped_ones_go_the_same_way(rule):
     """`advance`, which kernels may take, and `update` with its addition."""

@@ -65,6 +65,7 @@ def test_every_row_comes_first_equally_often():
     assert np.sum((firsts - 500) ** 2 / 500) < 27.9  # χ² with 9 degrees of freedom, p = 0.001
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("rows", [33, 39, 40])
 @pytest.mark.parametrize("size", [1, 7, 32])
 def test_every_row_counts_once_an_epoch(rows, size):

@@ -174,6 +174,7 @@ def sparse():
     return x, x @ kernel + 3 + 0.1 * random.normal(size=200)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize(
     "optimizer",
     [

@@ -52,6 +52,7 @@ def compilations(caplog, action) -> list[str]:
     return [record.message for record in caplog.records if record.message.startswith("Compiling")]
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
 @pytest.mark.parametrize("batch_size", [1, 7, "all"])
 def test_an_epoch_is_what_it_is_by_hand(batch_size, weights):

@@ -38,6 +38,7 @@ def of_batches(batches, momentum):
     return {"mean": mean, "variance": variance, "count": weights.sum()}
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("momentum", [0.9, 1.0])
 @pytest.mark.parametrize("rows", [9, 16, 41, 45])
 def test_they_are_of_the_rows_of_each_batch_and_of_no_other(rows, momentum):

@@ -34,6 +34,7 @@ SETS = {
 }
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("kind", SETS)
 def test_the_figures_are_those_of_an_evaluation_to_the_bit(kind):
     network, x, y, weights, metrics = SETS[kind]
