@@ -146,6 +146,7 @@ def test_the_second_of_other_networks_in_every_order(monkeypatch, network):
     check_second(monkeypatch, *network)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize(
     "block", [Tanh(), Dense(3), Conv1D(3, 3, padding="same"), RNN(3, return_sequences=True)], ids=repr
 )

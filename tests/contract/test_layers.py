@@ -121,6 +121,7 @@ def attempt(function, *arguments):
         return str(error)
 
 
+@pytest.mark.by_turns(3)
 def test_devices_that_share_a_batch_make_of_it_what_one_makes(layer: Layer):
     shape = fitting(layer)[0]
     p, state = drawn(layer, shape)

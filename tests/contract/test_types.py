@@ -95,6 +95,7 @@ def test_means_of_sequences_are_too(mean, dtype):
     assert (values == 300).all()
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "bool"])
 def test_the_largest_of_whole_numbers_is_one_of_them(dtype):
     x = np.random.default_rng(0).integers(0, 2 if dtype == "bool" else 100, (2, 7, 7, 3)).astype(dtype)
