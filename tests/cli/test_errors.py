@@ -201,6 +201,12 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
             (f"train iris --devices {text}", f"{SMALL.replace('batch-size', 'devices')} {text}.")
             for text in ("0", "alll")
         ],
+        (
+            "train iris --hosts me",
+            "--hosts must be auto, or ADDRESS:PORT,COUNT,INDEX with an index below the count, such as "
+            "10.0.0.1:1234,2,0, got 'me'.",
+        ),
+        ("train iris --hosts auto --devices 1", "--hosts trains on all devices of all hosts. Leave --devices out."),
         ("train iris --devices 999", "--devices is 999, but JAX finds 1 here (cpu). Choose 1 at most."),
         *[
             (f"train iris --seed {text}", f"--seed must be a whole number from 0 to 4294967295, got {text}.")

@@ -3,6 +3,7 @@
 import atexit
 import os
 import signal
+import sys
 from contextlib import suppress
 from signal import SIGINT, SIGTERM
 
@@ -65,7 +66,7 @@ def _nothing() -> None:
 def _write(text: str) -> None:
     """Past Python's buffers, which a handler may find in use; where nobody can read it, nothing is lost."""
     with suppress(OSError):
-        os.write(2, text.encode())
+        os.write(sys.stderr.fileno(), text.encode())
 
 
 CTRL_C = CtrlC()

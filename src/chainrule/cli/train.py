@@ -1,5 +1,7 @@
 """`chainrule train`: from data to a trained model in a folder."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -77,6 +79,14 @@ def train(
     devices: Annotated[
         Text, _option(RUN, "NUMBER", "How many share each batch, or all [1]; a CPU is one device.")
     ] = None,
+    hosts: Annotated[
+        Text,
+        _option(
+            RUN,
+            "WHO",
+            "Train with the same command on other hosts: auto (SLURM, mpirun, …), or ADDRESS:PORT,COUNT,INDEX.",
+        ),
+    ] = None,
     out: Annotated[Text, _option(RUN, "FOLDER", "The folder to write [runs/NAME].")] = None,
     stream: Annotated[
         bool | None,
@@ -111,13 +121,20 @@ def train(
     from chainrule.optimizers import Optimizer
     from chainrule.regularizers import Regularizer
 
-    every = choices.interval("--checkpoint", checkpoint, runs.EVERY)
+    every, computing = (
+        choices.interval("--checkpoint", checkpoint, runs.EVERY),
+        choices.number_or_all("--devices", devices),
+    )
     if resume is not None:
         _check_alone(given)
-        with runs.reopened(resume) as folder:
-            plan = runs.repeated(folder, data, devices=choices.number_or_all("--devices", devices), progress=True)
-            output.data(plan)
-            return _carried_out(plan, folder, every)
+        with _together(hosts, computing) as (leads, computing):
+            if not leads:
+                followed = runs.Followed.of(resume)
+                return _followed(runs.repeated(followed, data, devices=computing), followed)
+            with runs.reopened(resume) as folder:
+                plan = runs.repeated(folder, data, devices=computing, progress=True)
+                output.data(plan)
+                return _carried_out(plan, folder, every)
     if data is None:
         raise ChainruleError("Missing argument 'DATA'. See: chainrule train --help.")
     asked = {
@@ -130,7 +147,6 @@ def train(
         "batch_size": choices.number_or_all("--batch-size", batch_size),
         "early_stopping": choices.early_stopping("--early-stopping", early_stopping),
         "monitor": choices.monitor("--monitor", monitor),
-        "devices": choices.number_or_all("--devices", devices),
         "seed": choices.whole("--seed", "0" if seed is None else seed, *SEEDS),
         "target": target,
         "task": choices.one_of("--task", task, TASKS),
@@ -149,13 +165,30 @@ def train(
         "stream": stream,
         **reading.said(separator, decimal, header, blank, size),
     }
-    runs.claimed(data, out, overwrite).release()  # a place where no run can be written is refused before all else
-    plan = runs.plan(data, **asked, progress=True)
-    output.data(plan)
-    reading.say(*plan.found)
-    CTRL_C.finish(FINISHING)
-    with runs.claimed(data, out, overwrite) as folder:
-        return _carried_out(plan, folder, every)
+    with _together(hosts, computing) as (leads, computing):
+        if not leads:
+            return _followed(runs.plan(data, **asked, devices=computing))
+        runs.claimed(data, out, overwrite).release()  # a place where no run can be written is refused before all else
+        plan = runs.plan(data, **asked, devices=computing, progress=True)
+        output.data(plan)
+        reading.say(*plan.found)
+        CTRL_C.finish(FINISHING)
+        with runs.claimed(data, out, overwrite) as folder:
+            return _carried_out(plan, folder, every)
+
+
+@contextmanager
+def _together(hosts: str | None, devices: Any) -> Iterator[tuple[bool, Any]]:
+    """Whether this process leads, alone or among those of several hosts; and the devices that compute."""
+    if hosts is None:
+        yield True, devices
+        return
+    if devices is not None:
+        raise ChainruleError("--hosts trains on all devices of all hosts. Leave --devices out.")
+    from chainrule.training.hosts import joined, leads
+
+    with joined(hosts):
+        yield leads(), "all"
 
 
 def _check_alone(given: list[str]) -> None:
@@ -163,10 +196,19 @@ def _check_alone(given: list[str]) -> None:
     from chainrule.cli.words import option
 
     for name in given:
-        if name not in ("data", "resume", "checkpoint", "devices"):
+        if name not in ("data", "resume", "checkpoint", "devices", "hosts"):
             raise ChainruleError(
                 f"--resume repeats every choice of the run that it goes on with. Leave {option(name)} out."
             )
+
+
+def _followed(plan: Any, folder: Any = None) -> int:
+    """Train as planned with the process that leads, which says and keeps everything; the exit code."""
+    from chainrule import runs
+
+    CTRL_C.finish(FINISHING)
+    model = runs.follow(plan, folder)
+    return CTRL_C.code if CTRL_C.wanted or model.history.stopped == "interrupted" else 0
 
 
 def _carried_out(plan: Any, folder: Any, every: str | None) -> int:

@@ -1,8 +1,11 @@
 """A run's plan again, from the record that is in its folder."""
 
+import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
+
+import jax
 
 from chainrule.data.named import NAMED
 from chainrule.errors import ChainruleError
@@ -12,13 +15,25 @@ from chainrule.runs.planning import Plan, plan
 from chainrule.runs.saving import RECORD
 
 
-def repeated(folder: Folder, data: Any = None, *, devices: Any = None, progress: bool = False) -> Plan:
+class Followed(NamedTuple):
+    """The folder of a run that another process leads: this one writes nothing there."""
+
+    name: Path
+    place: Path
+
+    @classmethod
+    def of(cls, folder: str | os.PathLike) -> Self:
+        """A folder by its name."""
+        return cls(Path(folder), Path(folder))
+
+
+def repeated(folder: Folder | Followed, data: Any = None, *, devices: Any = None, progress: bool = False) -> Plan:
     """The plan of a run that was cut off, with every choice as its record has it; the data are read again.
 
     Args:
         folder: that of the run.
         data: where the data are, if elsewhere.
-        devices: what computes, if something else.
+        devices: what computes, if something else; by default as many devices as before, if there are.
         progress: as in `plan`.
 
     Raises:
@@ -34,13 +49,12 @@ def repeated(folder: Folder, data: Any = None, *, devices: Any = None, progress:
         ) from None
     if data is None:
         _check_source(folder, source)
-    if devices is not None:
-        choices["devices"] = devices
+    choices["devices"] = devices or min(choices.get("devices", 1), jax.local_device_count())
     choices.setdefault("stream", False)  # what would be chosen now depends on how much memory is free
     return plan(source if data is None else data, metrics=metrics, progress=progress, **choices)
 
 
-def _check_source(folder: Folder, source: str) -> None:
+def _check_source(folder: Folder | Followed, source: str) -> None:
     """Refuse data that were there once."""
     if source == TABLE and not Path(source).exists():
         why = "was trained on a table, which nothing can read again"

@@ -15,7 +15,7 @@ from chainrule.model import Model
 from chainrule.runs.folder import Folder, can_be_resumed, claim, reopen
 from chainrule.runs.parts import source_of
 from chainrule.runs.planning import Plan, plan
-from chainrule.runs.repeating import repeated
+from chainrule.runs.repeating import Followed, repeated
 from chainrule.runs.saving import Command, Figures, begin, check_room, record, run_files, save_run
 from chainrule.training import Checkpoints, fit
 from chainrule.training.interrupt import Held
@@ -145,33 +145,13 @@ def carry_out(
         command: gives the words that repeat the run, for its record.
     """
     check_room(folder, sum(row.parameters for row in plan.layers))
-    (x, y, weights), validation = plan.examples("train"), plan.held_out
     if not folder.resumed:
         begin(folder, record(plan, plan.batch_size, command))
     with Held(signal.SIGTERM) as ctrl_c:
         diverged = None
         try:
-            model = fit(
-                plan.network,
-                x,
-                y,
-                cost=plan.cost,
-                optimizer=plan.optimizer,
-                regularizer=plan.regularizer,
-                metrics=plan.measured if validation else (),
-                epochs=plan.epochs,
-                batch_size=plan.batch_size,
-                sample_weight=weights,
-                validation=validation,
-                early_stopping=plan.early_stopping,
-                seed=plan.seed,
-                progress=progress,
-                classes=plan.preprocessor.classes or None,
-                preprocessor=plan.preprocessor,
-                devices=plan.devices or None,
-                checkpoint=None if checkpoint is None else Checkpoints(folder.place, checkpoint, at_end=False),
-                resume=folder.place if can_be_resumed(folder.place) else None,
-            )
+            checkpoints = None if checkpoint is None else Checkpoints(folder.place, checkpoint, at_end=False)
+            model = _fitted(plan, folder.place, progress, checkpoints)
         except DivergedError as error:
             if not len(error.model.history):  # nothing good to keep
                 raise
@@ -191,6 +171,43 @@ def carry_out(
     if diverged:
         raise DivergedError(f"{diverged} What was good before is in {kept}.", model)
     return Run(model, kept, ctrl_c.came or model.history.stopped == "interrupted", measure)
+
+
+def follow(plan: Plan, folder: Followed | None = None) -> Model:
+    """Train as planned, together with the process that leads and keeps everything.
+
+    Args:
+        plan: what to do, in all processes.
+        folder: that of the run where it goes on, in which this process must find the checkpoints too.
+    """
+    with Held(signal.SIGTERM):
+        return _fitted(plan, folder and folder.place, progress=False)
+
+
+def _fitted(plan: Plan, place: Path | None, progress: bool, checkpoints: Checkpoints | None = None) -> Model:
+    """The model of a plan, which goes on from what is kept in a place, if anything is."""
+    (x, y, weights), validation = plan.examples("train"), plan.held_out
+    return fit(
+        plan.network,
+        x,
+        y,
+        cost=plan.cost,
+        optimizer=plan.optimizer,
+        regularizer=plan.regularizer,
+        metrics=plan.measured if validation else (),
+        epochs=plan.epochs,
+        batch_size=plan.batch_size,
+        sample_weight=weights,
+        validation=validation,
+        early_stopping=plan.early_stopping,
+        seed=plan.seed,
+        progress=progress,
+        classes=plan.preprocessor.classes or None,
+        preprocessor=plan.preprocessor,
+        devices=plan.devices or None,
+        checkpoint=checkpoints,
+        resume=place if place and can_be_resumed(place) else None,
+    )
 
 
 def _name(data: Any) -> str:

@@ -152,7 +152,7 @@ def fit(
         return train(plans, callbacks, progress, began)  # type: ignore[return-value]
     place = placement(planned.devices)
     planned, file = resumed(planned, resume, kept)
-    place.check_alike(lambda: digest(planned, planned.identity))
+    place.check_alike(lambda: digest(planned, planned.identity, planned.start and int(planned.start.state.step)))
     keeper = Keeper(
         kept if place.leads else None,
         planned.steps,

@@ -24,6 +24,11 @@ LOSS = ArgumentError(
 )
 
 
+def leads() -> bool:
+    """Whether this process decides, says and keeps everything; alone it does."""
+    return jax.process_index() == 0
+
+
 @contextmanager
 def joined(hosts: str) -> Iterator[None]:
     """While it is entered, this process is one of several that train together; JAX must not have begun.
