@@ -12,6 +12,7 @@ from pyarrow import parquet as pq
 
 from chainrule.cli import main
 from chainrule.data import files
+from chainrule.data.streams import Stream
 
 TRAIN = 'train flowers.csv --network "Dense(2) >> Softmax()" --epochs 3 --seed 1 --out run'
 
@@ -394,3 +395,40 @@ def test_ctrl_c_while_it_is_written_leaves_nothing(run, trained, here, small, mo
         main(["predict", "run", "new.csv", "--out", "answers.csv"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
     assert seen == [(130, ["flowers.csv", "new.csv", "run"])]
+
+
+@pytest.fixture
+def streamed(monkeypatch):
+    """Every file is larger than memory, and read in blocks of few lines."""
+    monkeypatch.setattr("chainrule.runs.answering.is_large", lambda source: True)
+    monkeypatch.setattr("chainrule.data.readers.delimited.BLOCK", 200)
+
+
+@pytest.mark.parametrize("missing", [None, "drop"])
+def test_a_file_larger_than_memory_is_answered_table_after_table(run, flowers, here, missing, request):
+    run(TRAIN + (f" --missing {missing}" if missing else ""))
+    colours = ["red", "red", "grey"] + ([""] if missing else [])
+    rows = [f"{n:03},{n % 7},{n % 11},{colours[n % len(colours)]}" for n in range(100)]
+    (here / "new.csv").write_text("id,length,width,colour\n" + "\n".join(rows))
+    whole = run("predict run new.csv --keep id --keep colour")
+    request.getfixturevalue("streamed")
+    read = []
+    tables = Stream.tables
+    request.getfixturevalue("monkeypatch").setattr(
+        Stream, "tables", lambda *given: (read.append(table.rows) or table for table in tables(*given))
+    )
+    assert run("predict run new.csv --keep id --keep colour") == whole
+    assert sum(read) == 100
+    assert max(read) < 20
+    assert whole.err.count("training never showed grey (") == 1
+
+
+def test_what_does_not_fit_late_in_a_file_larger_than_memory_leaves_no_file(run, trained, here, streamed):
+    (here / "new.csv").write_text("length,width,colour\n" + "1,2,red\n" * 90 + "1,wide,red\n")
+    said = run("predict run new.csv --out answers.csv")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("chainrule: new.csv, line 92, column 'width': expected a number, got 'wide'")
+    assert {path.name for path in here.iterdir()} == {"flowers.csv", "new.csv", "run"}
+    assert run("predict run new.csv --keep nothing --out answers.csv").err.startswith(
+        "chainrule: new.csv: there is no column 'nothing'."
+    )

@@ -40,47 +40,43 @@ def predict(
     from chainrule.cli import output, reading
     from chainrule.data import writer
     from chainrule.data.files import abandon, check_output, write_whole
-    from chainrule.data.values import texts
     from chainrule.data.writing import DELIMITED
     from chainrule.runs.answering import answers
     from chainrule.runs.folder import written
-    from chainrule.runs.raw import as_written, load_for_rows, read_rows
+    from chainrule.runs.raw import load_for_rows
 
     inputs = [data, *written(model)]
     write = writer(out or "")
     if out is not None:
         check_output(out, inputs)
     trained, _ = load_for_rows(model)
-    keep, said = keep or [], reading.said(separator, decimal, header, blank)
-    table = read_rows(data, trained, said, keep)
-    found = as_written(data, table, keep, trained, said)
-    said = answers(trained, table, {name: texts(found, name) for name in keep}, probabilities)
+    found = answers(trained, data, keep or [], probabilities, **reading.said(separator, decimal, header, blank))
     odd: Counter[str] = Counter()
-    kinds, blocks = said.kinds, said.blocks
+    kinds, blocks = found.kinds, iter(found)
     if spreadsheet:
         kinds, blocks = _for_spreadsheets(kinds, blocks)
     elif Path(out or "").suffix.lower() in DELIMITED:
         blocks = _counting(odd, kinds, blocks)
-    content = write(kinds, blocks)
+    content: Iterable[bytes] = write(kinds, blocks)
     if out is None:
         content = [*content]  # all is computed before anything is shown
     else:
         CTRL_C.before = abandon
         write_whole(out, content, inputs)
-    reading.say(table.found)
+    reading.say(found.source.found)
     if odd:
         one = next(iter(odd))
         output.note(f"a spreadsheet would compute {odd.total():,} texts such as {one!r}. For one, add --spreadsheet.")
-    if said.blank:
-        output.note(f"{said.blank:,} rows have blank cells, which training left out: their answers are blank.")
+    if found.blank:
+        output.note(f"{found.blank:,} rows have blank cells, which training left out: their answers are blank.")
     if out is None:
         for part in content:
             print(part.decode(errors="surrogateescape"), end="")
     else:
-        output.say(f"{counted(said.rows, 'prediction', 'predictions')} in ", (out, "bold"), ".")
+        output.say(f"{counted(found.rows, 'prediction', 'predictions')} in ", (out, "bold"), ".")
 
 
-def _for_spreadsheets(kinds: Mapping[str, Any], blocks: Iterable[Any]) -> tuple[Mapping[str, Any], Iterable[Any]]:
+def _for_spreadsheets(kinds: Mapping[str, Any], blocks: Iterable[Any]) -> tuple[Mapping[str, Any], Iterator[Any]]:
     """Columns with an apostrophe before what a spreadsheet would compute, names included."""
     from chainrule.data import shown
 

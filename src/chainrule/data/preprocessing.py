@@ -149,17 +149,18 @@ class Preprocessor:
             encoded[rows] = x
         return encoded
 
-    def in_blocks(self, data: Any) -> Iterator[tuple[slice, np.ndarray | Masked]]:
+    def in_blocks(self, data: Any, counted: Unseen | None = None) -> Iterator[tuple[slice, np.ndarray | Masked]]:
         """The inputs of raw rows, those of many block after block, each with the rows that it is of.
 
         So that nothing is computed of all rows at once. What is said of all of them is said at the end; see `inputs`.
+        Of one of several tables it is only counted.
         """
         parts = [WHOLE] if isinstance(self.columns[0], Series) else [*blocks(_rows_of(data), self._numbers)]
         if len(parts) > 1:
             data = self._table(data, self.schema.inputs)
         else:
             parts = [WHOLE]
-        unseen: Unseen = {}
+        unseen: Unseen = {} if counted is None else counted
         for rows in parts:
             try:
                 x = self._inputs(data if rows == WHOLE else data.take(rows), unseen)
@@ -168,7 +169,8 @@ class Preprocessor:
                     self._values(data, self.columns)  # says all that is wrong, also with later rows
                 raise
             yield rows, x
-        warn_all_unseen(unseen)
+        if counted is None:
+            warn_all_unseen(unseen)
 
     def prepared(self, table: Table, unseen: Unseen) -> tuple[np.ndarray | Masked, np.ndarray]:
         """The inputs and targets of some rows of a stream; what training never showed is counted, and not yet said."""

@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.activations import Activation
 from chainrule.arrays.compilation import refuse_fork
 from chainrule.data.files import write_whole
+from chainrule.data.preprocessing import Unseen
 from chainrule.errors import ChainruleError
 from chainrule.formula.displays import displayed
 from chainrule.metrics import Metric, predicted_classes
@@ -54,14 +55,15 @@ class Model(Trained):
             return self.outputs(x)
         return _beneath(a for _, a in self.in_blocks(x))
 
-    def in_blocks(self, rows: Any) -> Iterator[tuple[slice, np.ndarray]]:
+    def in_blocks(self, rows: Any, counted: Unseen | None = None) -> Iterator[tuple[slice, np.ndarray]]:
         """The answers to raw rows, those to many a block at a time, each with the rows that it is of.
 
-        Only one block at a time is prepared and computed; what is said of all rows is said at the end.
+        Only one block at a time is prepared and computed. What training never showed is said at the end; of one of
+        several tables it is only counted.
         """
         if self.preprocessor is None:
             raise ChainruleError("in_blocks: this model takes arrays, not raw rows. Call it.")
-        for some, x in self.preprocessor.in_blocks(rows):
+        for some, x in self.preprocessor.in_blocks(rows, counted):
             yield some, self.preprocessor.restore(self.outputs(x))
 
     def predict(self, x: Any) -> Any:

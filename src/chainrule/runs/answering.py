@@ -1,74 +1,103 @@
-"""What a trained model says of the rows of a table, as columns to be written."""
+"""What a trained model says of rows, as columns to be written."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule.data.preprocessing import Unseen, warn_all_unseen
+from chainrule.data.streams import Stream, is_large
 from chainrule.data.table import Table
+from chainrule.data.values import texts
 from chainrule.data.writing import Cell, Columns, Kind, kind_of
 from chainrule.errors import ArgumentError
 from chainrule.model import Model
 from chainrule.model.model import probabilities
-from chainrule.runs.raw import answerable
+from chainrule.runs.raw import answerable, as_text, as_written, read_rows
+
+Rows = tuple[Table, Mapping[str, np.ndarray]]
+"""Some rows, and the columns of text that are carried along with them, by name."""
 
 
-@dataclass(frozen=True)
-class Answers:
-    """Answers to rows, a line for each, in their order.
-
-    Attributes:
-        kinds: what the cells of each column are.
-        blocks: the columns of some of the rows after those of others, each computed when it is asked for.
-        rows: how many are answered,
-        blank: and how many are not, since they have blank cells.
-    """
-
-    kinds: Mapping[str, Kind]
-    blocks: Iterable[Columns]
-    rows: int
-    blank: int
-
-
-def answers(model: Model, table: Table, kept: Mapping[str, np.ndarray], shares: bool = False) -> Answers:
-    """What a model says of rows, a block at a time.
+def answers(model: Model, source: str, keep: Sequence[str] = (), shares: bool = False, **reading: Any) -> "Answers":
+    """What a model says of the rows of a file; of one that is large for this memory, one table after another.
 
     Args:
         model: it has a preprocessor.
-        table: the rows.
-        kept: columns of text to carry along, by name.
+        source: the file.
+        keep: the columns to carry along: numbers where all cells are written as such, but text in a large file, whose
+            later cells may be anything.
         shares: whether there is a column for each class's probability too.
+        **reading: how the file is read, as in `chainrule.data.read`.
 
     Raises:
-        ArgumentError: where a column that is kept has the name of one of the answers.
+        ChainruleError: for rows that do not fit, where they are reached; and for a column to keep that is not there, or
+            has the name of one of the answers.
     """
-    assert model.preprocessor is not None
-    names = model.preprocessor.schema.targets
-    kinds: dict[str, Kind] = {name: kind_of(cells) for name, cells in kept.items()}
-    found: dict[str, Kind] = dict.fromkeys(names, str if model.classes else float)
-    if shares and model.classes:
-        found |= {f"p({name})": float for name in model.classes}
-    for name in kinds.keys() & found.keys():
-        raise ArgumentError("{keep} {}: a column of the answers has that name. Rename it in {}.", name, table.name)
-    whole = answerable(table, model.preprocessor)
-    places: Any = range(table.rows) if whole.all() else np.flatnonzero(whole)
+    if is_large(source):
+        stream = Stream(source, as_text(model, keep), **reading, like=model.training.get("reading"))
+        tables = ((table, {name: texts(table, name) for name in keep}) for table in stream)
+        return Answers(model, tables, dict.fromkeys(keep, str), stream, shares)
+    table = read_rows(source, model, reading, keep)
+    found = as_written(source, table, [*keep], model, reading)
+    kept = {name: texts(found, name) for name in keep}
+    return Answers(model, [(table, kept)], {name: kind_of(cells) for name, cells in kept.items()}, table, shares)
 
-    def said(outputs: np.ndarray) -> Iterator[list[Cell]]:
-        for cells in model.decide(outputs).reshape(len(outputs), len(names)).T:
-            yield cells.tolist() if model.classes else _rounded(cells)
-        if len(found) > len(names):
-            yield from map(_rounded, probabilities(outputs).T)
 
-    def blocks() -> Iterator[Columns]:
+class Answers:
+    """Answers to rows, a line for each, in their order, a block at a time.
+
+    Attributes:
+        source: where the rows come from; how it was read is known at the end.
+        rows: how many were answered so far,
+        blank: and how many were not, since they have blank cells.
+    """
+
+    def __init__(
+        self, model: Model, tables: Iterable[Rows], kept: Mapping[str, Kind], source: Table | Stream, shares: bool
+    ) -> None:
+        assert model.preprocessor is not None
+        self.model, self.preprocessor, self.tables, self.kept = model, model.preprocessor, tables, kept
+        self.source, self.rows, self.blank = source, 0, 0
+        self.found: dict[str, Kind] = dict.fromkeys(self._targets, str if model.classes else float)
+        if shares and model.classes:
+            self.found |= {f"p({name})": float for name in model.classes}
+        for name in kept.keys() & self.found.keys():
+            raise ArgumentError("{keep} {}: a column of the answers has that name. Rename it in {}.", name, source.name)
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """What the cells of each column are."""
+        return {**self.kept, **self.found}
+
+    def __iter__(self) -> Iterator[Columns]:
+        unseen: Unseen = {}
+        for table, kept in self.tables:
+            yield from self._of(table, kept, unseen)
+        warn_all_unseen(unseen)
+
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        return self.preprocessor.schema.targets
+
+    def _of(self, table: Table, kept: Mapping[str, np.ndarray], unseen: Unseen) -> Iterator[Columns]:
+        """The answers to the rows of a table."""
+        whole = answerable(table, self.preprocessor)
+        places: Any = range(table.rows) if whole.all() else np.flatnonzero(whole)
         end = 0
-        for some, outputs in model.in_blocks(table if whole.all() else table.take(places)):
+        for some, outputs in self.model.in_blocks(table if whole.all() else table.take(places), unseen):
             begin, end = end, table.rows if some.stop in (None, len(places)) else int(places[some.stop])
-            columns = {name: _typed(cells[begin:end], kinds[name]) for name, cells in kept.items()}
-            given = zip(found, said(outputs), strict=True)
+            columns = {name: _typed(cells[begin:end], self.kept[name]) for name, cells in kept.items()}
+            given = zip(self.found, self._said(outputs), strict=True)
             yield columns | {name: _in_place(cells, whole[begin:end]) for name, cells in given}
+        self.rows, self.blank = self.rows + len(places), self.blank + table.rows - len(places)
 
-    return Answers(kinds | found, blocks(), len(places), table.rows - len(places))
+    def _said(self, outputs: np.ndarray) -> Iterator[list[Cell]]:
+        """The columns that outputs become: the targets, and the probabilities that are asked for."""
+        for cells in self.model.decide(outputs).reshape(len(outputs), len(self._targets)).T:
+            yield cells.tolist() if self.model.classes else _rounded(cells)
+        if len(self.found) > len(self._targets):
+            yield from map(_rounded, probabilities(outputs).T)
 
 
 def _typed(texts: Iterable[str | None], kind: Kind) -> list[Cell]:

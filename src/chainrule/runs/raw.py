@@ -33,9 +33,13 @@ def load_for_rows(path: str) -> tuple[Model, Preprocessor]:
 
 def read_rows(source: Any, model: Model, reading: dict[str, Any], keep: Iterable[str] = ()) -> Table:
     """Raw rows for a model, read as its training file was where nothing else is said; columns to keep as they are."""
+    return table_of(source, as_text(model, keep), **reading, like=model.training.get("reading"))
+
+
+def as_text(model: Model, keep: Iterable[str]) -> list[str]:
+    """The columns of raw rows that are read as text: the model's, and those to keep that it does not take."""
     assert model.preprocessor is not None
-    text = [*model.preprocessor.text, *(name for name in keep if name not in model.preprocessor.schema.inputs)]
-    return table_of(source, text, **reading, like=model.training.get("reading"))
+    return [*model.preprocessor.text, *(name for name in keep if name not in model.preprocessor.schema.inputs)]
 
 
 def as_written(source: str, table: Table, names: list[str], model: Model, reading: dict[str, Any]) -> Table:
