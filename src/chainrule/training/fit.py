@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Literal
 
 from chainrule.arrays.compilation import refuse_fork
@@ -153,11 +154,14 @@ def fit(
     place = placement(planned.devices)
     planned, file = resumed(planned, resume, kept)
     place.check_alike(lambda: digest(planned, planned.identity, planned.start and int(planned.start.state.step)))
+    data = cache(lambda: digest(planned))
+    if kept and not planned.in_memory:
+        data()  # now, since a loader is read in one thread at a time
     keeper = Keeper(
         kept if place.leads else None,
         planned.steps,
         file,
-        lambda checkpoint: to_bytes(checkpoint, digest(planned), planned.devices),
+        lambda checkpoint: to_bytes(checkpoint, data(), planned.devices),
     )
     ctrl_c = Interrupt(*[signal.SIGTERM] * (kept is not None))
     with ctrl_c:

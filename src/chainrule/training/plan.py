@@ -78,6 +78,11 @@ class Plan:
         return sum(self.examples.rows)
 
     @property
+    def in_memory(self) -> bool:
+        """Whether all examples are."""
+        return all(isinstance(loader, Whole | None) for loader in (self.examples, self.held_out))
+
+    @property
     def steps(self) -> int:
         """How many an epoch has."""
         return 1 if self.batch_size == "all" else -(-self.rows // self.batch_size)
