@@ -247,3 +247,12 @@ def test_folders(tmp_path):
     planned = plan("parts")  # a folder of tables is always a stream
     assert planned.stream
     assert sum(planned.rows.values()) == ROWS
+    with pytest.raises(
+        ChainruleError, match=r"stream: the files of a folder are read block after block. Leave it out\."
+    ):
+        plan("parts", stream=False)
+    write("parts/x.csv")
+    with pytest.raises(
+        ChainruleError, match=r"parts: holds files of several kinds: .parquet, .csv. Keep those of one\."
+    ):
+        plan("parts")

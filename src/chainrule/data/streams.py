@@ -5,7 +5,7 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
@@ -169,10 +169,14 @@ def _files(path: Path) -> list[Path]:
             raise ChainruleError(f"{str(path)!r}: can't be passed over twice. Give {KINDS}.")
         _check_kinds(path, [path])
         return [path]
-    found = sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith((".", "_")))
-    files = [file for file in found if _kind(file)]
+    files = _tables_in(path)
     _check_kinds(path, files)
     return files
+
+
+def _tables_in(path: Path) -> list[Path]:
+    """The files of tables in a folder, by their names, but those that programs hide or mark."""
+    return sorted(each for each in path.iterdir() if each.is_file() and each.name[0] not in "._" and _kind(each))
 
 
 def _check_kinds(path: Path, files: list[Path]) -> None:
@@ -221,8 +225,16 @@ def is_large(source: Any) -> bool:
     """Whether data would take more than a quarter of the memory that is free, or are a folder of tables."""
     if not isinstance(source, str | os.PathLike) or source in NAMED:
         return False
+    if is_folder_of_tables(source):
+        return True
     try:
-        stream = Stream(source)
-    except ChainruleError:
+        return Stream(source).size > free() / 4
+    except (ChainruleError, OSError):  # as is said where it is read
         return False
-    return stream.size > free() / 4 or (stream.path.is_dir() and not stream.images)
+
+
+def is_folder_of_tables(source: Any) -> bool:
+    """Whether a source is a folder with files of tables in it."""
+    with suppress(OSError, ValueError, TypeError):
+        return Path(source).is_dir() and bool(_tables_in(Path(source)))
+    return False

@@ -14,7 +14,7 @@ from chainrule.data.guesses import Task
 from chainrule.data.loaders import Loader, Whole
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.schema import Missing
-from chainrule.data.streams import is_large
+from chainrule.data.streams import is_folder_of_tables, is_large
 from chainrule.data.table import Found
 from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.formula.base import check_single
@@ -222,6 +222,8 @@ def plan(
     }
     said = columns | {"test": _said(test), "validation": _said(validation)} | reading
     given = {"test": test, "validation": validation, "seed": seed, "reading": reading, **columns}
+    if stream is False and is_folder_of_tables(data):
+        raise ArgumentError("{stream}: the files of a folder are read block after block. Leave it out.")
     stream = is_large(data) if stream is None else stream
     found = streamed(data, **given, progress=progress) if stream else in_memory(data, **given)
     preprocessor, prepared = found.preprocessor, found.parts
