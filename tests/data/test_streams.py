@@ -265,7 +265,7 @@ def test_shares_rise_to_one(tmp_path):
 def test_what_is_large(tmp_path, monkeypatch):
     path = write(tmp_path / "d.parquet")
     assert not is_large(path)
-    monkeypatch.setattr(streams, "free", lambda: 4 * 8 * ROWS * 5 - 1)
+    monkeypatch.setattr(streams, "free", lambda: 4 * 24 * ROWS * 5 - 1)
     assert is_large(path)
     assert not is_large("iris")
     assert not is_large({"a": [1]})

@@ -96,7 +96,8 @@ def _entry(
     for each in own.values():
         each.kinds.text.update(learned.preprocessor.text)
         each.only = stream.only
-    size = _size(learned.preprocessor, sum(learned.rows.values())) + sum(each.size for each in own.values())
+    rows = sum(learned.rows.values()) + sum(each.rows(len(stream.only or ())) for each in own.values())
+    size = _size(learned.preprocessor, rows)
     with cache.writing(key, size) as writing:
         dealers = _dealt(stream, own, learned, Division(learned.preprocessor.schema, fractions, seed), writing, passes)
         counts = {"data": stream.name, "rows": sum(learned.rows.values()), **fractions, "seed": seed}
@@ -165,7 +166,7 @@ def _dealt(
 ) -> dict[str, Dealer]:
     """The second pass: the rows of each part in buckets."""
     preprocessor, generator = learned.preprocessor, np.random.default_rng([division.seed, 1])
-    expected = learned.rows | {name: each.size // 8 for name, each in own.items()}
+    expected = learned.rows | {name: each.rows(len(stream.only or ())) for name, each in own.items()}
     dealers = {name: Dealer(writing.folder, name, expected[name], generator) for name in PARTS if expected[name]}
     unseen: Unseen = {}
     for each, divides, names in ((stream, division, PARTS), *((each, None, (name,)) for name, each in own.items())):

@@ -115,13 +115,13 @@ def parquet_blocks(
 
 
 def said_sizes(path: Path) -> tuple[int, int]:
-    """The bytes that a Parquet file says it has when unpacked, and those of its cells in memory; 0 where it is none."""
+    """The bytes that a Parquet file says it has when unpacked, and those of its cells on their way; 0 if it is none."""
     import pyarrow.parquet as parquet
 
     try:
         about = parquet.read_metadata(path)
         said = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
-        return said, 8 * about.num_rows * about.num_columns
+        return said, CELL * about.num_rows * about.num_columns
     except Exception:  # Arrow raises errors of many kinds on damaged files, as is said where they are read
         return 0, 0
 
