@@ -7,5 +7,6 @@ arrays of any rank.
 
 from chainrule.estimators.classifier import NetworkClassifier
 from chainrule.estimators.regressor import NetworkRegressor
+from chainrule.estimators.search import NetworkSearch
 
-__all__ = ["NetworkClassifier", "NetworkRegressor"]
+__all__ = ["NetworkClassifier", "NetworkRegressor", "NetworkSearch"]

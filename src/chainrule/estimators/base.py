@@ -161,39 +161,13 @@ class Network(BaseEstimator):
 
     def _train(self, X: Any, y: Any, weights: Any, epochs: int, go_on: bool, classes: Any = None) -> Self:
         """Train on examples as people give them, for some epochs, afresh or after the last call's."""
-        x, y = self._validated(X, y, reset=not go_on)
-        E = self._targets(y, classes, go_on)
-        network = self._completed(x.shape[1:])
         for name in FORMULAS:
-            check_single(self._formula(name), "Give one number; chainrule.fit trains a population.")
-        if not go_on:
-            self._seed = _seed(self.random_state)
-        part, held_out = self._parts(Part(inputs(x, network), E, self._weights(y, weights)))
-        size = self._size(len(part.E))
-        part = merged(part) if size == "all" else part
+            check_single(self._formula(name), "Give one number; NetworkSearch tries several.")
+        asked = self._asked(X, y, weights, epochs, go_on, classes)
         done = len(self.history_) if go_on else 0
-        after = self._checkpoint if go_on else None
         last: deque[EpochEnd] = deque(maxlen=1)
         try:
-            model = train(
-                network,
-                part.x,
-                part.E,
-                sample_weight=part.weights,
-                cost=self.cost,
-                optimizer=self._scheduled(epochs, len(part.E), size, int(after.state.step) if after else 0),
-                regularizer=self.regularizer,
-                epochs=epochs,
-                batch_size=size,
-                validation=held_out and tuple(held_out),
-                early_stopping=self._stopping,
-                metrics=self.metrics,
-                callbacks=[last.append],
-                seed=self._seed,
-                progress=bool(self.verbose),
-                classes=self._names,
-                after=after,
-            )
+            model = train(**asked, callbacks=[last.append])
         except DivergedError as error:
             if self._stopping is None or not last:
                 raise
@@ -202,6 +176,38 @@ class Network(BaseEstimator):
         self.model_, self._checkpoint = model, last[0].checkpoint() if last else None
         self.n_iter_ = len(self.history_) - done
         return self
+
+    def _asked(
+        self, X: Any, y: Any, weights: Any, epochs: int, go_on: bool = False, classes: Any = None
+    ) -> dict[str, Any]:
+        """What `chainrule.fit` is asked to do."""
+        x, y = self._validated(X, y, reset=not go_on)
+        E = self._targets(y, classes, go_on)
+        network = self._completed(x.shape[1:])
+        if not go_on:
+            self._seed = _seed(self.random_state)
+        part, held_out = self._parts(Part(inputs(x, network), E, self._weights(y, weights)))
+        size = self._size(len(part.E))
+        part = merged(part) if size == "all" else part
+        after = self._checkpoint if go_on else None
+        return {
+            "network": network,
+            "x": part.x,
+            "y": part.E,
+            "sample_weight": part.weights,
+            "cost": self.cost,
+            "optimizer": self._scheduled(epochs, len(part.E), size, int(after.state.step) if after else 0),
+            "regularizer": self.regularizer,
+            "epochs": epochs,
+            "batch_size": size,
+            "validation": held_out and tuple(held_out),
+            "early_stopping": self._stopping,
+            "metrics": self.metrics,
+            "seed": self._seed,
+            "progress": bool(self.verbose),
+            "classes": self._names,
+            "after": after,
+        }
 
     def _validated(self, X: Any, y: Any, reset: bool) -> Any:
         numeric = isinstance(self, RegressorMixin)
