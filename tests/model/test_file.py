@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -72,6 +73,13 @@ def test_everything_comes_back(saved):
     for one, other in zip(jax.tree.leaves(back.parameters), jax.tree.leaves(model.parameters), strict=True):
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_model_that_came_from_another_process_saves_the_same_bytes(saved, content, tmp_path):
+    """With NumPy's arrays where nothing computes: types that were pickled are equal to NumPy's own, but others."""
+    arrays = pickle.loads(pickle.dumps(jax.tree.map(np.asarray, saved[0].parameters)))
+    replace(saved[0], parameters=arrays).save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == content
 
 
 def test_a_model_that_was_loaded_saves_the_same_bytes(saved, content, tmp_path):

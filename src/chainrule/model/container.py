@@ -174,7 +174,7 @@ def _taken(array: np.ndarray, wanted: Any) -> Any:
 
 def _type(dtype: Any) -> np.dtype:
     dtype = np.dtype(dtype)
-    return dtype if dtype.isbuiltin == 1 else np.dtype(f"u{dtype.itemsize}")
+    return dtype if dtype.kind in "biuf" else np.dtype(f"u{dtype.itemsize}")
 
 
 def _is_key(leaf: Any) -> bool:
