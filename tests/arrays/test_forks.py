@@ -39,9 +39,16 @@ REFUSED = (
 )
 
 
-def answers(code: str, place, seconds: float = 120) -> list[str]:
+def answers(code: str, place, seconds: float = 120, environment: dict[str, str] | None = None) -> list[str]:
+    known = {name: value for name, value in os.environ.items() if name not in ("OMP_NUM_THREADS", "PJRT_NPROC")}
     done = subprocess.run(
-        [sys.executable, "-c", SETTING + code], capture_output=True, text=True, timeout=seconds, cwd=place, check=False
+        [sys.executable, "-c", SETTING + code],
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        cwd=place,
+        check=False,
+        env=known | (environment or {}),
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.splitlines()
@@ -109,6 +116,24 @@ with joblib.parallel_backend("multiprocessing"):
             assert answers(code, tmp_path, seconds=40) == [REFUSED]
             return
     raise AssertionError("joblib's processes wait for ever, three times in a row")
+
+
+@pytest.mark.parametrize(("said", "got"), [({}, "1"), ({"PJRT_NPROC": "2"}, "2")])
+def test_workers_of_joblib_take_their_share_of_the_cores(tmp_path, said, got):
+    """Two workers of two cores have one each."""
+    code = """
+import joblib, joblib.externals.loky.backend.context as context
+context.cpu_count = joblib.cpu_count = joblib._parallel_backends.cpu_count = lambda *_, **__: 2
+
+def threads():
+    from chainrule import fit
+    return os.environ.get("PJRT_NPROC")
+
+if __name__ == "__main__":
+    print(*joblib.Parallel(n_jobs=2)(joblib.delayed(threads)() for _ in range(2)), threads())
+"""
+    own = said.get("PJRT_NPROC")
+    assert answers(code, tmp_path, environment=said) == [f"{got} {got} {own}"]
 
 
 def test_a_model_that_was_pickled_computes_as_before(tmp_path):

@@ -1,5 +1,6 @@
 """Compiled programs, of which only the last few are kept, and the processes that they run in."""
 
+import multiprocessing
 import os
 from collections.abc import Callable
 from functools import cache, lru_cache, wraps
@@ -71,6 +72,19 @@ def side_by_side() -> dict[str, Any] | None:
     return options
 
 
+WORKERS = "LokyProcess", "Dask Worker"  # joblib's and Dask's, by how their names begin
+
+
+def take_share() -> None:
+    """In a worker of joblib or Dask, let JAX have the threads that it is to use, unless the environment says how many.
+
+    They say it by OMP_NUM_THREADS, which JAX does not read. On how many threads there are, bits depend.
+    """
+    share = os.environ.get("OMP_NUM_THREADS", "")
+    if multiprocessing.current_process().name.startswith(WORKERS) and share.isdecimal():
+        os.environ.setdefault("PJRT_NPROC", share)
+
+
 _lost = False  # whether this process was forked from one that had used JAX, whose threads it has not
 
 
@@ -104,5 +118,6 @@ def _forked() -> None:
     _lost = getattr(xla_bridge, "backends_are_initialized", lambda: True)()
 
 
+take_share()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)

@@ -53,7 +53,7 @@ class NetworkSearch(GridSearchCV):
                 f"NetworkSearch: expected a NetworkClassifier or NetworkRegressor, got {type(network).__name__}. "
                 f"Use GridSearchCV for it."
             )
-        splitter = check_cv(cv, y, classifier=is_classifier(network))
+        splitter: Any = check_cv(cv, y, classifier=is_classifier(network))
         splits = [*splitter.split(X, y, **({"groups": params["groups"]} if "groups" in params else {}))]
         candidates = [_own(network).set_params(**each) for each in ParameterGrid(self.param_grid)]
         known: Known = {}
