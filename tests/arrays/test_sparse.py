@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -27,6 +27,7 @@ def refusal(action) -> str:
     return str(caught.value)
 
 
+@settings(max_examples=25)  # each shape is compiled
 @given(st.integers(0, 5), st.integers(1, 30), st.data())
 def test_no_entry_is_lost(rows, features, data):
     cells = st.tuples(st.integers(0, max(rows - 1, 0)), st.integers(0, features - 1), st.integers(-5, 5))
@@ -41,6 +42,7 @@ def test_what_is_not_sparse_enough_is_dense():
     assert isinstance(Sparse.of(sparse.csr_array(X)), Sparse)
 
 
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
 def test_they_train_validate_and_predict_as_dense_ones_do(kind):
     options = {"epochs": 3, "batch_size": 8, "validation": 0.2, "early_stopping": 2, "progress": False}

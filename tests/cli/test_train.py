@@ -256,6 +256,7 @@ def test_a_batch_larger_than_the_data_becomes_all(run, here, flowers):
     assert record(here / "runs" / "flowers")["training"]["batch_size"] == "all"
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize(
     ("shown", "tested"),
     [

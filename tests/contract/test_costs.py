@@ -73,6 +73,7 @@ def test_the_class_axis_is_the_last_and_each_step_before_it_is_an_example(cost):
         assert float(cost(a, E, weights)) == pytest.approx(np.average(flat, weights=each), rel=1e-6)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("padding", [0.0, 1.0, np.nan, np.inf, -1e30])
 def test_padding_costs_nothing_whatever_stands_there(cost, padding):
     a, E = outputs(shape=(2, 3, 4))

@@ -171,6 +171,7 @@ def test_a_classifier_gets_its_end(given, y, made):
         np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1, rtol=1e-6)
 
 
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize(
     ("given", "y", "made"),
     [

@@ -96,6 +96,7 @@ def test_a_population_of_alphas():
                 np.testing.assert_array_equal(line[i], member)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_further_derivatives_are_those_of_the_plain_form(monkeypatch, function):
     x, direction = jnp.linspace(-3, 3, 7), jnp.arange(7.0)
@@ -141,6 +142,7 @@ def test_in_loops_and_from_many_threads_the_bits_are_the_same():
         jax.tree.map(lambda one, other: np.testing.assert_array_equal(one, np.ravel(other)), once, other)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "int32", "uint8"])
 def test_other_numbers_are_left_to_jax(dtype):
     with jax.enable_x64(dtype == "float64"):

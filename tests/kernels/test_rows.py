@@ -32,6 +32,7 @@ def test_it_is_the_definition_also_in_its_derivatives(rng, form, shape, rows):
     assert form == "jax" or ("@chainrule_spread(" in both.lower(table).as_text()) == large
 
 
+@pytest.mark.by_turns(2)
 def test_populations_of_tables_and_of_numbers(rng, form):
     tables = jnp.asarray(rng.normal(size=(3, 20, 50)), jnp.float32)
     numbers = jnp.asarray(rng.integers(0, 20, (3, 100)), jnp.int32)

@@ -50,6 +50,7 @@ def test_many_classes_are_within_half_a_unit(rng):
     assert ulp.max() < (0.51 if native.processor() else 2)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize(
     ("mine", "truth"), [(softmax, functions.softmax), (surprisal, functions.surprisal)], ids=["softmax", "surprisal"]
 )

@@ -136,6 +136,7 @@ def test_learned_positions_are_the_first_rows_of_the_table():
     assert float(initialize(LearnedPositions(1000), (5, 30), KEY)["table"].std()) == pytest.approx(0.1, rel=0.05)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_is_summed_in_single(dtype):
     """4,096 equal steps: the sum of their exponentials is beyond what float16 counts and bfloat16 resolves."""

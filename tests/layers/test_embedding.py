@@ -55,6 +55,7 @@ def test_the_row_of_padding_is_drawn_zero_and_no_other():
     assert table.tolist() == [[3, 3], [0, 0], [3, 3], [3, 3]]
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("optimizer", [GradientDescent(0.5), Adam(0.1)], ids=repr)
 def test_the_row_of_padding_stays_zero_in_training(optimizer):
     network = Embedding(5, 3, padding_id=0, initializer=Normal(1.0)) >> GRU(4) >> Dense(1)

@@ -17,6 +17,7 @@ def test_categories_are_looked_up_and_numbers_pass():
     np.testing.assert_array_equal(y, expected)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("x", [-0.5, 0.9, 1.25, np.nan, np.inf, -np.inf, -1, 2, 1e30])
 @pytest.mark.parametrize("kind", [np.float16, np.float32])
 @pytest.mark.filterwarnings("ignore:overflow")

@@ -99,6 +99,7 @@ def test_an_embedding_hides_padding_from_what_is_computed_together():
     assert y.mask.tolist() == [[True, False, False], [True, True, True]]
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize(
     "pool", [MaxPool2D(2), MaxPool2D(3, stride=2, padding="same"), MaxPool2D((1, 2), stride=1)], ids=repr
 )

@@ -126,6 +126,7 @@ def test_what_they_have_in_common():
 # Weights and masks.
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("places", [(), (3,), (3, 2)], ids=str)
 def test_a_row_of_weight_n_is_as_good_as_n_rows(places):
     times = np.array([1, 3, 0, 2, 1])
@@ -157,6 +158,7 @@ def test_weights_of_fractions_are_those_of_the_mean_and_only_their_proportions_c
     jax.tree.map(np.testing.assert_array_equal, scaled, (y, state, {}, of_x))
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("layer", [BatchNorm(**PLAIN), GroupNorm(2, **PLAIN), InstanceNorm()], ids=repr)
 def test_masked_steps_are_in_no_statistic(layer):
     lengths, x, g = (7, 2, 5, 0), array(4, 7, 6, mean=3), array(4, 7, 6)
@@ -275,6 +277,7 @@ def test_a_population_trains_as_each_of_it_does():
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), pick(together), alone)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @each_layer
 def test_statistics_of_half_precision_are_in_single(layer, axes, dtype):

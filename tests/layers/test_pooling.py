@@ -78,6 +78,7 @@ def test_stride_keeps_every_second_place_and_its_gradient():
     np.testing.assert_array_equal(slope[:, ::2, ::3], y)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("layer", [GlobalMaxPool1D(), GlobalMaxPool2D(), GlobalAveragePool1D(), GlobalAveragePool2D()])
 def test_global_pooling(layer):
     x = jax.random.normal(jax.random.key(0), (2, *(4, 5)[: layer.rank], 3))

@@ -79,6 +79,7 @@ def textbook(layer, p, x, seen=1.0):
     return np.stack(outputs, axis=1)
 
 
+@pytest.mark.by_turns(2)
 @each_kind
 def test_it_is_the_loop_that_the_textbook_writes(layer):
     layer = changed(layer, learn_start=True)
@@ -199,6 +200,7 @@ def test_an_activation_s_number_is_differentiated_through_time():
     assert float(slope) == pytest.approx((float(cost(0.21)) - float(cost(0.19))) / 0.02, rel=0.02)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("shared", [False, True])
 def test_what_an_activation_learns_is_a_parameter_with_its_gradient_through_time(shared):
     layer = RNN(3, activation=PReLU(0.1, shared=shared), return_sequences=True)

@@ -143,6 +143,7 @@ def test_each_part_removed_or_replaced(crafted):
     assert refused > 200
 
 
+@pytest.mark.by_turns(2)
 def test_something_more_anywhere(crafted):
     for way in [(), *places(crafted.about)]:
         node = crafted.about
@@ -158,6 +159,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.by_turns(2)
 @given(data=st.data())
 def test_anything_anywhere(crafted, data):
     way = data.draw(st.sampled_from([*places(crafted.about)]))

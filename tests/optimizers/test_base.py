@@ -89,6 +89,7 @@ def test_it_takes_the_steps_of_its_textbook(rule, changed):
     np.testing.assert_allclose(ours, truth, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_a_schedule_is_asked_at_each_step_from_0(rule):
     truth = textbook_path(rule(), lambda t: 0.08 * 0.5 ** (t // 10))
@@ -210,6 +211,7 @@ SETTLING = {
 }
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule().has_rates], ids=lambda rule: rule.__name__)
 def test_with_l1_it_settles_in_the_lasso_with_exact_zeros(rule, lasso):
     _, _, coefficients = lasso

@@ -58,6 +58,7 @@ def test_every_schedule_is_tried():
     assert {type(schedule) for schedule in SCHEDULES} == set(written)
 
 
+@pytest.mark.by_turns(2)
 @each
 def test_it_is_its_textbook_form(schedule):
     steps = range(61)
@@ -65,6 +66,7 @@ def test_it_is_its_textbook_form(schedule):
     np.testing.assert_allclose(ours, [textbook(schedule, t) for t in steps], rtol=2e-5, atol=1e-7)
 
 
+@pytest.mark.by_turns(2)
 @each
 def test_it_takes_a_step_of_any_kind(schedule):
     at_9 = float(schedule(9))

@@ -88,6 +88,7 @@ def test_a_surface_is_lowest_at_its_goals_and_starts_in_its_frame(surface):
         assert (surface.height(x + steps[:, None], y + steps) >= surface.lowest() - 1e-12).all()
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("rule", [rule for rule in family(Rule) if rule.__module__.startswith("chainrule.")])
 def test_a_path_begins_at_the_start_and_goes_down_within_the_frame(rule):
     surface = SURFACES["ravine"]

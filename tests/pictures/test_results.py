@@ -24,6 +24,7 @@ def size(png: bytes) -> tuple[int, int]:
     return width, height
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("rows", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("best", [None, 1])
 def test_curves_have_a_panel_for_the_cost_and_each_metric(rows, best):

@@ -100,6 +100,7 @@ def test_curves_are_the_formula_and_its_derivative():
     assert slope.y.tolist() == [0, 0, 1]
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize(
     ("schedule", "length"),
     [

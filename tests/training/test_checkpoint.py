@@ -21,6 +21,7 @@ def train(epochs, after=None, network="Dense(8) >> NoisyReLU() >> Dropout(0.2) >
     return fit(network, X, Y, epochs=epochs, after=after, **options), ends[-1].checkpoint()
 
 
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize("options", [{}, {"validation": 0.25, "early_stopping": 100}, {"regularizer": "L1(0.01)"}])
 def test_it_goes_on_to_the_same_bits(options):
     whole, _ = train(6, **options)

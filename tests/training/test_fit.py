@@ -85,6 +85,7 @@ def test_more_epochs_go_on_where_fewer_end(trained):
     assert train(epochs=5).history.rows[:3] == trained.history.rows
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize(
     "network", ["Dropout(0.5) >> Dense(3) >> Softmax()", "Dense(6) >> NoisyReLU() >> Dense(3) >> Softmax()"]
 )
@@ -124,6 +125,7 @@ def test_rows_of_weight_zero_never_count():
     same(train(x=x, sample_weight=weights), train(x=X, sample_weight=weights))
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize(("end", "y"), [("Softmax", Y), ("Sigmoid", np.eye(3)[Y])])
 def test_cost_and_last_activation_are_computed_together(end, y):
     cost, activation = (
@@ -527,6 +529,7 @@ class Seen(Layer):
         return x, {"rows": state["rows"] + rows, "sum": state["sum"] + total}
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("batch_size", [16, 7, 40, "all"])
 def test_rows_of_padding_and_rows_read_again_enter_no_statistic(batch_size):
     model = train("Seen() >> Dense(3) >> Softmax()", batch_size=batch_size, epochs=2)

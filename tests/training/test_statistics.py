@@ -87,6 +87,7 @@ def test_the_best_epochs_are_kept_with_its_parameters():
     equal((model.parameters, model.state), (ends[best - 1].parameters, ends[best - 1].state))
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("options", [{}, {"validation": 0.2, "early_stopping": 100}])
 def test_a_checkpoint_goes_on_with_them(options):
     def train(epochs, after=None):

@@ -27,6 +27,7 @@ def pair(request):
     return oracles(formula()), SMOOTH[request.param]
 
 
+@pytest.mark.by_turns(2)
 def test_it_knows_the_truth_everywhere(pair):
     for oracle, exact in zip(pair[0].values(), pair[1], strict=True):
         found = oracle(POINTS)
