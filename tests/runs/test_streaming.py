@@ -1,14 +1,17 @@
 """Runs on data that are read block after block."""
 
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 from pyarrow import csv, parquet
 
 from chainrule.arrays import memory
-from chainrule.data import cache, dealing
+from chainrule.data import cache, dealing, fitting
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.readers import delimited
 from chainrule.errors import ChainruleError
@@ -182,6 +185,34 @@ def test_blank_cells():
     with pytest.warns(UserWarning, match=r"d.csv: rows with a blank target are left out: target \(2\)\."):
         planned = plan(write(target=[None, *TABLE["target"][1:-1], None]), stream=True, missing="drop")
     assert sum(planned.rows.values()) == ROWS - 2
+
+
+def test_medians_of_a_sample_say_so(monkeypatch):
+    monkeypatch.setattr(fitting, "HELD", 4 * 500)
+    blank = [None, *TABLE["a"][1:]]
+    for _ in range(2):  # from the cache too
+        planned = plan(write(a=blank), stream=True, missing="median")
+        note = str(planned.found[0].notes["medians"])
+        assert re.fullmatch(
+            r"d.csv: blank cells are filled by medians of random rows, \d+ or more of each column\.", note
+        )
+    assert abs(planned.preprocessor.columns[0].fill[0] - 1e6) < 1
+    np.testing.assert_allclose(planned.preprocessor.columns[0].scale, 1, rtol=0.1)
+    assert "medians" not in plan("d.csv", stream=True, missing="drop").found[0].notes
+
+
+def test_images():
+    for name in ("cat", "dog"):
+        Path("pets", name).mkdir(parents=True)
+        for number in range(20):
+            pixels = RNG.integers(0, 255, (5, 6, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(f"pets/{name}/{number}.png")
+    planned = plan("pets", stream=True)
+    assert planned.preprocessor.input_shape == (5, 6, 3)
+    assert sum(planned.rows.values()) == 40
+    x, y = planned.prepared["train"].part(0)
+    assert x.shape[1:] == (5, 6, 3)
+    assert set(y) == {0, 1}
 
 
 def test_what_is_refused():

@@ -15,7 +15,7 @@ from chainrule.data.columns import (
     refuse_blank,
 )
 from chainrule.data.dates import spell_times
-from chainrule.data.learning import HELD
+from chainrule.data.learning import HELD, Learning
 from chainrule.data.schema import Schema, check_alone
 from chainrule.data.table import Table, shortened
 from chainrule.data.values import as_number
@@ -66,6 +66,12 @@ class Fitting:
             if spell_times(counts):
                 message = f"{self.name}: column {name!r} is mostly of times, but its first cells are not. Mend them"
                 raise ChainruleError(message, text=[name])
+
+    @property
+    def sampled(self) -> list[int]:
+        """The numbers of random rows that columns' medians are of; none where they are of all rows."""
+        learners = [each for each in (self.inputs | self.targets).values() if isinstance(each, Learning)]
+        return [len(each.sample.rows()) for each in learners if each.sample]
 
     def columns(self) -> tuple[tuple[Column, ...], tuple[Number | Category, ...]]:
         """The fitted inputs and targets.

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -140,6 +140,11 @@ def _learned(
     for name, part in zip(PARTS, rows, strict=True):
         if not part and fractions.get(name, name == "train"):
             raise empty_part(stream.name, name, f"{rows.sum():,} rows")
+    if schema.missing == "median" and (sampled := fitting.sampled):
+        note = (
+            f"{stream.name}: blank cells are filled by medians of random rows, {min(sampled):,} or more of each column."
+        )
+        stream.found = replace(stream.found, notes={**stream.found.notes, "medians": note})
     said = {name for each in ("text", "words", "characters", "day_first", "month_first") for name in columns[each]}
     fitting.check(said)
     return _Learned(Preprocessor(schema, *fitting.columns()), dict(zip(PARTS, rows.tolist(), strict=True)))
@@ -168,6 +173,7 @@ def _dealt(
     preprocessor, generator = learned.preprocessor, np.random.default_rng([division.seed, 1])
     expected = learned.rows | {name: each.rows(len(stream.only or ())) for name, each in own.items()}
     dealers = {name: Dealer(writing.folder, name, expected[name], generator) for name in PARTS if expected[name]}
+    found = stream.found
     unseen: Unseen = {}
     for each, divides, names in ((stream, division, PARTS), *((each, None, (name,)) for name, each in own.items())):
         unknown = Counter[str]()
@@ -179,6 +185,7 @@ def _dealt(
                         dealers[name].deal(x[taken], y[taken])
         if divides is None:
             warn_unknown(each.name, unknown)
+    stream.found = found
     warn_all_unseen(unseen)
     return dealers
 
