@@ -25,7 +25,7 @@ from chainrule.training.loop import Loop
 from chainrule.training.members import listed, members, one_of
 from chainrule.training.observers import Callback, Records, as_callbacks, observers, watched
 from chainrule.training.placement import placement
-from chainrule.training.plan import plan
+from chainrule.training.plan import Plan, plan
 from chainrule.training.populations import train
 from chainrule.training.progress import Progress
 from chainrule.training.resuming import Resume, digest, resumed
@@ -151,6 +151,18 @@ def fit(
         if planned.devices:
             raise ArgumentError("{devices} are for one network, and here are {}. Leave them out.", len(plans))
         return train(plans, callbacks, progress, began)  # type: ignore[return-value]
+    return _train(planned, kept, resume, callbacks, progress, began)
+
+
+def _train(
+    planned: Plan,
+    kept: Checkpoints | None,
+    resume: Resume,
+    callbacks: Sequence[Callback],
+    progress: bool,
+    began: float,
+) -> Model:
+    """The model of a plan, from its beginning or from where a checkpoint stands."""
     place = placement(planned.devices)
     planned, file = resumed(planned, resume, kept)
     place.check_alike(lambda: digest(planned, planned.identity, planned.start and int(planned.start.state.step)))
