@@ -148,7 +148,7 @@ class Keeper:
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         if kind is not None and not issubclass(kind, ChainruleError):  # a device that is lost, say
-            self.finish()
+            self.finish(interrupted=True)
         self._wait()
 
     def reached(self, checkpoint: Callable[[], Checkpoint], epoch: int, step: int) -> None:
