@@ -62,6 +62,12 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
         # Files
         ("train flower.csv", "There is no file 'flower.csv'. Did you mean flowers.csv?"),
         ("train digit", "There is no file 'digit'. Did you mean digits?"),
+        (
+            "train iris --optimizer 'Adam([0.1, 0.2])'",
+            "--optimizer: Adam(learning_rate=[0.1, 0.2]): learning_rate holds "
+            "2 numbers, of a population. Give one number.",
+        ),
+        ("plot 'ELU([0.1, 0.2])'", "ELU(alpha=[0.1, 0.2]): alpha holds 2 numbers, of a population. Give one number."),
         ("train empty.csv", "empty.csv: the file is empty. Give a header with the columns' names, and rows below it."),
         ("train header.csv", "header.csv: has no rows. Give rows of data."),
         ("train short.csv", "short.csv, line 3: expected 3 cells, got 2. Mend the line."),

@@ -161,8 +161,8 @@ def test_few_that_are_left_go_on_among_themselves(monkeypatch):
 
 def test_one_that_diverges_ends_alone():
     said = (
-        r"^Of 3 networks, counted from 0, 1 diverged and keeps the last good parameters. Network 1: The \w+ became \w+ "
-        r"in epoch \d; .* Lower the learning rate of GradientDescent\(learning_rate=1e\+30\), "
+        r"^Of 3 networks, counted from 0, number 1 diverged and keeps the last good parameters. Number 1: "
+        r"The \w+ became \w+ in epoch \d; .* Lower the learning rate of GradientDescent\(learning_rate=1e\+30\), "
     )
     with pytest.warns(UserWarning, match=said):
         models = train("Dense(1)", y=X[:, 0] * 2, optimizer=GradientDescent([0.1, 1e30, 0.2]), epochs=3)  # type: ignore[arg-type]

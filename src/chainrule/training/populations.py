@@ -206,8 +206,8 @@ def _tell(members: Sequence[Member]) -> None:
     assert error is not None
     if len(diverged) == len(members):
         raise error
-    named = ", ".join(map(str, diverged))
+    one, named = len(diverged) == 1, ", ".join(map(str, diverged))
     warn(
-        f"Of {len(members)} networks, counted from 0, {named} diverged and keep{'s' * (len(diverged) == 1)} the last "
-        f"good parameters. Network {diverged[0]}: {error}"
+        f"Of {len(members)} networks, counted from 0, number{'s' * (not one)} {named} diverged and keep{'s' * one} the "
+        f"last good parameters. Number {diverged[0]}: {error}"
     )
