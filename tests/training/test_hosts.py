@@ -85,6 +85,30 @@ def test_what_is_wrong_with_one_ends_both(tmp_path, monkeypatch, case, code, sen
     assert (ended, said[-1]) == (code, sentence)
 
 
+ALONE = """
+from chainrule.training import hosts
+hosts.ARRIVAL = 3
+with hosts.joined("127.0.0.1:{},2,{}"):
+    pass
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("index", [0, 1])
+def test_where_one_never_comes_the_other_says_so_and_ends(index):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "-c", ALONE.format(port, index)]
+    ended = subprocess.run(
+        words, env=os.environ | {"PYTHONPATH": str(SOURCE / "src")}, capture_output=True, text=True, timeout=60
+    )
+    assert ended.stderr.splitlines()[-1].endswith(
+        "The hosts did not come together. Start all of them, on one network, each with its own index."
+    )
+    assert ended.returncode == 2
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("mpirun"), reason="needs Open MPI: apt-get install openmpi-bin")
 def test_a_scheduler_says_who_they_are(tmp_path):

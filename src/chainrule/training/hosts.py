@@ -17,11 +17,16 @@ from jax.experimental.multihost_utils import sync_global_devices
 from chainrule.errors import ArgumentError, ChainruleError
 
 HEARTBEAT, GOODBYE = 10, 5  # seconds after which a silent host counts as lost, and the others no longer wait for it
+ARRIVAL = 300  # seconds in which all must have come
 LAST_WORDS = 3  # seconds in which whoever notices a loss may say so, before the process is ended
 LOST = re.compile(r"gloo|nccl|coordination|peer|unavailable|deadline|heartbeat", re.IGNORECASE)
 LOSS = ArgumentError(
     "Another host has ended, or can't be reached any more. See what it says; {resume} goes on from the last checkpoint."
 )
+
+
+HANDLERS: list[Any] = []  # of C, which must not be collected
+APART = "The hosts did not come together{}. Start all of them, on one network, each with its own index."
 
 
 def leads() -> bool:
@@ -73,8 +78,9 @@ def _read(hosts: str) -> tuple[Any, ...]:
 def _initialize(*who: Any) -> None:
     """Meet the others, and find that all can be reached."""
     patient = {"heartbeat_timeout_seconds": HEARTBEAT, "shutdown_timeout_seconds": GOODBYE}
+    _on_abort(APART.format(""))
     try:
-        jax.distributed.initialize(*who, **patient)
+        jax.distributed.initialize(*who, initialization_timeout=ARRIVAL, **patient)
     except ValueError:
         raise ArgumentError(
             "{hosts} is auto, but no scheduler says who the hosts are. Start by srun or mpirun, or give "
@@ -82,19 +88,24 @@ def _initialize(*who: Any) -> None:
         ) from None
     except RuntimeError as error:
         why = str(error).splitlines()[0]
-        raise ChainruleError(f"The hosts did not come together ({why}). Start all of them, on one network.") from None
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).signal(signal.SIGABRT, _aborted)
+        raise ChainruleError(APART.format(f" ({why})")) from None
+    _on_abort(str(LOSS))
     with _hushed(1):
         sync_global_devices("joined")
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_int)
-def _aborted(number: int) -> None:
-    """What JAX does as soon as it misses a host, though Python waits for that host: say so, and end."""
-    time.sleep(LAST_WORDS)
-    print(LOSS, file=sys.stderr)
-    _end(2)
+def _on_abort(words: str) -> None:
+    """Where JAX ends this process as soon as it misses a host, though Python waits for that host: say so before."""
+
+    @ctypes.CFUNCTYPE(None, ctypes.c_int)
+    def aborted(number: int) -> None:
+        time.sleep(LAST_WORDS)
+        print(words, file=sys.stderr)
+        _end(2)
+
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).signal(signal.SIGABRT, aborted)
+        HANDLERS.append(aborted)
 
 
 @contextmanager
