@@ -30,7 +30,8 @@ def test_batches_are_not_cut():
     [
         (([1, 2], [1]), "from_arrays: expected arrays of one length, got 2, 1 rows."),
         (([], []), "The loader's source has no rows. Give one of an example at least."),
-        (([1], [1], None, 0), "size: expected parts of 1 row or more, got 0."),
+        (([1], [1], None, 0), "size: expected parts of 1 row or more, a whole number, got 0."),
+        (([1], [1], None, 2.5), "size: expected parts of 1 row or more, a whole number, got 2.5."),
     ],
 )
 def test_what_does_not_fit_is_named(arguments, message):

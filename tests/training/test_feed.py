@@ -196,9 +196,25 @@ def odd(index: int, *examples):
     return type("Odd", (), {"rows": whole.rows, "part": lambda self, i: examples if i == index else whole.part(i)})()
 
 
+def saying(rows):
+    """A loader that says other rows of its parts."""
+    return type("Saying", (), {"rows": rows, "part": loader().part})()
+
+
+@pytest.mark.parametrize("rows", [[], 60, [20, 0], [20, -1], [20.0, 40.0], "ab", None])
+def test_rows_that_are_not_said(rows):
+    message = "fit: expected of the loader, as its rows, a whole number of 1 or more for each part, got "
+    with pytest.raises(ChainruleError, match=message):
+        train(saying(rows))
+    message = "validation: expected of the loader, as its rows"
+    with pytest.raises(ChainruleError, match=message):
+        train(loader(), validation=saying(rows))
+
+
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
+        (type("None", (), {"rows": [20], "part": lambda *_: None})(), {}, "fit, part 0: expected .* got NoneType."),
         (loader(), {"y": Y}, "fit: a loader gives the targets and the weights too. Leave y and sample_weight out."),
         (loader(), {"batch_size": "all"}, 'batch_size "all" needs all examples at once, and a loader gives parts.'),
         (loader(), {"validation": 0.1}, r"no fraction can be set apart of a loader. Give validation=\(x, y\)"),

@@ -1,6 +1,7 @@
 """Examples that are larger than memory: in parts, which are read one at a time."""
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
@@ -9,7 +10,7 @@ import jax
 import numpy as np
 
 from chainrule.arrays.masked import rows_of
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, cut
 
 NUMBERS = 1 << 23  # of a part, about
 
@@ -54,11 +55,27 @@ class Whole(NamedTuple):
         return self.examples if self.chosen is None else jax.tree.map(lambda a: a[self.chosen], self.examples)
 
 
+def first(loader: Loader, who: str) -> tuple[Any, Any, Any]:
+    """What a loader gives as its first part, where it says how many examples each part has."""
+    try:
+        known = len(loader.rows) and min(map(operator.index, loader.rows)) > 0
+    except TypeError:
+        known = False
+    if not known:
+        raise ChainruleError(
+            f"{who}: expected of the loader, as its rows, a whole number of 1 or more for each part, "
+            f"got {cut(repr(loader.rows))}."
+        )
+    return given(loader, 0, f"{who}, part 0")
+
+
 def given(loader: Loader, index: int, who: str) -> tuple[Any, Any, Any]:
     """What a loader gives as a part: inputs, targets and weights, None where there are none."""
-    found = tuple(np.asarray(each) if isinstance(each, list) else each for each in loader.part(index))
-    if len(found) not in (2, 3):
-        raise ChainruleError(f"{who}: expected (x, y) or (x, y, weights) from the loader, got {len(found)} values.")
+    part: Any = loader.part(index)
+    if not isinstance(part, tuple | list) or len(part) not in (2, 3):
+        got = f"{len(part)} values" if isinstance(part, tuple | list) else type(part).__name__
+        raise ChainruleError(f"{who}: expected (x, y) or (x, y, weights) from the loader, got {got}.")
+    found = tuple(np.asarray(each) if isinstance(each, list) else each for each in part)
     x, y, weights = *found, *[None] * (3 - len(found))
     return x, y, weights
 
@@ -78,8 +95,8 @@ class Rows:
         """
         if count < 1:
             raise ChainruleError("The loader's source has no rows. Give one of an example at least.")
-        if size is not None and size < 1:
-            raise ChainruleError(f"size: expected parts of 1 row or more, got {size}.")
+        if size is not None and (not isinstance(size, int | np.integer) or size < 1):
+            raise ChainruleError(f"size: expected parts of 1 row or more, a whole number, got {size!r}.")
         size = size or NUMBERS // max(math.prod(np.shape(examples(0, 1)[0])[1:]), 1)
         size = max(size // unit, 1) * unit
         return cls([min(size, count - start) for start in range(0, count, size)], examples)

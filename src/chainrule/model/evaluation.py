@@ -13,7 +13,7 @@ from chainrule.arrays.masked import Masked, shape_of, step_weights
 from chainrule.arrays.memory import blocks
 from chainrule.arrays.sparse import dense
 from chainrule.costs import Cost
-from chainrule.data.loaders import Loader, given
+from chainrule.data.loaders import Loader, first, given
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric
@@ -52,7 +52,7 @@ def evaluate(
     if isinstance(x, Loader):
         if y is not None or sample_weight is not None:
             raise ChainruleError(f"{who}: a loader gives the targets and the weights too. Leave the others out.")
-        E, parts = _of_loader(model, x, 0, who)[1], _parts_of_loader(model, x, who)
+        E, parts = _checked(model, *first(x, who), f"{who}, part 0")[1], _parts_of_loader(model, x, who)
     elif y is None and preprocessor is None:
         raise ChainruleError(f"{who}: this model takes arrays, not raw rows: give the targets y too.")
     elif y is None:

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.arrays.masked import Shape, rows_of
 from chainrule.arrays.sparse import as_arrays
 from chainrule.costs import Cost
-from chainrule.data.loaders import Loader, given
+from chainrule.data.loaders import Loader, first, given
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain
 from chainrule.model.examples import inputs, take
@@ -44,8 +44,7 @@ class Checked:
     @classmethod
     def of(cls, loader: Loader, check: Callable[..., Examples], name: str) -> Self:
         """Like its first part."""
-        who = f"{name}, part 0"
-        return cls(loader, check, name, _described(check(*given(loader, 0, who), who=who)))
+        return cls(loader, check, name, _described(check(*first(loader, name), who=f"{name}, part 0")))
 
     @property
     def rows(self) -> Sequence[int]:

@@ -11,7 +11,7 @@ from chainrule.arrays.compilation import on_device
 from chainrule.arrays.masked import Shape, rows_of, shape_of
 from chainrule.arrays.sparse import as_arrays
 from chainrule.costs import Cost
-from chainrule.data.loaders import Loader, Whole, given
+from chainrule.data.loaders import Loader, Whole, first
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
@@ -181,7 +181,7 @@ def plan(
     loader = x if isinstance(x, Loader) else None
     if loader:
         _check_alone(y, sample_weight, batch_size, validation)
-        x, y, sample_weight = given(loader, 0, "fit, part 0")
+        x, y, sample_weight = first(loader, "fit")
     x = inputs(x, tokens=chain.tokens)
     shape, rows = shape_of(x), rows_of(x)
     _check_features(chain, shape, rows)
@@ -190,8 +190,8 @@ def plan(
     cost = cost or default_cost(chain)
     check_categories(x, chain.categories)
     E, weights, classes = expected(y, sample_weight, x, chain, cost, classes)
-    first = Examples(as_arrays(x), E, weights)
-    examples, held_out = Whole(first), None
+    whole = Examples(as_arrays(x), E, weights)
+    examples, held_out = Whole(whole), None
     before = len(after.history) if after else 0
     check = partial(checked, shape=shape, network=chain, cost=cost, classes=classes)
     if isinstance(validation, Loader):
@@ -199,7 +199,7 @@ def plan(
     elif isinstance(validation, tuple) and len(validation) in (2, 3):
         held_out = Whole(check(*validation, who="validation"))
     elif validation is not None:
-        examples, held_out = set_apart(validation, first, seed)
+        examples, held_out = set_apart(validation, whole, seed)
     if loader:
         examples = Checked.of(loader, check, "fit")
     rows = sum(examples.rows)
