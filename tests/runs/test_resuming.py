@@ -221,6 +221,12 @@ def test_other_data(here, whole):
     assert content(folder) == whole
 
 
+def test_data_that_are_gone(here, flowers):
+    folder = cut_off(STEPS + 1)
+    Path("flowers.csv").rename("elsewhere.csv")
+    refused("run was trained on flowers.csv, which is not there any more. Give the same data beside it", folder)
+
+
 def test_a_table(here, flowers, monkeypatch):
     from chainrule.data import read
 

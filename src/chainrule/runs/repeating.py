@@ -56,9 +56,12 @@ def repeated(folder: Folder | Followed, data: Any = None, *, devices: Any = None
 
 def _check_source(folder: Folder | Followed, source: str) -> None:
     """Refuse data that were there once."""
-    if source == TABLE and not Path(source).exists():
+    there = source in NAMED or Path(source).exists()
+    if source == TABLE and not there:
         why = "was trained on a table, which nothing can read again"
-    elif source not in NAMED and Path(source).exists() and not (Path(source).is_file() or Path(source).is_dir()):
+    elif not there:
+        why = f"was trained on {source}, which is not there any more"
+    elif source not in NAMED and not (Path(source).is_file() or Path(source).is_dir()):
         why = f"was trained on what came through {source}, which nothing can read again"
     else:
         return
