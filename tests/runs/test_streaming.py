@@ -222,6 +222,8 @@ def test_what_is_refused():
         "their own: test and validation."
     )
     assert said("iris") == "stream is for files that are larger than memory, but the data are in memory. Leave it out."
+    Path("header.csv").write_text("a,city\n")
+    assert said("header.csv") == "header.csv: has no rows. Give rows of data."
     assert "has a single class, '1'. Give rows of two classes or more." in said(write(target=[1] * ROWS))
     names = np.array([f"n{row}" for row in range(ROWS)], dtype=object)
     assert "column 'city' is text with 1," in (message := said(write(city=names), words=[]))

@@ -111,10 +111,11 @@ class Stream:
                 yield table
             return
         names: list[str] | None = None
+        rows = 0
         reading, notes, words = self.reading, {}, dict[str, Counter]()
         for number, file in enumerate(self.files):
             for table in self._tables(file, reading, lambda part, n=number: share((n + part) / len(self.files))):
-                names = names or [*table]
+                names, rows = names or [*table], rows + table.rows
                 _check_same(table, names, self.files[0].name)
                 self.kinds.hold(table)
                 notes = dict(table.found.notes) | notes
@@ -124,7 +125,7 @@ class Stream:
                 yield table
             if self.found.reading:  # later files are read as the first one was
                 reading = Reading.of(self.found.reading, None, None, None, None)
-        if names is None:
+        if not rows:
             raise ChainruleError(f"{self.name}: has no rows. Give rows of data.")
 
     def digest(self, share: Share = lambda _: None) -> str:
