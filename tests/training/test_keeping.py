@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, DivergedError
 from chainrule.model.file import to_bytes
 from chainrule.training import Checkpoints, fit, keeping, loop
 from chainrule.training.keeping import Interval, Keeper
@@ -184,6 +184,30 @@ def test_other_files_in_the_folder_stay(tmp_path):
     train(checkpoint=Checkpoints(tmp_path, every=1))
     assert {"checkpoint-best.safetensors", "notes.txt", "checkpoint-.safetensors"} < names(tmp_path)
     assert len(keeping.files(tmp_path)) <= 2
+
+
+def test_a_training_that_fails_keeps_where_it_came_to(tmp_path):
+    def fail(end):
+        if end.row["epoch"] == 3:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train(checkpoint=tmp_path, callbacks=[fail])
+    assert names(tmp_path) == {"checkpoint-15.safetensors"}
+    assert to_bytes(train(resume=tmp_path)) == to_bytes(train())
+
+
+def test_a_training_that_diverges_keeps_nothing_more(tmp_path):
+    with pytest.raises(DivergedError):
+        train(checkpoint=tmp_path, optimizer="GradientDescent(1e9)")
+    assert not names(tmp_path)
+
+
+def test_a_training_that_fails_before_its_first_step_keeps_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("chainrule.training.placement.run", lambda *_, **more: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(checkpoint=tmp_path)
+    assert not names(tmp_path)
 
 
 def test_a_training_that_fails_waits_for_its_last_checkpoint(tmp_path):

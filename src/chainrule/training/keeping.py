@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chainrule.data.files import known_path, reason, write_whole
-from chainrule.errors import ArgumentError, ChainruleError, warn
+from chainrule.errors import ArgumentError, ChainruleError, DivergedError, warn
 from chainrule.training.checkpoint import Checkpoint
 
 NAME = "checkpoint-{}.safetensors"  # with the number of the step that it stands behind
@@ -133,7 +133,7 @@ class Keeper:
     ):
         self.checkpoints, self.steps, self.content = checkpoints, steps, content
         self.kept: list[Path] = []
-        self.began, self.due = time.monotonic(), math.inf
+        self.began, self.due, self.origin = time.monotonic(), math.inf, 0
         self.place: Place | None = None
         self.written: Place | None = None
         self.thread: threading.Thread | None = None
@@ -147,7 +147,8 @@ class Keeper:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
-        if kind is not None and not issubclass(kind, ChainruleError):  # a device that is lost, say
+        gained = self.place is not None and self.place.done > self.origin
+        if kind is not None and gained and not issubclass(kind, DivergedError):  # which would come again
             self.finish(interrupted=True)
         self._wait()
 
@@ -162,12 +163,14 @@ class Keeper:
             self._wait()
             self.thread = threading.Thread(target=self._write, args=[self.place], name="chainrule checkpoint")
             self.thread.start()
-        elif not first:
+        elif first:
+            self.origin = self.place.done
+        else:
             return
         self.due = (now // amount + 1) * amount
 
     def finish(self, interrupted: bool = False) -> None:
-        """Write the checkpoint of the place that was reached last, and wait for it."""
+        """Write the checkpoint of the place that was reached last, if it is to be kept, and wait for it."""
         self._wait()
         if self.checkpoints and (self.checkpoints.at_end or interrupted) and self.place is not self.written:
             self._write(self.place)
