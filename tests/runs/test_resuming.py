@@ -200,7 +200,7 @@ def test_what_can_not_go_on(here, whole):
     refused("run can't be resumed: its run.toml is missing or damaged. Train again.", folder)
     Path("run.toml").rename(folder / "run.toml")
     Path("flowers.csv").rename("moved.csv")
-    refused("There is no file 'flowers.csv'.", folder)
+    refused("run was trained on flowers.csv, which is not there any more. Give the same data beside it", folder)
     resume(folder, "moved.csv", progress=False)
     for name in ("history.csv", "metrics.json", "rows.safetensors"):
         assert content(folder)[name] == whole[name]
