@@ -125,3 +125,16 @@ def test_speed_counts_examples(monkeypatch):
     clock = iter(np.arange(10.0))
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     assert Progress(False, epochs=2, steps=4, rows=100)._speed(8) == "200 examples/s"
+
+
+@pytest.mark.parametrize("epoch", [1, 5])
+def test_the_speed_is_without_compilation_wherever_a_training_begins(monkeypatch, capsys, epoch):
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    with Progress(True, epoch, steps=10, rows=100, done=10 * (epoch - 1)) as shown:
+        shown.step(epoch, 0)
+        for step, seconds in ((2, 1000), (6, 1), (10, 1)):  # the first of which compiles
+            now[0] += seconds
+            shown.step(epoch, step)
+        shown.epoch({"epoch": epoch, "cost": 0.5})
+    assert capsys.readouterr().out.endswith("  40 examples/s\n")

@@ -181,7 +181,8 @@ def _train(
         visited = feed(planned.examples, planned.shape, planned.batch_size, planned.seed, place)
         loop = Loop(planned.problem, visited, planned.seed, start and start.state, start and start.records, place)
     records = Records(planned, loop.state, began)
-    shown = Progress(progress and place.leads, planned.epochs, planned.steps, planned.rows, lambda: ctrl_c.came)
+    done = (planned.left.start - 1) * planned.steps + len(loop.records)
+    shown = Progress(progress and place.leads, planned.epochs, planned.steps, planned.rows, lambda: ctrl_c.came, done)
     with ctrl_c, shown, keeper:
 
         def on_chunk(epoch: int, step: int) -> None:

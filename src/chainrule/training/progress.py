@@ -13,9 +13,18 @@ LINES = 10  # about as many plain lines a training
 class Progress:
     """Shows epoch, cost, metrics, speed and time left, and that it ends early; shows nothing if it is not wanted."""
 
-    def __init__(self, wanted: bool, epochs: int, steps: int, rows: int, ending: Callable[[], bool] = lambda: False):
+    def __init__(
+        self,
+        wanted: bool,
+        epochs: int,
+        steps: int,
+        rows: int,
+        ending: Callable[[], bool] = lambda: False,
+        done: int = 0,
+    ):
         self.epochs, self.steps, self.rows = epochs, steps, rows
-        self.first, self.began = 0, time.perf_counter()
+        self.begun = self.first = done
+        self.began, self.ended = time.perf_counter(), 0
         self.bar: Any = None
         self.lines = wanted and not sys.stdout.isatty()
         if wanted and sys.stdout.isatty():
@@ -33,7 +42,7 @@ class Progress:
     def step(self, epoch: int, step: int) -> None:
         """Within an epoch, after its step-th step."""
         done = (epoch - 1) * self.steps + step
-        if not self.first:  # what comes before is compilation
+        if self.first == self.begun:  # what comes before is compilation
             self.first, self.began = done, time.perf_counter()
         if self.bar:
             self.bar.update(self.task, completed=done, epoch=f"{epoch}/{self.epochs}", speed=self._speed(done))
@@ -47,8 +56,9 @@ class Progress:
         elif self.lines and (epoch in (1, self.epochs) or epoch % -(-self.epochs // LINES) == 0):
             speed = self._speed(epoch * self.steps)
             print(f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}  {figures}  {speed}".rstrip(), flush=True)
-        if epoch == 1:  # and so is the first look at the validation data
-            self.first, self.began = self.steps, time.perf_counter()
+        self.ended += 1
+        if self.ended == 1:  # and so is the first look at the validation data
+            self.first, self.began = epoch * self.steps, time.perf_counter()
 
     def _speed(self, steps: int) -> str:
         seconds = time.perf_counter() - self.began
