@@ -1,6 +1,7 @@
 """`chainrule train … --hosts`: the same command in two processes, one of which is killed."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -68,3 +69,19 @@ def test_one_is_killed_the_other_says_so_and_one_goes_on(tmp_path):
         resumed.terminate()
         assert "may differ from those of a training never stopped" in resumed.communicate(timeout=60)[1]
     assert len(load(run).history) > 0
+
+
+@pytest.mark.slow
+def test_ctrl_c_on_the_second_ends_both_which_keep_what_was_trained(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]},2"
+    words = [*DIGITS, "--epochs", "100000", "--early-stopping", "never"]
+    with (
+        started(tmp_path, "first", *words, "--hosts", f"{address},0") as leads,
+        started(tmp_path, "second", *words, "--hosts", f"{address},1") as follows,
+    ):
+        wait_for(tmp_path / "first", "epoch      1", leads, follows)
+        follows.send_signal(signal.SIGINT)
+        assert [process.wait(60) for process in (leads, follows)] == [130, 130]
+    assert load(tmp_path / "runs" / "digits").history.stopped == "interrupted"

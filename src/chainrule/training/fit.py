@@ -189,7 +189,7 @@ def _train(
             shown.step(epoch, step)
             if kept:
                 keeper.reached(records.place(loop.state, loop.recorded), epoch, step)
-            ctrl_c.check(place.agreed)
+            ctrl_c.check(place.anywhere)
 
         trained = loop.epochs(planned.left, on_chunk)
         try:

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 OWN = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
@@ -46,9 +46,9 @@ class Interrupt:
         """Whether one came, to this handler or to one that stays in charge."""
         return self.wanted or any(getattr(handler, "wanted", False) for handler in self.before.values())
 
-    def check(self, agreed: Callable[[Sequence[bool]], Sequence[bool]] = lambda came: came) -> None:
-        """Raise if one came; where several processes train together, if they agree that it did."""
-        if any(agreed([self.came])):
+    def check(self, anywhere: Callable[[bool], bool] = bool) -> None:
+        """Raise if one came; where several processes train together, to one of them."""
+        if anywhere(self.came):
             self.noticed = True
             raise KeyboardInterrupt
 

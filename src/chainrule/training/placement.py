@@ -46,6 +46,10 @@ class Placement:
         """Numbers that decide something and may differ between processes: those of the one that leads."""
         return numbers
 
+    def anywhere(self, came: bool) -> bool:
+        """Whether something came to one of the processes."""
+        return came
+
     def check_alike(self, digest: Callable[[], str]) -> None:
         """Refuse processes that do not all train on the same, by a digest of it."""
 
@@ -101,6 +105,11 @@ class Distributed(DataParallel):
         bits = np.asarray(numbers, np.float64).view(np.uint32)  # of which JAX rounds none
         found = np.asarray(broadcast_one_to_all(bits)).view(np.float64)
         return [type(mine)(number) for mine, number in zip(numbers, found, strict=True)]
+
+    def anywhere(self, came):
+        from jax.experimental.multihost_utils import process_allgather
+
+        return bool(np.any(process_allgather(np.uint32(came))))
 
     def check_alike(self, digest):
         mine = [*bytes.fromhex(digest())]
