@@ -8,8 +8,8 @@ import typer
 
 from chainrule.cli.interrupt import CTRL_C
 from chainrule.cli.reading import Blank, Decimal, Header, Separator, Size
-from chainrule.cli.words import quoted
-from chainrule.errors import ChainruleError
+from chainrule.cli.words import option, quoted
+from chainrule.errors import ArgumentError, ChainruleError
 
 FORMULAS, DATA, RUN = "Formulas", "Data", "Run"
 FINISHING = "finishing: what was trained is saved first"
@@ -185,16 +185,20 @@ def _together(hosts: str | None, devices: Any) -> Iterator[tuple[bool, Any]]:
         return
     if devices is not None:
         raise ChainruleError("--hosts trains on all devices of all hosts. Leave --devices out.")
+    from chainrule.cli.output import note
     from chainrule.training.hosts import joined, leads
 
-    with joined(hosts):
+    def words(error: ChainruleError) -> str:
+        return f"chainrule: {error.naming(option) if isinstance(error, ArgumentError) else error}"
+
+    if hosts.endswith(",0"):
+        note("waiting for the other hosts, five minutes at most")
+    with joined(hosts, words):
         yield leads(), "all"
 
 
 def _check_alone(given: list[str]) -> None:
     """Refuse what can't be said of a run that goes on, since it was said when it began."""
-    from chainrule.cli.words import option
-
     for name in given:
         if name not in ("data", "resume", "checkpoint", "devices", "hosts"):
             raise ChainruleError(

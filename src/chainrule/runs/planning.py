@@ -225,6 +225,10 @@ def plan(
     if stream is False and is_folder_of_tables(data):
         raise ArgumentError("{stream}: the files of a folder are read block after block. Leave it out.")
     stream = is_large(data) if stream is None else stream
+    if stream and batch_size == "all":
+        raise ArgumentError(
+            "{batch_size} all needs all rows at once, and these are read block after block. Choose a number such as 1024."
+        )
     found = streamed(data, **given, progress=progress) if stream else in_memory(data, **given)
     preprocessor, prepared = found.preprocessor, found.parts
     if balanced and not preprocessor.classes:

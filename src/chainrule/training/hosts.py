@@ -6,8 +6,9 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -23,10 +24,8 @@ LOST = re.compile(r"gloo|nccl|coordination|peer|unavailable|deadline|heartbeat",
 LOSS = ArgumentError(
     "Another host has ended, or can't be reached any more. See what it says; {resume} goes on from the last checkpoint."
 )
-
-
-HANDLERS: list[Any] = []  # of C, which must not be collected
 APART = "The hosts did not come together{}. Start all of them, on one network, each with its own index."
+HANDLERS: list[Any] = []  # of C, which must not be collected
 
 
 def leads() -> bool:
@@ -35,7 +34,7 @@ def leads() -> bool:
 
 
 @contextmanager
-def joined(hosts: str) -> Iterator[None]:
+def joined(hosts: str, words: Callable[[ChainruleError], str] = str) -> Iterator[None]:
     """While it is entered, this process is one of several that train together; JAX must not have begun.
 
     An exception ends this process, and so the others, at once: they do not wait for it. What JAX's C++ writes to
@@ -44,13 +43,14 @@ def joined(hosts: str) -> Iterator[None]:
     Args:
         hosts: "auto" where a scheduler says who they are (SLURM, Open MPI, Kubernetes, as JAX detects them), else
             "ADDRESS:PORT,COUNT,INDEX": where the first is reached, how many there are, and which one this is.
+        words: how an error is said where JAX leaves no time to raise it.
 
     Raises:
         ChainruleError: for other words, hosts that do not come, and one that ends before the others.
     """
     who = _read(hosts)
     with _hushed(2):
-        _initialize(*who)
+        _initialize(who, words)
         try:
             yield
         except BaseException as error:
@@ -75,12 +75,13 @@ def _read(hosts: str) -> tuple[Any, ...]:
     return said[1], int(said[2]), int(said[3])
 
 
-def _initialize(*who: Any) -> None:
+def _initialize(who: tuple[Any, ...], words: Callable[[ChainruleError], str]) -> None:
     """Meet the others, and find that all can be reached."""
     patient = {"heartbeat_timeout_seconds": HEARTBEAT, "shutdown_timeout_seconds": GOODBYE}
-    _on_abort(APART.format(""))
+    _on_abort(words(ChainruleError(APART.format(""))))
     try:
-        jax.distributed.initialize(*who, initialization_timeout=ARRIVAL, **patient)
+        with _ended_by_signals():
+            jax.distributed.initialize(*who, initialization_timeout=ARRIVAL, **patient)
     except ValueError:
         raise ArgumentError(
             "{hosts} is auto, but no scheduler says who the hosts are. Start by srun or mpirun, or give "
@@ -89,9 +90,21 @@ def _initialize(*who: Any) -> None:
     except RuntimeError as error:
         why = str(error).splitlines()[0]
         raise ChainruleError(APART.format(f" ({why})")) from None
-    _on_abort(str(LOSS))
+    _on_abort(words(LOSS))
     with _hushed(1):
         sync_global_devices("joined")
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """While it is entered, Ctrl-C and SIGTERM end the process: Python's handlers, and ours, would wait for C++."""
+    signals = [signal.SIGINT, signal.SIGTERM] * (threading.current_thread() is threading.main_thread())
+    before = {each: signal.signal(each, signal.SIG_DFL) for each in signals}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler or signal.SIG_DFL)
 
 
 def _on_abort(words: str) -> None:
