@@ -2,6 +2,7 @@
 
 import _thread
 import re
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -13,9 +14,11 @@ from chainrule.arrays import memory
 from chainrule.data.loaders import from_arrays
 from chainrule.errors import ChainruleError, DivergedError
 from chainrule.layers import Dense
+from chainrule.model.file import to_bytes
 from chainrule.optimizers import Adam, GradientDescent
 from chainrule.regularizers import L1
-from chainrule.training import fit, populations
+from chainrule.training import Checkpoints, fit, loop, populations
+from chainrule.training.keeping import Keeper
 from chainrule.training.members import members
 from chainrule.training.plan import plan
 
@@ -255,12 +258,59 @@ def test_a_loader_is_visited_in_one_order():
     assert first.history.rows != second.history.rows
 
 
+# Going on from a file
+
+
+KEPT = {
+    "seeds and noise": {
+        "network": "Dense(6) >> Dropout([0.1, 0.5, 0.3]) >> Dense(3) >> Softmax()", "seed": [0, 1, 0], "validation": 0.2
+    },
+    "stopped early and diverged": {
+        "optimizer": "GradientDescent([0.1, 1e30, 0.03, 1e-9, 1e-9, 1e-9])",
+        "regularizer": "L2([0, 1e30, 0, 0, 0, 0])",
+        "validation": (X[:9], (Y[:9] + 1) % 3),
+        "early_stopping": "EarlyStopping(1, fall=[0.0, 0.0, 0.0, 1.0, 1.0, 1.0])",
+        "epochs": 4,
+    },
+    "in groups": {"optimizer": "Adam([0.01, 0.1, 0.03])"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", KEPT)
+@pytest.mark.filterwarnings("ignore:Of 6 networks")
+def test_it_goes_on_from_a_file_to_the_same_bits(monkeypatch, tmp_path, case):
+    files: list[Path] = []
+
+    def reached(self, checkpoints, epoch, step):
+        files.append(tmp_path / f"{len(files)} epoch {epoch} step {step}")
+        files[-1].write_bytes(self.content(checkpoints()))
+
+    if case == "in groups":
+        monkeypatch.setattr(populations, "most", lambda: 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "CHUNK", 0.0)
+        patched.setattr(Keeper, "reached", reached)
+        whole = [*map(to_bytes, train(**KEPT[case], checkpoint=tmp_path / "kept"))]
+    for file in [*files[::5], files[-1]]:
+        again = train(**KEPT[case], resume=file)
+        assert [*map(to_bytes, again)] == whole, file.name
+
+
+def test_a_population_is_kept_in_a_folder(tmp_path):
+    whole = train(seed=[0, 1], checkpoint=Checkpoints(tmp_path, every="3 steps"))
+    assert len([*tmp_path.iterdir()]) == 2
+    again = train(seed=[0, 1], checkpoint=tmp_path, resume=True)
+    assert [*map(to_bytes, again)] == [*map(to_bytes, whole)]
+    with pytest.raises(ChainruleError, match="the checkpoint is of 2 networks, not 3"):
+        train(seed=[0, 1, 2], resume=tmp_path)
+    with pytest.raises(ChainruleError, match="the checkpoint is of a training with seed 1, not 2"):
+        train(seed=[0, 2], resume=tmp_path)
+
+
 # What does not fit
 
 
 REFUSALS = {
-    "checkpoint and resume are for one network. Give a population's checkpoints, which callbacks are told, as "
-    "after=[…].": {"resume": "somewhere"},
     "seed is given for 3 networks and optimizer.learning_rate for 2. Give both for as many.": {"seed": [0, 1, 2]},
     "optimizer.learning_rate is given for 2 networks and regularizer.strength for 3. Give both for as many.": {
         "regularizer": L1([0.1, 0.2, 0.3])  # type: ignore[arg-type]

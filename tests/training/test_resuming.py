@@ -14,7 +14,7 @@ import optax
 import pytest
 
 from chainrule.data.loaders import from_arrays
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, DivergedError
 from chainrule.model.file import to_bytes
 from chainrule.training import Checkpoints, fit, loop
 from chainrule.training import checkpoint as storage
@@ -101,7 +101,7 @@ def test_each_epoch_is_told_of_once(places):
     for file in files:
         told = []
         model = train(validation=0.2, resume=file, callbacks=[lambda end, told=told: told.append(end.row)])
-        done = len(json.loads(described(file))["history"]["rows"])
+        done = len(json.loads(described(file))["networks"][0]["history"]["rows"])
         assert [row["epoch"] for row in model.history] == [*range(1, EPOCHS + 1)]
         assert told == model.history.rows[done:]
 
@@ -109,6 +109,29 @@ def test_each_epoch_is_told_of_once(places):
 def described(file: Path) -> str:
     content = file.read_bytes()
     return json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["chainrule-checkpoint"]
+
+
+def test_what_diverges_later_keeps_the_last_good_epoch(tmp_path, monkeypatch):
+    """Also where it was sound no more when it was kept."""
+    options = {"optimizer": "GradientDescent(StepDecay(0.01, every=12, factor=1e30))", "epochs": 4}
+
+    def diverged(**more) -> bytes:
+        with pytest.raises(DivergedError) as caught:
+            train(**options, **more)
+        return to_bytes(caught.value.model)
+
+    files: list[Path] = []
+
+    def reached(self, checkpoints, epoch, step):
+        files.append(tmp_path / f"{len(files)}")
+        files[-1].write_bytes(self.content(checkpoints()))
+
+    monkeypatch.setattr(loop, "CHUNK", 0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(Keeper, "reached", reached)
+        whole = diverged(checkpoint=tmp_path / "kept")
+    assert len(files) == 3 * (1 + STEPS)
+    assert {diverged(resume=file) for file in files[-8:]} == {whole}
 
 
 def test_again_and_again(places, tmp_path):
@@ -170,7 +193,7 @@ def test_a_training_after_another_is_resumed(places):
 def test_seconds_go_on(places):
     files, _ = places()
     header, _ = storage.opened(files[7])
-    assert 0 < header.history.seconds < train(resume=files[7]).history.seconds
+    assert 0 < header.networks[0].history.seconds < train(resume=files[7]).history.seconds
 
 
 # Refusals

@@ -227,7 +227,7 @@ def plan(
     stream = is_large(data) if stream is None else stream
     if stream and batch_size == "all":
         raise ArgumentError(
-            "{batch_size} all needs all rows at once, and these are read block after block. Choose a number such as 1024."
+            "{batch_size} all needs all rows at once, and these are read block after block. Choose a number: 1024."
         )
     found = streamed(data, **given, progress=progress) if stream else in_memory(data, **given)
     preprocessor, prepared = found.preprocessor, found.parts

@@ -1,7 +1,7 @@
 """Where a training stands, going on from there, and the file of it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -38,6 +38,8 @@ class Checkpoint(NamedTuple):
     """What each step of the epoch under way recorded, (steps, figures); none between two epochs."""
     choices: Mapping[str, Any] = {}
     """What the training was given, in notation, by name; its examples apart."""
+    last: State | None = None
+    """The state after the last epoch that was sound, without its slots, where that is another."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +50,34 @@ class Timed(Epochs):
 
 
 @dataclass(frozen=True)
+class Stand:
+    """Where a network stands, without its arrays.
+
+    Attributes:
+        choices: what its training was given, in notation.
+        history: of the epochs that have ended.
+    """
+
+    choices: dict[str, Plain | list[Plain]]
+    history: Timed
+
+
+@dataclass(frozen=True)
 class Header:
     """A checkpoint without its arrays.
 
     Attributes:
         format: the container's.
-        choices: what the training was given, in notation.
-        data: a digest of its examples.
-        history: of the epochs that have ended.
+        population: how many networks are trained together; one in most trainings.
+        networks: those of them that have begun, which are the first ones.
+        data: a digest of their examples.
         machine: what the bits depend on beside all that.
     """
 
     format: Literal[1]
-    choices: dict[str, Plain | list[Plain]]
+    population: int
+    networks: list[Stand]
     data: str
-    history: Timed
     machine: dict[str, str]
 
 
@@ -80,18 +95,28 @@ def fitting(state: State, problem: Problem, shape: Shape) -> State:
     return state
 
 
-def to_bytes(checkpoint: Checkpoint, data: str, devices: tuple[Any, ...] = ()) -> bytes:
-    """The content of a checkpoint's file, with the digest of the training's examples, and what computes."""
-    state, best, history, records, choices = checkpoint
-    arrays = by_place({"state": state} | ({"best": best} if history.best_epoch else {}))
+def to_bytes(checkpoints: Sequence[Checkpoint], population: int, data: str, devices: tuple[Any, ...] = ()) -> bytes:
+    """The content of a file of checkpoints.
+
+    Args:
+        checkpoints: of the networks that have begun.
+        population: how many there will be.
+        data: the digest of their examples.
+        devices: what computes.
+    """
+    arrays, networks = {}, []
+    for number, (state, best, history, records, choices, last) in enumerate(checkpoints):
+        trees = {"state": state, RECORDS: records, "best": best if history.best_epoch else None, "last": last}
+        arrays |= by_place({str(number): trees})
+        networks.append({"choices": dict(choices), "history": asdict(history)})
     about = {
         "format": CHECKPOINT.format,
-        "choices": dict(choices),
+        "population": population,
+        "networks": networks,
         "data": data,
-        "history": asdict(history),
         "machine": machine(devices),
     }
-    return CHECKPOINT.packed(plain(about), arrays | {RECORDS: np.asarray(records)})
+    return CHECKPOINT.packed(plain(about), arrays)
 
 
 def opened(file: Path) -> tuple[Header, Arrays]:
@@ -103,16 +128,25 @@ def opened(file: Path) -> tuple[Header, Arrays]:
     return CHECKPOINT.unpacked(file, lambda about, arrays: (_header(about, arrays), arrays))
 
 
-def restored(header: Header, arrays: Arrays, problem: Problem, shape: Shape) -> Checkpoint:
-    """The checkpoint of a file, whose arrays must be those that the problem has."""
-    state, kept = _first(problem, shape), header.history.best_epoch is not None
-    wanted = {"state": state} | ({"best": state._replace(slots=())} if kept else {})
+def restored(header: Header, arrays: Arrays, problem: Problem, shape: Shape) -> list[Checkpoint]:
+    """The checkpoints of a file, whose arrays must be those that a problem of their structure has."""
+    state, there = _first(problem, shape), {tuple(name.split(".")[:2]) for name in arrays}
+    wanted = {
+        str(number): {"state": state, RECORDS: arrays[_record(number)]}
+        | {name: state._replace(slots=()) for name in ("best", "last") if (str(number), name) in there}
+        for number in range(len(header.networks))
+    }
     try:
-        trees = jax.device_put(filled(wanted, {name: array for name, array in arrays.items() if name != RECORDS}))
+        found = filled(wanted, arrays)
     except ChainruleError:
         raise ChainruleError(OTHER) from None
-    best = trees["best"] if kept else trees["state"]._replace(slots=())
-    return Checkpoint(trees["state"], best, History(**vars(header.history)), arrays[RECORDS], header.choices)
+    checkpoints = []
+    for trees, network in zip(found.values(), header.networks, strict=True):
+        records, states = trees.pop(RECORDS), jax.device_put(trees)
+        best = states.get("best", states["state"]._replace(slots=()))
+        history = History(**vars(network.history))
+        checkpoints.append(Checkpoint(states["state"], best, history, records, network.choices, states.get("last")))
+    return checkpoints
 
 
 def machine(devices: tuple[Any, ...] = ()) -> dict[str, str]:
@@ -128,9 +162,17 @@ def machine(devices: tuple[Any, ...] = ()) -> dict[str, str]:
 
 def _header(about: Description, arrays: Arrays) -> Header:
     header = read(Header, about)
-    records = arrays.get(RECORDS, NONE)
-    require(records.dtype == np.float32 and records.ndim == 2, "records (steps, figures) in float32")
+    count = len(header.networks)
+    require(0 < count <= header.population, "a network of the population at least, and no others")
+    for number in range(count):
+        records = arrays.get(_record(number), np.zeros(0))
+        require(records.dtype == np.float32 and records.ndim == 2, "records (steps, figures) in float32")
     return header
+
+
+def _record(number: int) -> str:
+    """The place of a network's records."""
+    return f"{number}.{RECORDS}"
 
 
 def _first(problem: Problem, shape: Shape) -> State:

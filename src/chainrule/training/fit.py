@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from chainrule.arrays.compilation import refuse_fork
 from chainrule.costs import Cost
 from chainrule.data.loaders import Loader
 from chainrule.data.preprocessing import Preprocessor
-from chainrule.errors import ArgumentError, ChainruleError
+from chainrule.errors import ArgumentError
 from chainrule.formula.layer import Layer
 from chainrule.metrics import Metric
 from chainrule.model import Model
@@ -24,7 +24,7 @@ from chainrule.training.keeping import Checkpoints, Keeper, as_checkpoints
 from chainrule.training.loop import Loop
 from chainrule.training.members import listed, members, one_of
 from chainrule.training.observers import Callback, Records, as_callbacks, observers, watched
-from chainrule.training.placement import placement
+from chainrule.training.placement import Placement, placement
 from chainrule.training.plan import Plan, plan
 from chainrule.training.populations import train
 from chainrule.training.progress import Progress
@@ -141,41 +141,38 @@ def fit(
         after=one_of(after, places),
         devices=devices,
     )
-    kept = as_checkpoints(checkpoint)
-    if plans := members(planned, seeds, places, validation):
-        if kept or resume:
-            raise ChainruleError(
-                "fit: checkpoint and resume are for one network. Give a population's checkpoints, which callbacks are "
-                "told, as after=[…]."
-            )
-        if planned.devices:
-            raise ArgumentError("{devices} are for one network, and here are {}. Leave them out.", len(plans))
-        return train(plans, callbacks, progress, began)  # type: ignore[return-value]
-    return _train(planned, kept, resume, callbacks, progress, began)
-
-
-def _train(
-    planned: Plan,
-    kept: Checkpoints | None,
-    resume: Resume,
-    callbacks: Sequence[Callback],
-    progress: bool,
-    began: float,
-) -> Model:
-    """The model of a plan, from its beginning or from where a checkpoint stands."""
+    kept, population = as_checkpoints(checkpoint), members(planned, seeds, places, validation)
+    if population and planned.devices:
+        raise ArgumentError("{devices} are for one network, and here are {}. Leave them out.", len(population))
     place = placement(planned.devices)
-    planned, file = resumed(planned, resume, kept)
-    place.check_alike(lambda: digest(planned, planned.identity, planned.start and int(planned.start.state.step)))
-    data = cache(lambda: digest(planned))
+    plans, file = resumed(population or [planned], resume, kept)
+    start = plans[0].start
+    place.check_alike(lambda: digest(planned, planned.identity, start and int(start.state.step)))
+    data = cache(lambda: digest(plans[0]))
     if kept and not planned.in_memory:
         data()  # now, since a loader is read in one thread at a time
     keeper = Keeper(
         kept if place.leads else None,
         planned.steps,
         file,
-        lambda checkpoint: to_bytes(checkpoint, data(), planned.devices),
+        lambda checkpoints: to_bytes(checkpoints, len(plans), data(), planned.devices),
     )
     ctrl_c = Interrupt(*[signal.SIGTERM] * (kept is not None))
+    if population:
+        return train(plans, callbacks, keeper, ctrl_c, progress, began)  # type: ignore[return-value]
+    return _train(plans[0], callbacks, keeper, ctrl_c, place, progress, began)
+
+
+def _train(
+    planned: Plan,
+    callbacks: Sequence[Callback],
+    keeper: Keeper,
+    ctrl_c: Interrupt,
+    place: Placement,
+    progress: bool,
+    began: float,
+) -> Model:
+    """The model of a plan, from its beginning or from where a checkpoint stands."""
     with ctrl_c:
         start = planned.start
         visited = feed(planned.examples, planned.shape, planned.batch_size, planned.seed, place)
@@ -187,18 +184,24 @@ def _train(
 
         def on_chunk(epoch: int, step: int) -> None:
             shown.step(epoch, step)
-            if kept:
-                keeper.reached(records.place(loop.state, loop.recorded), epoch, step)
+            if keeper.checkpoints:
+                keeper.reached(_alone(records.place(loop.state, loop.recorded)), epoch, step)
             ctrl_c.check(place.anywhere)
 
         trained = loop.epochs(planned.left, on_chunk)
         try:
             told = observers(records, callbacks, lambda epoch: shown.epoch(epoch.row))
             records.history.stopped = watched(validated(planned, trained), told, records.history.stopped, place)
-            keeper.reached(records.place(records.last, stopped=records.history.stopped), len(records.history) + 1, 0)
+            last = records.place(loop.state, stopped=records.history.stopped)
+            keeper.reached(_alone(last), len(records.history) + 1, 0)
         except KeyboardInterrupt:
             records.last, records.history.stopped = loop.state, "interrupted"
         ctrl_c.noticed = True  # what was trained is not lost any more
         keeper.finish(records.history.stopped == "interrupted")
         records.history.seconds = records.seconds
         return records.model()
+
+
+def _alone(checkpoint: Callable[[], Checkpoint]) -> Callable[[], list[Checkpoint]]:
+    """What gives the checkpoint of one network, as those of all."""
+    return lambda: [checkpoint()]

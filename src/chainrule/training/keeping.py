@@ -5,7 +5,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -110,10 +110,10 @@ def _step(path: Path) -> int:
 
 
 class Place(NamedTuple):
-    """How many steps a training has done, and what gives its checkpoint of then, whenever it is called."""
+    """How many steps a training has done, and what gives its networks' checkpoints of then, whenever it is called."""
 
     done: int
-    checkpoint: Callable[[], Checkpoint]
+    checkpoints: Callable[[], Sequence[Checkpoint]]
 
 
 class Keeper:
@@ -129,7 +129,11 @@ class Keeper:
     """
 
     def __init__(
-        self, checkpoints: Checkpoints | None, steps: int, resumed: Path | None, content: Callable[[Checkpoint], bytes]
+        self,
+        checkpoints: Checkpoints | None,
+        steps: int,
+        resumed: Path | None,
+        content: Callable[[Sequence[Checkpoint]], bytes],
     ):
         self.checkpoints, self.steps, self.content = checkpoints, steps, content
         self.kept: list[Path] = []
@@ -152,11 +156,11 @@ class Keeper:
             self.finish(interrupted=True)
         self._wait()
 
-    def reached(self, checkpoint: Callable[[], Checkpoint], epoch: int, step: int) -> None:
+    def reached(self, checkpoints: Callable[[], Sequence[Checkpoint]], epoch: int, step: int) -> None:
         """So many steps of an epoch are done."""
         if self.checkpoints is None:
             return
-        first, self.place = self.place is None, Place((epoch - 1) * self.steps + step, checkpoint)
+        first, self.place = self.place is None, Place((epoch - 1) * self.steps + step, checkpoints)
         amount, unit = self.interval
         now = {"seconds": time.monotonic() - self.began, "epochs": epoch - 1, "steps": self.place.done}[unit]
         if now >= self.due and not (self.thread and self.thread.is_alive()):
@@ -189,7 +193,7 @@ class Keeper:
         folder = Path(self.checkpoints.folder)  # type: ignore[union-attr]
         path = folder / NAME.format(place.done)
         try:
-            write_whole(path, self.content(place.checkpoint()))
+            write_whole(path, self.content(place.checkpoints()))
             self.kept = [*(before for before in self.kept if before != path), path][-KEPT:]
             for other in files(folder):
                 if other not in self.kept:

@@ -61,7 +61,7 @@ class Records:
         self.member = member
         self.began = time.perf_counter() if began is None else began
         if plan.start:
-            self.best, history = plan.start.best, plan.start.history
+            self.last, self.best, history = plan.start.last or state, plan.start.best, plan.start.history
             self.history = replace(history, rows=list(history.rows))
             self.began -= history.seconds
 
@@ -82,11 +82,12 @@ class Records:
     ) -> Callable[[], Checkpoint]:
         """Called, now or later, it gives the checkpoint of now: of a state, and what the epoch under way recorded."""
         best, count, best_epoch, seconds = self.best, len(self.history), self.history.best_epoch, self.seconds
+        last = self.last._replace(slots=()) if recorded or stopped != "epochs" else None
 
         def checkpoint() -> Checkpoint:
             history = History(self.history.rows[:count], best_epoch, stopped, seconds)
             records = np.concatenate(recorded) if recorded else NONE
-            return Checkpoint(state, best, history, records, plain(self.plan.identity))
+            return Checkpoint(state, best, history, records, plain(self.plan.identity), last)
 
         return checkpoint
 

@@ -16,9 +16,10 @@ from chainrule.errors import DivergedError, warn
 from chainrule.formula.network import FLOAT
 from chainrule.model import Model
 from chainrule.model.history import History, Row, Stopped
-from chainrule.training.checkpoint import fitting
+from chainrule.training.checkpoint import NONE, Checkpoint, fitting
 from chainrule.training.feed import Block, Feed, Shared, feed, feeds, first_values
 from chainrule.training.interrupt import Interrupt
+from chainrule.training.keeping import Keeper
 from chainrule.training.loop import Epoch, Loop, row
 from chainrule.training.observers import Callback, Records, observers, told
 from chainrule.training.plan import Plan
@@ -28,7 +29,14 @@ from chainrule.training.step import State, first
 from chainrule.training.validation import HeldOut, named
 
 
-def train(plans: Sequence[Plan], callbacks: Sequence[Callback], progress: bool, began: float) -> list[Model]:
+def train(
+    plans: Sequence[Plan],
+    callbacks: Sequence[Callback],
+    keeper: Keeper,
+    ctrl_c: Interrupt,
+    progress: bool,
+    began: float,
+) -> list[Model]:
     """The models of plans of one structure: each is that of its own training, to rounding.
 
     Ctrl-C ends them all; early stopping, a callback or divergence ends one.
@@ -36,16 +44,20 @@ def train(plans: Sequence[Plan], callbacks: Sequence[Callback], progress: bool, 
     Raises:
         DivergedError: where all have diverged: the first one's.
     """
-    ctrl_c, members = Interrupt(), list[Member]()
-    with ctrl_c:
+    members, epochs, ended = list[Member](), plans[0].epochs, 0
+    with ctrl_c, keeper:
         visited = _feeds(plans)
         for group in _groups(plans):
             some = [Member(plan, callbacks, began, len(members) + place) for place, plan in enumerate(group)]
             members += some
-            rows = group[0].rows * len(group)
+            rows, reached = group[0].rows * len(group), partial(_keep, keeper, members, ended)
             with Progress(progress, group[0].epochs, group[0].steps, rows, lambda: ctrl_c.came) as shown:
-                _together(some, visited, shown, ctrl_c)
-    ctrl_c.noticed = True  # what was trained is not lost any more
+                _together(some, visited, shown, ctrl_c, reached)
+            ended += epochs
+        ctrl_c.noticed = True  # what was trained is not lost any more
+        if not ctrl_c.came:
+            keeper.reached(_checkpoints(members), ended + 1, 0)
+        keeper.finish(ctrl_c.came)
     for member in members:
         member.records.history.seconds = member.records.seconds
     _tell(members)
@@ -64,7 +76,8 @@ class Member:
     """
 
     def __init__(self, plan: Plan, callbacks: Sequence[Callback], began: float, number: int):
-        self.plan, self.state, self.stopped = plan, _begun(plan), False
+        self.plan, self.state = plan, _begun(plan)
+        self.stopped = not plan.left
         self.records = Records(plan, self.state, began, number)
         self.observers = observers(self.records, callbacks)
         self.error: DivergedError | None = None
@@ -81,9 +94,16 @@ class Member:
         if reason:
             self.end(self.records.last, reason)
 
+    @property
+    def ended(self) -> float:
+        """The last epoch that it took part in; infinity while it trains."""
+        history = self.records.history
+        return len(history) + (history.stopped == "diverged") if self.stopped else math.inf
+
     def end(self, last: State, reason: Stopped = "epochs") -> None:
         """Nothing changes it any more."""
-        self.records.last, self.records.history.stopped, self.stopped = _own(last), reason, True
+        self.state, self.records.last, self.stopped = _own(self.state), _own(last), True
+        self.records.history.stopped = reason
 
 
 def _together(
@@ -91,17 +111,23 @@ def _together(
     visited: Mapping[int, Feed],
     shown: Progress,
     ctrl_c: Interrupt,
+    reached: Callable[["Population", int, int], None],
 ) -> None:
     """Train members until each has stopped, or all epochs are over."""
-    plan, population = members[0].plan, Population(members, visited)
+    live = [member for member in members if not member.stopped]
+    if not live:
+        return
+    standing = _standing(members, live[0].plan.left.start - 1)
+    population = Population(standing, visited, _records(standing))
 
     def on_chunk(epoch: int, step: int) -> None:
         shown.step(epoch, step)
+        reached(population, epoch, step)
         ctrl_c.check()
 
     try:
         ctrl_c.check()
-        for number in plan.left:
+        for number in live[0].plan.left:
             told = []
             for member, epoch in population.ends(number, partial(on_chunk, number)):
                 if not member.stopped:
@@ -132,10 +158,56 @@ def _shown(number: int, told: Sequence[Member], live: int) -> Row:
     return {"epoch": number, "networks": live, **{name: best[name][-1] for name in best.columns[1:] if best.rows}}
 
 
+def _standing(members: Sequence[Member], epochs: int) -> Sequence[Member]:
+    """Who are computed together after so many epochs: those who have stopped too, until half are left."""
+    together = members
+    for epoch in range(1, epochs + 1):
+        live = [member for member in together if member.ended > epoch]
+        if 2 * len(live) <= len(together):
+            together = live
+    return together
+
+
+def _records(members: Sequence[Member]) -> np.ndarray | None:
+    """What the epoch under way recorded where members go on, (steps, members, figures); 0 of those who stopped."""
+    found = {member: member.plan.start.records for member in members if member.plan.start and not member.stopped}
+    blank = np.zeros_like(next(iter(found.values()), NONE))
+    return np.stack([found.get(member, blank) for member in members], axis=1) if blank.size else None
+
+
+def _keep(
+    keeper: Keeper, members: Sequence[Member], ended: int, population: "Population", epoch: int, step: int
+) -> None:
+    """Tell who keeps the training that so many steps of an epoch are done, behind the epochs of other groups."""
+    if keeper.checkpoints:
+        keeper.reached(_checkpoints(members, population), ended + epoch, step)
+
+
+def _checkpoints(members: Sequence[Member], population: "Population | None" = None) -> Callable[[], list[Checkpoint]]:
+    """Called, now or later, it gives the checkpoints of now: of members who have stopped, and of a population."""
+    ends = [member.records.place(member.state, (), member.records.history.stopped) for member in members]
+    if population is None:
+        return lambda: [end() for end in ends]
+    places = {member: place for place, member in enumerate(population.members) if not member.stopped}
+    live = {index: places[member] for index, member in enumerate(members) if member in places}
+    placed, recorded, count = population.placed, population.recorded, len(population.members)
+    lasts = {index: members[index].records.last._replace(slots=()) for index in live}
+
+    def checkpoints() -> list[Checkpoint]:
+        found, states = [end() for end in ends], _apart(placed, count)
+        records = np.concatenate(recorded) if recorded else None
+        for index, place in live.items():
+            own = NONE if records is None else records[:, place].copy()
+            found[index] = found[index]._replace(state=_own(states[place]), records=own, last=lasts[index])
+        return found
+
+    return checkpoints
+
+
 class Population(Loop):
     """The loop of several networks at once: states, records and orders have an axis that counts them."""
 
-    def __init__(self, members: Sequence[Member], visited: Mapping[int, Any]):
+    def __init__(self, members: Sequence[Member], visited: Mapping[int, Any], records: np.ndarray | None = None):
         self.members, plans = members, [member.plan for member in members]
         self.problems = Problems([plan.problem for plan in plans])
         seeds, one = [plan.seed for plan in plans], visited[plans[0].seed]
@@ -143,7 +215,7 @@ class Population(Loop):
         examples = getattr(one, "examples", None)
         self.held_out = None if plans[0].held_out is None else HeldOut(plans, examples)
         states: Any = jax.tree.map(lambda *arrays: np.stack(arrays), *(member.state for member in members))
-        self._begin(plans[0].problem, together, states)
+        self._begin(plans[0].problem, together, states, records)
 
     def ends(self, number: int, on_chunk: Callable[[int], Any]) -> Iterator[tuple[Member, Epoch]]:
         """Each member with the end of an epoch."""
@@ -156,12 +228,17 @@ class Population(Loop):
 
     def states(self) -> list[State]:
         """That of each member, in views of the arrays of all."""
-        arrays, structure = jax.tree.flatten(jax.tree.map(np.asarray, self.state))
-        return [structure.unflatten([array[place] for array in arrays]) for place in range(len(self.members))]
+        return _apart(self.state, len(self.members))
 
     def _run(self, block: Block, records: Any, done: int, until: int) -> tuple[State, Any]:
         steps = self.placed, block.examples, block.order, records, done, until
         return self.problems.run(*steps, self.feed.batch_size)
+
+
+def _apart(state: Any, count: int) -> list[State]:
+    """The states that are one, in views of its arrays."""
+    arrays, structure = jax.tree.flatten(jax.tree.map(np.asarray, state))
+    return [structure.unflatten([array[place] for array in arrays]) for place in range(count)]
 
 
 def _own(state: State) -> State:
@@ -199,11 +276,11 @@ def _groups(plans: Sequence[Plan]) -> Iterator[Sequence[Plan]]:
 
 def _tell(members: Sequence[Member]) -> None:
     """Warn of members that diverged; where all have, that is the error of all."""
-    diverged = [number for number, member in enumerate(members) if member.error]
+    diverged = [number for number, member in enumerate(members) if member.records.history.stopped == "diverged"]
     if not diverged:
         return
-    error = members[diverged[0]].error
-    assert error is not None
+    first_one = members[diverged[0]]
+    error = first_one.error or DivergedError("It did so before this training was resumed.", first_one.records.model())
     if len(diverged) == len(members):
         raise error
     one, named = len(diverged) == 1, ", ".join(map(str, diverged))

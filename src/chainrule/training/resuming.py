@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import jax
 import numpy as np
 
 from chainrule.data.files import known_path
-from chainrule.errors import ChainruleError, cut, warn
+from chainrule.errors import ChainruleError, counted, cut, warn
 from chainrule.model.container import Arrays, plain
 from chainrule.training.checkpoint import Checkpoint, Header, machine, opened, restored
 from chainrule.training.keeping import Checkpoints, files
@@ -19,31 +20,40 @@ from chainrule.training.plan import Plan
 Resume = Checkpoint | str | os.PathLike | bool | None
 
 
-def resumed(plan: Plan, resume: Resume, kept: Checkpoints | None) -> tuple[Plan, Path | None]:
-    """The plan that goes on from a checkpoint, which must be of the same training; and its file, if it is in one.
+def resumed(plans: Sequence[Plan], resume: Resume, kept: Checkpoints | None) -> tuple[Sequence[Plan], Path | None]:
+    """The plans that go on from checkpoints, which must be of the same training; and their file, if they are in one.
 
     Args:
-        plan: what to go on with.
-        resume: a checkpoint, its file, or a folder of checkpoints, of which the last is taken that is intact. True
-            means the folder where the training is kept, which may be empty: then the training begins.
+        plans: what to go on with, of one network or of each of a population.
+        resume: the checkpoint of one, its file, or a folder of checkpoints, of which the last is taken that is intact.
+            True means the folder where the training is kept, which may be empty: then the training begins.
         kept: where that is.
 
     Raises:
         ChainruleError: for a checkpoint that is damaged, or of a training on something else.
     """
+    one = plans[0]
     if isinstance(resume, bool):
         if resume and kept is None:
             raise ChainruleError("fit: resume=True goes on from the folder that checkpoint names. Name one.")
         resume = kept.folder if resume and kept and kept.files else None
     if resume is None:
-        return plan, None
+        return plans, None
     if isinstance(resume, Checkpoint):
-        _check_same(plan.identity, resume.choices)
-        return _beginning(plan, resume), None
+        if len(plans) > 1:
+            raise ChainruleError("fit: resume is the checkpoint of one network. Give the file of all, or after=[…].")
+        _check_same(one.identity, resume.choices)
+        return [_beginning(one, resume)], None
     file, header, arrays = _intact(known_path(resume))
-    _check_same(plan.identity | {"data": digest(plan)}, header.choices | {"data": header.data})
-    _say_what_differs(file, header.machine, machine(plan.devices))
-    return _beginning(plan, restored(header, arrays, plan.problem, plan.shape)), file
+    if header.population != len(plans):
+        was = counted(header.population, "network", "networks")
+        raise ChainruleError(f"fit: the checkpoint is of {was}, not {len(plans)}. Give as many, or start afresh.")
+    data = digest(one)
+    for plan, network in zip(plans, header.networks, strict=False):
+        _check_same(plan.identity | {"data": data}, network.choices | {"data": header.data})
+    _say_what_differs(file, header.machine, machine(one.devices))
+    begun = restored(header, arrays, one.problem, one.shape)
+    return [*map(_beginning, plans, begun), *plans[len(begun) :]], file
 
 
 def digest(plan: Plan, *beside: Any) -> str:
