@@ -104,6 +104,22 @@ model = fit(
 model.save("model.safetensors")
 """
 
+POPULATION = """
+from pathlib import Path
+import numpy as np
+from chainrule.model.file import to_bytes
+from chainrule.training import Checkpoints, fit
+draw = np.random.default_rng(0)
+x = draw.normal(size=(300, 4)).astype(np.float32)
+models = fit(
+    "Dense(8) >> ReLU() >> Dropout([0.0, 0.1, 0.2, 0.5]) >> Dense(2) >> Softmax()", x, (x[:, 0] > x[:, 1]).astype(int),
+    optimizer="Adam([0.001, 0.003, 0.01, 0.03])", seed=[0, 1, 2, 3], epochs=12, validation=0.2, early_stopping=3,
+    batch_size=16, progress=False, checkpoint=Checkpoints("kept", every="3 steps"), resume=True,
+)
+Path("models.part").write_bytes(b"".join(map(to_bytes, models)))
+Path("models.part").replace("models")
+"""
+
 CASES = {
     "mlp": trained(
         "table.csv", "--network", "Dense(32) >> ReLU() >> Dropout(0.3) >> Dense(2) >> Softmax()", "--epochs", "25",
@@ -122,6 +138,7 @@ CASES = {
         "--batch-size", "16", prepare=table,
     ),
     "loader": Case(lambda place: None, LIBRARY, LIBRARY, "model.safetensors"),
+    "population": Case(lambda place: None, POPULATION, POPULATION, "models"),
 }  # fmt: skip
 
 
