@@ -531,7 +531,8 @@ def test_ctrl_c_in_a_process_of_its_own(here, flowers):
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         rest, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (130, "\nfinishing: what was trained is saved first\n")
+    note = "note: To go on with it: chainrule train --resume runs/flowers\n"
+    assert (process.returncode, said) == (130, f"\nfinishing: what was trained is saved first\n{note}")
     assert re.search(r"\n\d+ epochs? in .* s, interrupted.* All of it is in runs/flowers\.\n", rest)
     assert load(here / "runs" / "flowers").history.stopped == "interrupted"
 

@@ -55,8 +55,7 @@ def network(request):
 def problem(layer, shape):
     """A smooth number of what the layer learns and sees, these, and a direction."""
     rng = np.random.default_rng(0)
-    declared = jax.eval_shape(lambda: initialize(layer, shape, jax.random.key(0)))
-    p = jax.tree.map(lambda w: rng.normal(0.1, 0.3, w.shape).astype(w.dtype), declared)
+    p = jax.tree.map(lambda w: np.asarray(w) + np.float32(0.1), initialize(layer, shape, jax.random.key(0)))
     x = rng.normal(size=(12, *shape)).astype(np.float32)
     tokens = rng.integers(0, layer.tokens, (12, *shape)) if layer.tokens else None
 

@@ -11,7 +11,8 @@ import tomllib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
+if __name__ == "__main__":  # before JAX begins
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
 
 import jax
 import numpy as np

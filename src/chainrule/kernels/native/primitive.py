@@ -68,7 +68,10 @@ def _compiled(call: Call) -> Any:
     return jax.jit(partial(_native.bind, call=call))
 
 
-_native.def_impl(lambda *arrays, call: _compiled(call)(*arrays))
+@_native.def_impl
+def _(*arrays: Any, call: Call) -> Any:
+    with jax.disable_jit(False):  # else the program would ask for itself
+        return _compiled(call)(*arrays)
 
 
 @_native.def_abstract_eval
