@@ -66,7 +66,7 @@ def batches(most: int, *examples: Any) -> Iterable[tuple[Any, ...]]:
     rows = rows_of(examples)
     size = _size(rows, most)
     return (
-        [jax.tree.map(as_arrays, examples)]
+        [tuple(map(as_arrays, examples))]
         if rows == size
         else (_batch(examples, start, size) for start in range(0, max(rows, 1), size))
     )
