@@ -28,7 +28,7 @@ def test_no_name_is_ours_and_none_stands_twice():
     ("text", "end"),
     [
         ("MSE", " Here that is Quadratic() as a cost, or RMSE() as a metric."),
-        ("GELU()", " It is not there yet; ELU() is near."),
+        ("GumbelSoftmax()", " It is not there yet; Softmax() is near."),
         ("Dense(3) >> BatchNormalization()", " Here that is BatchNorm()."),
         ("Dense(3) >> MultiHeadAttention(4)", " Here that is SelfAttention(heads)."),
         ("PositionalEncoding()", " Here that is SinusoidalPositions()."),
@@ -51,5 +51,6 @@ def test_an_unknown_formula_gets_a_useful_answer(text, end):
 
 
 def test_a_hint_comes_before_the_nearest_name():
-    assert nearest("GELU", formulas()) == " Did you mean ELU?"
+    assert nearest("LReLU", formulas()) == " Did you mean ReLU?"
+    assert hint("LReLU") == " Here that is LeakyReLU()."
     assert hint("ELU") == hint("Dense") == ""

@@ -3,14 +3,17 @@
 The plain forms serve where those are not built, and for other derivatives than the first one by x.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from chainrule.arrays import functions
+from chainrule.arrays.doubles import rounded_once
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import differentiable, differentiated_as, with_zeros
 from chainrule.kernels.sharding import by_parts
@@ -24,7 +27,7 @@ def elementwise(name: str, plain: Function, slope: Function) -> Function:
     """A function of each number.
 
     Args:
-        name: the native kernel's.
+        name: the native kernel's; none where there is none.
         plain: the definition, of x and of the formula's numbers.
         slope: its derivative by x, of the same.
     """
@@ -47,16 +50,24 @@ def elementwise(name: str, plain: Function, slope: Function) -> Function:
         return by_parts(rule)(of_part)(jnp.asarray(x), tuple(map(jnp.asarray, numbers)))
 
     def of_part(x: jax.Array, numbers: tuple[jax.Array, ...]) -> jax.Array:
-        return differentiable(partial(_either, native_value, plain), change, x, *numbers)
+        return differentiable(either(native_value, plain), change, x, *numbers)
+
+    def either(native_form: Function, plain: Function) -> Function:
+        return partial(_either, native_form, plain) if name else plain
 
     def change(arguments: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
         dx, *others = tangents
         if all(d is None for d in others):
-            y, slope = differentiated_as(plain_pair, partial(_either, native_pair, plain_pair), *arguments)
+            y, slope = differentiated_as(plain_pair, either(native_pair, plain_pair), *arguments)
             return y, slope * dx
         return function(*arguments), jax.jvp(plain, arguments, with_zeros(tangents, arguments))[1]
 
     return function
+
+
+def in_double(plain: Function, slope: Function, name: str = "") -> Function:
+    """A function of each number whose definition, and its derivative by x, are computed in double and rounded once."""
+    return elementwise(name, rounded_once(plain), rounded_once(slope))
 
 
 def where_large(name: str, plain: Function, slope: Function) -> Function:
@@ -79,6 +90,22 @@ def _elu_slope(x: Any, alpha: Any) -> jax.Array:
     return jnp.where(x > 0, 1, alpha * functions.exp(jnp.where(x > 0, 0, x)))
 
 
+def _gelu(x: Any) -> jax.Array:
+    x = jnp.maximum(x, -100)  # where it is 0, as it is at −∞
+    return x * _normal(x)
+
+
+def _gelu_slope(x: Any) -> jax.Array:
+    near = jnp.clip(x, -100, 100)
+    return _normal(x) + near * jnp.exp(-(near**2) / 2) / math.sqrt(2 * math.pi)
+
+
+def _normal(x: Any) -> jax.Array:
+    """Φ(x), the part of a normal distribution that is below x: by erfc, which keeps its digits where erf is near −1."""
+    return lax.erfc(-x / math.sqrt(2)) / 2
+
+
+gelu = in_double(_gelu, _gelu_slope)
 tanh = elementwise("tanh", functions.tanh, functions.sech2)
 sigmoid = elementwise("sigmoid", functions.sigmoid, functions.bell)
 softplus = elementwise("softplus", functions.softplus, functions.sigmoid)

@@ -82,7 +82,7 @@ HERE = {
 """Our notation, and the names that it has elsewhere."""
 
 YET = {
-    "ELU() is near": "gelu silu swish mish selu celu hardswish squareplus",
+    "ELU() is near": "silu swish mish selu celu hardswish squareplus",
     "ReLU() is near": "relu6 crelu",
     "Tanh() is near": "hardtanh softsign lecuntanh",
     "Sigmoid() is near": "hardsigmoid",
