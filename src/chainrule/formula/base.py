@@ -20,6 +20,9 @@ from chainrule.formula.displays import displayed
 
 F = TypeVar("F")
 
+DEFINED: list[type["Formula"]] = []
+"""Every class of formulas, in order of definition."""
+
 
 @dataclass_transform(frozen_default=True)
 class Formula(ABC):  # noqa: B024
@@ -49,6 +52,7 @@ class Formula(ABC):  # noqa: B024
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        DEFINED.append(cls)
         dataclasses.dataclass(frozen=True, repr=False, eq=False, match_args=False)(cls)
         names = [field.name for field in fields(cls)]
         leaves = [field.name for field in fields(cls) if _is_leaf(field.type)]

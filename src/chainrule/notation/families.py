@@ -2,11 +2,12 @@
 
 import inspect
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from chainrule.activations import Activation
 from chainrule.costs import Cost
-from chainrule.formula.base import Formula
+from chainrule.formula.base import DEFINED, Formula
 from chainrule.initializers import Initializer
 from chainrule.layers import Layer
 from chainrule.metrics import Metric
@@ -34,10 +35,12 @@ def family(base: type[Formula]) -> Iterator[type[Any]]:
     >>> [formula.__name__ for formula in family(Clipping)]
     ['ClipNorm', 'ClipValue']
     """
-    found = {} if inspect.isabstract(base) or base is Formula else {base: None}
-    for subclass in base.__subclasses__():
-        found |= dict.fromkeys(family(subclass))  # once, though it be of two families below this one
-    yield from found
+    return iter(_family(base, len(DEFINED)))
+
+
+@lru_cache(1 << 7)
+def _family(base: type[Formula], defined: int) -> list[type[Any]]:
+    return [formula for formula in DEFINED[:defined] if issubclass(formula, base) and not inspect.isabstract(formula)]
 
 
 def members(name: str) -> list[type[Formula]]:

@@ -68,8 +68,8 @@ def formulas() -> dict[str, type[Formula]]:
 def suggestion(name: str) -> str:
     """What stands for an unknown formula: that of another library's name, else the nearest; empty where there is none.
 
-    >>> suggestion("GELU"), suggestion("Addam")
-    (' It is not there yet; ELU() is near.', ' Did you mean Adam?')
+    >>> suggestion("gumbel_softmax"), suggestion("Addam")
+    (' It is not there yet; Softmax() is near.', ' Did you mean Adam?')
     """
     return hint(name) or nearest(name, formulas())
 
