@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -49,6 +50,13 @@ def test_what_is_not_finished_leaves_nothing(place):
         interrupted()
     assert Entry.find("a") is None
     assert names(place) == []
+
+
+def test_entries_that_begin_together_are_not_taken_for_left_ones(place):
+    with ThreadPoolExecutor(8) as threads:
+        keys = [str(number) for number in range(64)]
+        assert [entry.about["key"] for entry in threads.map(write, keys)] == keys
+    assert names(place) == sorted(keys)
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(place):

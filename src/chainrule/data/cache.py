@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from chainrule.data.files import UNDER_WAY, lock, reason, sync, under_way
+from chainrule.data.files import UNDER_WAY, alone, lock, reason, sync, under_way
 from chainrule.errors import ChainruleError
 
 ABOUT = "about.json"  # written last, and locked: by who writes an entry alone, by those who read it together
@@ -69,9 +69,10 @@ def writing(key: str, size: int) -> Iterator["Writing"]:
     cache = place()
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        _clean(cache)
-        _make_room(cache, size)
-        entry = Writing(cache, key)
+        with alone(cache):  # or another process takes an entry that is not locked yet for what a killed one left
+            _clean(cache)
+            _make_room(cache, size)
+            entry = Writing(cache, key)
         try:
             yield entry
         finally:

@@ -112,19 +112,34 @@ def under_way(folder: Path) -> Path:
     return folder / f".chainrule-{secrets.token_hex(8)}"
 
 
-def lock(descriptor: int, shared: bool = False) -> bool | None:
+def lock(descriptor: int, shared: bool = False, wait: bool = False) -> bool | None:
     """Take the lock of an open file, which lasts as long as its process; alone, or with others who share it.
 
     Returns:
-        False where another one has it, None where the file system has no locks.
+        False where another one has it and is not waited for, None where the file system has no locks.
     """
     try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)  # type: ignore[union-attr]
+        how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX  # type: ignore[union-attr]
+        fcntl.flock(descriptor, how if wait else how | fcntl.LOCK_NB)  # type: ignore[union-attr]
     except BlockingIOError:
         return False
     except (OSError, AttributeError):
         return None
     return True
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, as soon as nobody else does, where the system has such."""
+    descriptor = None
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        lock(descriptor, wait=True)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def sync(folder: Path) -> None:
