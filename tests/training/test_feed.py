@@ -50,10 +50,10 @@ class Part(Placement):
         return (np.arange(size) >= -(-size // 2)) == self.second
 
 
-def visited(feed: InParts, epoch: int, step: int = 0) -> list[list[int]]:
+def visited(feed: InParts, epoch: int, step: int = 0, more: bool = False) -> list[list[int]]:
     """The rows of each batch of an epoch, from a step on."""
     batches = []
-    for block in feed.epoch(epoch, step):
+    for block in feed.epoch(epoch, step, more):
         assert block.first == step + len(batches)
         x, E, weights, rows = jax.tree.map(np.asarray, block.examples)
         assert len(x) == len(block.order) == feed.most_steps * feed.batch_size
@@ -130,6 +130,21 @@ def test_the_next_part_is_read_while_one_is_computed_with_and_no_further():
     ahead.wait(10)
     blocks.close()
     assert len(read) <= 2
+
+
+def test_the_next_epoch_begins_while_the_last_part_of_one_is_computed_with():
+    read = []
+
+    class Watched(Numbered):
+        def some(self, index, chosen=None):
+            read.append(index)
+            return super().some(index, chosen)
+
+    feed, afresh = InParts(Watched(4, 5, 6), (1,), 4, seed=0), InParts(Numbered(4, 5, 6), (1,), 4, seed=0)
+    assert visited(feed, 1, more=True) == visited(afresh, 1)
+    assert len(read) == 4
+    assert visited(feed, 2) == visited(afresh, 2)
+    assert len(read) == 6  # no part twice, and none beyond the last epoch
 
 
 def loader(size=20, x=X, y=Y, **options):

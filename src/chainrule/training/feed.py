@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -50,8 +51,8 @@ class Feed(Protocol):
     steps: int
     most_steps: int
 
-    def epoch(self, number: int, step: int = 0) -> Iterator[Block]:
-        """The blocks of an epoch, from the one on that has this step."""
+    def epoch(self, number: int, step: int = 0, more: bool = False) -> Iterator[Block]:
+        """The blocks of an epoch, from the one on that has this step, and whether the next epoch is to come."""
         ...
 
 
@@ -72,7 +73,7 @@ class InMemory:
             return None
         return shuffled(self.words, number, self.examples, self.chosen)
 
-    def epoch(self, number: int, step: int = 0) -> Iterator[Block]:
+    def epoch(self, number: int, step: int = 0, more: bool = False) -> Iterator[Block]:
         """All of it."""
         yield Block(self.examples, self.order(number), 0, self.steps)
 
@@ -85,7 +86,7 @@ class Shared:
         self.shape, self.batch_size, self.steps = feeds[0].shape, feeds[0].batch_size, feeds[0].steps
         self.most_steps = feeds[0].most_steps
 
-    def epoch(self, number: int, step: int = 0) -> Iterator[Block]:
+    def epoch(self, number: int, step: int = 0, more: bool = False) -> Iterator[Block]:
         """All of it."""
         orders = {feed: feed.order(number) for feed in {*self.feeds}}
         each = [orders[feed] for feed in self.feeds]
@@ -95,6 +96,8 @@ class Shared:
 
 class InParts:
     """The parts of a loader in a random order, their rows too; the next is read while the last one is computed with.
+
+    So is the first of the next epoch; nothing is read between two epochs, when others may read the same loader.
 
     An epoch is cut into batches as if it were whole: the rows that make none go before those of the next part. Where
     several processes train together, each reads only the rows that it computes with; the others stay 0.
@@ -111,14 +114,23 @@ class InParts:
         self.most_steps = -(-max(loader.rows) // batch_size) + 1
         self.in_order = np.arange(self.most_steps * batch_size, dtype=np.int32)
         self.waited = 0.0
+        self.begun: dict[tuple[int, int], Iterator[Block]] = {}
 
-    def epoch(self, number: int, step: int = 0) -> Iterator[Block]:
+    def epoch(self, number: int, step: int = 0, more: bool = False) -> Iterator[Block]:
         """The blocks that begin with a step."""
+        blocks = self.begun.pop((number, step), None) or self._blocks(number, step)
+
+        def read() -> Block | None:
+            block = next(blocks, None)
+            if block is None and more:
+                following = self._blocks(number + 1, 0)
+                self.begun = {(number + 1, 0): chain([next(following)], following)}
+            return block
+
         with ThreadPoolExecutor(1) as thread:
-            blocks = self._blocks(number, step)
-            coming = thread.submit(next, blocks, None)
+            coming = thread.submit(read)
             while block := self._awaited(coming):
-                coming = thread.submit(next, blocks, None)
+                coming = thread.submit(read)
                 yield block
 
     def _awaited(self, coming: "Future[Block | None]") -> Block | None:

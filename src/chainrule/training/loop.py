@@ -1,7 +1,7 @@
 """The loop around the compiled steps: an epoch in chunks, and what it cost."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -76,19 +76,19 @@ class Loop:
         """What each step of the epoch under way recorded, (steps, figures); none between two epochs."""
         return np.concatenate([np.zeros((0, *self.blank.shape[1:]), np.float32), *self.recorded])
 
-    def epochs(self, numbers: Iterable[int], on_chunk: Callable[[int, int], Any]) -> Iterator[Epoch]:
+    def epochs(self, numbers: Sequence[int], on_chunk: Callable[[int, int], Any]) -> Iterator[Epoch]:
         """The epochs of these numbers; `on_chunk` is told which one it is, and how many of its steps are done."""
         for number in numbers:
             on_chunk(number, len(self.records))
-            yield Epoch(self.epoch(number, partial(on_chunk, number)), self.state)
+            yield Epoch(self.epoch(number, partial(on_chunk, number), number != numbers[-1]), self.state)
 
-    def epoch(self, number: int, on_chunk: Callable[[int], Any]) -> Row:
+    def epoch(self, number: int, on_chunk: Callable[[int], Any], more: bool = False) -> Row:
         """One epoch's steps; `on_chunk` is told how many are done. Returns its mean cost and metrics."""
-        return row(number, self.problem, self._recorded(number, on_chunk))
+        return row(number, self.problem, self._recorded(number, on_chunk, more))
 
-    def _recorded(self, number: int, on_chunk: Callable[[int], Any]) -> np.ndarray:
+    def _recorded(self, number: int, on_chunk: Callable[[int], Any], more: bool = False) -> np.ndarray:
         """One epoch's steps: the sum of what they recorded."""
-        for block in self.feed.epoch(number, len(self.records)):
+        for block in self.feed.epoch(number, len(self.records), more):
             self._visit(block, on_chunk)
         records, self.recorded = self.records, []
         return records.astype(np.float64).sum(axis=0)
