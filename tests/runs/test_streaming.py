@@ -15,7 +15,7 @@ from chainrule.data import cache, dealing, fitting
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.readers import delimited
 from chainrule.errors import ChainruleError
-from chainrule.runs import evaluate, plan, seen, train
+from chainrule.runs import evaluate, plan, seen, streaming, train
 
 RNG = np.random.default_rng(0)
 ROWS = 3000
@@ -152,6 +152,14 @@ def test_parts_of_their_own():
     with pytest.warns(UserWarning, match=r"column 'city': training never showed Paris \(1\)"):
         planned = plan(write(), stream=True, test="t.csv", validation=0)
     assert planned.rows == {"train": ROWS, "test": ROWS}
+
+
+def test_parts_of_their_own_are_looked_at_before_a_pass(monkeypatch):
+    csv.write_csv(pa.table({name: column for name, column in TABLE.items() if name != "day"}), "t.csv")
+    monkeypatch.setattr(streaming, "Fitting", None)  # what begins a pass
+    assert said(write(), test="t.csv") == "t.csv: there is no column 'day'. The columns are a, city, target."
+    Path("t.csv").write_text("a,city,day,target\n")
+    assert said(test="t.csv") == "t.csv: has no rows. Give rows of data."
 
 
 def test_groups_stay_together():

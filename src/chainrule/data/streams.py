@@ -5,7 +5,8 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from copy import deepcopy
 from hashlib import sha256
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
@@ -101,6 +102,13 @@ class Stream:
     def rows(self, columns: int) -> int:
         """How many rows of so many columns there are, about."""
         return len(self.files) if self.images else self.size // (CELL * columns) + 1
+
+    def first(self) -> Table:
+        """The first rows, with all columns; no pass begins, and what the columns hold is still open."""
+        afresh = deepcopy(self)
+        afresh.only = None
+        with closing(afresh.tables()) as tables:
+            return next(table for table in tables if table.rows)
 
     def tables(self, share: Share = lambda _: None) -> Generator[Table, None, None]:
         """One pass: each table knows the places of its rows in their file."""

@@ -5,7 +5,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -92,7 +91,7 @@ def _entry(
     passes: Passes,
 ) -> cache.Entry:
     """The two passes, whose rows are a new entry of the cache."""
-    learned = _learned(stream, columns, fractions, seed, passes)
+    learned = _learned(stream, own, columns, fractions, seed, passes)
     for each in own.values():
         each.kinds.text.update(learned.preprocessor.text)
         each.only = stream.only
@@ -119,12 +118,17 @@ class _Learned:
 
 
 def _learned(
-    stream: Stream, columns: dict[str, Any], fractions: dict[str, float], seed: int, passes: Passes
+    stream: Stream,
+    own: dict[str, Stream],
+    columns: dict[str, Any],
+    fractions: dict[str, float],
+    seed: int,
+    passes: Passes,
 ) -> _Learned:
     """The first pass; once more where all rows tell another task than the first ones."""
-    with closing(stream.tables()) as tables:
-        first = next(table for table in tables if table.rows)
-    schema = Schema.of(first, whole=False, **columns)
+    schema = Schema.of(stream.first(), whole=False, **columns)
+    for each in own.values():
+        schema.complete_block(each.first())  # before hours are spent on the others
     stream.only = {*schema.inputs, *schema.targets, *([schema.group] if schema.group else [])}
     guess = Guess() if columns["task"] is None and len(schema.targets) == 1 else None
     fitting, division = Fitting(schema, stream.name), Division(schema, fractions, seed)
@@ -132,10 +136,10 @@ def _learned(
     for table, parts in _divided(stream, schema, division, unknown, passes.share("learned")):
         rows += np.bincount(parts, minlength=len(PARTS))
         if guess and (task := guess.add(table[schema.target])) and task != schema.task:
-            return _learned(stream, columns | {"task": task}, fractions, seed, passes)
+            return _learned(stream, own, columns | {"task": task}, fractions, seed, passes)
         fitting.add(table.take(np.flatnonzero(parts == 0)) if rows[1:].any() else table)
     if guess and guess.task() != schema.task:
-        return _learned(stream, columns | {"task": guess.task()}, fractions, seed, passes)
+        return _learned(stream, own, columns | {"task": guess.task()}, fractions, seed, passes)
     warn_unknown(stream.name, unknown)
     for name, part in zip(PARTS, rows, strict=True):
         if not part and fractions.get(name, name == "train"):
