@@ -5,10 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from chainrule import NetworkClassifier
 from chainrule.arrays.masked import Masked
+from chainrule.data.loaders import from_arrays
 from chainrule.errors import ChainruleError
 from chainrule.layers import GRU, LSTM, GlobalAveragePool1D, GlobalMaxPool1D
-from chainrule.optimizers import Adam
+from chainrule.optimizers import Adam, ClipNorm, GradientDescent
 from chainrule.training import fit
 
 X, Y = np.eye(4, 3), np.array([0, 1, 2, 0])
@@ -141,3 +143,27 @@ def test_a_state_of_other_parameters_is_refused(state):
 def test_evaluate_refuses_metrics_of_values_for_classes(model):
     with pytest.raises(ChainruleError, match=r"^evaluate: R2\(\) is for values, but y is a class\. "):
         model.evaluate(X, Y, metrics=["R2()"])
+
+
+class OfAll(GradientDescent):
+    """Descent that asks for all examples at once."""
+
+    whole_batch = True
+
+
+def test_an_optimizer_may_ask_for_all_examples_at_once():
+    assert train(optimizer=OfAll(), batch_size=None).training["batch_size"] == "all"
+    who = "OfAll(learning_rate=0.01)"
+    with pytest.raises(ChainruleError) as caught:
+        train(optimizer=ClipNorm(1.0) >> OfAll(), batch_size=3)
+    assert str(caught.value) == (
+        f'batch_size must be "all" for ClipNorm(max_norm=1.0) >> {who}, whose steps are for all examples at once; '
+        "got 3. Leave it out."
+    )
+    with pytest.raises(ChainruleError) as caught:
+        train(x=from_arrays(X, Y), y=None, optimizer=OfAll(), batch_size=None)
+    assert str(caught.value) == (
+        f"fit: the steps of {who} are for all examples at once, and a loader gives parts. Choose Adam()."
+    )
+    model = NetworkClassifier((2,), optimizer=OfAll(), epochs=1).fit(np.eye(300, 3), np.arange(300) % 3)
+    assert model.model_.training["batch_size"] == "all"

@@ -28,7 +28,7 @@ from chainrule.model.examples import check_exact
 from chainrule.model.history import History
 from chainrule.model.targets import sample_weights
 from chainrule.notation import as_chain, as_optimizer, parse
-from chainrule.notation.choices import is_whole
+from chainrule.notation.choices import batch_size_of, is_whole
 from chainrule.optimizers import Optimizer
 from chainrule.optimizers.schedules import over
 from chainrule.regularizers import Regularizer
@@ -46,6 +46,7 @@ FORMULAS: dict[str, type[Formula]] = {
 }
 """The parameters that are formulas, or their notation."""
 
+BATCH = 200  # examples a step, at most, where nothing is said
 SET_APART = 0.1  # of the rows, for early stopping where no validation is chosen
 
 Hidden = int | Sequence[int]
@@ -68,7 +69,7 @@ class Network(BaseEstimator):
         optimizer: Any = "Adam()",
         regularizer: Regularizer | str | None = None,
         epochs: int = 200,
-        batch_size: int | Literal["all"] = 200,
+        batch_size: int | Literal["all"] | None = None,
         validation: float | tuple[Any, ...] | None = None,
         early_stopping: EarlyStopping | int | str | bool | None = None,
         metrics: Sequence[Metric | str] | None = None,
@@ -259,7 +260,10 @@ class Network(BaseEstimator):
 
     def _size(self, rows: int) -> Any:
         """The batch size, "all" where one batch holds every row."""
-        return "all" if is_whole(self.batch_size) and rows <= self.batch_size else self.batch_size
+        size = self.batch_size
+        size = "all" if is_whole(size) and rows <= size else size
+        size = batch_size_of(as_optimizer(self.optimizer), size, BATCH)
+        return "all" if is_whole(size) and rows <= size else size
 
     def _scheduled(self, epochs: Any, rows: int, size: Any, done: int) -> Any:
         """The optimizer with its schedule's open length filled in: all the steps so far, and those of this call.

@@ -39,7 +39,8 @@ class NetworkClassifier(ClassifierMixin, Network):
         optimizer: a formula, its notation, or one of Optax's.
         regularizer: L1, L2 or a sum of them, on the kernels (`L2(alpha / 2 / rows)` is scikit-learn's alpha).
         epochs: how often every example is seen.
-        batch_size: examples a step, at most; "all" for all at once.
+        batch_size: examples a step, at most; "all" for all at once. By default 200, or "all" for an optimizer that asks
+            for it.
         validation: what to measure on after each epoch: (X, y), (X, y, weights) or a fraction of the rows.
         early_stopping: a rule, its patience in epochs, or True; keeps the best epoch, by the cost or by any metric:
             "EarlyStopping(10, monitor=F1())". Without `validation`, it sets a tenth of the rows apart.
@@ -72,7 +73,7 @@ class NetworkClassifier(ClassifierMixin, Network):
         optimizer: Any = "Adam()",
         regularizer: Regularizer | str | None = None,
         epochs: int = 200,
-        batch_size: int | Literal["all"] = 200,
+        batch_size: int | Literal["all"] | None = None,
         validation: float | tuple[Any, ...] | None = None,
         early_stopping: EarlyStopping | int | str | bool | None = None,
         class_weight: Any = None,

@@ -80,6 +80,24 @@ def is_batch_size(size: Any) -> TypeGuard[BatchSize]:
     return is_whole(size) or (isinstance(size, str) and size == "all")
 
 
+def batch_size_of(optimizer: Optimizer | FromOptax, size: Any, usual: BatchSize) -> Any:
+    """The batch size that is said; where none is, "all" for an optimizer that asks for it, and else the usual one.
+
+    >>> from chainrule.optimizers import Adam
+    >>> batch_size_of(Adam(), None, 32), batch_size_of(Adam(), 64, 32)
+    (32, 64)
+    """
+    if not optimizer.whole_batch:
+        return usual if size is None else size
+    if size is not None and size != "all":
+        raise ArgumentError(
+            '{batch_size} must be "all" for {!r}, whose steps are for all examples at once; got {!r}. Leave it out.',
+            optimizer,
+            size,
+        )
+    return "all"
+
+
 def as_early_stopping(rule: EarlyStopping | int | str | None) -> EarlyStopping | None:
     """A rule from itself, from its patience, or from its notation."""
     if rule is None:

@@ -31,6 +31,11 @@ class Optimizer(Formula):
         """Whether its steps are in proportion to the gradient, by `rates`, which a regulariser with a kink asks for."""
         return True
 
+    @property
+    def whole_batch(self) -> bool:
+        """Whether its steps mean nothing on parts of the examples, so that `fit` gives it all of them at once."""
+        return False
+
     @abstractmethod
     def init(self, params: Any) -> Any:
         """The state before the first step."""

@@ -94,6 +94,10 @@ class Clipped(Optimizer):
     def has_rates(self):
         return self.optimizer.has_rates
 
+    @property
+    def whole_batch(self):
+        return self.optimizer.whole_batch
+
     def init(self, params):
         return self.optimizer.init(params)
 

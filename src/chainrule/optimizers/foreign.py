@@ -15,6 +15,7 @@ class FromOptax:
 
     transformation: Any
     has_rates: ClassVar[bool] = False
+    whole_batch: ClassVar[bool] = False
 
     def init(self, params: Any) -> Any:
         """Optax's state before the first step."""

@@ -23,7 +23,15 @@ from chainrule.metrics import R2, Accuracy, Metric
 from chainrule.model.summary import Summary, summary
 from chainrule.model.targets import balanced_weights, targets
 from chainrule.notation import as_chain, as_formula, as_metrics, as_optimizer, check_measured
-from chainrule.notation.choices import EPOCHS, SEEDS, BatchSize, as_early_stopping, as_whole, is_batch_size
+from chainrule.notation.choices import (
+    EPOCHS,
+    SEEDS,
+    BatchSize,
+    as_early_stopping,
+    as_whole,
+    batch_size_of,
+    is_batch_size,
+)
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.runs.defaults import default_batch_size, default_epochs, default_network, default_patience
@@ -175,7 +183,7 @@ def plan(
         separator, decimal, header, blank, size: how files are read, as in `chainrule.data.read`.
         test, validation: a fraction of the rows, or data of their own; by default 0.2 and 0.1.
         epochs: how often every example is seen; by default for 2,000 steps in all, 20 to 300 times.
-        batch_size: examples a step, or "all"; by default 32.
+        batch_size: examples a step, or "all"; by default 32, or "all" for an optimizer that asks for it.
         early_stopping: a rule, or its patience in epochs, or "never"; by default a fifth of the epochs, 5 at least,
             unless the epochs are said: all of them are then trained.
         monitor: the metric that early stopping watches, or "cost"; by default what its rule says.
@@ -225,6 +233,10 @@ def plan(
     if stream is False and is_folder_of_tables(data):
         raise ArgumentError("{stream}: the files of a folder are read block after block. Leave it out.")
     stream = is_large(data) if stream is None else stream
+    if stream and optimizer.whole_batch:
+        raise ChainruleError(
+            f"{optimizer!r}: its steps are for all rows at once, and these are read block after block. Choose Adam()."
+        )
     if stream and batch_size == "all":
         raise ArgumentError(
             "{batch_size} all needs all rows at once, and these are read block after block. Choose a number: 1024."
@@ -246,7 +258,7 @@ def plan(
     cost = cost or default_cost(chain)
     _check_end(chain, preprocessor, y, cost)
     rows = sum(prepared["train"].rows)
-    batch_size = batch_size or default_batch_size(rows, stream)
+    batch_size = batch_size_of(optimizer, batch_size, default_batch_size(rows, stream))
     check_shared(devices, rows if batch_size == "all" else min(batch_size, rows))
     if epochs is None:
         epochs = default_epochs(rows, batch_size, stream)

@@ -41,7 +41,7 @@ def fit(
     optimizer: Any = "Adam()",
     regularizer: Regularizer | str | None = None,
     epochs: int = 50,
-    batch_size: int | Literal["all"] = 32,
+    batch_size: int | Literal["all"] | None = None,
     validation: float | tuple[Any, ...] | Loader | None = None,
     early_stopping: EarlyStopping | int | str | None = None,
     sample_weight: Any = None,
@@ -79,7 +79,8 @@ def fit(
         optimizer: a formula, its notation, or one of Optax's.
         regularizer: L1, L2 or a sum of them, on the kernels.
         epochs: how often every example is seen.
-        batch_size: examples a step; 1 is stochastic descent, "all" batch gradient descent.
+        batch_size: examples a step; 1 is stochastic descent, "all" batch gradient descent. By default 32, or "all" for
+            an optimizer that asks for it.
         validation: what to measure on after each epoch: (x, y) or (x, y, weights), or a `Loader` of them, or the
             fraction of the rows to set apart.
         early_stopping: a rule, or its patience in epochs; needs validation, and returns the best epoch's parameters. It

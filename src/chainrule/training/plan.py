@@ -22,7 +22,15 @@ from chainrule.model.examples import check_categories, inputs
 from chainrule.model.history import History
 from chainrule.model.targets import Classes, as_names, class_count, expected, for_steps
 from chainrule.notation import as_chain, as_formula, as_metrics, as_optimizer, check_measured
-from chainrule.notation.choices import EPOCHS, SEEDS, BatchSize, as_early_stopping, as_whole, is_batch_size
+from chainrule.notation.choices import (
+    EPOCHS,
+    SEEDS,
+    BatchSize,
+    as_early_stopping,
+    as_whole,
+    batch_size_of,
+    is_batch_size,
+)
 from chainrule.optimizers.schedules import over
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
@@ -31,6 +39,8 @@ from chainrule.training.ending import default_cost, ended
 from chainrule.training.examples import Checked, Examples, checked
 from chainrule.training.placement import as_devices, check_shared
 from chainrule.training.step import Problem, State
+
+BATCH = 32  # examples a step where nothing is said
 
 
 @dataclass(frozen=True)
@@ -157,7 +167,7 @@ def plan(
     optimizer: Any,
     regularizer: Regularizer | str | None,
     epochs: int,
-    batch_size: int | Literal["all"],
+    batch_size: int | Literal["all"] | None,
     validation: float | tuple[Any, ...] | Loader | None,
     early_stopping: EarlyStopping | int | str | None,
     sample_weight: Any,
@@ -178,9 +188,10 @@ def plan(
     stopping, devices = as_early_stopping(early_stopping), as_devices(devices)
     _check_watched(stopping, validation)
 
+    batch_size = batch_size_of(optimizer, batch_size, BATCH)
     loader = x if isinstance(x, Loader) else None
     if loader:
-        _check_alone(y, sample_weight, batch_size, validation)
+        _check_alone(y, sample_weight, optimizer, batch_size, validation)
         x, y, sample_weight = first(loader, "fit")
     x = inputs(x, tokens=chain.tokens)
     shape, rows = shape_of(x), rows_of(x)
@@ -245,10 +256,14 @@ def _check_watched(stopping: EarlyStopping | None, validation: Any) -> None:
         raise ChainruleError("fit: early_stopping watches the validation cost: give validation too, such as 0.1.")
 
 
-def _check_alone(y: Any, sample_weight: Any, batch_size: Any, validation: Any) -> None:
+def _check_alone(y: Any, sample_weight: Any, optimizer: Any, batch_size: Any, validation: Any) -> None:
     """Refuse what can't be beside a loader."""
     if y is not None or sample_weight is not None:
         raise ChainruleError("fit: a loader gives the targets and the weights too. Leave y and sample_weight out.")
+    if optimizer.whole_batch:
+        raise ChainruleError(
+            f"fit: the steps of {optimizer!r} are for all examples at once, and a loader gives parts. Choose Adam()."
+        )
     if batch_size == "all":
         raise ChainruleError('fit: batch_size "all" needs all examples at once, and a loader gives parts. Choose 1024.')
     if isinstance(validation, float):
