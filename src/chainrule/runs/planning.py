@@ -258,10 +258,10 @@ def plan(
     cost = cost or default_cost(chain)
     _check_end(chain, preprocessor, y, cost)
     rows = sum(prepared["train"].rows)
-    batch_size = batch_size_of(optimizer, batch_size, default_batch_size(rows, stream))
-    check_shared(devices, rows if batch_size == "all" else min(batch_size, rows))
+    batch: BatchSize = batch_size_of(optimizer, batch_size, default_batch_size(rows, stream))
+    check_shared(devices, rows if batch == "all" else min(batch, rows))
     if epochs is None:
-        epochs = default_epochs(rows, batch_size, stream)
+        epochs = default_epochs(rows, batch, stream)
         if early_stopping is None and "validation" in prepared:
             stopping = EarlyStopping(default_patience(epochs))
     if stopping and "validation" not in prepared:
@@ -282,7 +282,7 @@ def plan(
         regularizer,
         metrics,
         epochs,
-        batch_size,
+        batch,
         stopping,
         seed,
         balanced,
