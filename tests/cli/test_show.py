@@ -131,8 +131,8 @@ def test_png(run, here):
     ("line", "message"),
     [
         ("Sigmoit", "There is no formula 'Sigmoit'. Did you mean Sigmoid? They are listed by: chainrule list."),
-        ("GELU", "There is no formula 'GELU'. It is not there yet; ELU() is near. They are listed by: chainrule list."),
-        ("xyz", "There is no formula 'xyz'. They are listed by: chainrule list."),
+        ("LReLU", "There is no formula 'LReLU'. Here that is LeakyReLU(). They are listed by: chainrule list."),
+        ("qqq", "There is no formula 'qqq'. They are listed by: chainrule list."),
         ('"ELU(beta=1)"', "ELU has no field 'beta': ELU takes alpha."),
         ('"ELU(-1)"', "ELU: alpha must be a number > 0, got -1. The default is 1.0."),
         ('"1 + 1"', 'Can\'t read "1 + 1": + composes formulas, and 1 is none.'),

@@ -8,24 +8,31 @@ from chainrule.errors import ChainruleError
 
 
 def list_formulas(
-    family: Annotated[
-        str | None, typer.Argument(metavar="FAMILY", help="activations, layers, costs, …; all, if not said.")
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="WORDS",
+            help="A family (activations, layers, costs, …), or words to look for; all, if none is said.",
+        ),
     ] = None,
 ) -> None:
-    """List every formula of a family, one line each: how it is written, and its mathematics.
+    """List the formulas of a family, or those that words tell of, one line each: how it is written, and what it is.
 
     Example: `chainrule list activations`
+
+    Example: `chainrule list smooth rectifier`
     """
     from chainrule.cli import output
     from chainrule.errors import nearest
-    from chainrule.formula.base import written
-    from chainrule.notation.families import FAMILIES, members
-    from chainrule.textbook.equations import equations
+    from chainrule.notation.families import FAMILIES, kinships
+    from chainrule.notation.search import search
 
-    if family is not None and family not in FAMILIES:
-        raise ChainruleError(
-            f"There is no family {family!r}.{nearest(family, FAMILIES)} They are {', '.join(FAMILIES)}."
-        )
-    for name in [family] if family else FAMILIES:
-        rows = {written(formula): "; ".join(each.row() for each in equations(formula)) for formula in members(name)}
-        output.formulas(name, rows)
+    said = " ".join(words or ())
+    if said and said not in FAMILIES:
+        meant = nearest(said, FAMILIES)
+        if meant or not (found := search(said)):
+            raise ChainruleError(f"There is no family {said!r}.{meant} They are {', '.join(FAMILIES)}.")
+        output.found(said, found)
+        return
+    for name in [said] if said else FAMILIES:
+        output.family(name, kinships(name))

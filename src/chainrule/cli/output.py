@@ -15,6 +15,9 @@ from chainrule.data.dates import Date
 from chainrule.errors import counted, cut, one_line, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from chainrule.formula.base import Formula
     from chainrule.model.summary import Summary
     from chainrule.runs import Plan
 
@@ -81,18 +84,46 @@ def figures(rows: dict[str, dict[str, Any]]) -> None:
     _show(table)
 
 
-def formulas(family: str, rows: dict[str, str]) -> None:
-    """A family's formulas, a line each: how it is written, and its mathematics; both are cut to a terminal's width."""
-    out, whole = console(sys.stdout), not sys.stdout.isatty()
-    first = min(max(map(len, rows)), NOTATION if whole else (out.width - 4) // 2)
-    out.print(Text(family, "bold"))
-    for written, mathematics in rows.items():
-        left, line = Text(written), Text("  ")
-        left.truncate(len(left) if whole else first, overflow="ellipsis")
-        line.append(left).append(" " * max(first - len(left), 0)).append(f"  {mathematics}", "dim")
-        line.truncate(len(line) if whole else out.width, overflow="ellipsis")
-        out.print(line, soft_wrap=True)
-    out.print()
+def family(name: str, kinships: "Mapping[str, Sequence[type[Formula]]]") -> None:
+    """A family's formulas, each kinship below what it is: how each is written, and its mathematics."""
+    from chainrule.formula.base import written
+    from chainrule.textbook.equations import equations
+
+    rows = {
+        told: {written(formula): "; ".join(each.row() for each in equations(formula)) for formula in formulas}
+        for told, formulas in kinships.items()
+    }
+    first = max(len(left) for some in rows.values() for left in some)
+    _print(sys.stdout, Text(name, "bold"))
+    for told, some in rows.items():
+        if len(rows) > 1:
+            _one_line(Text(f"  {told}", "italic"))
+        _columns(some, first)
+    say("")
+
+
+def found(words: str, formulas: "Sequence[type[Formula]]") -> None:
+    """The formulas that words tell of, with their first lines."""
+    _print(sys.stdout, Text(words, "bold"))
+    rows = {formula.__name__: formula.title() for formula in formulas}
+    _columns(rows, max(map(len, rows)))
+
+
+def _columns(rows: dict[str, str], first: int) -> None:
+    """Lines of two columns, both cut to a terminal's width."""
+    whole, width = not sys.stdout.isatty(), console(sys.stdout).width
+    first = min(first, NOTATION if whole else (width - 6) // 2)
+    for left, right in rows.items():
+        shown = Text(left)
+        shown.truncate(len(left) if whole else first, overflow="ellipsis")
+        _one_line(Text.assemble("    ", shown, " " * max(first - len(shown), 0), (f"  {right}", "dim")))
+
+
+def _one_line(line: Text) -> None:
+    """A line that is cut to a terminal's width."""
+    if sys.stdout.isatty():
+        line.truncate(console(sys.stdout).width, overflow="ellipsis")
+    _print(sys.stdout, line)
 
 
 def layers(rows: "Summary") -> None:

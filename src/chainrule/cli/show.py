@@ -10,7 +10,11 @@ from chainrule.errors import ChainruleError
 
 def show(
     name: Annotated[
-        str, typer.Argument(metavar="FORMULA", help='A name, such as ELU, or notation, such as "LeakyReLU(0.2)".')
+        str,
+        typer.Argument(
+            metavar="FORMULA",
+            help='A name, such as ELU, notation, such as "LeakyReLU(0.2)", or words, such as "smooth rectifier".',
+        ),
     ],
     latex: Annotated[bool, typer.Option("--latex", help="Print its equations in LaTeX, for papers.")] = False,
     mathml: Annotated[bool, typer.Option("--mathml", help="Print its equations in MathML, for web pages.")] = False,
@@ -21,12 +25,18 @@ def show(
     """Show a formula: its mathematics, derivative, curve, fields and origin.
 
     Example: `chainrule show ELU`
+
+    Example: `chainrule show "smooth rectifier"`
     """
     from chainrule.cli import output
+    from chainrule.notation.search import search
     from chainrule.textbook.equations import aligned, derivatives, equations
 
     if latex + mathml + (png is not None) > 1:
         raise ChainruleError("--latex, --mathml and --png are three ways of saying the same. Choose one.")
+    if _tells(name) and not latex + mathml + (png is not None) and (found := search(name)):
+        output.found(name, found)
+        return
     formula = _formula(name)
     values = not isinstance(formula, type)
     shown = [*equations(formula, values), *derivatives(formula, values)]
@@ -61,6 +71,14 @@ def _formula(text: str):
     if text not in known:
         raise ChainruleError(f"There is no formula {text!r}.{suggestion(text)} They are listed by: chainrule list.")
     return known[text]
+
+
+def _tells(text: str) -> bool:
+    """Whether it is words that may tell of formulas, and neither a name nor a notation."""
+    from chainrule.notation import formulas, suggestion
+
+    words = text.replace("-", " ").split()
+    return all(map(str.isidentifier, words)) and (len(words) > 1 or (text not in formulas() and not suggestion(text)))
 
 
 def _name(formula) -> str:

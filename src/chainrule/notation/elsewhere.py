@@ -115,3 +115,12 @@ def hint(name: str) -> str:
     if key in _YET:
         return f" It is not there yet{_YET[key] and f'; {_YET[key]}'}."
     return ""
+
+
+def names_of(name: str) -> str:
+    """What a formula of ours is called in other libraries, as words.
+
+    >>> names_of("Nesterov")
+    'nag nesterovmomentum'
+    """
+    return " ".join(names for notation, names in HERE.items() if notation.partition("(")[0] == name)

@@ -1,6 +1,7 @@
 """The families of formulas: all that there are, and the names that people use."""
 
 import inspect
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -51,3 +52,16 @@ def members(name: str) -> list[type[Formula]]:
     """
     found = [formula for base in FAMILIES[name] for formula in family(base)]
     return [formula for formula in found if name == "activations" or not issubclass(formula, Activation)]
+
+
+def kinships(name: str) -> dict[str, list[type[Formula]]]:
+    """The formulas of a family by what those of one room have in common, as the first line of its docstring tells.
+
+    >>> [*kinships("stopping").values()]
+    [[<class 'chainrule.regularizers.stopping.EarlyStopping'>]]
+    """
+    rooms: dict[str, list[type[Formula]]] = {}
+    for formula in members(name):
+        told = inspect.cleandoc(sys.modules[formula.__module__].__doc__ or "")
+        rooms.setdefault(told.partition("\n")[0], []).append(formula)
+    return rooms
