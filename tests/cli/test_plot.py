@@ -1,6 +1,9 @@
 import pytest
 
+from chainrule.activations import Activation
 from chainrule.pictures import race
+from chainrule.textbook.accuracy.measure import verifiable
+from chainrule.textbook.accuracy.oracle import is_scalar
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +22,14 @@ def test_the_first_example_of_the_help(run, here):
 def test_kinds_of_files(run, here, name, start):
     assert run(f"plot ELU --from -1 --to 1 --out {name}").code == 0
     assert (here / name).read_bytes().startswith(start)
+
+
+def test_a_sheet_of_all_activations(run, here):
+    said = run("plot activations --derivative --out sheet.svg")
+    scalar = [formula for formula in verifiable() if isinstance(formula, Activation) and is_scalar(formula)]
+    assert said == (0, f"{len(scalar)} formulas are drawn in sheet.svg.\n", "")
+    drawn = (here / "sheet.svg").read_text()
+    assert all(f"<!-- {type(formula).__name__} -->" in drawn for formula in scalar)
 
 
 def test_schedules(run, here):

@@ -10,11 +10,16 @@ import typer
 from chainrule.errors import ChainruleError
 
 STEPS = 10**6  # of an optimizer at most
+TOGETHER = 8  # curves in one panel at most; more stand on a sheet
 
 
 def plot(
     names: Annotated[
-        list[str], typer.Argument(metavar="FORMULA...", help="Activations, schedules, or, with --on, optimizers.")
+        list[str],
+        typer.Argument(
+            metavar="FORMULA...",
+            help='Activations, schedules, or, with --on, optimizers; "activations" are all of them, on a sheet.',
+        ),
     ],
     derivative: Annotated[bool, typer.Option("--derivative", help="Draw the derivatives beside them.")] = False,
     on: Annotated[
@@ -39,12 +44,14 @@ def plot(
 
     Example: `chainrule plot Tanh Sigmoid ELU "LeakyReLU(0.2)" --derivative`
 
+    Example: `chainrule plot activations`
+
     Example: `chainrule plot Momentum Nesterov Adagrad Adadelta RMSprop Adam --on rosenbrock --out race.gif`
     """
     from chainrule.cli import choices, output
     from chainrule.data.files import check_output, write_whole
 
-    formulas = [choices.single(name) for name in names]
+    formulas = _all_with_curves() if names == ["activations"] else [choices.single(name) for name in names]
     if on is None:
         family = _drawable(formulas)
         if not -math.inf < low < high < math.inf:
@@ -55,8 +62,10 @@ def plot(
         target, kind = _file(out, names, "", ("png", "svg", "pdf"))
         check_output(target)
         from chainrule.pictures.comparison import comparison
+        from chainrule.pictures.sheet import sheet
 
-        content = comparison(formulas, derivative=derivative, low=low, high=high, kind=kind)
+        drawn = comparison if len(formulas) <= TOGETHER else sheet
+        content = drawn(formulas, derivative=derivative, low=low, high=high, kind=kind)
     else:
         from chainrule.pictures.race import SURFACES, race
 
@@ -68,6 +77,16 @@ def plot(
         content = race(formulas, surface, steps or surface.steps, kind, published)  # type: ignore[arg-type]
     write_whole(target, content)
     output.say(f"{len(formulas)} formula{'s are' if len(formulas) > 1 else ' is'} drawn in {target}.")
+
+
+def _all_with_curves() -> list[Any]:
+    """Every activation of one number, with its defaults."""
+    from chainrule.notation.families import members
+    from chainrule.textbook.curves import curves
+    from chainrule.textbook.page import with_defaults
+
+    formulas = filter(None, map(with_defaults, members("activations")))
+    return [formula for formula in formulas if curves(formula, points=3)]
 
 
 def _drawable(formulas: list[Any]) -> str:
