@@ -15,12 +15,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from chainrule.activations import Activation
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
 from chainrule.notation import formulas, parse
-from chainrule.notation.families import FAMILIES, members
+from chainrule.notation.families import FAMILIES, kinships, members
 from chainrule.pictures.race import SURFACES, race
+from chainrule.pictures.sheet import sheet
 from chainrule.pictures.style import COLOURS, canvas, saved
+from chainrule.textbook.accuracy.measure import verifiable
+from chainrule.textbook.accuracy.oracle import is_scalar
 from chainrule.textbook.curves import Curve, curves
 from chainrule.textbook.equations import Equation
 from chainrule.textbook.page import FieldRow, page, with_defaults
@@ -58,6 +62,9 @@ def generate(into: Path = DOCS / "reference") -> None:
             shown = " ".join(f"![{said}](figures/{file})" for file, (said, _) in plots.items())
             sections.append(section(kind, program, shown, measured.get(kind.__name__, "")))
         (into / f"{family}.md").write_text("\n\n".join([*head(family), *sections]) + "\n")
+    scalar = [formula for formula in verifiable() if isinstance(formula, Activation) and is_scalar(formula)]
+    drawn = sheet(scalar, derivative=True, low=-4, high=4, kind="png")
+    (into / "figures" / "sheet.png").write_bytes(drawn)
     racers = [parse(name) for name in RACERS]
     (into / "figures" / "race.png").write_bytes(race(racers, SURFACES["beale"], SURFACES["beale"].steps, "png"))
 
@@ -73,14 +80,26 @@ def ours(family: str) -> list[type[Formula]]:
 def head(family: str) -> list[str]:
     """What a family is, and a table of what it has."""
     said = re.sub(r"^\w+: ", "", inspect.cleandoc(home(family).__doc__ or "")).split("\n\n")
-    drawn = [f"![Paths of {', '.join(RACERS)}](figures/race.png)"] * (family == "optimizers")
-    rows = [[f"[{kind.__name__}](#{kind.__name__})", text(sentences(kind.title())[0])] for kind in ours(family)]
+    drawn = {
+        "optimizers": f"![Paths of {', '.join(RACERS)}](figures/race.png)",
+        "activations": "![All of one number, and their derivatives](figures/sheet.png)",
+    }
     return [
         f"# {family.capitalize()}",
         *(text(each[0].upper() + each[1:]) for each in said),
-        *drawn,
-        table(["", ""], rows),
+        *[drawn[family]] * (family in drawn),
+        *(part for kinship in kinships(family).items() for part in contents(*kinship)),
     ]
+
+
+def contents(kinship: str, formulas: list[type[Formula]]) -> list[str]:
+    """The formulas of a kinship as a table, below what it is."""
+    rows = [
+        [f"[{kind.__name__}](#{kind.__name__})", text(sentences(kind.title())[0])]
+        for kind in formulas
+        if kind.__module__.startswith("chainrule.")
+    ]
+    return [f"**{text(kinship)}**", table(["", ""], rows)] if rows else []
 
 
 def section(kind: type[Formula], program: str, plots: str, measured: str) -> str:
