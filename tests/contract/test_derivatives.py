@@ -184,6 +184,6 @@ def test_steps_and_clips_at_zero_have_their_limits():
     np.testing.assert_array_equal(jax.jacrev(parse("ClipNorm(1.0)"))(jnp.zeros(2)), jnp.eye(2))
 
 
-@pytest.mark.parametrize("text", ["L1(0.1)", "L2(0.1)"])
+@pytest.mark.parametrize("text", ["L1(0.1)", "L2(0.1)", "GroupLasso(0.1)", "Orthogonality(0.1)", "TotalVariation(0.1)"])
 def test_regularizers_at_zero(text):
     assert jnp.isfinite(jax.grad(parse(text))(jnp.zeros(2))).all()

@@ -21,7 +21,7 @@ def textbook(penalty, w):
 
 
 def test_every_regularizer_is_tried():
-    written = [one for one in family(Regularizer) if one.__module__.startswith("chainrule.")]
+    written = [one for one in family(Regularizer) if one.__module__ == Regularizer.__module__]
     assert {type(penalty) for penalty in EXAMPLES} == set(written)
 
 

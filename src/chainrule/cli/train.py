@@ -40,7 +40,7 @@ def train(
     ] = None,
     cost: Annotated[Text, _option(FORMULAS, "FORMULA", '"Quadratic()" [by the network\'s end].')] = None,
     optimizer: Annotated[Text, _option(FORMULAS, "FORMULA", '"Nesterov(0.01)" [Adam(0.001)].')] = None,
-    regularizer: Annotated[Text, _option(FORMULAS, "FORMULA", '"L1(1e-3) + L2(1e-4)" [none].')] = None,
+    regularizer: Annotated[Text, _option(FORMULAS, "FORMULA", '"L1(1e-3) + L2(1e-4)", "MaxNorm(3)" [none].')] = None,
     metric: Annotated[Texts, _option(FORMULAS, "FORMULA", '"F1()"; may be repeated [accuracy, or R²].')] = None,
     target: Annotated[
         Texts, _option(DATA, "COLUMN", 'The column to predict; may be repeated for values ["target", or the last].')

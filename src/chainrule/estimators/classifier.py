@@ -37,7 +37,8 @@ class NetworkClassifier(ClassifierMixin, Network):
         network: layers, their notation, or the sizes of hidden layers, which end in ReLU.
         cost: by default cross-entropy, whose canonical activation is the end.
         optimizer: a formula, its notation, or one of Optax's.
-        regularizer: L1, L2 or a sum of them, on the kernels (`L2(alpha / 2 / rows)` is scikit-learn's alpha).
+        regularizer: L1, L2, … or a sum of them, on the kernels (`L2(alpha / 2 / rows)` is scikit-learn's alpha);
+            constraints too, such as MaxNorm(3).
         epochs: how often every example is seen.
         batch_size: examples a step, at most; "all" for all at once. By default 200, or "all" for an optimizer that asks
             for it.

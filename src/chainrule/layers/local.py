@@ -41,7 +41,7 @@ class LocallyConnected(Layer):
     def parameters(self, shape):
         *places, filters = self.output_shape(shape)
         kernel_shape = (*places, *self.window(shape).size, shape[-1], filters)
-        kernel = Parameter(kernel_shape, each_place(self.kernel_initializer, self.rank), regularized=True)
+        kernel = Parameter(kernel_shape, each_place(self.kernel_initializer, self.rank), True, self.rank)
         return {"kernel": kernel} | (
             {"bias": Parameter((*places, filters), self.bias_initializer)} if self.bias else {}
         )

@@ -4,6 +4,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from chainrule.activations import Activation
@@ -14,7 +15,7 @@ from chainrule.layers import Layer
 from chainrule.metrics import Metric
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.optimizers.schedules import Schedule
-from chainrule.regularizers import Regularizer
+from chainrule.regularizers import Projection, Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 
 FAMILIES: dict[str, tuple[type[Formula], ...]] = {
@@ -22,6 +23,7 @@ FAMILIES: dict[str, tuple[type[Formula], ...]] = {
     "layers": (Layer,),
     "costs": (Cost,),
     "regularizers": (Regularizer,),
+    "constraints": (Projection,),
     "optimizers": (Optimizer, Clipping),
     "schedules": (Schedule,),
     "initializers": (Initializer,),
@@ -45,13 +47,14 @@ def _family(base: type[Formula], defined: int) -> list[type[Any]]:
 
 
 def members(name: str) -> list[type[Formula]]:
-    """Every formula of a family; an activation is a layer, but stands in its own family only.
+    """Every formula of a family; an activation is a layer, and a constraint a regulariser, but stands in its own only.
 
-    >>> [formula.__name__ for formula in members("stopping")]
-    ['EarlyStopping']
+    >>> [formula.__name__ for formula in members("constraints")]
+    ['NonNegative', 'MaxNorm', 'UnitNorm']
     """
-    found = [formula for base in FAMILIES[name] for formula in family(base)]
-    return [formula for formula in found if name == "activations" or not issubclass(formula, Activation)]
+    bases = FAMILIES[name]
+    inner = tuple(other for other in chain(*FAMILIES.values()) if other not in bases and issubclass(other, bases))
+    return [formula for base in bases for formula in family(base) if not issubclass(formula, inner)]
 
 
 def kinships(name: str) -> dict[str, list[type[Formula]]]:

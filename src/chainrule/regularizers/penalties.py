@@ -24,6 +24,14 @@ class Regularizer(Formula):
     has_kink: ClassVar[bool] = False
     """Whether a part of the term is left to a proximal step."""
 
+    reach: ClassVar[int] = 0
+    """Which proximal steps in a sum come first: 0 those of single weights, 1 of units, 2 constraints of units."""
+
+    @property
+    def needs_rates(self) -> bool:
+        """Whether its proximal step is as long as the optimizer's was, rather than always the same."""
+        return self.has_kink
+
     @abstractmethod
     def __call__(self, w: jax.Array) -> jax.Array:
         """The term that is added to the cost."""
@@ -95,7 +103,12 @@ class L2(Regularizer):
 class Sum(Regularizer):
     """Several regularisers at once: `L1(0.001) + L2(0.0001)` is the elastic net.
 
-    Reference: Zou & Hastie, 2005, Regularization and variable selection via the elastic net.
+    `L1(a) + GroupLasso(b)` is the sparse group lasso, and `L2(a) + MaxNorm(3)` a penalty under a constraint. In
+    whatever order they are written, proximal steps are taken in the one whose end is the step of the sum: first those
+    of single weights, then those of units, and constraints of units last.
+
+    Reference: Zou & Hastie, 2005, Regularization and variable selection via the elastic net; Yu, 2013, On decomposing
+    the proximal map.
 
     >>> L1(0.001) + L2(0.0001)
     L1(0.001) + L2(0.0001)
@@ -116,6 +129,10 @@ class Sum(Regularizer):
         """Whether any of the terms has a kink."""
         return any(term.has_kink for term in self.terms)
 
+    @property
+    def needs_rates(self):
+        return any(term.needs_rates for term in self.terms)
+
     @widely
     def __call__(self, w):
         return sum((term(w) for term in self.terms), start=jnp.zeros((), w.dtype))
@@ -125,7 +142,7 @@ class Sum(Regularizer):
         return sum((term.smooth(w) for term in self.terms), start=jnp.zeros((), w.dtype))
 
     def proximal(self, w, rate):
-        for term in self.terms:
+        for term in sorted(self.terms, key=lambda term: term.reach):
             w = term.proximal(w, rate)
         return w
 

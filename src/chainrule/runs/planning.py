@@ -168,7 +168,7 @@ def plan(
         network: layers, or their notation; an open end is completed. By default one that suits the kind of data.
         cost: by default the one whose canonical activation ends the network.
         optimizer: a formula, its notation, or one of Optax's.
-        regularizer: L1, L2 or a sum of them.
+        regularizer: L1, L2, … or a sum of them; constraints too, such as MaxNorm(3).
         metrics: measured beside the cost; by default accuracy for classes, and R² for values.
         target: the column to predict, or several of values; by default "target", or the last.
         task: "classification" or "regression", if the target leaves it open.

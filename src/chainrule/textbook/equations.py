@@ -78,10 +78,17 @@ def derivatives(formula: type[Formula] | Formula, values: bool = False) -> list[
         if kind.canonical_activation:
             found.append(_partial("J", "z", behind(kind), f"behind {kind.canonical_activation.__name__}"))
         return found
-    if issubclass(kind, Regularizer) and not lines(kind)[0].value.atoms(Apply):
+    if issubclass(kind, Regularizer) and _is_of_entries(kind):
         return [_partial("R", "w", gradient(formula, "w", values))]
     slope = derivative(formula, values) if issubclass(kind, Activation) else None
     return [] if slope is None else [Equation(Line(slope, Apply(sp.Symbol("f′"), symbol("x"))))]
+
+
+def _is_of_entries(kind: type[Formula]) -> bool:
+    """Whether it is a sum over entries with one index, of which the derivative by one is what a book gives."""
+    [*before, last] = lines(kind)
+    entries = last.value.atoms(sp.Indexed)
+    return not before and last.target is None and {len(entry.indices) for entry in entries} == {1}
 
 
 def _partial(letter: str, by: str, value: Math, remark: str = "") -> Equation:

@@ -23,14 +23,14 @@ WORDS = {
 
 
 def symbol(name: str, field: dataclasses.Field | None = None) -> sp.Symbol:
-    """The letter of a name: Greek where the name is, or where the field's meaning begins with a letter and a comma.
+    """The letter of a name: Greek where the name is, or the one, and a comma, that its field's meaning begins with.
 
     >>> symbol("alpha"), symbol("beta1"), symbol("x")
     (alpha, beta1, x)
     """
     letter = re.match(r"([^\W\d_]), ", field.metadata.get("meaning", "")) if field else None
     if letter:
-        name = unicodedata.name(letter[1]).removeprefix("GREEK SMALL LETTER ").lower()
+        name = unicodedata.name(letter[1]).rpartition("SMALL LETTER ")[2].lower()
     name = name.replace("_hat", "hat")
     word = next((word for word in WORDS if re.fullmatch(rf"{word}(_\w)?", name)), "")
     return sp.Symbol(WORDS[word] + name.removeprefix(word) if word else name, real=True)

@@ -77,7 +77,7 @@ def fit(
         cost: by default the one whose canonical activation ends the network (CategoricalCrossEntropy behind Softmax,
             CrossEntropy behind Sigmoid), else Quadratic.
         optimizer: a formula, its notation, or one of Optax's.
-        regularizer: L1, L2 or a sum of them, on the kernels.
+        regularizer: L1, L2, … or a sum of them, on the kernels; constraints too, such as MaxNorm(3), alone or added.
         epochs: how often every example is seen.
         batch_size: examples a step; 1 is stochastic descent, "all" batch gradient descent. By default 32, or "all" for
             an optimizer that asks for it.

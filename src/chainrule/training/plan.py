@@ -243,7 +243,7 @@ def plan(
 
 def _check_rates(regularizer: Regularizer | None, optimizer: Any) -> None:
     """Refuse a kink, which needs the rate of each step, where the optimizer does not tell it."""
-    if regularizer is not None and regularizer.has_kink and not optimizer.has_rates:
+    if regularizer is not None and regularizer.needs_rates and not optimizer.has_rates:
         raise ChainruleError(
             f"fit: {regularizer!r} needs the rates of the optimizer's steps, which {optimizer!r} does not tell. "
             f"Use another optimizer, such as Adam(0.001), or L2."

@@ -93,7 +93,8 @@ def step(
     trained, slots = optimizer.advance(trained, gradient, state.slots)
     if regularizer is not None and regularizer.has_kink:
         declared, _ = parted(network.parameters(shape), trains)
-        trained = shrunk(regularizer, declared, trained, optimizer.rates(slots, trained))
+        rates = optimizer.rates(slots, trained) if regularizer.needs_rates else jax.tree.map(jnp.ones_like, trained)
+        trained = shrunk(regularizer, declared, trained, rates)
     return State(united(trained, frozen), statistics, slots, state.key, state.step + 1), record
 
 
