@@ -9,11 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from chainrule.activations import ReLU
 from chainrule.arrays.random import seeded, split
 from chainrule.errors import ChainruleError
 from chainrule.formula.network import initialize
 from chainrule.initializers import (
+    TRUNCATED,
     Constant,
+    Dirac,
+    Eye,
     GlorotNormal,
     GlorotUniform,
     HeNormal,
@@ -24,12 +28,14 @@ from chainrule.initializers import (
     Normal,
     Orthogonal,
     Pretrained,
+    TruncatedNormal,
     Uniform,
+    VarianceScaling,
     Zeros,
     fan_in,
     fan_out,
 )
-from chainrule.layers import Conv1D, Conv2D, LocallyConnected1D, LocallyConnected2D
+from chainrule.layers import RNN, Conv1D, Conv2D, LocallyConnected1D, LocallyConnected2D
 from chainrule.notation.families import family
 
 KEY = jax.random.key(0)
@@ -45,6 +51,10 @@ VARIANCES = {
     Normal(0.3): lambda i, o: 0.09,
     Uniform(-1, 1): lambda i, o: 1 / 3,
     Orthogonal(): lambda i, o: 1 / max(i, 40),
+    TruncatedNormal(0.3): lambda i, o: 0.09 * TRUNCATED**2,
+    VarianceScaling(): lambda i, o: 1 / i,
+    VarianceScaling(2, "fan_avg", "uniform"): lambda i, o: 4 / (i + o),
+    VarianceScaling(2, "fan_out", "normal"): lambda i, o: 2 / o,
 }
 
 
@@ -55,7 +65,7 @@ def drawn(initializer, shape):
 
 
 OWN = [one for one in family(Initializer) if one.__module__.startswith("chainrule.")]
-BY_DEFAULT = [Constant(0.5) if one is Constant else one() for one in OWN if one is not Pretrained]
+BY_DEFAULT = [Constant(0.5) if one is Constant else one() for one in OWN if one not in (Pretrained, Eye, Dirac)]
 
 
 @pytest.mark.parametrize("shape", [DENSE, CONVOLUTION], ids=str)
@@ -79,6 +89,46 @@ def test_uniform_ones_reach_their_bounds_and_no_further(initializer):
 def test_normal_ones_are_whole_not_truncated(initializer):
     w = drawn(initializer, DENSE)
     assert (np.abs(w) > 2 * w.std()).mean() == pytest.approx(0.0455, rel=0.1)
+
+
+def test_truncated_ones_end_at_two_standard_deviations():
+    for initializer, end in [
+        (TruncatedNormal(0.5, mean=1), 1.0),
+        (VarianceScaling(3), 2 * (3 / 300) ** 0.5 / TRUNCATED),
+    ]:
+        w = drawn(initializer, DENSE) - getattr(initializer, "mean", 0)
+        assert 0.995 * end < np.abs(w).max() <= np.float32(end)
+        assert (np.abs(w) > end / 2).mean() == pytest.approx((0.9545 - 0.6827) / 0.9545, rel=0.02)
+
+
+def test_identities_pass_their_input_on():
+    x = np.random.default_rng(0).normal(size=(2, 6, 7, 4)).astype(np.float32)
+    for size in (1, 2, 3, 4, (2, 5)):
+        for layer in (Conv2D(4, size, padding="same"), Conv2D(4, size, padding="same", groups=2)):
+            layer = dataclasses.replace(layer, kernel_initializer=Dirac())
+            y = layer.forward(initialize(layer, (6, 7, 4), KEY), x)
+            np.testing.assert_array_equal(y, x)
+    local = LocallyConnected1D(4, 3, padding="same", kernel_initializer=Dirac(2))
+    np.testing.assert_array_equal(local.forward(initialize(local, (7, 4), KEY), x[0]), 2 * x[0])
+    wide = Conv1D(6, 3, padding="same", kernel_initializer=Dirac())
+    y = wide.forward(initialize(wide, (7, 4), KEY), x[0])
+    np.testing.assert_array_equal(y, np.pad(x[0], [(0, 0), (0, 0), (0, 2)]))
+    keeping = RNN(4, activation=ReLU(), recurrent_initializer=Eye())
+    assert initialize(keeping, (7, 4), KEY)["recurrent_kernel"].tolist() == np.eye(4).tolist()
+
+
+@pytest.mark.parametrize(
+    ("initializer", "shape", "said"),
+    [
+        (Eye(), (3, 3, 2, 2), "Eye(gain=1.0): expected a matrix, got shape (3, 3, 2, 2). Dirac() is for convolutions."),
+        (Eye(2), (3,), "Eye(gain=2.0): expected a matrix, got shape (3,). Dirac() is for convolutions."),
+        (Dirac(), (3, 2), "Dirac(gain=1.0): expected a convolution's kernel, got shape (3, 2). Eye() is for matrices."),
+    ],
+)
+def test_identities_of_another_rank_are_refused(initializer, shape, said):
+    with pytest.raises(ChainruleError) as caught:
+        initializer(KEY, shape)
+    assert str(caught.value) == said
 
 
 def test_plain_ones():

@@ -33,7 +33,8 @@ for module in pkgutil.walk_packages(chainrule.__path__, "chainrule."):
 FORMULAS = [formula for formula in family(Formula) if formula.__module__.startswith("chainrule.")]
 FAMILIES = {"activation": Activation, "cost": Cost, "initializer": Initializer, "layer": Layer}
 
-PROBES = ("a.npy", 0.5, 0.25, 2.0, 3, 2, (2, 3), (6,), "valid", "same", "macro", "weighted", "micro", True, False, None)
+WORDS = ("valid", "same", "macro", "weighted", "micro", "equal", "linear", "fan_in", "fan_avg", "normal", "uniform")
+PROBES = ("a.npy", 0.5, 0.25, 2.0, 3, 2, (2, 3), (6,), *WORDS, True, False, None)
 """Values that each field is tried with; a field that takes none of them needs one more here."""
 
 

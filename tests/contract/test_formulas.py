@@ -20,7 +20,7 @@ CORE = """
     LocallyConnected2D  Accuracy GlorotUniform CosineDecay"""
 
 UNPUBLISHED = """
-    Identity Flatten Reshape Chain Repeat Stride1D Stride2D  Zeros Constant Normal Uniform Pretrained
+    Identity Flatten Reshape Chain Repeat Stride1D Stride2D  Zeros Constant Normal Uniform TruncatedNormal Pretrained
     ConstantRate ExponentialDecay  Clipped  Accuracy TopK MAE RMSE R2 ConfusionMatrix Precision Recall F1"""
 """Formulas too plain to have one publication."""
 

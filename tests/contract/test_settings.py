@@ -12,7 +12,7 @@ from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Context, Layer
 from chainrule.formula.network import initialize
-from chainrule.initializers import Initializer, Pretrained
+from chainrule.initializers import Eye, Initializer, Pretrained
 from chainrule.metrics import MeanMetric, Metric
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.optimizers.schedules import Schedule
@@ -108,7 +108,8 @@ def _(schedule: Schedule):
 
 @use.register
 def _(initializer: Initializer):
-    return lambda initializer, key: initializer(key, (3, 4, 2)), (initializer, KEY)
+    shape = (3, 4) if isinstance(initializer, Eye) else (3, 4, 2)
+    return lambda initializer, key: initializer(key, shape), (initializer, KEY)
 
 
 @use.register

@@ -14,6 +14,7 @@ import sympy as sp
 
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Context, Layer, Parameter
+from chainrule.initializers import VarianceScaling
 from chainrule.layers.attention import SelfAttention
 from chainrule.layers.normalization import Normalization
 from chainrule.layers.pooling import Pooling
@@ -74,6 +75,10 @@ class Evaluation:
                 return numbers[0] @ numbers[1]
             case "Apply":
                 return numbers[0](*numbers[1:])
+            case "Indicator":
+                return float(numbers[0])
+            case "Abs":
+                return abs(numbers[0])
             case "Unequality":
                 return numbers[0] != numbers[1]
             case "StrictGreaterThan":
@@ -357,6 +362,17 @@ def test_a_rate_computes_what_is_shown(rate, average):
     assert metric(a, E) == pytest.approx(evaluation.number(line.value))
 
 
+@pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg"])
+@pytest.mark.parametrize("distribution", ["truncated_normal", "normal", "uniform"])
+def test_draws_have_the_variance_that_is_shown(distribution, mode):
+    initializer = VarianceScaling(0.5, mode, distribution)
+    draws = np.asarray(initializer(KEY, (3, 3, 20, 60)))
+    [line] = lines(initializer, values=True)
+    numbers = [Evaluation({"fan_in": 180, "fan_out": 540}, {}).number(part) for part in line.value.args[1:]]
+    shown = (numbers[1] - numbers[0]) ** 2 / 12 if distribution == "uniform" else numbers[1]
+    assert draws.var() == pytest.approx(shown * (0.774 if distribution == "truncated_normal" else 1), rel=0.03)
+
+
 UNSHOWN = {
     "ExponentialDecay", "CosineDecay", "OneCycle",  # None: as many steps as the training has
     "EntityEmbedding", "Reshape",  # shapes
@@ -370,4 +386,4 @@ def test_every_formula_with_a_setting_is_shown_above():
 
     ours = [each for each in formulas().values() if each.__module__.startswith("chainrule.")]
     found = {each.__name__ for each in ours if any(map(is_setting, dataclasses.fields(each)))}
-    assert found - UNSHOWN <= {*SETTINGS, *RATES}
+    assert found - UNSHOWN <= {*SETTINGS, *RATES, "VarianceScaling"}

@@ -7,10 +7,20 @@ import pytest
 
 from chainrule.activations import ELU, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
-from chainrule.initializers import GlorotNormal, GlorotUniform, HeNormal, HeUniform, LeCunNormal, LeCunUniform
+from chainrule.initializers import (
+    Eye,
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    LeCunNormal,
+    LeCunUniform,
+    TruncatedNormal,
+    VarianceScaling,
+)
 from chainrule.layers import Dense
 from chainrule.optimizers import Adadelta, Adagrad, Adam, GradientDescent, Momentum, Nesterov, RMSprop
-from chainrule.regularizers import L1, L2
+from chainrule.regularizers import L1, L2, MaxNorm, NonNegative, UnitNorm
 
 keras = pytest.importorskip("keras")
 
@@ -116,6 +126,42 @@ def test_dense():
     theirs.bias.assign(rng.normal(size=4))
     p = {"kernel": theirs.kernel.value, "bias": theirs.bias.value}
     np.testing.assert_allclose(Dense(4).forward(p, x), theirs(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (NonNegative(), keras.constraints.NonNeg()),
+        (MaxNorm(0.7), keras.constraints.MaxNorm(0.7, axis=(0, 1, 2))),
+        (UnitNorm(), keras.constraints.UnitNorm(axis=(0, 1, 2))),
+    ],
+    ids=["NonNegative", "MaxNorm", "UnitNorm"],
+)
+def test_constraints(ours, theirs):
+    w = jnp.asarray(rng.normal(size=(3, 3, 2, 5)) * [0.1, 0.1, 0.2, 0.3, 1], jnp.float32)
+    np.testing.assert_allclose(ours.project(w), theirs(w), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg"])
+@pytest.mark.parametrize("distribution", ["truncated_normal", "normal", "uniform"])
+def test_scaled_variances_are_those_of_keras_and_jax(mode, distribution):
+    shape, ours = (3, 3, 60, 40), VarianceScaling(2, mode, distribution)(jax.random.key(0), (3, 3, 60, 40))
+    name = "untruncated_normal" if distribution == "normal" else distribution
+    for theirs in (
+        keras.initializers.VarianceScaling(2, mode, name, seed=0)(shape),
+        jax.nn.initializers.variance_scaling(2, mode, distribution)(jax.random.key(1), shape),
+    ):
+        assert float(ours.var()) == pytest.approx(float(np.var(theirs)), rel=0.03)
+        if distribution != "normal":
+            assert np.abs(ours).max() == pytest.approx(np.abs(theirs).max(), rel=1e-3)
+
+
+def test_a_truncated_normal_and_the_identity():
+    ours = TruncatedNormal(0.3, mean=1)(jax.random.key(0), (300, 200))
+    theirs = np.asarray(keras.initializers.TruncatedNormal(1, 0.3, seed=0)((300, 200)))
+    assert float(ours.std()) == pytest.approx(theirs.std(), rel=0.01)
+    assert float(ours.max()) == pytest.approx(theirs.max(), rel=1e-3)
+    np.testing.assert_array_equal(Eye(2)(jax.random.key(0), (3, 5)), keras.initializers.Identity(2)((3, 5)))
 
 
 def test_regularizers():

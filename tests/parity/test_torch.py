@@ -8,11 +8,11 @@ import pytest
 
 from chainrule.activations import ELU, Identity, LeakyReLU, PReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
-from chainrule.initializers import GlorotNormal, GlorotUniform, HeNormal, HeUniform, Orthogonal
+from chainrule.initializers import Dirac, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Orthogonal, each_group
 from chainrule.layers import Dense
 from chainrule.optimizers import Adadelta, Adagrad, Adam, AdamW, ClipNorm, GradientDescent, Momentum, Nesterov, RMSprop
 from chainrule.optimizers.schedules import CosineDecay, ExponentialDecay, OneCycle, StepDecay
-from chainrule.regularizers import L2
+from chainrule.regularizers import L2, MaxNorm, UnitNorm
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -189,6 +189,22 @@ def test_dense():
     np.testing.assert_allclose(of_x, inputs.grad.numpy(), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(of_p["kernel"], linear.weight.grad.numpy().T, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(of_p["bias"], linear.bias.grad.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_bound_on_units():
+    w = rng.normal(size=(3, 4, 6)).astype(np.float32)
+    theirs = torch.renorm(torch.tensor(w), p=2, dim=2, maxnorm=2.5).numpy()
+    assert (theirs != w).any(axis=(0, 1)).sum() in range(1, 6)
+    np.testing.assert_allclose(MaxNorm(2.5).project(jnp.asarray(w)), theirs, rtol=1e-5)
+    units = torch.nn.functional.normalize(torch.tensor(w), dim=(0, 1)).numpy()
+    np.testing.assert_allclose(UnitNorm().project(jnp.asarray(w)), units, rtol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_the_identity_as_a_convolution(groups):
+    theirs = torch.nn.init.dirac_(torch.empty(4, 4 // groups, 3, 5), groups).numpy().transpose(2, 3, 1, 0)
+    ours = each_group(Dirac(), groups)(jax.random.key(0), (3, 5, 4 // groups, 4))
+    np.testing.assert_array_equal(ours, theirs)
 
 
 INITIALIZERS = {

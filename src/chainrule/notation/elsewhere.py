@@ -80,6 +80,9 @@ HERE = {
     "HeNormal()": "kaiming kaimingnormal he msra",
     "LeCunUniform()": "lecun",
     "Normal()": "randomnormal gaussian",
+    "TruncatedNormal()": "truncnormal",
+    "Eye()": "identityinitializer",
+    "Dirac()": "diracdelta deltaorthogonal",
     "Uniform()": "randomuniform",
     "Zeros()": "zero",
     "Constant(1.0)": "ones",
@@ -101,7 +104,6 @@ YET = {
     "Conv2D with strides or groups is near": "separableconv2d conv3d convtranspose2d conv2dtranspose",
     "MaxNorm(max_norm) is near": "minmaxnorm",
     "EarlyStopping() is near": "reducelronplateau",
-    "Normal() is near": "truncatednormal",
     "": "upsample upsampling1d upsampling2d gaussiannoise zeropadding2d lambda auc rocauc auroc",
 }
 """What is near, and the names of what is not there yet."""
