@@ -87,10 +87,12 @@ def _(optimizer: Optimizer):
 
     def program(optimizer, params):
         state = optimizer.init(params)
+        slope = lambda w: ((jnp.float32(0), ()), w)  # noqa: E731
         for _ in range(2):
-            updates, after = optimizer.update(params, state, params)
-            params, state = optimizer.advance(params, params, state)
-        return updates, after, params, state, optimizer.rates(state, params)
+            updates = optimizer.update(params, state, params)
+            params, state, _ = optimizer.descend(slope, params, state)
+        rates = optimizer.rates(state, params) if optimizer.has_rates else ()
+        return updates, optimizer.published(params, state), state, rates
 
     return program, (optimizer, params)
 

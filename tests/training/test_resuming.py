@@ -46,6 +46,8 @@ CASES = {
         "validation": 0.2,
         "batch_size": 7,
     },
+    "a mean of the parameters": WORSENING
+    | {"network": "Dense(8) >> BatchNorm() >> ReLU() >> Dense(3) >> Softmax()", "optimizer": "Averaged(Adam(0.03))"},
     "keys and half numbers in slots": {"optimizer": OPTAX},
     "all at once": {"batch_size": "all"},
     "a loader": {"x": from_arrays(X, Y, size=9), "y": None, "metrics": ["Accuracy()"]},

@@ -5,6 +5,7 @@ parameters: ours stand inside `optax.chain`, Optax's inside `fit`.
 """
 
 from chainrule.optimizers.adaptive import Adadelta, Adagrad, Adam, AdamW, RMSprop
+from chainrule.optimizers.averaging import Averaged, Lookahead
 from chainrule.optimizers.base import KERNELS, Optimizer, Rule
 from chainrule.optimizers.clipping import ClipNorm, Clipped, Clipping, ClipValue
 from chainrule.optimizers.descent import GradientDescent, Momentum, Nesterov
@@ -26,6 +27,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Averaged",
     "ClipNorm",
     "ClipValue",
     "Clipped",
@@ -36,6 +38,7 @@ __all__ = [
     "FromOptax",
     "GradientDescent",
     "Lion",
+    "Lookahead",
     "Momentum",
     "Nesterov",
     "OneCycle",

@@ -1,9 +1,9 @@
 """What an optimizer is: `init` and `update` as Optax has them; and a rule, which treats each parameter alone."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,9 @@ from chainrule.kernels.sharding import each_its_part
 from chainrule.optimizers.schedules import Schedule, rate_at
 
 Slots = dict[str, jax.Array]
+Slope = Callable[[Any], tuple[tuple[Any, Any], Any]]
+"""Gives of parameters the cost, what was found on the way, and the gradient: `jax.value_and_grad(…, has_aux=True)`."""
+
 KERNELS: dict[type["Rule"], str] = {}
 """The native kernels of exactly these rules; a subclass may have another `step`."""
 
@@ -24,7 +27,7 @@ WORTH_A_CALL = 1 << 10  # parameters, from which on one call of a native kernel 
 
 
 class Optimizer(Formula):
-    """What `fit` needs of an optimizer: Optax's protocol, and its rates for proximal steps."""
+    """What `fit` needs of an optimizer: Optax's protocol, rates for proximal steps, and the point that it publishes."""
 
     @property
     def has_rates(self) -> bool:
@@ -34,6 +37,11 @@ class Optimizer(Formula):
     @property
     def whole_batch(self) -> bool:
         """Whether its steps mean nothing on parts of the examples, so that `fit` gives it all of them at once."""
+        return False
+
+    @property
+    def publishes(self) -> bool:
+        """Whether its result is not where it takes gradients: it has a `published` of its own."""
         return False
 
     @abstractmethod
@@ -49,12 +57,52 @@ class Optimizer(Formula):
         updates, state = self.update(grads, state, params)
         return jax.tree.map(lambda p, delta: (p + delta).astype(real_type(p)), params, updates), state
 
-    @abstractmethod
+    def descend(self, slope: Slope, params: Any, state: Any) -> tuple[Any, Any, Any]:
+        """A step down a cost, as `fit` makes it: new parameters, new state, and what was found at the old parameters.
+
+        Most need the gradient there. What asks for it, or for the cost, elsewhere too has no `update`.
+        """
+        (_, found), grads = slope(params)
+        return *self.advance(params, grads, state), found
+
+    def published(self, params: Any, state: Any) -> Any:
+        """The parameters that are evaluated, validated and saved: picked, not computed, so of several networks too."""
+        return params
+
     def rates(self, state: Any, params: Any) -> Any:
         """How far a steady gradient of 1 would move each parameter, by the step that led to this state.
 
         A proximal step of this length has the minimum of the regularised cost as its fixed point.
         """
+        raise ChainruleError(f"{self!r}: its steps are not in proportion to the gradient, and so have no rates.")
+
+
+class Around(Optimizer):
+    """An optimizer around another one, of whose kind it is; the state is that one's."""
+
+    if TYPE_CHECKING:
+        optimizer: Any  # a field of each, in the place that it has there
+
+    @property
+    def has_rates(self):
+        return self.optimizer.has_rates
+
+    @property
+    def whole_batch(self):
+        return self.optimizer.whole_batch
+
+    @property
+    def publishes(self):
+        return self.optimizer.publishes
+
+    def init(self, params):
+        return self.optimizer.init(params)
+
+    def published(self, params, state):
+        return self.optimizer.published(params, state)
+
+    def rates(self, state, params):
+        return self.optimizer.rates(state, params)
 
 
 class Rule(Optimizer):
@@ -128,6 +176,11 @@ class Rule(Optimizer):
         leaves, tree = jax.tree.flatten(params)
         each = zip(map(wide_type, leaves), _rows(state, tree), strict=True)
         return tree.unflatten([self.rate(s, jnp.asarray(eta, wide), t.astype(wide)) for wide, s in each])
+
+
+def picked(point: Any, params: Any) -> Any:
+    """A point that is kept in a wider type, as parameters."""
+    return jax.tree.map(lambda at, w: at if at.dtype == real_type(w) else at.astype(real_type(w)), point, params)
 
 
 def zeros(w: Any) -> Any:

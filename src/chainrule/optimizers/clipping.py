@@ -11,7 +11,7 @@ from chainrule.arrays.dtypes import real_type, wide_type
 from chainrule.arrays.functions import root
 from chainrule.formula.base import Formula
 from chainrule.formula.constraints import positive
-from chainrule.optimizers.base import Optimizer
+from chainrule.optimizers.base import Around, Optimizer
 
 
 class Clipping(Formula):
@@ -24,7 +24,7 @@ class Clipping(Formula):
     def __rshift__(self, optimizer: Optimizer) -> "Clipped":
         if not isinstance(optimizer, Optimizer):
             return NotImplemented
-        return Clipped(self, optimizer)
+        return Clipped(clipping=self, optimizer=optimizer)
 
 
 class ClipNorm(Clipping):
@@ -72,7 +72,7 @@ class ClipValue(Clipping):
         return jax.tree.map(lambda g: jnp.clip(jnp.asarray(g, real_type(g)), -self.limit, self.limit), grads)
 
 
-class Clipped(Optimizer):
+class Clipped(Around):
     """An optimizer whose gradients are clipped first: `ClipNorm(1.0) >> Adam(0.003)`.
 
     >>> from chainrule.optimizers import Adam
@@ -90,22 +90,15 @@ class Clipped(Optimizer):
         inner = f"({self.optimizer!r})" if isinstance(self.optimizer, Clipped) else repr(self.optimizer)
         return f"{self.clipping!r} >> {inner}"
 
-    @property
-    def has_rates(self):
-        return self.optimizer.has_rates
-
-    @property
-    def whole_batch(self):
-        return self.optimizer.whole_batch
-
-    def init(self, params):
-        return self.optimizer.init(params)
-
     def update(self, grads, state, params=None):
         return self.optimizer.update(self.clipping(grads), state, params)
 
     def advance(self, params, grads, state):
         return self.optimizer.advance(params, self.clipping(grads), state)
 
-    def rates(self, state, params):
-        return self.optimizer.rates(state, params)
+    def descend(self, slope, params, state):
+        def clipped(params: Any) -> tuple[Any, Any]:
+            cost, grads = slope(params)
+            return cost, self.clipping(grads)
+
+        return self.optimizer.descend(clipped, params, state)

@@ -16,6 +16,7 @@ class FromOptax:
     transformation: Any
     has_rates: ClassVar[bool] = False
     whole_batch: ClassVar[bool] = False
+    publishes: ClassVar[bool] = False
 
     def init(self, params: Any) -> Any:
         """Optax's state before the first step."""
@@ -25,7 +26,7 @@ class FromOptax:
         """Optax's steps and its new state."""
         return self.transformation.update(grads, state, params)
 
-    advance = Optimizer.advance
+    advance, descend = Optimizer.advance, Optimizer.descend
 
     def __repr__(self) -> str:
         return f"FromOptax({type(self.transformation).__name__})"

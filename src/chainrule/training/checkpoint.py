@@ -32,14 +32,14 @@ class Checkpoint(NamedTuple):
 
     state: State
     best: State
-    """The state after the best epoch, where early stopping looks for it, without its slots."""
+    """What the state after the best epoch published, where early stopping looks for it."""
     history: History
     records: np.ndarray = NONE
     """What each step of the epoch under way recorded, (steps, figures); none between two epochs."""
     choices: Mapping[str, Any] = {}
     """What the training was given, in notation, by name; its examples apart."""
     last: State | None = None
-    """The state after the last epoch that was sound, without its slots, where that is another."""
+    """What the state after the last epoch that was sound published, where that is another."""
 
 
 @dataclass(frozen=True)

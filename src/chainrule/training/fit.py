@@ -196,7 +196,7 @@ def _train(
             last = records.place(loop.state, stopped=records.history.stopped)
             keeper.reached(_alone(last), len(records.history) + 1, 0)
         except KeyboardInterrupt:
-            records.last, records.history.stopped = loop.state, "interrupted"
+            records.last, records.history.stopped = planned.published(loop.state), "interrupted"
         ctrl_c.noticed = True  # what was trained is not lost any more
         keeper.finish(records.history.stopped == "interrupted")
         records.history.seconds = records.seconds

@@ -51,17 +51,18 @@ Callback = Callable[[EpochEnd], Any]
 
 
 class Records:
-    """What a training leaves: the history of its epochs, their last state, and the best where early stopping looks.
+    """What a training leaves: the history of its epochs, what the last and, if sought, the best of them published.
 
     As an observer it enters an epoch, and refuses one whose figures or parameters are no longer finite.
     """
 
     def __init__(self, plan: Plan, state: State, began: float | None = None, member: int = 0):
-        self.plan, self.last, self.best, self.history = plan, state, state._replace(slots=()), History()
+        self.plan, self.history = plan, History()
+        self.last = self.best = plan.published(state)
         self.member = member
         self.began = time.perf_counter() if began is None else began
         if plan.start:
-            self.last, self.best, history = plan.start.last or state, plan.start.best, plan.start.history
+            self.last, self.best, history = plan.start.last or self.last, plan.start.best, plan.start.history
             self.history = replace(history, rows=list(history.rows))
             self.began -= history.seconds
 
@@ -69,11 +70,11 @@ class Records:
         if wrong := _not_finite(epoch):
             self.history.stopped = "diverged"
             raise self._diverged(wrong)
-        self.last = epoch.state
+        self.last = self.plan.published(epoch.state)
         self.history.rows.append(epoch.row)
 
     def model(self, state: State | None = None) -> Model:
-        """The model of a state; by default of the one that is kept: the best if early stopping looks, else the last."""
+        """The model of what a state published; by default of what is kept: the best if it is sought, else the last."""
         kept = self.best if self.history.best_epoch else self.last
         return self.plan.model(kept if state is None else state, replace(self.history, rows=list(self.history.rows)))
 
@@ -82,7 +83,7 @@ class Records:
     ) -> Callable[[], Checkpoint]:
         """Called, now or later, it gives the checkpoint of now: of a state, and what the epoch under way recorded."""
         best, count, best_epoch, seconds = self.best, len(self.history), self.history.best_epoch, self.seconds
-        last = self.last._replace(slots=()) if recorded or stopped != "epochs" else None
+        last = self.last if recorded or stopped != "epochs" else None
 
         def checkpoint() -> Checkpoint:
             history = History(self.history.rows[:count], best_epoch, stopped, seconds)
@@ -141,7 +142,7 @@ def stopping(rule: EarlyStopping, records: Records) -> Observer:
     def observe(epoch: Epoch) -> Stopped | None:
         history = records.history
         if rule.better(history[rule.watched], history.best_epoch):
-            records.best, history.best_epoch = epoch.state._replace(slots=()), epoch.number
+            records.best, history.best_epoch = records.last, epoch.number
         return "early stopping" if rule.is_over(epoch.number, history.best_epoch) else None
 
     return observe
@@ -151,7 +152,7 @@ def telling(callbacks: Iterable[Callback], records: Records) -> Observer:
     """It calls the users' own functions, all of them, and stops when one returns True."""
 
     def observe(epoch: Epoch) -> Stopped | None:
-        model, place = partial(records.model, epoch.state), records.place(epoch.state)
+        model, place = partial(records.model, records.last), records.place(epoch.state)
         end = EpochEnd(epoch.row, records.plan.epochs, model, place, records.member)
         answers = [callback(end) for callback in callbacks]
         return "callback" if any(isinstance(answer, bool | np.bool_) and answer for answer in answers) else None

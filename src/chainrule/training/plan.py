@@ -38,7 +38,7 @@ from chainrule.training.checkpoint import Checkpoint, as_checkpoint
 from chainrule.training.ending import default_cost, ended
 from chainrule.training.examples import Checked, Examples, checked
 from chainrule.training.placement import as_devices, check_shared
-from chainrule.training.step import Problem, State
+from chainrule.training.step import Problem, State, published
 
 BATCH = 32  # examples a step where nothing is said
 
@@ -140,8 +140,12 @@ class Plan:
             "preprocessor": self.preprocessor and self.preprocessor.to_json(),
         }
 
+    def published(self, state: State) -> State:
+        """What is evaluated and kept of a state of the training."""
+        return published(self.problem, state, self.shape)
+
     def model(self, state: State, history: History) -> Model:
-        """The model of a state of the training."""
+        """The model of what is kept of a state."""
         parameters, statistics = on_device((state.parameters, state.statistics))
         several = {"devices": len(self.devices)} if len(self.devices) > 1 else {}
         return Model(
@@ -247,6 +251,11 @@ def _check_rates(regularizer: Regularizer | None, optimizer: Any) -> None:
         raise ChainruleError(
             f"fit: {regularizer!r} needs the rates of the optimizer's steps, which {optimizer!r} does not tell. "
             f"Use another optimizer, such as Adam(0.001), or L2."
+        )
+    if regularizer is not None and regularizer.has_kink and optimizer.publishes:
+        raise ChainruleError(
+            f"fit: {regularizer!r} holds where {optimizer!r} walks, not for what it publishes. "
+            f"Use another optimizer, such as Adam(0.001)."
         )
 
 

@@ -25,7 +25,7 @@ from chainrule.training.observers import Callback, Records, observers, told
 from chainrule.training.plan import Plan
 from chainrule.training.problems import Problems
 from chainrule.training.progress import Progress
-from chainrule.training.step import State, first
+from chainrule.training.step import State, first, published
 from chainrule.training.validation import HeldOut, named
 
 
@@ -145,7 +145,7 @@ def _together(
     except KeyboardInterrupt:
         for member, state in zip(population.members, population.states(), strict=True):
             if not member.stopped:
-                member.end(state, "interrupted")
+                member.end(member.plan.published(state), "interrupted")
 
 
 def _shown(number: int, told: Sequence[Member], live: int) -> Row:
@@ -191,7 +191,7 @@ def _checkpoints(members: Sequence[Member], population: "Population | None" = No
     places = {member: place for place, member in enumerate(population.members) if not member.stopped}
     live = {index: places[member] for index, member in enumerate(members) if member in places}
     placed, recorded, count = population.placed, population.recorded, len(population.members)
-    lasts = {index: members[index].records.last._replace(slots=()) for index in live}
+    lasts = {index: members[index].records.last for index in live}
 
     def checkpoints() -> list[Checkpoint]:
         found, states = [end() for end in ends], _apart(placed, count)
@@ -222,7 +222,8 @@ class Population(Loop):
         recorded = self._recorded(number, on_chunk)
         measured = [{}] * len(self.members)
         if self.held_out:
-            measured = map(named, self.held_out.figures(self.problems, self.state))
+            state = published(self.problem, self.state, self.feed.shape)
+            measured = map(named, self.held_out.figures(self.problems, state))
         for member, sums, found, state in zip(self.members, recorded, measured, self.states(), strict=True):
             yield member, Epoch(row(number, self.problem, sums) | found, state)
 

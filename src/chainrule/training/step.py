@@ -60,6 +60,15 @@ def first(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
     return jax.device_put(State(parameters, statistics, slots, noise, np.zeros((), np.int32)))  # type: ignore[arg-type]
 
 
+def published(problem: Problem, state: State, shape: tuple[int, ...]) -> State:
+    """What is evaluated and kept of a state: the parameters that the optimizer publishes; no slots."""
+    parameters, optimizer = state.parameters, problem.optimizer
+    if optimizer.publishes:
+        trained, frozen = parted(parameters, trainable(problem.network, shape))
+        parameters = united(optimizer.published(trained, state.slots), frozen)
+    return state._replace(parameters=parameters, slots=())
+
+
 def step(
     problem: Problem, state: State, x: Any, E: jax.Array, weights: jax.Array, axis: str | None = None
 ) -> tuple[State, jax.Array]:
@@ -87,10 +96,16 @@ def step(
         figures += [_mean(metric.each(a, E), weights, mask, context)[0] for metric in metrics]
         return J + smooth, (statistics, figures, total)
 
-    gradient, (statistics, figures, total) = jax.grad(objective, has_aux=True)(trained)
-    gradient, figures = context.total((gradient, figures))
+    def slope(trained: Any) -> tuple[Any, Any]:
+        (_, (statistics, figures, total)), gradient = jax.value_and_grad(objective, has_aux=True)(trained)
+        gradient, figures = context.total((gradient, figures))
+        return (figures[0], (statistics, figures, total)), gradient
+
+    there = optimizer.published(trained, state.slots) if optimizer.publishes else trained
+    trained, slots, (statistics, figures, total) = optimizer.descend(slope, trained, state.slots)
+    if optimizer.publishes and jax.tree.leaves(statistics):
+        _, (statistics, *_) = objective(there)  # since those of other parameters are of no use for these
     record = jnp.stack([*(total * figure for figure in figures), total])
-    trained, slots = optimizer.advance(trained, gradient, state.slots)
     if regularizer is not None and regularizer.has_kink:
         declared, _ = parted(network.parameters(shape), trains)
         rates = optimizer.rates(slots, trained) if regularizer.needs_rates else jax.tree.map(jnp.ones_like, trained)

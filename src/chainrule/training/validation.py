@@ -26,7 +26,7 @@ def validated(plan: Plan, epochs: Iterable[Epoch]) -> Iterator[Epoch]:
         return
     kept: list[Part] = []
     for epoch in epochs:
-        model = plan.model(epoch.state, History())
+        model = plan.model(plan.published(epoch.state), History())
         parts: Iterable[Part] = kept or _placed(plan, model)
         if len(plan.held_out.rows) == 1:
             parts = kept = [*parts]
@@ -60,7 +60,7 @@ class HeldOut:
         self.kept: list[Any] = []
 
     def figures(self, problems: Problems, state: State) -> list[Figures]:
-        """What is found on them, for each network."""
+        """What is found on them, for each network, of what its state published."""
         parts: Iterable[Any] = self.kept or self._parts()
         if len(self.plans[0].held_out.rows) == 1:  # type: ignore[union-attr]
             parts = self.kept = [*parts]
