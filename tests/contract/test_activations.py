@@ -21,21 +21,23 @@ MAGNITUDES = (0.0, 1e-37, 1e-30, 1e-10, 1e-4, 1e-3, 0.02, 0.1, 0.3, 0.5, 1, 2, 3
 POINTS = np.unique(np.concatenate([MAGNITUDES, np.negative(MAGNITUDES), np.linspace(-12, 12, 97)]).astype(np.float32))
 
 NAMESPACE = {name: getattr(mpmath, name) for name in ("exp", "tanh", "cosh", "erf", "sqrt", "sin", "cos", "atan", "pi")}
-NAMESPACE |= {"ln": mpmath.log, "max": max, "min": min, "abs": abs, "Y": 0, "slope": mpmath.mpf(0.25)}
-"""What textbook forms may name: noise is 0 at inference, and PReLU's slope is a parameter."""
+NAMESPACE |= {"ln": mpmath.log, "sign": mpmath.sign, "max": max, "min": min, "abs": abs, "Y": 0}
+"""What textbook forms may name: noise is 0 at inference."""
 
 
 def exact(activation, x):
-    """The textbook form, without the distribution of its noise, in 200 digits."""
-    fields = {field.name: mpmath.mpf(getattr(activation, field.name)) for field in dataclasses.fields(activation)}
+    """The textbook form, without the distribution of its noise, its parameters as before training, in 200 digits."""
+    numbers = {name: parameter.initializer.value for name, parameter in activation.parameters((1,)).items()}
+    numbers |= {field.name: getattr(activation, field.name) for field in dataclasses.fields(activation)}
     expression = activation.textbook.partition(", Y ~")[0]
-    return eval(expression, {"__builtins__": {}}, NAMESPACE | fields | {"x": x})
+    letters = {name: mpmath.mpf(value) for name, value in numbers.items()}
+    return eval(expression, {"__builtins__": {}}, NAMESPACE | letters | {"x": x})
 
 
 def exact_derivative(activation, x):
-    """The derivative from the left, which is the one at kinks."""
+    """The derivative on the left of x, which is the one at kinks and jumps."""
     step = mpmath.mpf(10) ** -90
-    return (exact(activation, x) - exact(activation, x - step)) / step
+    return (exact(activation, x - step) - exact(activation, x - 2 * step)) / step
 
 
 def ulps(result, truth):

@@ -16,7 +16,8 @@ from chainrule.activations import Activation, Softmax
 from chainrule.costs import Cost
 from chainrule.formula.base import Formula, fields
 from chainrule.notation.families import family
-from chainrule.textbook.accuracy.oracle import Oracle, RowOracle, is_scalar, oracles, ulp
+from chainrule.textbook.accuracy.bounded import ulp
+from chainrule.textbook.accuracy.oracle import Oracle, RowOracle, is_scalar, oracles
 
 BOUND = 2.0
 """The largest error that a formula of one number may have, in units in the last place."""
