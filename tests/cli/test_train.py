@@ -576,7 +576,7 @@ def test_a_metric_that_does_not_fit_costs_no_training(run, here, prices):
     said = run('train prices.csv --metric "F1()" --validation 0 --epochs 40')
     assert (said.code, said.err) == (
         2,
-        "chainrule: metric: F1() is for classes, but price is a value. Choose MAE(), RMSE() or R2().\n",
+        "chainrule: metric: F1() is for classes, but price is a value. Choose MAE(), RMSE(), R2() or MAPE().\n",
     )
     assert "run:" not in said.out
     assert not (here / "runs").exists()

@@ -21,7 +21,8 @@ CORE = """
 
 UNPUBLISHED = """
     Identity Flatten Reshape Chain Repeat Stride1D Stride2D  Zeros Constant Normal Uniform TruncatedNormal Pretrained
-    ConstantRate ExponentialDecay  Clipped  Accuracy TopK MAE RMSE R2 ConfusionMatrix Precision Recall F1"""
+    ConstantRate ExponentialDecay  Clipped  Accuracy TopK MAE RMSE R2 MAPE MedianAbsoluteError ConfusionMatrix Precision
+    Recall F1"""
 """Formulas too plain to have one publication."""
 
 

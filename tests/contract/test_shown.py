@@ -19,7 +19,7 @@ from chainrule.layers.attention import SelfAttention
 from chainrule.layers.normalization import Normalization
 from chainrule.layers.pooling import Pooling
 from chainrule.layers.recurrent import Bidirectional, Recurrent
-from chainrule.metrics import ConfusionMatrix
+from chainrule.metrics import ConfusionMatrix, Kappa
 from chainrule.notation import formulas, parse
 from chainrule.textbook.expression import lines
 from chainrule.textbook.letters import symbol
@@ -362,6 +362,16 @@ def test_a_rate_computes_what_is_shown(rate, average):
     assert metric(a, E) == pytest.approx(evaluation.number(line.value))
 
 
+@pytest.mark.parametrize("distance", ["equal", "linear", "quadratic"])
+def test_an_agreement_computes_what_is_shown(distance):
+    metric = Kappa(distance)
+    a, E = RANDOM.normal(size=(50, 3)), RANDOM.integers(3, size=50)
+    counts = ConfusionMatrix()(a, E)
+    letters = {"C": counts, "predicted": counts.sum(axis=0), "expected": counts.sum(axis=1), "n": 50}
+    [line] = lines(metric, values=True)
+    assert metric(a, E) == pytest.approx(Evaluation(letters, dict.fromkeys("ij", 3)).number(line.value))
+
+
 @pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg"])
 @pytest.mark.parametrize("distribution", ["truncated_normal", "normal", "uniform"])
 def test_draws_have_the_variance_that_is_shown(distribution, mode):
@@ -386,4 +396,4 @@ def test_every_formula_with_a_setting_is_shown_above():
 
     ours = [each for each in formulas().values() if each.__module__.startswith("chainrule.")]
     found = {each.__name__ for each in ours if any(map(is_setting, dataclasses.fields(each)))}
-    assert found - UNSHOWN <= {*SETTINGS, *RATES, "VarianceScaling"}
+    assert found - UNSHOWN <= {*SETTINGS, *RATES, "Kappa", "VarianceScaling"}

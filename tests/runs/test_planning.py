@@ -68,8 +68,8 @@ def test_early_stopping(here, flowers, choices, stopping):
 
 
 VALUE = {
-    "metric: F1() is for classes, but price is a value. Choose MAE(), RMSE() or R2().": {"metrics": ["F1()"]},
-    "monitor: Accuracy() is for classes, but price is a value. Choose MAE(), RMSE() or R2().": {
+    "metric: F1() is for classes, but price is a value. Choose MAE(), RMSE(), R2() or MAPE().": {"metrics": ["F1()"]},
+    "monitor: Accuracy() is for classes, but price is a value. Choose MAE(), RMSE(), R2() or MAPE().": {
         "monitor": "Accuracy()",
         "early_stopping": 3,
     },

@@ -39,7 +39,7 @@ def model():
         ({"network": "Dense(1)", "y": X[:, 0] / 2, "metrics": ["Accuracy()"]},
          "Accuracy(): E[0] is 0.5, expected a class number from 0 to 1."),
         ({"network": "Dense(1)", "y": X[:, 0] + 7, "metrics": ["F1()"]},
-         "fit: F1() is for classes, but y is a value. Choose MAE(), RMSE() or R2()."),
+         "fit: F1() is for classes, but y is a value. Choose MAE(), RMSE(), R2() or MAPE()."),
         ({"metrics": ["MAE()"]},
          "fit: MAE() is for values, but y is a class. Choose Accuracy(), Precision(), Recall() or F1()."),
         ({"network": "Dense(1) >> Sigmoid()", "y": np.array([0.0, -1.0, 1.0, 1.0])},

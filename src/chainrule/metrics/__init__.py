@@ -7,18 +7,31 @@ examples have weights, a metric is the weighted one. In sequences and images eac
 one of weight 0.
 """
 
+from chainrule.metrics.agreement import BalancedAccuracy, Kappa, Matthews
 from chainrule.metrics.base import MeanMetric, Metric, TallyMetric
 from chainrule.metrics.classes import F1, Accuracy, ConfusionMatrix, Precision, Recall, TopK, predicted_classes
-from chainrule.metrics.values import MAE, R2, RMSE
+from chainrule.metrics.probabilities import BrierScore, CalibrationError, LogLoss
+from chainrule.metrics.ranking import ROCAUC, AveragePrecision
+from chainrule.metrics.values import MAE, MAPE, R2, RMSE, MedianAbsoluteError
 
 __all__ = [
     "F1",
     "MAE",
+    "MAPE",
     "R2",
     "RMSE",
+    "ROCAUC",
     "Accuracy",
+    "AveragePrecision",
+    "BalancedAccuracy",
+    "BrierScore",
+    "CalibrationError",
     "ConfusionMatrix",
+    "Kappa",
+    "LogLoss",
+    "Matthews",
     "MeanMetric",
+    "MedianAbsoluteError",
     "Metric",
     "Precision",
     "Recall",

@@ -4,16 +4,16 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.arrays.dtypes import is_real
+from chainrule.arrays.dtypes import is_real, widened
 from chainrule.arrays.masked import step_weights
 from chainrule.arrays.memory import blocks
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, warn
 from chainrule.formula.base import Formula, fields
 
 Array = Any  # NumPy's on the host, JAX's in training
@@ -53,11 +53,11 @@ class Metric(Formula):
 
         Tallies are added: the sum of those of the parts is that of the whole.
         """
-        return Everything(np.asarray(a), np.asarray(E), None if weights is None else np.asarray(weights))
+        return Everything.of(np.asarray(a), np.asarray(E), None if weights is None else np.asarray(weights))
 
     def figure(self, tally: Any) -> Any:
         """The metric of the examples that were tallied."""
-        return self(tally.a, tally.E, tally.weights)
+        return self(*tally.arrays)
 
     def label(self) -> str:
         """Its name in tables and files, with the fields that differ from their defaults: "top_k", "top_k_1"."""
@@ -70,15 +70,23 @@ class Metric(Formula):
 
 @dataclass(frozen=True)
 class Everything:
-    """The tally of a metric that has to see all examples at once."""
+    """The tally of a metric that has to see all examples at once: arrays with an entry for each, in parts."""
 
-    a: np.ndarray
-    E: np.ndarray
-    weights: np.ndarray | None = None
+    parts: tuple[tuple[np.ndarray | None, ...], ...]
 
-    def __add__(self, more: "Everything") -> "Everything":
-        mine, others = ((each.a, each.E, *([] if each.weights is None else [each.weights])) for each in (self, more))
-        return Everything(*map(np.concatenate, zip(mine, others, strict=True)))
+    @classmethod
+    def of(cls, *arrays: np.ndarray | None) -> Self:
+        """Of one part; None stands where there is no array."""
+        return cls((arrays,))
+
+    def __add__(self, more: Self) -> Self:
+        return type(self)(self.parts + more.parts)
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """Each array of all examples, which are put together only now."""
+        columns = zip(*self.parts, strict=True)
+        return tuple(None if column[0] is None else np.concatenate(column) for column in columns)
 
 
 class TallyMetric(Metric):
@@ -120,6 +128,12 @@ class MeanMetric(TallyMetric):
     def figure(self, tally):
         total, count = tally
         return float(self.from_mean(total / count))
+
+
+def undefined(metric: Metric, examples: str) -> float:
+    """The figure of examples of which a metric tells nothing: no number, with a warning."""
+    warn(f"{metric!r} tells nothing of {examples}.")
+    return float("nan")
 
 
 def on_host(metric: Metric, a: Any, E: Any, weights: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -165,6 +179,11 @@ def total_of(each: Callable[[Array, Array], Array], a: Array, E: Array, weights:
 def count_of(E: Array, weights: Array | None) -> Any:
     """How much the examples count together."""
     return len(E) if weights is None else weights.sum()
+
+
+def wide(a: Array) -> Array:
+    """The outputs as numbers whose sums are exact enough: on the host they are already."""
+    return widened(a) if isinstance(a, jax.Array) else a
 
 
 def namespace(a: Array) -> Any:

@@ -22,7 +22,7 @@ class Accuracy(MeanMetric):
     textbook = "mean(argmax(a) == E)"
 
     def each(self, a, E):
-        return _as_numbers((predicted_classes(a) == _classes(self, a, E)) & _is_ordered(a))
+        return _as_numbers((predicted_classes(a) == as_classes(self, a, E)) & _is_ordered(a))
 
 
 class TopK(MeanMetric):
@@ -42,7 +42,7 @@ class TopK(MeanMetric):
 
     def each(self, a, E):
         xp = namespace(a)
-        expected = _classes(self, a, E)[..., None]
+        expected = as_classes(self, a, E)[..., None]
         if a.shape[-1] == 1:
             a = xp.concatenate([1 - a, a], axis=-1)
         own = xp.take_along_axis(a, expected, axis=-1)
@@ -62,14 +62,10 @@ class ConfusionMatrix(TallyMetric):
     textbook = "C[i, j] = sum((E == i) * (argmax(a) == j))"
 
     def tally(self, a, E, weights=None):
-        a, E, weights = on_host(self, a, E, weights)
-        given = _is_ordered(a)
-        cells = (_classes(self, a, E) * _count(a) + predicted_classes(a))[given]
-        weights = None if weights is None else weights[given]
-        return np.bincount(cells, weights=weights, minlength=_count(a) ** 2).reshape(_count(a), -1).astype(float)
+        return counted(self, a, E, weights)
 
     def figure(self, tally):
-        return tally
+        return tally[:, :-1]
 
 
 class _ClassRate(TallyMetric):
@@ -89,13 +85,10 @@ class _ClassRate(TallyMetric):
         """The rate from the numbers of right, predicted and expected examples; 0/0 is 0."""
 
     def tally(self, a, E, weights=None):
-        a, E, weights = on_host(self, a, E, weights)
-        expected = np.bincount(_classes(self, a, E), weights, _count(a)).astype(float)
-        return np.stack([*ConfusionMatrix().tally(a, E, weights), expected])
+        return counted(self, a, E, weights)
 
     def figure(self, tally):
-        confusion, expected = tally[:-1], tally[-1]
-        hits, predicted = np.diag(confusion), confusion.sum(axis=0)
+        hits, predicted, expected = np.diag(tally), tally.sum(axis=0)[:-1], tally.sum(axis=1)
         if self.average == "micro":
             return float(self.rate(hits.sum(), predicted.sum(), expected.sum()))
         shown = (predicted + expected) > 0  # a class that stands nowhere says nothing
@@ -117,7 +110,9 @@ class Precision(_ClassRate):
 
 
 class Recall(_ClassRate):
-    """Of the examples of a class, the part that is given it. The macro average is the balanced accuracy.
+    """Of the examples of a class, the part that is given it.
+
+    The macro average is BalancedAccuracy, but that a class that is given and never expected counts here, as 0.
 
     >>> Recall()(np.array([[0.2, 0.8], [0.1, 0.9]]), np.array([0, 1]))
     0.5
@@ -142,6 +137,15 @@ class F1(_ClassRate):
         return _ratio(2 * hits, predicted + expected)
 
 
+def counted(metric: Metric, a: Array, E: Array, weights: Array | None) -> np.ndarray:
+    """How many examples of each class, a row, were given each class, a column, or none, which is the last column."""
+    a, E, weights = on_host(metric, a, E, weights)
+    count = count_classes(a)
+    given = np.where(_is_ordered(a), predicted_classes(a), count)
+    cells = as_classes(metric, a, E) * (count + 1) + given
+    return np.bincount(cells, weights, count * (count + 1)).reshape(count, -1).astype(float)
+
+
 def predicted_classes(a: Array) -> Array:
     """The most probable class of each output; of equals, the first."""
     return (a[..., 0] > 0.5 if a.shape[-1] == 1 else a.argmax(axis=-1)).astype("int32")
@@ -152,17 +156,18 @@ def _is_ordered(a: Array) -> Array:
     return (a == a).all(axis=-1)
 
 
-def _count(a: Array) -> int:
+def count_classes(a: Array) -> int:
     """How many classes there are."""
     return max(a.shape[-1], 2)
 
 
-def _classes(metric: Metric, a: Array, E: Array) -> Array:
+def as_classes(metric: Metric, a: Array, E: Array) -> Array:
     """The expected class numbers, also from one-hot targets or a column of them."""
     if E.ndim == a.ndim and E.shape[-1] > 1:
         return E.argmax(axis=-1).astype("int32")
     E = E if E.ndim < a.ndim else E[..., 0]
-    check_within(f"{metric!r}: E", E, 0, _count(a) - 1, f"a class number from 0 to {_count(a) - 1}", whole=True)
+    last = count_classes(a) - 1
+    check_within(f"{metric!r}: E", E, 0, last, f"a class number from 0 to {last}", whole=True)
     return E.astype("int32")
 
 

@@ -46,9 +46,9 @@ def check_measured(metrics: Iterable[Metric], who: str, target: str, classes: in
     """Refuse metrics that are not for a target of so many classes: 0 for values, None for what may be either.
 
     >>> from chainrule.metrics import F1
-    >>> check_measured([F1()], "metric", "y", 0)
+    >>> check_measured([F1()], "fit", "y", 0)
     Traceback (most recent call last):
-    chainrule.errors.ChainruleError: metric: F1() is for classes, but y is a value. Choose MAE(), RMSE() or R2().
+    chainrule.errors.ChainruleError: fit: F1() is for classes, but y is a value. Choose MAE(), RMSE(), R2() or MAPE().
     """
     kind, is_one = ("classes", "is a class") if classes else ("values", "is a value")
     for metric in metrics:
@@ -59,7 +59,7 @@ def check_measured(metrics: Iterable[Metric], who: str, target: str, classes: in
         else:
             why = f"{type(metric).__name__}() is for {metric.measures}, but {target} {is_one}"
         others = [each for each in family(Metric) if each.measures and each.is_figure and each().suits(kind, classes)]
-        *some, last = [f"{each.__name__}()" for each in others]
+        *some, last = [f"{each.__name__}()" for each in others[:4]]
         raise ChainruleError(f"{who}: {why}. Choose {', '.join(some)} or {last}.")
 
 

@@ -6,7 +6,7 @@ Names are in small letters without underscores, so that `glorot_uniform` and `Gl
 HERE = {
     "Quadratic() as a cost, or RMSE() as a metric": "mse meansquarederror",
     "Quadratic()": "mseloss l2loss squarederror squaredloss halfmse",
-    "CrossEntropy(), behind Sigmoid()": "bce bceloss bcewithlogitsloss binarycrossentropy logloss logisticloss",
+    "CrossEntropy(), behind Sigmoid()": "bce bceloss bcewithlogitsloss binarycrossentropy logisticloss",
     "CategoricalCrossEntropy(), behind Softmax()": "cce crossentropyloss sparsecategoricalcrossentropy nll nllloss "
     "softmaxcrossentropy softmaxloss negativeloglikelihood",
     "MAE(), as a metric": "meanabsoluteerror",
@@ -16,6 +16,16 @@ HERE = {
     "R2()": "r2score rsquared",
     "TopK()": "topkaccuracy topkcategoricalaccuracy sparsetopkcategoricalaccuracy",
     "ConfusionMatrix()": "confusion",
+    "ROCAUC()": "auc auroc roc rocaucscore",
+    "AveragePrecision()": "auprc prauc averageprecisionscore",
+    "BrierScore()": "brier brierloss brierscoreloss",
+    "CalibrationError()": "ece expectedcalibrationerror",
+    "BalancedAccuracy()": "balancedaccuracyscore",
+    "Matthews()": "mcc matthewscorrcoef matthewscorrelation",
+    "Kappa()": "cohenkappa cohenkappascore cohenskappa",
+    'Kappa("quadratic")': "quadraticweightedkappa qwk",
+    "MAPE()": "meanabsolutepercentageerror",
+    "MedianAbsoluteError()": "medae",
     "Dense(units), or Identity() as an activation": "linear",
     "Dense(units)": "fc fullyconnected lineardense affine denselayer",
     "a chain of layers: Dense(64) >> ReLU() >> Dense(10)": "sequential mlp",
@@ -104,7 +114,7 @@ YET = {
     "Conv2D with strides or groups is near": "separableconv2d conv3d convtranspose2d conv2dtranspose",
     "MaxNorm(max_norm) is near": "minmaxnorm",
     "EarlyStopping() is near": "reducelronplateau",
-    "": "upsample upsampling1d upsampling2d gaussiannoise zeropadding2d lambda auc rocauc auroc",
+    "": "upsample upsampling1d upsampling2d gaussiannoise zeropadding2d lambda",
 }
 """What is near, and the names of what is not there yet."""
 
