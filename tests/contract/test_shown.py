@@ -1,5 +1,6 @@
 """What is shown is what is computed: the equations of each setting of each formula, evaluated number by number."""
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -15,10 +16,12 @@ import sympy as sp
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Context, Layer, Parameter
 from chainrule.initializers import VarianceScaling
+from chainrule.layers import LayerNorm
 from chainrule.layers.attention import SelfAttention
 from chainrule.layers.normalization import Normalization
 from chainrule.layers.pooling import Pooling
 from chainrule.layers.recurrent import Bidirectional, Recurrent
+from chainrule.layers.windows import PLACES
 from chainrule.metrics import ConfusionMatrix, Kappa
 from chainrule.notation import formulas, parse
 from chainrule.textbook.expression import lines
@@ -27,6 +30,9 @@ from chainrule.textbook.letters import symbol
 KEY = jax.random.key(1)
 RANDOM = np.random.default_rng(0)
 FUNCTIONS = {name: getattr(np, name) for name in ("exp", "tanh", "floor", "sin", "cos")} | {
+    "Abs": np.abs,
+    "Max": np.maximum,
+    "Min": np.minimum,
     "sigma": lambda x: 1 / (1 + np.exp(-x)),
     "softmax": lambda z: np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True),
 }
@@ -50,7 +56,7 @@ class Evaluation:
             case sp.Symbol():
                 return self.letters[node.name]
             case sp.Indexed():
-                return self.entry(self.number(node.base.label), tuple(int(self.number(each)) for each in node.indices))
+                return self.entry(self.number(node.base.label), tuple(map(self.number, node.indices)))
             case sp.Sum():
                 return sum(self.inside(node.function, [limit[0].name for limit in node.limits]))
             case sp.Piecewise():
@@ -92,12 +98,13 @@ class Evaluation:
         return FUNCTIONS[kind](*numbers)
 
     @staticmethod
-    def entry(array: Any, place: tuple[int, ...]) -> Any:
+    def entry(array: Any, place: tuple[float, ...]) -> Any:
+        whole = tuple(map(int, place))
         if isinstance(array, dict):
-            return array[place[0]]
-        if any(not 0 <= index < length for index, length in zip(place, array.shape, strict=False)):
+            return array[whole[0]]
+        if whole != place or any(not 0 <= at < length for at, length in zip(whole, array.shape, strict=False)):
             raise OutsideError
-        return array[place]
+        return array[whole]
 
     def inside(self, body: Any, indices: list[str]) -> list[Any]:
         """A body for all of its indices, but for those that reach beyond an array; n is how many there are."""
@@ -120,7 +127,8 @@ class Evaluation:
         y = np.zeros(tuple(self.ranges[name] for name in indices) if shape is None else shape)
         for place in itertools.product(*map(range, y.shape[: len(indices)])):
             self.letters |= dict(zip(indices, place, strict=True))
-            y[place] = self.number(line.value)
+            with contextlib.suppress(OutsideError):  # where x has no such place, it is 0
+                y[place] = self.number(line.value)
         return y
 
 
@@ -138,7 +146,13 @@ def through_time(layer: Recurrent, p: Any, x: np.ndarray, noise: Any) -> np.ndar
     """A recurrent layer's output for one series, step by step, by its equations."""
     steps = len(x)
     parts = {"x": dict(enumerate(x, 1)), "T": steps, "B": noise} | {name: p[name] for name in p if name != "bias"}
-    gates = {"RNN": [""], "LSTM": ["_i", "_f", "_g", "_o"], "GRU": ["_r", "_z", "_n"]}[type(layer).__name__]
+    gates = {1: [""], 4: ["_i", "_f", "_g", "_o"], 3: ["_r", "_z", "_n"]}[layer.gates]
+    if "scale_x" in p:
+        normed = LayerNorm(scale=False, offset=False)
+        parts |= {"normed": lambda z: np.asarray(normed.forward({}, z[None]))[0], "kernel": p["kernel"]}
+        parts |= {"recurrent_kernel": p["recurrent_kernel"], "bias": p["bias"]}
+    if "peephole" in p:
+        parts |= zip(("peephole_i", "peephole_f", "peephole_o"), p["peephole"], strict=True)
     if "activation" in p:
         parts["activation"] = lambda x: np.where(x > 0, x, p["activation"]["slope"] * x)
     for name in ("kernel", "recurrent_kernel", "bias"):
@@ -153,9 +167,13 @@ def through_time(layer: Recurrent, p: Any, x: np.ndarray, noise: Any) -> np.ndar
             letters.setdefault(line.target.base.label.name, {})[place] = evaluation.number(line.value)
         else:
             letters[line.target.name] = evaluation.number(line.value)
+            if line.target.name == "z" and layer.gates == 4:  # all gates together
+                letters.update(zip(("z_i", "z_f", "z_g", "z_o"), np.split(letters["z"], 4), strict=True))
 
-    written = lines(layer, values=True)
-    at = {line: [each.rhs for each in line.where if isinstance(each, sp.Eq)] for line in written}
+    written = [line for line in lines(layer, values=True) if "normed" not in str(line.target)]
+    at = {
+        line: [each.rhs for each in line.where if isinstance(each, sp.Eq) and each.lhs.name == "t"] for line in written
+    }
     first = [line for line in written if at[line] and line.target != symbol("y")]
     for line in first:
         letters["t"] = int(evaluation.number(at[line][0]))
@@ -210,7 +228,7 @@ def attended(layer: SelfAttention, p: Any, x: np.ndarray, noise: Any) -> np.ndar
     return np.concatenate([*evaluation.letters["y"].values()], axis=-1)
 
 
-SHAPES = [(7, 4), (6, 5, 4), (5,)]
+SHAPES = [(7, 4), (6, 5, 4), (5, 4, 5, 4), (5,)]
 """Of examples: whichever a layer takes."""
 
 
@@ -228,6 +246,10 @@ DILATED = [
     "{}(4, 3, groups=2)",
     "{}(8, 2, groups=4, bias=False)",
     "{}(4, 2, groups=4, padding=1)",
+]
+TRANSPOSED = [
+    *("{}(4, 3)", "{}(4, 3, bias=False)", "{}(4, 2, stride=3)", "{}(4, 3, 2, 'same')", "{}(4, 2, padding=1)"),
+    *("{}(4, 2, dilation=2)", "{}(4, 3, 2, 1, groups=2, output_padding=1)", "{}(8, 3, 3, 1, 2, groups=4)"),
 ]
 POOLS = [
     "{}(2)",
@@ -338,13 +360,16 @@ def both(layer: Layer, p: Any, x: np.ndarray, output_shape: tuple[int, ...]) -> 
     letters: dict[str, Any] = {"x": x[0]} | p
     if hasattr(layer, "window"):
         window = layer.window(x.shape[1:])
-        ranges |= zip("kl", window.size, strict=False)
-        letters |= {
-            f"p_{index}": low
-            for index, (low, _) in zip("t" if len(window.size) == 1 else "ij", window.pads, strict=True)
-        }
+        ranges |= zip("klm", window.size, strict=False)
+        letters |= {f"p_{index}": low for index, (low, _) in zip(PLACES[len(window.size)], window.pads, strict=True)}
         if not isinstance(layer, Pooling):
             letters["n"] = ranges["c"]
+    if "Upsample" in type(layer).__name__:
+        ranges |= zip("kl", x.shape[1:], strict=False)
+        ranges |= zip("t" if x.ndim == 3 else "ij", output_shape, strict=False)
+        letters |= {"T": x.shape[1], "m": x.shape[1], "n": x.shape[2]}
+    if type(layer).__name__ == "AttentionPool":
+        letters["query"] = p["query"][:, 0]
     if type(layer).__name__ == "PReLU":
         return computed, np.vectorize(lambda x, slope: shown(layer, {"x": x, "slope": slope}, (), {}))(x[0], p["slope"])
     return computed, shown(layer, letters, output_shape, ranges)

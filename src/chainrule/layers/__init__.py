@@ -6,11 +6,11 @@ from chainrule.layers import fusion as fusion  # which tells chains what is comp
 from chainrule.layers.attention import LearnedPositions, SelfAttention, SinusoidalPositions
 from chainrule.layers.convolution import Conv1D, Conv2D
 from chainrule.layers.dense import Dense
-from chainrule.layers.dropout import Dropout
 from chainrule.layers.embedding import Embedding
 from chainrule.layers.entities import EntityEmbedding
 from chainrule.layers.frozen import Frozen
 from chainrule.layers.local import LocallyConnected1D, LocallyConnected2D
+from chainrule.layers.noise import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout
 from chainrule.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from chainrule.layers.pooling import (
     AveragePool1D,
@@ -32,6 +32,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Add",
+    "AlphaDropout",
     "AveragePool1D",
     "AveragePool2D",
     "BatchNorm",
@@ -46,6 +47,8 @@ __all__ = [
     "EntityEmbedding",
     "Flatten",
     "Frozen",
+    "GaussianDropout",
+    "GaussianNoise",
     "GlobalAveragePool1D",
     "GlobalAveragePool2D",
     "GlobalMaxPool1D",
@@ -65,6 +68,7 @@ __all__ = [
     "Reshape",
     "SelfAttention",
     "SinusoidalPositions",
+    "SpatialDropout",
     "Stride1D",
     "Stride2D",
 ]

@@ -37,7 +37,9 @@ HERE = {
     "Repeat(block, times)": "repeated stack stacked",
     "Conv1D(filters, kernel_size)": "convolution1d",
     "Conv2D(filters, kernel_size)": "conv convolution convolution2d",
-    "Conv2D(filters, kernel_size, groups=channels)": "depthwiseconv2d depthwiseconv",
+    "SpatialDropout()": "spatialdropout1d spatialdropout2d spatialdropout3d dropout1d dropout2d dropout3d "
+    "featuredropout channeldropout",
+    "AlphaDropout()": "featurealphadropout",
     "MaxPool1D()": "maxpooling1d",
     "MaxPool2D()": "maxpool maxpooling maxpooling2d",
     "AveragePool1D()": "avgpool1d averagepooling1d",
@@ -110,11 +112,9 @@ YET = {
     "CrossEntropy() is near": "focal focalloss hinge hingeloss binaryfocalcrossentropy",
     "CategoricalCrossEntropy() is near": "kldiv kldivergence kldivloss kullbackleiblerdivergence",
     "Adam() is near": "nadam radam adamax amsgrad lamb adafactor adabelief lbfgs",
-    "Dropout() is near": "spatialdropout1d spatialdropout2d dropout1d dropout2d alphadropout gaussiandropout",
-    "Conv2D with strides or groups is near": "separableconv2d conv3d convtranspose2d conv2dtranspose",
     "MaxNorm(max_norm) is near": "minmaxnorm",
     "EarlyStopping() is near": "reducelronplateau",
-    "": "upsample upsampling1d upsampling2d gaussiannoise zeropadding2d lambda",
+    "": "lambda",
 }
 """What is near, and the names of what is not there yet."""
 
@@ -125,7 +125,7 @@ _YET = {name: near for near, names in YET.items() for name in names.split()}
 def hint(name: str) -> str:
     """What stands here for a name of another library, as a sentence with a blank before it; empty for any other name.
 
-    >>> hint("MSELoss"), hint("gaussian_noise")
+    >>> hint("MSELoss"), hint("lambda")
     (' Here that is Quadratic().', ' It is not there yet.')
     """
     key = name.lower().replace("_", "")
