@@ -24,6 +24,7 @@ from chainrule.formula.base import Formula, constraint_of
 from chainrule.formula.layer import Layer
 from chainrule.formula.network import initialize
 from chainrule.initializers import Initializer
+from chainrule.layers import Dense
 from chainrule.notation.families import family
 
 for module in pkgutil.walk_packages(chainrule.__path__, "chainrule."):
@@ -34,8 +35,11 @@ FORMULAS = [formula for formula in family(Formula) if formula.__module__.startsw
 FAMILIES = {"activation": Activation, "cost": Cost, "initializer": Initializer, "layer": Layer}
 
 WORDS = ("valid", "same", "macro", "weighted", "micro", "equal", "linear", "fan_in", "fan_avg", "normal", "uniform")
-PROBES = ("a.npy", 0.5, 0.25, 2.0, 3, 2, (2, 3), (6,), *WORDS, True, False, None)
+PROBES = ("a.npy", 0.5, 0.25, 2.0, 3, 2, (2, 3), (6,), (2, 1), *WORDS, True, False, None)
 """Values that each field is tried with; a field that takes none of them needs one more here."""
+
+AROUND = {name: {"layer": Dense(3)} for name in ("WeightNorm", "SpectralNorm")}
+"""What stands in formulas for which not every formula of a field's family will do."""
 
 
 def pytest_generate_tests(metafunc):
@@ -97,7 +101,8 @@ def holds_its_like(formula: type[Formula]) -> bool:
 def example(formula: type[Formula], **changed: Any) -> Formula:
     """A formula with its defaults, and values that fit where it has none."""
     missing = [field for field in dataclasses.fields(formula) if field.default is dataclasses.MISSING]
-    return formula(**{field.name: allowed(field)[0] for field in missing} | changed)
+    fitting = {field.name: allowed(field)[0] for field in missing} | AROUND.get(formula.__name__, {})
+    return formula(**fitting | changed)
 
 
 def _others(formula: type[Formula]) -> Iterator[Formula]:

@@ -22,7 +22,8 @@ CORE = """
 UNPUBLISHED = """
     Identity Flatten Reshape Chain Repeat Stride1D Stride2D  Zeros Constant Normal Uniform TruncatedNormal Pretrained
     ConstantRate ExponentialDecay  Clipped  Accuracy TopK MAE RMSE R2 MAPE MedianAbsoluteError ConfusionMatrix Precision
-    Recall F1"""
+    Recall F1
+    Permute Upsample1D Upsample2D ZeroPad1D ZeroPad2D Crop1D Crop2D"""
 """Formulas too plain to have one publication."""
 
 

@@ -19,6 +19,7 @@ from chainrule.layers import (
     BatchNorm,
     Bidirectional,
     Conv1D,
+    Crop1D,
     Dense,
     Embedding,
     Flatten,
@@ -29,9 +30,12 @@ from chainrule.layers import (
     LayerNorm,
     LocallyConnected1D,
     MaxPool1D,
+    Permute,
     Repeat,
     RMSNorm,
     Stride1D,
+    Upsample1D,
+    ZeroPad1D,
 )
 from chainrule.notation.families import family
 
@@ -52,6 +56,11 @@ LAYERS = [
     GlobalMaxPool1D(),
     GlobalAveragePool1D(),
     Stride1D(2),
+    Upsample1D(2),
+    Upsample1D(3, "linear"),
+    ZeroPad1D((2, 1)),
+    Crop1D((1, 1)),
+    Permute((1, 2)),
     RNN(3, activation=ELU(1.5)),
     LSTM(3, reverse=True, return_sequences=True, learn_start=True),
     GRU(3),

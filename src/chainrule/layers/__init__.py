@@ -12,6 +12,7 @@ from chainrule.layers.frozen import Frozen
 from chainrule.layers.local import LocallyConnected1D, LocallyConnected2D
 from chainrule.layers.noise import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout
 from chainrule.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from chainrule.layers.padding import Crop1D, Crop2D, ZeroPad1D, ZeroPad2D
 from chainrule.layers.pooling import (
     AveragePool1D,
     AveragePool2D,
@@ -25,7 +26,8 @@ from chainrule.layers.pooling import (
     Stride2D,
 )
 from chainrule.layers.recurrent import GRU, LSTM, RNN, Bidirectional
-from chainrule.layers.shape import Flatten, Reshape
+from chainrule.layers.shape import Flatten, Permute, Reshape
+from chainrule.layers.upsampling import Upsample1D, Upsample2D
 
 __all__ = [
     "GRU",
@@ -41,6 +43,8 @@ __all__ = [
     "Concatenate",
     "Conv1D",
     "Conv2D",
+    "Crop1D",
+    "Crop2D",
     "Dense",
     "Dropout",
     "Embedding",
@@ -63,6 +67,7 @@ __all__ = [
     "MaxPool1D",
     "MaxPool2D",
     "Multiply",
+    "Permute",
     "RMSNorm",
     "Repeat",
     "Reshape",
@@ -71,4 +76,8 @@ __all__ = [
     "SpatialDropout",
     "Stride1D",
     "Stride2D",
+    "Upsample1D",
+    "Upsample2D",
+    "ZeroPad1D",
+    "ZeroPad2D",
 ]

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -17,7 +18,14 @@ from chainrule.kernels.window import Window
 Axes = int | tuple[int, ...]
 Padding = str | int | tuple[Any, ...]
 
-KINDS = {1: "series (time, features)", 2: "images (height, width, channels)"}
+KINDS = {
+    1: "series (time, features)",
+    2: "images (height, width, channels)",
+    3: "volumes (depth, height, width, channels)",
+}
+PLACES = {1: "t", 2: "ij", 3: "hij"}
+"""The index of each axis that a window moves over, in textbook forms."""
+
 PADDINGS = ("valid", "same", "causal")
 
 
@@ -42,6 +50,16 @@ def padding(default: Any = "valid", meaning: str = "what is added at the ends") 
     return constrained(default, meaning, expected, _padding, ("full", -1, 1.5, True, None, (1, -1), ((1,), (2,))))
 
 
+def amounts(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
+    """A field for how many places are at the ends of each axis."""
+    expected = "whole numbers >= 0: one, one for each axis, or (before, after)"
+
+    def holds(v: Any) -> bool:
+        return not isinstance(v, str) and _padding(v)
+
+    return constrained(default, meaning, expected, holds, ("same", -1, 1.5, True, None, (1, -1), ((1,), (2,))))
+
+
 def window(
     layer: Layer, shape: Shape, rank: int, size: Axes, stride: Axes, padding: Padding = "valid", dilation: Axes = 1
 ) -> Window:
@@ -50,12 +68,10 @@ def window(
     Raises:
         ChainruleError: for another number of axes, or where the window is larger than the padded input.
     """
-    if len(shape) != rank + 1:
-        raise layer.refuse(KINDS[rank], shape, _reshape_remedy(shape, rank))
-    sizes, strides, dilations = (_spread(layer, axes, rank) for axes in (size, stride, dilation))
-    lengths = shape[:-1]
-    reach = [(n - 1) * d + 1 for n, d in zip(sizes, dilations, strict=True)]
-    found = Window(sizes, strides, dilations, _pads(layer, padding, lengths, reach, strides))
+    lengths = lengths_of(layer, shape, rank)
+    sizes, strides, dilations = (spread(layer, axes, rank) for axes in (size, stride, dilation))
+    reach = reach_of(sizes, dilations)
+    found = Window(sizes, strides, dilations, pads_of(layer, padding, lengths, reach, strides))
     for length, far, (low, high) in zip(lengths, reach, found.pads, strict=True):
         if far > length + low + high:
             expected = f"at least {' × '.join(map(str, reach))} values for its window"
@@ -64,7 +80,7 @@ def window(
 
 
 def in_axes(layer: Layer, rank: int, size: Axes, stride: Axes, padding: Padding = "valid", dilation: Axes = 1) -> str:
-    """A layer's textbook form with the numbers of each axis: a word's nth place there is that of the nth axis.
+    """A layer's textbook form with the numbers of each axis.
 
     Where padding depends on the input's length, it is a letter with the axis' index.
 
@@ -72,14 +88,34 @@ def in_axes(layer: Layer, rank: int, size: Axes, stride: Axes, padding: Padding 
     >>> in_axes(Stride2D((2, 3)), 2, 1, (2, 3))
     'y[i, j, c] = x[2 * i, 3 * j, c]'
     """
-    sizes, strides, dilations = (_spread(layer, axes, rank) for axes in (size, stride, dilation))
-    reach = [(n - 1) * d + 1 for n, d in zip(sizes, dilations, strict=True)]
-    pads = [str(before) for before, _ in _pads(layer, padding, (1,) * rank, reach, (1,) * rank)]
+    sizes, strides, dilations = (spread(layer, axes, rank) for axes in (size, stride, dilation))
+    reach = reach_of(sizes, dilations)
+    pads = [str(before) for before, _ in pads_of(layer, padding, (1,) * rank, reach, (1,) * rank)]
     if padding == "same":
-        letters = "t" if rank == 1 else "ij"
-        pads = [pad if s == 1 else f"p_{i}" for pad, s, i in zip(pads, strides, letters, strict=True)]
-    numbers = {"stride": iter(strides), "dilation": iter(dilations), "pad": iter(pads)}
-    return re.sub(r"\b(stride|dilation|pad)\b", lambda word: str(next(numbers[word[0]])), layer.textbook)
+        pads = [pad if s == 1 else f"p_{i}" for pad, s, i in zip(pads, strides, PLACES[rank], strict=True)]
+    return numbered(layer.textbook, stride=strides, dilation=dilations, pad=pads)
+
+
+def numbered(text: str, **numbers: Iterable[Any]) -> str:
+    """A textbook form with the numbers of each axis: a word's nth place there is that of the nth axis.
+
+    >>> numbered("y[i, j] = x[stride * i, stride * j]", stride=(2, 3))
+    'y[i, j] = x[2 * i, 3 * j]'
+    """
+    each = {word: iter(its) for word, its in numbers.items()}
+    return re.sub(rf"\b({'|'.join(each)})\b", lambda word: str(next(each[word[0]])), text)
+
+
+def lengths_of(layer: Layer, shape: Shape, rank: int) -> Shape:
+    """The lengths of the axes before the channels. Raises `ChainruleError` for another number of axes."""
+    if len(shape) != rank + 1:
+        raise layer.refuse(KINDS[rank], shape, _reshape_remedy(shape, rank))
+    return shape[:-1]
+
+
+def reach_of(sizes: Shape, dilations: Shape) -> list[int]:
+    """How many places a window covers along each axis."""
+    return [(size - 1) * dilation + 1 for size, dilation in zip(sizes, dilations, strict=True)]
 
 
 def _reshape_remedy(shape: Shape, rank: int) -> str:
@@ -91,18 +127,19 @@ def _reshape_remedy(shape: Shape, rank: int) -> str:
     return "Put a Reshape before it, or choose the layer for these axes."
 
 
-def _spread(layer: Layer, axes: Axes, rank: int) -> tuple[int, ...]:
+def spread(layer: Layer, axes: Axes, rank: int) -> tuple[int, ...]:
     """One number for each axis."""
-    spread = (axes,) * rank if isinstance(axes, int) else axes
-    if len(spread) != rank:
-        example = spread[0] if rank == 1 else spread[:1] * rank
+    each = (axes,) * rank if isinstance(axes, int) else axes
+    if len(each) != rank:
+        example = each[0] if rank == 1 else each[:1] * rank
         raise ChainruleError(
             f"{layer!r}: expected one number, or {rank}, one for each axis, got {axes}. For example: {example}."
         )
-    return spread
+    return each
 
 
-def _pads(layer: Layer, padding: Padding, lengths: Shape, reach: list[int], strides: Shape) -> tuple:
+def pads_of(layer: Layer, padding: Padding, lengths: Shape, reach: list[int], strides: Shape) -> tuple:
+    """How many places are added before and behind each axis."""
     if padding == "valid":
         return ((0, 0),) * len(reach)
     if padding == "causal":
@@ -115,15 +152,15 @@ def _pads(layer: Layer, padding: Padding, lengths: Shape, reach: list[int], stri
             for length, far, stride in zip(lengths, reach, strides, strict=True)
         ]
         return tuple((total // 2, total - total // 2) for total in totals)
-    spread = (padding,) * len(reach) if isinstance(padding, int) else padding
-    if len(reach) == 1 and len(spread) == 2 and all(isinstance(part, int) for part in spread):
-        spread = (spread,)  # (before, after) of the one axis
-    if isinstance(spread, str) or len(spread) != len(reach):
-        example = "(1, 1)" if len(reach) == 1 else "((1, 1), (1, 1))"
+    each = (padding,) * len(reach) if isinstance(padding, int) else padding
+    if len(reach) == 1 and len(each) == 2 and all(isinstance(part, int) for part in each):
+        each = (each,)  # (before, after) of the one axis
+    if isinstance(each, str) or len(each) != len(reach):
+        example = "(1, 1)" if len(reach) == 1 else f"({', '.join(['(1, 1)'] * len(reach))})"
         raise ChainruleError(
             f"{layer!r}: expected padding for {len(reach)} axes, got {padding}. For example: {example}."
         )
-    return tuple((part, part) if isinstance(part, int) else part for part in spread)
+    return tuple((part, part) if isinstance(part, int) else part for part in each)
 
 
 def _per_axis(value: Any) -> bool:
@@ -158,6 +195,11 @@ def live_places(layer: Layer, mask: jax.Array, window: Window, padding: Padding)
         )
     [places] = window.places(mask.shape[1:])
     reach = (window.size[0] - 1) * window.dilation[0] + 1
-    lengths = jnp.where(mask, jnp.arange(1, mask.shape[1] + 1)[None], 0).max(axis=1, keepdims=True)
+    lengths = lengths_under(mask)
     own = (lengths + low + high - reach) // stride + 1
     return (jnp.arange(places)[None] < own) & (lengths > 0)
+
+
+def lengths_under(mask: jax.Array) -> jax.Array:
+    """How many steps each sequence has up to its last one, (batch, 1)."""
+    return jnp.where(mask, jnp.arange(1, mask.shape[1] + 1)[None], 0).max(axis=1, keepdims=True)

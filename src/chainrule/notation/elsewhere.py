@@ -37,6 +37,13 @@ HERE = {
     "Repeat(block, times)": "repeated stack stacked",
     "Conv1D(filters, kernel_size)": "convolution1d",
     "Conv2D(filters, kernel_size)": "conv convolution convolution2d",
+    "Upsample1D()": "upsampling1d",
+    "Upsample2D()": "upsample upsampling2d upsamplingnearest2d upsamplingbilinear2d resize",
+    "ZeroPad1D()": "zeropadding1d",
+    "ZeroPad2D()": "zeropadding2d zeropad",
+    "Crop1D()": "cropping1d",
+    "Crop2D()": "cropping2d cropping",
+    "Permute((2, 1))": "transpose permutedimensions",
     "SpatialDropout()": "spatialdropout1d spatialdropout2d spatialdropout3d dropout1d dropout2d dropout3d "
     "featuredropout channeldropout",
     "AlphaDropout()": "featurealphadropout",
