@@ -11,7 +11,7 @@ from chainrule.arrays.dtypes import of_axes, real_type
 from chainrule.formula.constraints import non_negative, positive
 from chainrule.formula.layer import NoisyLayer, Parameter
 from chainrule.initializers import Constant
-from chainrule.kernels.elementwise import elu, gelu, leaky_relu, relu, softplus
+from chainrule.kernels.elementwise import elu, leaky_relu, relu, softplus
 
 
 class ReLU(Activation):
@@ -133,20 +133,3 @@ class Softplus(Activation):
 
     def __call__(self, x):
         return softplus(x)
-
-
-class GELU(Activation):
-    """Gaussian error linear unit: x, as often as a normal number is below it.
-
-    Far below 0 it keeps all its digits, which the written form loses.
-
-    Reference: Hendrycks & Gimpel, 2016, Gaussian error linear units, arXiv:1606.08415.
-
-    >>> GELU()(jnp.array([-1.0, 0.0, 2.0])).tolist()
-    [-0.15865525603294373, 0.0, 1.9544997215270996]
-    """
-
-    textbook = "x * (1 + erf(x / sqrt(2))) / 2"
-
-    def __call__(self, x):
-        return gelu(x)

@@ -3,14 +3,12 @@
 The plain forms serve where those are not built, and for other derivatives than the first one by x.
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from chainrule.arrays import functions
 from chainrule.arrays.doubles import rounded_once
@@ -90,22 +88,6 @@ def _elu_slope(x: Any, alpha: Any) -> jax.Array:
     return jnp.where(x > 0, 1, alpha * functions.exp(jnp.where(x > 0, 0, x)))
 
 
-def _gelu(x: Any) -> jax.Array:
-    x = jnp.maximum(x, -100)  # where it is 0, as it is at −∞
-    return x * _normal(x)
-
-
-def _gelu_slope(x: Any) -> jax.Array:
-    near = jnp.clip(x, -100, 100)
-    return _normal(x) + near * jnp.exp(-(near**2) / 2) / math.sqrt(2 * math.pi)
-
-
-def _normal(x: Any) -> jax.Array:
-    """Φ(x), the part of a normal distribution that is below x: by erfc, which keeps its digits where erf is near −1."""
-    return lax.erfc(-x / math.sqrt(2)) / 2
-
-
-gelu = in_double(_gelu, _gelu_slope)
 tanh = elementwise("tanh", functions.tanh, functions.sech2)
 sigmoid = elementwise("sigmoid", functions.sigmoid, functions.bell)
 softplus = elementwise("softplus", functions.softplus, functions.sigmoid)
