@@ -3,8 +3,9 @@
 The plain forms serve where those are not built, and for other derivatives than the first one by x.
 """
 
+import operator
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import jax
@@ -21,17 +22,17 @@ Function = Callable[..., Any]
 LARGE = 1 << 23  # numbers, 32 MB: from here on malloc hands out new memory each time, which takes the most time
 
 
-def elementwise(name: str, plain: Function, slope: Function) -> Function:
+def elementwise(name: str, plain: Function, *slopes: Function) -> Function:
     """A function of each number.
 
     Args:
         name: the native kernel's; none where there is none.
         plain: the definition, of x and of the formula's numbers.
-        slope: its derivative by x, of the same.
+        slopes: its derivatives, of the same: by x, and then by each number, or by none, where JAX's own will do.
     """
 
     def plain_pair(x: Any, *numbers: Any) -> tuple[jax.Array, jax.Array]:
-        return plain(x, *numbers), slope(x, *numbers)
+        return plain(x, *numbers), slopes[0](x, *numbers)
 
     def native_value(x: jax.Array, *numbers: jax.Array) -> jax.Array:
         return natively(1, x, *numbers)[0]
@@ -58,14 +59,18 @@ def elementwise(name: str, plain: Function, slope: Function) -> Function:
         if all(d is None for d in others):
             y, slope = differentiated_as(plain_pair, either(native_pair, plain_pair), *arguments)
             return y, slope * dx
-        return function(*arguments), jax.jvp(plain, arguments, with_zeros(tangents, arguments))[1]
+        y = function(*arguments)
+        if len(slopes) < len(arguments):
+            return y, jax.jvp(plain, arguments, with_zeros(tangents, arguments))[1]
+        changes = zip(slopes, tangents, strict=True)
+        return y, reduce(operator.add, (by(*arguments) * d.astype(y.dtype) for by, d in changes if d is not None))
 
     return function
 
 
-def in_double(plain: Function, slope: Function, name: str = "") -> Function:
-    """A function of each number whose definition, and its derivative by x, are computed in double and rounded once."""
-    return elementwise(name, rounded_once(plain), rounded_once(slope))
+def in_double(plain: Function, *slopes: Function, name: str = "") -> Function:
+    """A function of each number whose definition and derivatives are computed in double, each rounded once."""
+    return elementwise(name, rounded_once(plain), *map(rounded_once, slopes))
 
 
 def where_large(name: str, plain: Function, slope: Function) -> Function:
