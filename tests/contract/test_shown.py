@@ -33,6 +33,7 @@ FUNCTIONS = {name: getattr(np, name) for name in ("exp", "tanh", "floor", "sin",
     "Abs": np.abs,
     "Max": np.maximum,
     "Min": np.minimum,
+    "erf": np.vectorize(math.erf),
     "sigma": lambda x: 1 / (1 + np.exp(-x)),
     "softmax": lambda z: np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True),
 }
@@ -51,7 +52,7 @@ class Evaluation:
 
     def number(self, node: Any) -> Any:
         match node:
-            case sp.Number():
+            case sp.Number() | sp.NumberSymbol():
                 return float(node)
             case sp.Symbol():
                 return self.letters[node.name]
@@ -295,6 +296,7 @@ SETTINGS = {
     "Dense": ["{}(3)", "{}(3, bias=False)"],
     "Embedding": ["{}(5, 3)", "{}(5, 3, padding_id=0)", "{}(5, 3, padding_id=2)"],
     "PReLU": ["{}()", "{}(shared=True)"],
+    "GELU": ["{}()", "{}(approximate=True)"],
     "SelfAttention": [
         *("{}(2)", "{}(2, causal=True)", "{}(2, rotary=True)", "{}(2, bias=False)", "{}(1, key_size=3, value_size=2)"),
         *("{}(2, dropout=0.5)", "{}(4, causal=True, rotary=True, key_size=6, dropout=0.25, bias=False)"),

@@ -13,7 +13,7 @@ from chainrule.optimizers import Clipping
 from chainrule.optimizers.schedules import Schedule
 from chainrule.regularizers import Regularizer
 from chainrule.textbook.derivative import K, behind, derivative, gradient
-from chainrule.textbook.expression import Line, lines
+from chainrule.textbook.expression import Line, free_indices, lines
 from chainrule.textbook.latex import latex
 from chainrule.textbook.letters import array, symbol
 from chainrule.textbook.mathematics import Apply, Math, Partial
@@ -101,9 +101,7 @@ def _equation(formula: type[Formula] | Formula, line: Line, sign: str) -> Equati
     if line.target is not None or family is None:
         return Equation(line, sign)
     letter: Math = symbol(LEFT[family])
-    free = {entry.indices for entry in line.value.atoms(sp.Indexed)} - {
-        entry.indices for added in line.value.atoms(sp.Sum) for entry in added.atoms(sp.Indexed)
-    }
+    free = free_indices(line.value)
     if family is Activation and len(free) == 1:  # an entry of the output, as Softmax has it
         letter = array(LEFT[family])[free.pop()]
     if family in ARGUMENT:

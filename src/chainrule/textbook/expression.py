@@ -113,6 +113,17 @@ def expression(formula: type[Formula] | Formula, values: bool = False) -> Math:
     return value
 
 
+def free_indices(value: Math) -> set[tuple[Math, ...]]:
+    """Those of entries that no sum runs over: of which entry of a result the value is.
+
+    >>> from chainrule.activations import Softmax
+    >>> free_indices(expression(Softmax))
+    {(i,)}
+    """
+    added = [entry for each in value.atoms(sp.Sum) for entry in each.atoms(sp.Indexed)]
+    return {entry.indices for entry in value.atoms(sp.Indexed)} - {entry.indices for entry in added}
+
+
 class _Reader:
     """Reads one textbook: what its names mean, and which index is at hand."""
 

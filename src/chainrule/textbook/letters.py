@@ -11,6 +11,7 @@ from chainrule.textbook.mathematics import Math
 
 WORDS = {
     "sigmoid": "sigma",
+    "lambda_": "lambda",
     "gradient": "∇J",
     "recurrent_kernel": "U",
     "recurrent_bias": "b_U",

@@ -12,12 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.activations import Activation, Softmax
+from chainrule.activations import Activation
 from chainrule.costs import Cost
 from chainrule.formula.base import Formula, fields
 from chainrule.notation.families import family
 from chainrule.textbook.accuracy.bounded import ulp
 from chainrule.textbook.accuracy.oracle import Oracle, RowOracle, is_scalar, oracles
+from chainrule.textbook.expression import expression, free_indices
+from chainrule.textbook.letters import index
 
 BOUND = 2.0
 """The largest error that a formula of one number may have, in units in the last place."""
@@ -131,12 +133,14 @@ def _required(field: dataclasses.Field) -> bool:
 
 
 def _mixes(formula: Any) -> bool:
-    """Whether it is measured by rows of several numbers."""
-    return isinstance(formula, Softmax) or (isinstance(formula, Cost) and formula.canonical_activation is not None)
+    """Whether it is measured by rows of several numbers: an entry i of its output depends on all of the input."""
+    if isinstance(formula, Activation):
+        return free_indices(expression(formula)) == {(index("i"),)}
+    return isinstance(formula, Cost) and formula.canonical_activation is not None
 
 
 def accuracy_of_rows(formula: Any) -> Accuracy:
-    """The largest errors of Softmax, or of a cost behind its activation, for rows of logits from −10⁴ to 10⁴.
+    """The largest errors of Softmax and its kin, or of a cost behind its activation, for rows of logits up to ±10⁴.
 
     Where it is, is said by the row of logits. Targets are 0 and 1; between them, a − E can be any small number.
     """

@@ -15,10 +15,12 @@ import sympy as sp
 from chainrule.activations import Activation
 from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
+from chainrule.initializers import Constant
 from chainrule.textbook.accuracy.bounded import FORMS, Bounded, Values, X, evaluate
 from chainrule.textbook.accuracy.parts import PRECISION, branch, far, held, in_cases, near, real, to_the_left
-from chainrule.textbook.expression import expression
-from chainrule.textbook.mathematics import number
+from chainrule.textbook.expression import expression, lines
+from chainrule.textbook.letters import symbol
+from chainrule.textbook.mathematics import Drawn, number
 
 
 class Oracle:
@@ -105,7 +107,7 @@ def left_derivative(function: sp.Expr) -> sp.Expr:
 
 
 class RowOracle:
-    """The truth about Softmax, or about a cost behind its canonical activation, for rows of logits z and of targets E.
+    """The truth about Softmax and its kin, or about a cost behind its activation, for rows of logits z and targets E.
 
     >>> from chainrule.activations import Softmax
     >>> RowOracle(Softmax(), 2)(np.zeros((1, 2)), np.zeros((1, 2)))
@@ -148,14 +150,21 @@ def _entries(formula: Any, z: Any, E: Any) -> list[Any]:
 
 
 def scalar(formula: Any) -> sp.Expr:
-    """The textbook of a formula of one number x, its noise 0 as in inference, its parameters as before training."""
+    """The textbook of a formula of one number x, its noise at its mean as in inference, its parameters untrained."""
     if isinstance(formula, Activation):
-        known = {name: parameter.initializer.value for name, parameter in formula.parameters((1,)).items()} | {"Y": 0}
-        letters = {sp.Symbol(name, real=True): number(value) for name, value in known.items()}
-        written = expression(formula, values=True).xreplace(letters)
+        declared = {name: each.initializer for name, each in formula.parameters((1,)).items()}
+        first = {symbol(name): number(each.value) for name, each in declared.items() if isinstance(each, Constant)}
+        drawn = [each.args for each in lines(formula, values=True)[-1].where if isinstance(each, Drawn)]
+        means = {letter: _mean(*distribution.args) for letter, distribution in drawn}
+        written = expression(formula, values=True).xreplace(first | means)
         if written.free_symbols <= {X}:
             return written
     raise ChainruleError(f"{formula!r}: expected a formula of one number, such as ELU() or Tanh().")
+
+
+def _mean(name: Any, *numbers: Any) -> Any:
+    """The mean of a distribution: N(mean, variance) or U(low, high)."""
+    return numbers[0] if name.name == "N" else sum(numbers) / 2
 
 
 def is_scalar(formula: Any) -> bool:
