@@ -37,6 +37,8 @@ def test_no_name_is_ours_and_none_stands_twice():
         ("BCEWithLogitsLoss()", " Here that is CrossEntropy(), behind Sigmoid()."),
         ("SGD(lr=0.1)", " Here that is GradientDescent(), or Momentum() and Nesterov()."),
         ("GLU(64)", " Here that is a product of layers: Dense(64) * (Dense(64) >> Sigmoid())."),
+        ("SwiGLU(64)", " Here that is a product of layers: Dense(64) * (Dense(64) >> SiLU())."),
+        ("Swish()", " Here that is SiLU()."),
         ("Residual(Dense(3))", " Here that is a sum of layers: Identity() + (Dense(64) >> ReLU())."),
         ("Conv2d(3, 3)", " Did you mean Conv2D?"),
         ("Qqqqqq", ""),

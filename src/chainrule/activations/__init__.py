@@ -1,22 +1,54 @@
-"""Activations: scalar formulas between the layers, and Softmax. At a kink the derivative is that of the left side."""
+"""Activations: scalar formulas between the layers, and some of several values, those of the last axis.
+
+At a kink the derivative is that of the left side.
+"""
 
 from chainrule.activations.base import Activation, Identity
-from chainrule.activations.gated import GELU
-from chainrule.activations.rectifiers import ELU, LeakyReLU, NoisyReLU, PReLU, ReLU, Softplus
+from chainrule.activations.gated import GELU, ELiSH, HardELiSH, HardSwish, LiSHT, Mish, SiLU, TanhExp
+from chainrule.activations.learned import APL, PReLU, Snake, SReLU
+from chainrule.activations.rectifiers import (
+    CELU,
+    ELU,
+    ISRLU,
+    SELU,
+    LeakyReLU,
+    NoisyReLU,
+    ReLU,
+    ReLU6,
+    RReLU,
+    Softplus,
+    SquaredReLU,
+)
 from chainrule.activations.sigmoidal import Sigmoid, Tanh
 from chainrule.activations.softmax import Softmax
 
 __all__ = [
+    "APL",
+    "CELU",
     "ELU",
     "GELU",
+    "ISRLU",
+    "SELU",
     "Activation",
+    "ELiSH",
+    "HardELiSH",
+    "HardSwish",
     "Identity",
     "LeakyReLU",
+    "LiSHT",
+    "Mish",
     "NoisyReLU",
     "PReLU",
+    "RReLU",
     "ReLU",
+    "ReLU6",
+    "SReLU",
+    "SiLU",
     "Sigmoid",
+    "Snake",
     "Softmax",
     "Softplus",
+    "SquaredReLU",
     "Tanh",
+    "TanhExp",
 ]

@@ -1,6 +1,7 @@
-"""Self-gated activations: x times a gate of x, computed in double with their derivatives."""
+"""Self-gated activations: x, or ELU of it, times a gate of x, computed in double with their derivatives."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,15 +10,41 @@ from jax import lax
 
 from chainrule.kernels.elementwise import in_double
 
+Function = Callable[..., Any]
 
-def _gelu(x: Any) -> jax.Array:
-    x = jnp.maximum(x, -100)  # where it is 0, as it is at −∞
-    return x * _normal(x)
+FAR = 1e50
+"""What infinities are held to: a gate is 0 or 1 long before, and 0 times this is 0."""
 
 
-def _gelu_slope(x: Any) -> jax.Array:
-    near = jnp.clip(x, -100, 100)
-    return _normal(x) + near * jnp.exp(-(near**2) / 2) / math.sqrt(2 * math.pi)
+def _gated(gate: Function, *slopes: Function, line: tuple[Function, Function] | None = None) -> Function:
+    """h(x) g(x), whose derivative is h′(x) g(x) + h(x) g′(x).
+
+    Args:
+        gate: g, of x and of the formula's numbers.
+        slopes: its derivatives, of the same: by x, and then by each number.
+        line: h and its derivative; by default x itself.
+    """
+    h, h_slope = line or (lambda x: x, lambda x: 1)
+
+    def value(x: Any, *numbers: Any) -> jax.Array:
+        x = jnp.clip(x, -FAR, FAR)
+        return h(x) * gate(x, *numbers)
+
+    def slope(x: Any, *numbers: Any) -> jax.Array:
+        x = jnp.clip(x, -FAR, FAR)
+        return h_slope(x) * gate(x, *numbers) + h(x) * slopes[0](x, *numbers)
+
+    def by_number(of_gate: Function) -> Function:
+        def slope(x: Any, *numbers: Any) -> jax.Array:
+            x = jnp.clip(x, -FAR, FAR)
+            return h(x) * of_gate(x, *numbers)
+
+        return slope
+
+    return in_double(value, slope, *map(by_number, slopes[1:]))
+
+
+# The gates, and their derivatives.
 
 
 def _normal(x: Any) -> jax.Array:
@@ -25,4 +52,80 @@ def _normal(x: Any) -> jax.Array:
     return lax.erfc(-x / math.sqrt(2)) / 2
 
 
-gelu = in_double(_gelu, _gelu_slope)
+def _density(x: Any) -> jax.Array:
+    return jnp.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+
+
+def _sigmoid(x: Any) -> jax.Array:
+    return 1 / (1 + jnp.exp(-jnp.clip(x, -700, 700)))  # beyond, eˣ is no number, and its derivatives neither
+
+
+def _bell(x: Any) -> jax.Array:
+    return _sigmoid(x) * _sigmoid(-x)
+
+
+def _near_normal(x: Any) -> jax.Array:
+    """(1 + tanh u) / 2, which is σ(2u), where tanh u is near erf(x / √2)."""
+    return _sigmoid(math.sqrt(8 / math.pi) * (x + 0.044715 * x**3))
+
+
+def _near_density(x: Any) -> jax.Array:
+    u = math.sqrt(8 / math.pi) * (x + 0.044715 * x**3)
+    return math.sqrt(8 / math.pi) * (1 + 3 * 0.044715 * x**2) * _bell(u)
+
+
+def _tanh_of_softplus(x: Any) -> jax.Array:
+    """tanh ln(1 + eˣ), which is w / (w + 2) where w is eˣ (eˣ + 2)."""
+    e = jnp.exp(jnp.minimum(x, 150))
+    w = e * (e + 2)
+    return w / (w + 2)
+
+
+def _slope_of_tanh_of_softplus(x: Any) -> jax.Array:
+    e = jnp.exp(jnp.minimum(x, 150))
+    return 4 * e * (e + 1) / (e * (e + 2) + 2) ** 2
+
+
+def _sech2(x: Any) -> jax.Array:
+    e = jnp.exp(-2 * jnp.abs(x))
+    return 4 * e / (1 + e) ** 2
+
+
+def _tanh_of_exp(x: Any) -> jax.Array:
+    return jnp.tanh(jnp.exp(jnp.minimum(x, 150)))
+
+
+def _slope_of_tanh_of_exp(x: Any) -> jax.Array:
+    e = jnp.exp(jnp.minimum(x, 150))
+    return e * _sech2(e)
+
+
+def _elu(x: Any) -> jax.Array:
+    return jnp.where(x > 0, x, jnp.expm1(jnp.minimum(x, 0)))
+
+
+def _elu_slope(x: Any) -> jax.Array:
+    return jnp.exp(jnp.minimum(x, 0))
+
+
+def _ramp(width: float) -> tuple[Function, Function]:
+    """From 0 at −width up to 1 at width, and its derivative."""
+    return (
+        lambda x: jnp.clip((x + width) / (2 * width), 0, 1),
+        lambda x: jnp.where((x > -width) & (x <= width), 1 / (2 * width), 0),
+    )
+
+
+gelu = _gated(_normal, _density)
+gelu_by_tanh = _gated(_near_normal, _near_density)
+silu = _gated(
+    lambda x, beta: _sigmoid(beta * x),
+    lambda x, beta: beta * _bell(beta * x),
+    lambda x, beta: x * _bell(beta * x),
+)
+mish = _gated(_tanh_of_softplus, _slope_of_tanh_of_softplus)
+tanh_exp = _gated(_tanh_of_exp, _slope_of_tanh_of_exp)
+lisht = _gated(jnp.tanh, _sech2)
+hard_swish = _gated(*_ramp(3))
+elish = _gated(_sigmoid, _bell, line=(_elu, _elu_slope))
+hard_elish = _gated(*_ramp(1), line=(_elu, _elu_slope))

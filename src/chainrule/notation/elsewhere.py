@@ -71,7 +71,15 @@ HERE = {
     "RMSNorm()": "rmsnormalization rootmeansquarenormalization",
     "GroupNorm(groups)": "groupnormalization",
     "InstanceNorm()": "instancenorm1d instancenorm2d instancenormalization",
+    "a product of layers: Dense(64) * (Dense(64) >> GELU())": "geglu",
+    "a product of layers: Dense(64) * (Dense(64) >> SiLU())": "swiglu",
+    "a product of layers: Dense(64) * (Dense(64) >> ReLU())": "reglu",
     "Sigmoid()": "logistic expit",
+    "SiLU()": "swish",
+    "GELU()": "gelunew gelutanh",
+    "HardSwish()": "hardsilu hswish",
+    "SquaredReLU()": "relusquared relu2",
+    "RReLU()": "randomizedleakyrelu randomisedleakyrelu",
     "ReLU()": "rectifier relulayer",
     "LeakyReLU()": "lrelu",
     "GradientDescent(), or Momentum() and Nesterov()": "sgd",
@@ -110,8 +118,7 @@ HERE = {
 """Our notation, and the names that it has elsewhere."""
 
 YET = {
-    "ELU() is near": "silu swish mish selu celu hardswish squareplus",
-    "ReLU() is near": "relu6 crelu",
+    "ELU() is near": "squareplus",
     "Tanh() is near": "hardtanh softsign lecuntanh",
     "Sigmoid() is near": "hardsigmoid",
     "Softmax() is near": "logsoftmax gumbelsoftmax sparsemax",
