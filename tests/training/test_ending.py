@@ -54,6 +54,16 @@ def test_an_open_end_is_completed(network, y, added, aim):
     assert trained_on(found, y) == found
 
 
+@pytest.mark.parametrize("cost", [None, "CategoricalCrossEntropy()"])
+def test_logarithms_of_probabilities_are_no_end_of_a_network_of_classes(cost):
+    with pytest.raises(ChainruleError) as refused:
+        train("Dense(3) >> LogSoftmax()", cost=cost)
+    assert str(refused.value) == (
+        "The network ends in LogSoftmax(), the logarithms of probabilities, where probabilities are expected. "
+        "End it with Softmax(), which its cost is computed together with."
+    )
+
+
 @pytest.mark.parametrize(("network", "y", "added"), [("Dense(3)", NAMES, "Softmax()"), ("Tanh()", VALUES, "Dense(1)")])
 def test_it_is_trained_as_one_with_that_end(network, y, added):
     with pytest.warns(UserWarning, match="is added") as said:

@@ -4,6 +4,7 @@ At a kink the derivative is that of the left side.
 """
 
 from chainrule.activations.base import Activation, Identity
+from chainrule.activations.channels import CReLU, Maxout
 from chainrule.activations.gated import GELU, ELiSH, HardELiSH, HardSwish, LiSHT, Mish, SiLU, TanhExp
 from chainrule.activations.learned import APL, PReLU, Snake, SReLU
 from chainrule.activations.rectifiers import (
@@ -20,7 +21,7 @@ from chainrule.activations.rectifiers import (
     SquaredReLU,
 )
 from chainrule.activations.sigmoidal import Sigmoid, Tanh
-from chainrule.activations.softmax import Softmax
+from chainrule.activations.softmax import LogSoftmax, Softmax, Softmin
 
 __all__ = [
     "APL",
@@ -30,12 +31,15 @@ __all__ = [
     "ISRLU",
     "SELU",
     "Activation",
+    "CReLU",
     "ELiSH",
     "HardELiSH",
     "HardSwish",
     "Identity",
     "LeakyReLU",
     "LiSHT",
+    "LogSoftmax",
+    "Maxout",
     "Mish",
     "NoisyReLU",
     "PReLU",
@@ -47,6 +51,7 @@ __all__ = [
     "Sigmoid",
     "Snake",
     "Softmax",
+    "Softmin",
     "Softplus",
     "SquaredReLU",
     "Tanh",

@@ -15,6 +15,7 @@ from chainrule.arrays.dtypes import of_axes, promoted
 from chainrule.arrays.functions import sigmoid, tanh
 from chainrule.arrays.masked import Shape, filled
 from chainrule.arrays.random import keyed
+from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import fraction, number, one_of, optional, positive_int
 from chainrule.formula.layer import INFERENCE, Context, NoisyLayer, Parameter
 from chainrule.initializers import GlorotUniform, Initializer, Orthogonal, Zeros
@@ -150,6 +151,14 @@ class RNN(Recurrent):
     activation: Activation = Tanh()
     gates = 1
     textbook = "h[t] = activation(x[t] @ kernel + h[t-1] @ recurrent_kernel + bias)"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if (after := self.activation.output_shape((self.units,))) != (self.units,):
+            raise ChainruleError(
+                f"RNN: expected an activation that keeps the {self.units} units, got {self.activation!r}, which makes "
+                f"{after[0]} of them. Choose another one, or put it behind the layer."
+            )
 
     def parameters(self, shape):
         learned = self.activation.parameters((self.units,))

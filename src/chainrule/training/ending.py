@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.activations import Activation, Sigmoid, Softmax
+from chainrule.activations import Activation, LogSoftmax, Sigmoid, Softmax
 from chainrule.arrays.masked import Shape, parts
 from chainrule.costs import Cost, Quadratic
-from chainrule.errors import warn
+from chainrule.errors import ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
 from chainrule.formula.network import deciding
 from chainrule.layers import Dense, Flatten
@@ -26,6 +26,8 @@ def completed(network: Chain, shape: Shape, outputs: Shape, end: End = None) -> 
     Dense(8) >> ReLU() >> Dense(3) >> Softmax()
     """
     layers, reached = network.layers, network.output_shape(shape)
+    if end:
+        _check_probable(layers[-1], end)
     if end and (type(layers[-1]) is end or is_probable(layers[-1])):
         return network
     if reached != outputs or (end and isinstance(layers[-1], Activation)):
@@ -44,6 +46,8 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
     count = _classes(y, network, reached, cost, classes)
     end: End = None
     if cost is not None:
+        if cost.canonical_activation is not None:
+            _check_probable(last, cost.canonical_activation)
         if cost.canonical_activation is None or isinstance(last, Activation):
             return network
         end = cost.canonical_activation
@@ -62,6 +66,15 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
         aim = f"{count} classes" if count else f"{outputs[-1]} value{'s' * (outputs[-1] > 1)}"
         warn(f"The network ends in {last!r}: {' >> '.join(map(repr, added))} is added, for {aim}.")
     return whole
+
+
+def _check_probable(last: Layer, end: type[Activation]) -> None:
+    """Refuse logarithms of probabilities, of which costs of probabilities would take the logarithm again."""
+    if isinstance(last, LogSoftmax):
+        raise ChainruleError(
+            f"The network ends in {last!r}, the logarithms of probabilities, where probabilities are expected. "
+            f"End it with {end.__name__}(), which its cost is computed together with."
+        )
 
 
 def is_probable(layer: Layer) -> bool:
