@@ -100,7 +100,7 @@ def test_several_labels_are_each_ranked():
 def test_a_class_that_never_occurs():
     a, E = np.random.default_rng(0).dirichlet(np.ones(3), 20), np.arange(20) % 2
     for metric in (ROCAUC(), AveragePrecision()):
-        said = rf"^{type(metric).__name__}\(\) is the mean over the other classes: no example, or each, is of 2\.$"
+        said = rf"^{type(metric).__name__}\(\) is the mean over the other classes: no example, or each, is of class 2\.$"
         with pytest.warns(UserWarning, match=said):
             figure = metric(a, E)
         each = [metric(a[:, [place]], place == E) for place in (0, 1)]
@@ -154,9 +154,9 @@ def test_each_is_followed_and_can_end_a_training(metric):
     values = model.history[f"validation_{metric.label()}"]
     best = max(values) if metric.higher_is_better else min(values)
     assert values[model.history.best_epoch - 1] == best
-    assert {"log_loss", "validation_calibration_error_5", "validation_rocauc"} <= {*model.history.columns}
+    assert {"log_loss", "validation_calibration_error_5", "validation_roc_auc"} <= {*model.history.columns}
     found, p = model.evaluate(X, Y, metrics=WATCHED), np.asarray(model(X), float)
-    assert found["rocauc"] == pytest.approx(theirs.roc_auc_score(Y, p[:, 1]))
+    assert found["roc_auc"] == pytest.approx(theirs.roc_auc_score(Y, p[:, 1]))
     assert found["log_loss"] == pytest.approx(theirs.log_loss(Y, p / p.sum(axis=1, keepdims=True)), rel=1e-5)
 
 
@@ -165,6 +165,6 @@ def test_scorers_of_scikit_learn_agree():
     x = x.astype(np.float32)
     model = NetworkClassifier((8,), optimizer="Adam(0.05)", epochs=5, random_state=0).fit(x, y)
     found = model.model_.evaluate(x, y, metrics=[ROCAUC(), LogLoss(), BalancedAccuracy()])
-    for scoring, label, sign in (("roc_auc_ovr", "rocauc", 1), ("neg_log_loss", "log_loss", -1)):
+    for scoring, label, sign in (("roc_auc_ovr", "roc_auc", 1), ("neg_log_loss", "log_loss", -1)):
         assert sign * theirs.get_scorer(scoring)(model, x, y) == pytest.approx(found[label], rel=1e-5)
     assert theirs.get_scorer("balanced_accuracy")(model, x, y) == pytest.approx(found["balanced_accuracy"])

@@ -40,7 +40,7 @@ class _Ranking(Metric):
             return undefined(self, "examples that are all of one class")
         if not told.all():
             missing = ", ".join(map(str, np.flatnonzero(~told)))
-            warn(f"{self!r} is the mean over the other classes: no example, or each, is of {missing}.")
+            warn(f"{self!r} is the mean over the other classes: no example, or each, is of class {missing}.")
         each = zip(scores[:, told].T, expected[:, told].T, strict=True)
         return float(np.mean([self._of_class(own, of_it, weights) for own, of_it in each]))
 
@@ -70,6 +70,9 @@ class ROCAUC(_Ranking):
     """
 
     textbook = "sum(E[i] * (1 - E[j]) * ((a[i] > a[j]) + (a[i] == a[j]) / 2) for i, j) / (sum(E) * sum(1 - E))"
+
+    def label(self):
+        return "roc_auc"
 
     def of_counts(self, positive, negative):
         below = np.cumsum(negative) - negative / 2
