@@ -87,7 +87,7 @@ def head(family: str) -> list[str]:
     return [
         f"# {family.capitalize()}",
         *(text(each[0].upper() + each[1:]) for each in said),
-        *[drawn[family]] * (family in drawn),
+        *filter(None, [drawn.get(family)]),
         *(part for kinship in kinships(family).items() for part in contents(*kinship)),
     ]
 
