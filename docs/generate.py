@@ -80,6 +80,7 @@ def ours(family: str) -> list[type[Formula]]:
 def head(family: str) -> list[str]:
     """What a family is, and a table of what it has."""
     said = re.sub(r"^\w+: ", "", inspect.cleandoc(home(family).__doc__ or "")).split("\n\n")
+    rooms = kinships(family)
     drawn = {
         "optimizers": f"![Paths of {', '.join(RACERS)}](figures/race.png)",
         "activations": "![All of one number, and their derivatives](figures/sheet.png)",
@@ -88,18 +89,18 @@ def head(family: str) -> list[str]:
         f"# {family.capitalize()}",
         *(text(each[0].upper() + each[1:]) for each in said),
         *filter(None, [drawn.get(family)]),
-        *(part for kinship in kinships(family).items() for part in contents(*kinship)),
+        *(part for kinship, its in rooms.items() for part in contents(kinship * (len(rooms) > 1), its)),
     ]
 
 
 def contents(kinship: str, formulas: list[type[Formula]]) -> list[str]:
-    """The formulas of a kinship as a table, below what it is."""
+    """The formulas of a kinship as a table, below what it is, where a family has several."""
     rows = [
         [f"[{kind.__name__}](#{kind.__name__})", text(sentences(kind.title())[0])]
         for kind in formulas
         if kind.__module__.startswith("chainrule.")
     ]
-    return [f"**{text(kinship)}**", table(["", ""], rows)] if rows else []
+    return [*filter(None, [kinship and f"**{text(kinship)}**"]), table(["", ""], rows)] if rows else []
 
 
 def section(kind: type[Formula], program: str, plots: str, measured: str) -> str:
@@ -241,7 +242,7 @@ def imports(kind: type[Formula], program: str) -> list[str]:
     homes: dict[str, list[str]] = {}
     for name in sorted(name for name in used if name in formulas() and name in around):
         family = next(family for family in FAMILIES if formulas()[name] in members(family))
-        homes.setdefault(home(family).__name__, []).append(name)
+        homes.setdefault(shop(home(family).__name__, name), []).append(name)
     for name in sorted(used - formulas().keys()):
         if inspect.isclass(around.get(name)):
             homes.setdefault(around[name].__module__, []).append(name)
@@ -251,6 +252,12 @@ def imports(kind: type[Formula], program: str) -> list[str]:
 def home(family: str) -> ModuleType:
     """The module from which people import a family."""
     return import_module(name if find_spec(name := f"chainrule.{family}") else FAMILIES[family][0].__module__)
+
+
+def shop(module: str, name: str) -> str:
+    """The package around a module, where that has the name too; else the module."""
+    package = module.rpartition(".")[0]
+    return package if hasattr(import_module(package), name) else module
 
 
 # Plots.

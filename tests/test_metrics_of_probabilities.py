@@ -100,7 +100,9 @@ def test_several_labels_are_each_ranked():
 def test_a_class_that_never_occurs():
     a, E = np.random.default_rng(0).dirichlet(np.ones(3), 20), np.arange(20) % 2
     for metric in (ROCAUC(), AveragePrecision()):
-        said = rf"^{type(metric).__name__}\(\) is the mean over the other classes: no example, or each, is of class 2\.$"
+        said = (
+            rf"^{type(metric).__name__}\(\) is the mean over the other classes: no example, or each, is of class 2\.$"
+        )
         with pytest.warns(UserWarning, match=said):
             figure = metric(a, E)
         each = [metric(a[:, [place]], place == E) for place in (0, 1)]
