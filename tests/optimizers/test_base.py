@@ -24,6 +24,7 @@ from chainrule.optimizers import (
     ClipNorm,
     GradientDescent,
     Momentum,
+    Muon,
     Nesterov,
     Optimizer,
     RMSprop,
@@ -32,7 +33,7 @@ from chainrule.optimizers import (
 from chainrule.optimizers.schedules import CosineDecay, StepDecay
 from chainrule.regularizers import L1
 
-RULES = [rule for rule in family(Rule) if rule.__module__.startswith("chainrule.")]
+RULES = [rule for rule in family(Rule) if rule.__module__.startswith("chainrule.") and rule is not Muon]
 STEPS = 50
 
 rng = np.random.default_rng(0)

@@ -48,6 +48,8 @@ CASES = {
     },
     "a mean of the parameters": WORSENING
     | {"network": "Dense(8) >> BatchNorm() >> ReLU() >> Dense(3) >> Softmax()", "optimizer": "Averaged(Adam(0.03))"},
+    "a line search": {"optimizer": "LBFGS()", "batch_size": None},
+    "two gradients": {"optimizer": "SAM(ScheduleFreeAdamW(0.03))", "validation": 0.2},
     "keys and half numbers in slots": {"optimizer": OPTAX},
     "all at once": {"batch_size": "all"},
     "a loader": {"x": from_arrays(X, Y, size=9), "y": None, "metrics": ["Accuracy()"]},
@@ -83,7 +85,8 @@ def test_from_any_step_to_the_same_bits(places, case):
     files, whole = places(**CASES[case])
     model = train(**CASES[case])
     assert to_bytes(model) == whole  # which nobody kept
-    steps = {"all at once": 1, "statistics and a penalty": -(-32 // 7)}.get(case, STEPS)
+    fewer = {"all at once": 1, "a line search": 1, "two gradients": 32 // 8, "statistics and a penalty": -(-32 // 7)}
+    steps = fewer.get(case, STEPS)
     assert len(files) == len(model.history) * (1 + steps) + 1  # before each epoch, after each step, and at the end
     for file in files:
         again = train(**CASES[case], resume=file)

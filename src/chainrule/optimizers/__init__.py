@@ -10,6 +10,9 @@ from chainrule.optimizers.base import KERNELS, Optimizer, Rule
 from chainrule.optimizers.clipping import ClipNorm, Clipped, Clipping, ClipValue
 from chainrule.optimizers.descent import GradientDescent, Momentum, Nesterov
 from chainrule.optimizers.foreign import FromOptax
+from chainrule.optimizers.matrices import Muon
+from chainrule.optimizers.quasinewton import LBFGS
+from chainrule.optimizers.schedulefree import ScheduleFreeAdamW, ScheduleFreeDescent
 from chainrule.optimizers.schedules import (
     ConstantRate,
     CosineDecay,
@@ -19,10 +22,13 @@ from chainrule.optimizers.schedules import (
     StepDecay,
     Warmup,
 )
+from chainrule.optimizers.sharpness import SAM
 from chainrule.optimizers.signs import Lion
 
 __all__ = [
     "KERNELS",
+    "LBFGS",
+    "SAM",
     "Adadelta",
     "Adagrad",
     "Adam",
@@ -40,12 +46,15 @@ __all__ = [
     "Lion",
     "Lookahead",
     "Momentum",
+    "Muon",
     "Nesterov",
     "OneCycle",
     "Optimizer",
     "RMSprop",
     "Rule",
     "Schedule",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeDescent",
     "StepDecay",
     "Warmup",
 ]

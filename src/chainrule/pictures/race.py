@@ -104,12 +104,12 @@ def path(optimizer: Optimizer, surface: Surface, steps: int, published: bool = F
     @jax.jit
     def walk(tried: jax.Array) -> jax.Array:
         rule = optimizer if given else with_rate(optimizer, tried)
-        slope = jax.grad(lambda place: surface.height(*place))
+        slope = jax.value_and_grad(lambda place: (surface.height(*place), None), has_aux=True)
 
         def step(carry: Any, _: Any) -> Any:
             place, state = carry
-            updates, state = rule.update(slope(place), state, place)
-            return (place + updates, state), place + updates
+            place, state, _ = rule.descend(slope, place, state)
+            return (place, state), rule.published(place, state)
 
         start = jnp.array(surface.start)
         return jnp.concatenate([start[None], jax.lax.scan(step, (start, rule.init(start)), length=steps)[1]])
