@@ -547,7 +547,7 @@ def test_whole_numbers(name, value):
     refused(f"fit: {name} must be a whole number from {span}, got {value!r}.", **{name: value})
 
 
-@pytest.mark.parametrize("value", [0, -1, 1.5, "some", None, True])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "some", True])
 def test_batch_size(value):
     refused(f'fit: batch_size must be a whole number >= 1 or "all", got {value!r}.', batch_size=value)
 
