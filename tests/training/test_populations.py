@@ -90,6 +90,7 @@ def own(text, place: int):
     return text[place] if isinstance(text, list) else text
 
 
+@pytest.mark.by_turns(4)
 @pytest.mark.parametrize("of", NETWORKS)
 def test_each_is_what_its_own_fit_makes(of):
     network, x, options = NETWORKS[of]

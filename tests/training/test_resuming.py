@@ -80,6 +80,7 @@ def places(monkeypatch, tmp_path):
     return of
 
 
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize("case", CASES)
 def test_from_any_step_to_the_same_bits(places, case):
     files, whole = places(**CASES[case])
