@@ -1,6 +1,7 @@
 """For all tests: Ctrl-C is Python's own, also where the shell that began them in the background ignores it; and
 Hypothesis sets no deadlines, since the first example of a test may compile, and the machine be busy."""
 
+import os
 import signal
 import zlib
 from collections import defaultdict
@@ -14,6 +15,12 @@ from hypothesis import settings
 signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("chainrule", deadline=None)
 settings.load_profile("chainrule")
+
+
+def pytest_configure(config):
+    """Fast tests have their programs compiled fast, which takes most of their time; slow ones and parity as users do."""
+    if config.getoption("markexpr") == "not slow" and not config.getoption("file_or_dir"):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
 
 
 @pytest.hookimpl(tryfirst=True)
