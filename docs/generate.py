@@ -183,7 +183,8 @@ def linked(reference: str) -> str:
 
 def accuracies(report: str) -> dict[str, str]:
     """For each formula in the table of docs/accuracy.md a sentence."""
-    lines = [line.split("|")[1:-1] for line in report.splitlines() if line.startswith("|")]
+    measured = report.partition("\n## ")[0].splitlines()
+    lines = [line.split("|")[1:-1] for line in measured if line.startswith("|")]
     names, _, *rows = [[cell.strip() for cell in line] for line in lines]
     libraries = [name.partition(":")[0] for name in names[1::2]]
     said = {}

@@ -18,7 +18,7 @@ settings.load_profile("chainrule")
 
 
 def pytest_configure(config):
-    """Fast tests have their programs compiled fast, which takes most of their time; slow ones and parity as users do."""
+    """Fast tests compile their programs fast, which takes most of their time; others, and some alone, as users do."""
     if config.getoption("markexpr") == "not slow" and not config.getoption("file_or_dir"):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
 
