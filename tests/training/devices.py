@@ -39,7 +39,7 @@ CASES = {
         f"Dense(16) >> BatchNorm() >> ELU() >> {END}",
         X,
         CLASSES,
-        {"batch_size": 10, "sample_weight": WEIGHTS, "regularizer": "L1(0.01) + L2(0.01)"},
+        {"batch_size": 10, "sample_weight": WEIGHTS, "regularizer": "L1(0.01) + GroupLasso(0.01) + MaxNorm(1)"},
     ),
     "one batch": (PLAIN, X, CLASSES, {"batch_size": "all", "epochs": 3}),
     "in parts": (PLAIN, from_arrays(X, CLASSES, size=40), None, {"batch_size": 10}),

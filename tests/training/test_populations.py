@@ -43,7 +43,7 @@ NETWORKS = {
     "normalised, in one batch": (
         "Dense(8, bias=False) >> BatchNorm() >> ReLU() >> Dense(3) >> Softmax()",
         X,
-        {"seed": [0, 1], "validation": 0.2, "batch_size": "all", "regularizer": "L1([0.001, 0.1]) + L2(0.01)"},
+        {"seed": [0, 1], "validation": 0.2, "batch_size": "all", "regularizer": "GroupLasso([0.01, 0.1]) + MaxNorm(1)"},
     ),
     "images": (
         "Conv2D(4, 3) >> BatchNorm() >> ReLU() >> MaxPool2D(2) >> Flatten() >> Dense(3) >> Softmax()",

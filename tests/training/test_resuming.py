@@ -42,7 +42,7 @@ CASES = {
     "statistics and a penalty": {
         "network": "Dense(8) >> BatchNorm() >> ReLU() >> Dense(3) >> Softmax()",
         "optimizer": "ClipNorm(1.0) >> Nesterov(StepDecay(0.1, every=3))",
-        "regularizer": "L1(0.01)",
+        "regularizer": "L1(0.01) + MaxNorm(1)",
         "validation": 0.2,
         "batch_size": 7,
     },
