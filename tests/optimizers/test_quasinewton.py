@@ -156,7 +156,7 @@ def test_it_is_as_good_as_scikit_learns_within_the_spread_of_seeds(load):
         scaler = StandardScaler().fit(train)
         train, test = scaler.transform(train), scaler.transform(test)
         of_ours = ours((20,), optimizer="LBFGS()", regularizer=f"L2({1.0 / 2 / len(E)})", epochs=100, random_state=seed)
-        of_theirs = theirs((20,), solver="lbfgs", alpha=1.0, max_iter=100, random_state=seed)
+        of_theirs = theirs(hidden_layer_sizes=(20,), solver="lbfgs", alpha=1.0, max_iter=100, random_state=seed)
         scores.append([model.fit(train, E).score(test, F) for model in (of_ours, of_theirs)])
     (mean, other), spread = np.mean(scores, axis=0), np.std(scores, axis=0)
     print(load.__name__, "ours", mean, "theirs", other, "spread", spread)

@@ -11,7 +11,7 @@ import pytest
 
 from chainrule.errors import ChainruleError
 from chainrule.notation.families import family
-from chainrule.optimizers import Adam, ClipNorm, Momentum
+from chainrule.optimizers import Adam, ClipNorm, Momentum, ReduceOnPlateau
 from chainrule.optimizers.schedules import (
     ConstantRate,
     CosineDecay,
@@ -55,7 +55,7 @@ def textbook(schedule, t):
 
 def test_every_schedule_is_tried():
     written = [schedule for schedule in family(Schedule) if schedule.__module__.startswith("chainrule.")]
-    assert {type(schedule) for schedule in SCHEDULES} == set(written)
+    assert {type(schedule) for schedule in SCHEDULES} == {*written} - {ReduceOnPlateau}  # which is none of the step
 
 
 @pytest.mark.by_turns(2)

@@ -48,6 +48,7 @@ CASES = {
     },
     "a mean of the parameters": WORSENING
     | {"network": "Dense(8) >> BatchNorm() >> ReLU() >> Dense(3) >> Softmax()", "optimizer": "Averaged(Adam(0.03))"},
+    "a rate that follows": WORSENING | {"optimizer": "Adam(ReduceOnPlateau(0.03, patience=1))", "early_stopping": 3},
     "a line search": {"optimizer": "LBFGS()", "batch_size": None},
     "two gradients": {"optimizer": "SAM(ScheduleFreeAdamW(0.03))", "validation": 0.2},
     "keys and half numbers in slots": {"optimizer": OPTAX},

@@ -106,6 +106,7 @@ HERE = {
     "ExponentialDecay": "exponentiallr",
     "CosineDecay": "cosine cosineannealing cosineannealinglr cosinelr",
     "OneCycle": "onecyclelr onecyclepolicy",
+    "ReduceOnPlateau": "reducelronplateau reducelr plateau",
     "Warmup()": "linearwarmup linearlr",
     "GlorotUniform()": "xavier xavieruniform glorot",
     "GlorotNormal()": "xaviernormal",
@@ -133,7 +134,6 @@ YET = {
     "CategoricalCrossEntropy() is near": "kldiv kldivergence kldivloss kullbackleiblerdivergence",
     "Adam() is near": "nadam radam adamax amsgrad lamb adafactor adabelief",
     "MaxNorm(max_norm) is near": "minmaxnorm",
-    "EarlyStopping() is near": "reducelronplateau",
     "": "lambda",
 }
 """What is near, and the names of what is not there yet."""

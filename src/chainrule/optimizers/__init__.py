@@ -11,6 +11,7 @@ from chainrule.optimizers.clipping import ClipNorm, Clipped, Clipping, ClipValue
 from chainrule.optimizers.descent import GradientDescent, Momentum, Nesterov
 from chainrule.optimizers.foreign import FromOptax
 from chainrule.optimizers.matrices import Muon
+from chainrule.optimizers.plateau import ReduceOnPlateau
 from chainrule.optimizers.quasinewton import LBFGS
 from chainrule.optimizers.schedulefree import ScheduleFreeAdamW, ScheduleFreeDescent
 from chainrule.optimizers.schedules import (
@@ -51,6 +52,7 @@ __all__ = [
     "OneCycle",
     "Optimizer",
     "RMSprop",
+    "ReduceOnPlateau",
     "Rule",
     "Schedule",
     "ScheduleFreeAdamW",

@@ -9,7 +9,8 @@ from chainrule.formula.constraints import constrained, non_negative, optional, p
 from chainrule.metrics import ConfusionMatrix, Metric
 
 
-def _figure(meaning: str):
+def figure(meaning: str) -> Any:
+    """A field for a metric that is a figure."""
 
     def holds(v: Any) -> bool:
         return isinstance(v, Metric) and v.is_figure
@@ -29,7 +30,7 @@ class EarlyStopping(Formula):
 
     patience: int = positive_int(10, "epochs without a gain before training stops")
     fall: float = non_negative(0.0, "by how much the cost must fall to count, or the metric improve")
-    monitor: Metric | None = optional(_figure("what is watched on the validation data; None for the cost"))
+    monitor: Metric | None = optional(figure("what is watched on the validation data; None for the cost"))
     textbook = "epoch - best_epoch >= patience"
 
     @property

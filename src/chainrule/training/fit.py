@@ -21,7 +21,7 @@ from chainrule.training.checkpoint import Checkpoint, to_bytes
 from chainrule.training.feed import feed
 from chainrule.training.interrupt import Interrupt
 from chainrule.training.keeping import Checkpoints, Keeper, as_checkpoints
-from chainrule.training.loop import Loop
+from chainrule.training.loop import Epoch, Loop
 from chainrule.training.members import listed, members, one_of
 from chainrule.training.observers import Callback, Records, as_callbacks, observers, watched
 from chainrule.training.placement import Placement, placement
@@ -189,9 +189,13 @@ def _train(
                 keeper.reached(_alone(records.place(loop.state, loop.recorded)), epoch, step)
             ctrl_c.check(place.anywhere)
 
+        def ended(epoch: Epoch) -> None:
+            shown.epoch(epoch.row)
+            loop.problem = planned.problem_after(records.history)
+
         trained = loop.epochs(planned.left, on_chunk)
         try:
-            told = observers(records, callbacks, lambda epoch: shown.epoch(epoch.row))
+            told = observers(records, callbacks, ended)
             records.history.stopped = watched(validated(planned, trained), told, records.history.stopped, place)
             last = records.place(loop.state, stopped=records.history.stopped)
             keeper.reached(_alone(last), len(records.history) + 1, 0)

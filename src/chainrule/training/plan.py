@@ -31,6 +31,7 @@ from chainrule.notation.choices import (
     batch_size_of,
     is_batch_size,
 )
+from chainrule.optimizers.plateau import plateaus, reduced
 from chainrule.optimizers.schedules import over
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
@@ -111,8 +112,12 @@ class Plan:
 
     @property
     def problem(self) -> Problem:
-        """What the steps minimise, and how."""
-        optimizer = over(self.optimizer, float(self.epochs * self.steps))
+        """What the first steps minimise, and how."""
+        return self.problem_after(self.start.history if self.start else History())
+
+    def problem_after(self, history: History) -> Problem:
+        """What the steps behind the epochs of a history minimise, and how: no more than numbers differ."""
+        optimizer = reduced(over(self.optimizer, float(self.epochs * self.steps)), history.rows)
         return Problem(self.network, self.cost, optimizer, self.regularizer, self.followed)
 
     @property
@@ -190,7 +195,8 @@ def plan(
     _check_rates(regularizer, optimizer)
     epochs, seed = as_whole(epochs, "fit: epochs", *EPOCHS), as_whole(seed, "fit: seed", *SEEDS)
     stopping, devices = as_early_stopping(early_stopping), as_devices(devices)
-    _check_watched(stopping, validation)
+    _check_watched(stopping, optimizer, validation)
+    rules = [*[stopping] * (stopping is not None), *(plateau.rule for plateau in plateaus(optimizer))]
 
     batch_size = batch_size_of(optimizer, batch_size, BATCH)
     loader = x if isinstance(x, Loader) else None
@@ -227,7 +233,7 @@ def plan(
         cost,
         optimizer,
         regularizer,
-        _metrics(metrics, classes, stopping),
+        _metrics(metrics, classes, rules),
         shape,
         examples,
         held_out,
@@ -259,8 +265,10 @@ def _check_rates(regularizer: Regularizer | None, optimizer: Any) -> None:
         )
 
 
-def _check_watched(stopping: EarlyStopping | None, validation: Any) -> None:
-    """Refuse early stopping without anything to watch."""
+def _check_watched(stopping: EarlyStopping | None, optimizer: Any, validation: Any) -> None:
+    """Refuse early stopping, and rates that follow the validation data, without anything to watch."""
+    if validation is None and (found := plateaus(optimizer)):
+        raise ChainruleError(f"fit: {found[0]!r} follows the validation data: give validation too, such as 0.1.")
     if stopping is not None and validation is None:
         raise ChainruleError("fit: early_stopping watches the validation cost: give validation too, such as 0.1.")
 
@@ -296,11 +304,11 @@ def _batch_size(size: Any, rows: int) -> BatchSize:
     return int(size) if size < rows else "all"
 
 
-def _metrics(metrics: Any, classes: Classes, stopping: EarlyStopping | None) -> tuple[Metric, ...]:
-    """What is measured beside the cost: what is said, else the usual, and what early stopping watches."""
+def _metrics(metrics: Any, classes: Classes, rules: Sequence[EarlyStopping]) -> tuple[Metric, ...]:
+    """What is measured beside the cost: what is said, else the usual, and what rules watch."""
     if metrics is None:
         metrics = () if classes is None else (Accuracy(),)
-    watched = () if stopping is None or stopping.monitor is None else (stopping.monitor,)
+    watched = [rule.monitor for rule in rules if rule.monitor is not None]
     return tuple(dict.fromkeys((*as_metrics(metrics, "fit"), *watched)))
 
 

@@ -16,6 +16,7 @@ from chainrule.errors import DivergedError, warn
 from chainrule.formula.network import FLOAT
 from chainrule.model import Model
 from chainrule.model.history import History, Row, Stopped
+from chainrule.optimizers.plateau import plateaus
 from chainrule.training.checkpoint import NONE, Checkpoint, fitting
 from chainrule.training.feed import Block, Feed, Shared, feed, feeds, first_values
 from chainrule.training.interrupt import Interrupt
@@ -139,6 +140,8 @@ def _together(
                 return
             if 2 * len(live) <= len(population.members):  # which is worth another compilation
                 population = Population(live, visited)
+            elif plateaus(population.problem.optimizer):
+                population.follow()
         for member in population.members:
             if not member.stopped:
                 member.end(member.records.last)
@@ -209,13 +212,18 @@ class Population(Loop):
 
     def __init__(self, members: Sequence[Member], visited: Mapping[int, Any], records: np.ndarray | None = None):
         self.members, plans = members, [member.plan for member in members]
-        self.problems = Problems([plan.problem for plan in plans])
+        self.follow()
         seeds, one = [plan.seed for plan in plans], visited[plans[0].seed]
         together = one if len({*seeds}) == 1 else Shared([visited[seed] for seed in seeds])
         examples = getattr(one, "examples", None)
         self.held_out = None if plans[0].held_out is None else HeldOut(plans, examples)
         states: Any = jax.tree.map(lambda *arrays: np.stack(arrays), *(member.state for member in members))
         self._begin(plans[0].problem, together, states, records)
+
+    def follow(self) -> None:
+        """Take for each what its history says of its rate."""
+        problems = [member.plan.problem_after(member.records.history) for member in self.members]
+        self.problems = Problems(problems)
 
     def ends(self, number: int, on_chunk: Callable[[int], Any]) -> Iterator[tuple[Member, Epoch]]:
         """Each member with the end of an epoch."""
