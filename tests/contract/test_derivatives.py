@@ -21,7 +21,7 @@ from chainrule.notation import parse
 from chainrule.notation.families import family
 from chainrule.optimizers import Rule
 
-SHAPES = [(6,), (3, 6), (4, 3, 6), (8, 8, 2)]
+SHAPES = [(6,), (3, 6), (4, 3, 6), (8, 8, 2), (4, 3, 4, 2)]
 OTHERS = [  # what the examples of each class leave out: other cells, kernels for many rows, layers computed together
     *(("LSTM(3, return_sequences=True, learn_start=True)", (4, 2)), ("GRU(3, reset_after=True)", (4, 2))),
     *(

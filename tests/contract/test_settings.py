@@ -32,7 +32,7 @@ WHEN_TRACED = ("x64", "rank promotion", "dtype promotion")
 """Settings that are looked at while a program is made, not while it runs."""
 
 KEY = jax.random.key(0)
-SHAPES = [(6,), (3, 6), (4, 6), (8, 8, 2)]
+SHAPES = [(6,), (3, 6), (4, 6), (8, 8, 2), (4, 3, 4, 2)]
 VECTORS = jax.device_put(np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32))
 CLASSES = jax.device_put(np.array([0, 2, 1, 1, 0], np.int32))
 

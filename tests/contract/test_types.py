@@ -20,7 +20,7 @@ from chainrule.layers import (
 )
 
 TYPES = ("float16", "bfloat16", "int8", "int32", "uint8", "bool")  # beside float32
-SHAPES = [(6,), (3, 6), (4, 6), (8, 8, 2)]
+SHAPES = [(6,), (3, 6), (4, 6), (8, 8, 2), (4, 3, 4, 2)]
 
 
 def shape_for(layer):

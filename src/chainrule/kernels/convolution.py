@@ -2,8 +2,9 @@
 
 The gradient by one of x, kernel and y is a product of the other two, so each of the three products has the other two as
 its gradients; the bias goes with the kernel. Images are (batch, height, width, channels), kernels (height, width,
-channels / groups, filters), and likewise for one axis. On the CPU native kernels serve. Elsewhere all three are written
-as plain convolutions, since XLA derives gradients in forms that run many times slower inside a loop (jax#12868).
+channels / groups, filters), and likewise for one axis and for three. On the CPU native kernels serve. Elsewhere all
+three are written as plain convolutions, since XLA derives gradients in forms that run many times slower inside a loop
+(jax#12868).
 """
 
 import math
@@ -20,7 +21,7 @@ from chainrule.kernels.derivatives import differentiable, linear, with_zeros
 from chainrule.kernels.sharding import by_parts
 from chainrule.kernels.window import Window
 
-AXES = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC")}
+AXES = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
 
 
 class Kept(NamedTuple):
@@ -59,6 +60,21 @@ def convolution(x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window
 
     form = partial(native.either, natively, partial(plain, window=window, groups=groups))
     return differentiable(form, partial(_convolution_change, window, groups), x, kernel, bias)
+
+
+@by_parts("n*,*,*->n*")
+def transposed(
+    x: jax.Array, kernel: jax.Array, bias: jax.Array, lengths: tuple[int, ...], window: Window, groups: int = 1
+) -> jax.Array:
+    """The transpose of the convolution whose window moves over axes of these lengths, at as many places as x has.
+
+    What a convolution gathers, it spreads: each value of x times the kernel, (*window, channels / groups, filters), is
+    added to all that the window sees there.
+    """
+    turned = _exchanged(kernel, groups)
+    spread_out = 0 in (x.size, kernel.size, *lengths)
+    y = (_input_gradient_spread_out if spread_out else input_gradient)(x, turned, lengths, window, groups)
+    return y + of_axes(bias, y)
 
 
 def input_gradient(dy: jax.Array, kernel: jax.Array, lengths: tuple, window: Window, groups: int) -> jax.Array:
@@ -150,6 +166,11 @@ def convolve(
         kernel = jnp.expand_dims(kernel, 0)
         y = convolve(_as_image(x), kernel, bias, window.of_images, (1, *places), groups, keep, rectified)
         return Kept(jnp.squeeze(y.values, 1), jnp.squeeze(y.cell, 1), y.size[1:])
+    if len(places) == 3:
+        cells = jnp.moveaxis(kernel, 0, -3)
+        cells = cells.reshape(*cells.shape[:2], math.prod(cells.shape[2:4]), kernel.shape[-1])
+        y = convolve(_as_images(x.values, window, places[0], groups), cells, bias, _behind(window), places[1:], groups)
+        return _as_kept(y.values.reshape(len(x.values), *places, kernel.shape[-1]))
     size = keep or (1,) * len(places)
     shape = (len(x.values), *(n // s for n, s in zip(places, size, strict=True)), kernel.shape[-1])
     cell = jax.ShapeDtypeStruct(shape if keep else (0, 1, 0, 0), jnp.uint8)
@@ -165,6 +186,11 @@ def sum_of_products(x: jax.Array, dy: jax.Array | Kept, window: Window, groups: 
     if len(window.size) == 1:
         dk, db = sum_of_products(jnp.expand_dims(x, 1), _as_image(dy), window.of_images, groups)
         return jnp.squeeze(dk, 0), db
+    if len(window.size) == 3:
+        images, own = _as_images(x, window, dy.values.shape[1], groups), dy.values.reshape(-1, *dy.values.shape[2:])
+        dk, db = sum_of_products(images, own, _behind(window), groups)
+        dk = dk.reshape(*window.size[1:], window.size[0], x.shape[-1] // groups, dk.shape[-1])
+        return jnp.moveaxis(dk, 2, 0), db
     shapes = (*window.size, x.shape[-1] // groups, dy.values.shape[-1]), dy.values.shape[-1:]
     numbers = {"window": window.numbers, "groups": groups, "kept": dy.size}
     return native.call("kernel_gradient", shapes, x, dy.values, dy.cell, rule="n*,n*,n*->*,*", **numbers)
@@ -179,9 +205,30 @@ def _as_image(x: Kept) -> Kept:
     return Kept(jnp.expand_dims(x.values, 1), jnp.expand_dims(x.cell, 1), (1, *x.size))
 
 
+def _as_images(x: jax.Array, window: Window, places: int, groups: int) -> jax.Array:
+    """Volumes as images, one for each place along the first axis, whose channels are what the cells along it see."""
+    (batch, length, *image, channels), along = x.shape, window.along(0)
+    reach = (places - 1) * along.stride + 1
+    high = (along.size - 1) * along.dilation + reach - length - along.low
+    ends = [(along.low, high, 0) if axis == 1 else (0, 0, 0) for axis in range(x.ndim)]
+    padded, starts = lax.pad(x, jnp.zeros((), x.dtype), ends), [n * along.dilation for n in range(along.size)]
+    seen = [lax.slice_in_dim(padded, start, start + reach, along.stride, axis=1) for start in starts]
+    apart = [of.reshape(batch * places, *image, groups, channels // groups) for of in seen]
+    return jnp.stack(apart, axis=-2).reshape(batch * places, *image, along.size * channels)
+
+
+def _behind(window: Window) -> Window:
+    """The window along all axes but the first."""
+    return Window(window.size[1:], window.stride[1:], window.dilation[1:], window.pads[1:])
+
+
 def _mirrored(kernel: jax.Array, groups: int) -> jax.Array:
     """The kernel turned round on its axes, inputs and filters exchanged."""
-    kernel = lax.rev(kernel, tuple(range(kernel.ndim - 2)))
+    return _exchanged(lax.rev(kernel, tuple(range(kernel.ndim - 2))), groups)
+
+
+def _exchanged(kernel: jax.Array, groups: int) -> jax.Array:
+    """The kernel with inputs and filters exchanged."""
     *cells, inputs, filters = kernel.shape
     kernel = kernel.reshape(*cells, inputs, groups, filters // groups)
     return jnp.einsum("...igo->...ogi", kernel).reshape(*cells, filters // groups, groups * inputs)

@@ -201,8 +201,8 @@ def _reduce(x: jax.Array, start: float, operation: Any, window: Window) -> jax.A
 
 
 def _either(name: str, form: Callable, window: Window, also: Any) -> Callable:
-    """The form, or the native kernel that computes it."""
-    if math.prod(window.size) > BYTE:
+    """The form, or the native kernel that computes it, which knows one axis and two."""
+    if math.prod(window.size) > BYTE or len(window.size) > 2:
         return form
 
     def call(*arrays):

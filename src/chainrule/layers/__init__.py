@@ -4,7 +4,7 @@ from chainrule.formula.layer import Add, Chain, Concatenate, Layer, Multiply
 from chainrule.formula.repeat import Repeat
 from chainrule.layers import fusion as fusion  # which tells chains what is computed together
 from chainrule.layers.attention import LearnedPositions, SelfAttention, SinusoidalPositions
-from chainrule.layers.convolution import Conv1D, Conv2D
+from chainrule.layers.convolution import Conv1D, Conv2D, Conv3D, DepthwiseConv2D
 from chainrule.layers.dense import Dense
 from chainrule.layers.embedding import Embedding
 from chainrule.layers.entities import EntityEmbedding
@@ -16,17 +16,20 @@ from chainrule.layers.padding import Crop1D, Crop2D, ZeroPad1D, ZeroPad2D
 from chainrule.layers.pooling import (
     AveragePool1D,
     AveragePool2D,
+    AveragePool3D,
     GlobalAveragePool1D,
     GlobalAveragePool2D,
     GlobalMaxPool1D,
     GlobalMaxPool2D,
     MaxPool1D,
     MaxPool2D,
+    MaxPool3D,
     Stride1D,
     Stride2D,
 )
 from chainrule.layers.recurrent import GRU, LSTM, RNN, Bidirectional
 from chainrule.layers.shape import Flatten, Permute, Reshape
+from chainrule.layers.transposed import ConvTranspose1D, ConvTranspose2D
 from chainrule.layers.upsampling import Upsample1D, Upsample2D
 
 __all__ = [
@@ -37,15 +40,20 @@ __all__ = [
     "AlphaDropout",
     "AveragePool1D",
     "AveragePool2D",
+    "AveragePool3D",
     "BatchNorm",
     "Bidirectional",
     "Chain",
     "Concatenate",
     "Conv1D",
     "Conv2D",
+    "Conv3D",
+    "ConvTranspose1D",
+    "ConvTranspose2D",
     "Crop1D",
     "Crop2D",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Embedding",
     "EntityEmbedding",
@@ -66,6 +74,7 @@ __all__ = [
     "LocallyConnected2D",
     "MaxPool1D",
     "MaxPool2D",
+    "MaxPool3D",
     "Multiply",
     "Permute",
     "RMSNorm",

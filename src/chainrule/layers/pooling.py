@@ -95,6 +95,19 @@ class MaxPool2D(_MaxPool):
     textbook = "y[i, j, c] = max(x[stride * i + k - pad, stride * j + l - pad, c] for k, l)"
 
 
+class MaxPool3D(_MaxPool):
+    """The largest value of each window of a volume. Padding never counts; of equal values the first has the gradient.
+
+    Reference: Ji, Xu, Yang & Yu, 2013, 3D convolutional neural networks for human action recognition.
+
+    >>> MaxPool3D(2).output_shape((16, 28, 28, 32))
+    (8, 14, 14, 32)
+    """
+
+    rank = 3
+    textbook = "y[h, i, j, c] = max(x[stride * h + k - pad, stride * i + l - pad, stride * j + m - pad, c] for k, l, m)"
+
+
 class AveragePool1D(_AveragePool):
     """The mean of each window in time. Padding never counts, as in Keras; PyTorch counts it as zeros by default.
 
@@ -130,6 +143,21 @@ class AveragePool2D(_AveragePool):
 
     rank = 2
     textbook = "y[i, j, c] = mean(x[stride * i + k - pad, stride * j + l - pad, c] for k, l)"
+
+
+class AveragePool3D(_AveragePool):
+    """The mean of each window of a volume. Padding never counts, as in Keras; PyTorch counts it as zeros by default.
+
+    Reference: LeCun, Bottou, Bengio & Haffner, 1998, Gradient-based learning applied to document recognition.
+
+    >>> AveragePool3D(2).output_shape((16, 28, 28, 32))
+    (8, 14, 14, 32)
+    """
+
+    rank = 3
+    textbook = (
+        "y[h, i, j, c] = mean(x[stride * h + k - pad, stride * i + l - pad, stride * j + m - pad, c] for k, l, m)"
+    )
 
 
 class _Global(Layer):
