@@ -28,6 +28,7 @@ from chainrule.layers.pooling import (
     Stride2D,
 )
 from chainrule.layers.recurrent import GRU, LSTM, RNN, Bidirectional
+from chainrule.layers.reparametrized import SpectralNorm, WeightNorm
 from chainrule.layers.shape import Flatten, Permute, Reshape
 from chainrule.layers.transposed import ConvTranspose1D, ConvTranspose2D
 from chainrule.layers.upsampling import Upsample1D, Upsample2D
@@ -83,10 +84,12 @@ __all__ = [
     "SelfAttention",
     "SinusoidalPositions",
     "SpatialDropout",
+    "SpectralNorm",
     "Stride1D",
     "Stride2D",
     "Upsample1D",
     "Upsample2D",
+    "WeightNorm",
     "ZeroPad1D",
     "ZeroPad2D",
 ]

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import jax
 
-from chainrule.formula.layer import Composition, Layer
+from chainrule.formula.around import Around
 from chainrule.formula.network import is_parameter
 
 
-class Frozen(Composition):
+class Frozen(Around):
     """A layer that training leaves as it is: in training it computes what it computes in inference.
 
     Its parameters are drawn and saved as always, but no gradient is computed for them, and no optimizer or regulariser
@@ -26,29 +26,10 @@ class Frozen(Composition):
     1010
     """
 
-    layer: Layer
     textbook = "layer(x)"
 
-    @property
-    def tokens(self):
-        return self.layer.tokens
-
-    @property
-    def categories(self):
-        return self.layer.categories
-
-    def parts(self, shape):
-        yield self.layer, shape
-
-    def output_shape(self, shape):
-        return self.layer.output_shape(shape)
-
     def parameters(self, shape):
-        declared = self.layer.parameters(shape)
-        return jax.tree.map(lambda p: p._replace(trainable=False), declared, is_leaf=is_parameter)
-
-    def state(self, shape):
-        return self.layer.state(shape)
+        return jax.tree.map(lambda p: p._replace(trainable=False), super().parameters(shape), is_leaf=is_parameter)
 
     def through(self, p, state, x, context):
         y, _, mask = self.layer.through(p, state, x, replace(context, key=None, training=False))

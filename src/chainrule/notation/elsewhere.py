@@ -54,6 +54,8 @@ HERE = {
     "SpatialDropout()": "spatialdropout1d spatialdropout2d spatialdropout3d dropout1d dropout2d dropout3d "
     "featuredropout channeldropout",
     "AlphaDropout()": "featurealphadropout",
+    "WeightNorm(layer)": "weightnormalization",
+    "SpectralNorm(layer)": "spectralnormalization",
     "MaxPool1D()": "maxpooling1d",
     "MaxPool2D()": "maxpool maxpooling maxpooling2d",
     "AveragePool1D()": "avgpool1d averagepooling1d",
