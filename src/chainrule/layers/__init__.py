@@ -3,7 +3,7 @@
 from chainrule.formula.layer import Add, Chain, Concatenate, Layer, Multiply
 from chainrule.formula.repeat import Repeat
 from chainrule.layers import fusion as fusion  # which tells chains what is computed together
-from chainrule.layers.attention import LearnedPositions, SelfAttention, SinusoidalPositions
+from chainrule.layers.attention import AttentionPool, LearnedPositions, SelfAttention, SinusoidalPositions
 from chainrule.layers.convolution import Conv1D, Conv2D, Conv3D, DepthwiseConv2D
 from chainrule.layers.dense import Dense
 from chainrule.layers.embedding import Embedding
@@ -39,6 +39,7 @@ __all__ = [
     "RNN",
     "Add",
     "AlphaDropout",
+    "AttentionPool",
     "AveragePool1D",
     "AveragePool2D",
     "AveragePool3D",

@@ -8,13 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.arrays.dtypes import of_axes, promoted, real_type
+from chainrule.arrays.dtypes import of_axes, promoted, real_type, widened
 from chainrule.arrays.masked import Shape, filled
 from chainrule.formula.constraints import fraction, optional, positive_int
 from chainrule.formula.layer import INFERENCE, Context, Layer, NoisyLayer, Parameter
 from chainrule.initializers import GlorotUniform, Initializer, Normal, Zeros
 from chainrule.kernels.attention import attention
 from chainrule.kernels.dense import dense
+from chainrule.kernels.elementwise import tanh
+from chainrule.kernels.softmax import softmax
 from chainrule.layers.windows import KINDS
 
 
@@ -133,6 +135,57 @@ class SelfAttention(NoisyLayer):
             return None
         kept = jax.random.bernoulli(key, jnp.asarray(1 - self.dropout, jnp.float32), shape)
         return jnp.where(kept, 1 / (1 - self.dropout), 0)
+
+
+class AttentionPool(Layer):
+    """The mean of all steps, weighted by learned scores: (time, features) → (features,).
+
+    What a step is worth is how well a hidden layer's view of it fits a query that is learned. Padding weighs nothing,
+    and of no step at all the mean is 0. Neither PyTorch nor Keras has it.
+
+    Reference: Yang, Yang, Dyer, He, Smola & Hovy, 2016, Hierarchical attention networks for document classification.
+
+    >>> AttentionPool(32).output_shape((100, 64))
+    (64,)
+    """
+
+    units: int = positive_int(meaning="the length of the query, and of what is seen of each step")
+    kernel_initializer: Initializer = GlorotUniform()
+    textbook = """
+        u = tanh(x @ kernel + bias)
+        a = softmax(u @ query)
+        y = a @ x"""
+
+    def output_shape(self, shape):
+        time, features = checked(self, shape)
+        if not time:
+            raise self.refuse("at least one step", shape, "Leave sequences without steps out.")
+        return (features,)
+
+    def output_mask(self, x, mask):
+        return None
+
+    def parameters(self, shape):
+        [features] = self.output_shape(shape)
+        return {
+            "kernel": Parameter((features, self.units), self.kernel_initializer, regularized=True),
+            "bias": Parameter((self.units,), Zeros()),
+            "query": Parameter((self.units, 1), self.kernel_initializer, regularized=True),
+        }
+
+    def forward(self, p, x):
+        return self._pooled(p, x, None)
+
+    def apply(self, p, state, x, context=INFERENCE):
+        return self._pooled(p, x, context.mask), state
+
+    def _pooled(self, p: Any, x: jax.Array, mask: Any) -> jax.Array:
+        self.output_shape(x.shape[1:])
+        x, p = promoted(filled(x, mask), p)
+        u = tanh(dense(x, p["kernel"], p["bias"]))
+        scores = widened(dense(u, p["query"], None)[..., 0])
+        weights = filled(softmax(filled(scores, mask, float(jnp.finfo(scores.dtype).min))), mask)
+        return jnp.einsum("bt,btc->bc", weights, x.astype(weights.dtype)).astype(x.dtype)
 
 
 class SinusoidalPositions(Layer):

@@ -56,6 +56,7 @@ HERE = {
     "AlphaDropout()": "featurealphadropout",
     "WeightNorm(layer)": "weightnormalization",
     "SpectralNorm(layer)": "spectralnormalization",
+    "AttentionPool(units)": "attentionpooling attentivepooling",
     "MaxPool1D()": "maxpooling1d",
     "MaxPool2D()": "maxpool maxpooling maxpooling2d",
     "AveragePool1D()": "avgpool1d averagepooling1d",
