@@ -17,7 +17,7 @@ from chainrule.formula.network import count, initialize, numbers, regularized
 from chainrule.formula.repeat import Repeat
 from chainrule.layers import Frozen
 
-SHAPES = [(6,), (3, 6), (4, 6), (4, 3, 6), (8, 8, 2), (16, 16, 3), (1,), ()]
+SHAPES = [(6,), (3, 6), (4, 6), (4, 3, 6), (8, 8, 2), (16, 16, 3), (4, 3, 4, 2), (1,), ()]
 """Shapes of examples; each layer is tried on those that it takes."""
 
 KEY = jax.random.key(0)
@@ -199,7 +199,7 @@ def test_examples_do_not_see_each_other_at_inference(layer: Layer):
     together, alone = jax.jit(lambda p, x: [layer.apply(p, state, rows)[0] for rows in (x, x[1:2])])(
         p, examples(4, shape)
     )
-    np.testing.assert_allclose(np.asarray(together)[1:2], alone, rtol=2e-6, atol=2e-7)
+    np.testing.assert_allclose(np.asarray(together)[1:2], alone, rtol=2e-6, atol=5e-6)
 
 
 @pytest.mark.by_turns(3)

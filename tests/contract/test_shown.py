@@ -298,6 +298,8 @@ SETTINGS = {
     "Crop2D": ["{}()", "{}(((1, 0), 2))"],
     "Permute": ["{}((1, 2))", "{}((2, 1))", "{}((2, 3, 1))", "{}((3, 1, 2))"],
     "AttentionPool": ["{}(3)"],
+    "PeepholeLSTM": RECURRENT,
+    "LayerNormLSTM": RECURRENT,
     "Stride1D": ["{}(2)", "{}(3)"],
     "Stride2D": ["{}(2)", "{}((1, 3))"],
     "Dense": ["{}(3)", "{}(3, bias=False)"],

@@ -10,7 +10,8 @@ import pytest
 from chainrule.activations import ELU, Tanh
 from chainrule.kernels import native
 from chainrule.kernels.recurrence import Cell, Steps, Weights, plain, recurrence
-from chainrule.layers.recurrent import _ELMAN, _GRU, _LSTM, _PUBLISHED_GRU, _RNN
+from chainrule.layers.lstm import _LSTM
+from chainrule.layers.recurrent import _ELMAN, _GRU, _PUBLISHED_GRU, _RNN
 
 SCALED = Cell(
     lambda a, seen, weights: 2 * a - seen @ weights.recurrent * weights.bias,

@@ -22,7 +22,8 @@ from chainrule.kernels import (
     softmax,
 )
 from chainrule.kernels.window import Window
-from chainrule.layers.recurrent import _ELMAN, _GRU, _LSTM, _PUBLISHED_GRU
+from chainrule.layers.lstm import _LSTM
+from chainrule.layers.recurrent import _ELMAN, _GRU, _PUBLISHED_GRU
 
 ONE, TWO = Window((3,), (1,), (1,), ((1, 1),)), Window((2, 3), (2, 1), (1, 1), ((0, 1), (1, 1)))
 BESIDE = Window((1, 2), (1, 2), (1, 1), ((0, 0), (0, 0)))

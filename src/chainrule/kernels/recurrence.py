@@ -27,13 +27,13 @@ class Weights(NamedTuple):
     Attributes:
         kernel: from x to its part of the gates, (features, gates).
         recurrent: from h to its part of the gates, (units, gates).
-        bias: added to the gates' pre-activations, (sums,).
+        bias: added to the gates' pre-activations, (sums,); or a tree of what else is learned of them.
         keep: factors on h, (batch, units), the same at each step (recurrent dropout), or None; without a gradient.
     """
 
     kernel: jax.Array
     recurrent: jax.Array
-    bias: jax.Array
+    bias: Any
     keep: jax.Array | None = None
 
     def seen(self, h: jax.Array) -> jax.Array:

@@ -10,6 +10,7 @@ from chainrule.layers.embedding import Embedding
 from chainrule.layers.entities import EntityEmbedding
 from chainrule.layers.frozen import Frozen
 from chainrule.layers.local import LocallyConnected1D, LocallyConnected2D
+from chainrule.layers.lstm import LSTM, LayerNormLSTM, PeepholeLSTM
 from chainrule.layers.noise import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout
 from chainrule.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from chainrule.layers.padding import Crop1D, Crop2D, ZeroPad1D, ZeroPad2D
@@ -27,7 +28,7 @@ from chainrule.layers.pooling import (
     Stride1D,
     Stride2D,
 )
-from chainrule.layers.recurrent import GRU, LSTM, RNN, Bidirectional
+from chainrule.layers.recurrent import GRU, RNN, Bidirectional
 from chainrule.layers.reparametrized import SpectralNorm, WeightNorm
 from chainrule.layers.shape import Flatten, Permute, Reshape
 from chainrule.layers.transposed import ConvTranspose1D, ConvTranspose2D
@@ -71,6 +72,7 @@ __all__ = [
     "InstanceNorm",
     "Layer",
     "LayerNorm",
+    "LayerNormLSTM",
     "LearnedPositions",
     "LocallyConnected1D",
     "LocallyConnected2D",
@@ -78,6 +80,7 @@ __all__ = [
     "MaxPool2D",
     "MaxPool3D",
     "Multiply",
+    "PeepholeLSTM",
     "Permute",
     "RMSNorm",
     "Repeat",

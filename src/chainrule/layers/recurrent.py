@@ -8,15 +8,14 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from chainrule.activations import Activation, Tanh
 from chainrule.arrays.dtypes import of_axes, promoted
 from chainrule.arrays.functions import sigmoid, tanh
-from chainrule.arrays.masked import Shape, filled
+from chainrule.arrays.masked import filled
 from chainrule.arrays.random import keyed
 from chainrule.errors import ChainruleError
-from chainrule.formula.constraints import fraction, number, one_of, optional, positive_int
+from chainrule.formula.constraints import fraction, one_of, optional, positive_int
 from chainrule.formula.layer import INFERENCE, Context, NoisyLayer, Parameter
 from chainrule.initializers import GlorotUniform, Initializer, Orthogonal, Zeros
 from chainrule.kernels.recurrence import Carry, Cell, Steps, Weights, recurrence
@@ -59,8 +58,8 @@ class Recurrent(NoisyLayer):
         """Those of a key for each step, (steps, 2), where the formulas draw noise."""
         return None
 
-    def bias(self, p: Any) -> jax.Array:
-        """What is added to the sums of the gates."""
+    def bias(self, p: Any) -> Any:
+        """What is added to the sums of the gates, or else is learned of them."""
         return p["bias"]
 
     def in_textbook(self):
@@ -176,43 +175,6 @@ class RNN(Recurrent):
         return jax.random.bits(jax.random.fold_in(key, 1), (steps, 2), "uint32")  # others than recurrent dropout's
 
 
-class LSTM(Recurrent):
-    """Long short-term memory: a cell c that gates write (i), keep (f) and read (o).
-
-    The gates stand in the order i, f, g, o, which is PyTorch's, and Keras' i, f, c, o: their weights carry over by a
-    transposition, PyTorch's two biases added.
-
-    Reference: Hochreiter & Schmidhuber, 1997, Long short-term memory; Gers, Schmidhuber & Cummins, 2000, Learning to
-    forget.
-
-    >>> LSTM(16, return_sequences=True).output_shape((100, 6))
-    (100, 16)
-    """
-
-    forget_bias: float = number(
-        0.0, "the forget gate's bias before training; 1 is Jozefowicz, Zaremba & Sutskever, 2015"
-    )
-    gates = 4
-    states = 2
-    textbook = """
-        i = sigmoid(x[t] @ kernel_i + h[t-1] @ recurrent_kernel_i + bias_i)
-        f = sigmoid(x[t] @ kernel_f + h[t-1] @ recurrent_kernel_f + bias_f)
-        g = tanh(x[t] @ kernel_g + h[t-1] @ recurrent_kernel_g + bias_g)
-        o = sigmoid(x[t] @ kernel_o + h[t-1] @ recurrent_kernel_o + bias_o)
-        c[t] = f * c[t-1] + i * g
-        h[t] = o * tanh(c[t])"""
-
-    def parameters(self, shape):
-        def bias(key: jax.Array, shape: Shape) -> jax.Array:
-            forgets = (np.arange(shape[0]) // self.units == 1).astype(np.float32)
-            return jax.device_put(self.forget_bias * forgets)
-
-        return super().parameters(shape) | {"bias": Parameter((4 * self.units,), bias)}
-
-    def cell(self, p):
-        return _LSTM, None
-
-
 class GRU(Recurrent):
     """Gated recurrent unit: a reset gate r, an update gate z, and a new state n.
 
@@ -252,19 +214,14 @@ class GRU(Recurrent):
         return jnp.concatenate([p["bias"], p["recurrent_bias"]]) if self.reset_after else p["bias"]
 
 
-def _sum(a: jax.Array, seen: jax.Array, weights: Weights) -> jax.Array:
+def summed(a: jax.Array, seen: jax.Array, weights: Weights) -> jax.Array:
+    """The gates' parts of input and last output, and the bias, added up."""
     return a + seen @ weights.recurrent + of_axes(weights.bias, a)
 
 
 def _rnn_carry(formulas: tuple[Activation, Any], gates: jax.Array, last: Carry, words: Any) -> Carry:
     activation, p = formulas
     return activation.apply(p, {}, gates, Context(None if words is None else keyed(words)))[:1]
-
-
-def _lstm_carry(formulas: None, gates: jax.Array, last: Carry, words: Any) -> Carry:
-    i, f, g, o = jnp.split(gates, 4, axis=-1)
-    c = sigmoid(f) * last[1] + sigmoid(i) * tanh(g)
-    return sigmoid(o) * tanh(c), c
 
 
 def _gru_gates(a: jax.Array, seen: jax.Array, weights: Weights) -> jax.Array:
@@ -295,9 +252,8 @@ def _published_carry(formulas: None, gates: jax.Array, last: Carry, words: Any) 
     return ((1 - z) * tanh(n) + z * last[0],)
 
 
-_RNN, _ELMAN = Cell(_sum, _rnn_carry), Cell(_sum, _rnn_carry, "elman")
+_RNN, _ELMAN = Cell(summed, _rnn_carry), Cell(summed, _rnn_carry, "elman")
 _ACTIVATED: dict[type[Activation], Cell] = {Tanh: _ELMAN}  # by the exact type
-_LSTM = Cell(_sum, _lstm_carry, "lstm")
 _GRU = Cell(_gru_gates, _gru_carry, "gru")
 _PUBLISHED_GRU = Cell(_published_gates, _published_carry, "published_gru")
 
@@ -307,7 +263,7 @@ class Bidirectional(NoisyLayer):
 
     Reference: Schuster & Paliwal, 1997, Bidirectional recurrent neural networks.
 
-    >>> Bidirectional(LSTM(16)).output_shape((100, 6))
+    >>> Bidirectional(GRU(16)).output_shape((100, 6))
     (32,)
     """
 

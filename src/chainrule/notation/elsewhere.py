@@ -57,6 +57,8 @@ HERE = {
     "WeightNorm(layer)": "weightnormalization",
     "SpectralNorm(layer)": "spectralnormalization",
     "AttentionPool(units)": "attentionpooling attentivepooling",
+    "PeepholeLSTM(units)": "peephole lstmpeephole",
+    "LayerNormLSTM(units)": "layernormlstmcell layernormbasiclstmcell",
     "MaxPool1D()": "maxpooling1d",
     "MaxPool2D()": "maxpool maxpooling maxpooling2d",
     "AveragePool1D()": "avgpool1d averagepooling1d",

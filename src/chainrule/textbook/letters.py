@@ -15,6 +15,7 @@ WORDS = {
     "gradient": "∇J",
     "recurrent_kernel": "U",
     "recurrent_bias": "b_U",
+    "peephole": "p",
     "kernel": "W",
     "bias": "b",
     "scale": "gamma",
@@ -39,7 +40,7 @@ def symbol(name: str, field: dataclasses.Field | None = None) -> sp.Symbol:
 
 def parts(letter: sp.Symbol) -> tuple[str, str]:
     """A letter and its index: ("beta", "1"), ("W", "i"), ("max_norm", ""). Words keep their underscores."""
-    found = re.fullmatch(r"([^\W\d_]+)(\d+)|([^\W\d_])_(\w+)", letter.name)
+    found = re.fullmatch(r"([^\W\d_]+)(\d+)|([^\W\d_]|beta|gamma)_(\w+)", letter.name)
     before, after = [part for part in found.groups() if part] if found else (letter.name, "")
     return before, after
 
