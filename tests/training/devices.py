@@ -42,6 +42,8 @@ CASES = {
         {"batch_size": 10, "sample_weight": WEIGHTS, "regularizer": "L1(0.01) + GroupLasso(0.01) + MaxNorm(1)"},
     ),
     "one batch": (PLAIN, X, CLASSES, {"batch_size": "all", "epochs": 3}),
+    "a line search": (PLAIN, X, CLASSES, {"optimizer": "LBFGS()", "epochs": 2}),
+    "two gradients": (PLAIN, X, CLASSES, {"optimizer": "Averaged(SAM(Momentum(0.05)))", "batch_size": 10}),
     "in parts": (PLAIN, from_arrays(X, CLASSES, size=40), None, {"batch_size": 10}),
     "images": (f"Conv2D(4, 3) >> BatchNorm() >> ReLU() >> MaxPool2D(2) >> Flatten() >> {END}", IMAGES, CLASSES, {}),
     "masks": (f"LSTM(4, return_sequences=True) >> BatchNorm() >> GRU(4) >> {END}", RAGGED, CLASSES, {}),

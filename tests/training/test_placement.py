@@ -38,7 +38,7 @@ def test_they_come_to_what_one_comes_to():
 
 @pytest.mark.slow
 def test_so_they_do_with_every_kind_of_examples():
-    cases = "plain", "one batch", "in parts", "images", "masks", "tokens"
+    cases = "plain", "one batch", "a line search", "two gradients", "in parts", "images", "masks", "tokens"
     assert {name: by for name, by in on_four_devices(*cases).items() if by >= ROUNDING} == {}
 
 
