@@ -124,7 +124,7 @@ def test_a_line_is_not_seen_where_it_is_only_crossed():
     [
         (ReLU(), 0, 1),
         (NoisyReLU(), 0, 1),
-        (LeakyReLU(0.2), 0.2, 1),
+        (LeakyReLU(0.2), float(np.float32(0.2)), 1),
         (PReLU(0.5), 0.5, 1),
         (ELU(2), 2, 1),
         (Identity(), 1, 1),
@@ -168,6 +168,7 @@ def test_it_refuses_what_is_not_a_formula_of_one_number(other):
 
 def test_values_of_fields_count():
     assert float(scalar(LeakyReLU(0.5)).subs(X, -2)) == -1
+    assert float(scalar(LeakyReLU(0.1)).subs(X, -2)) == -2 * float(np.float32(0.1))
     assert float(scalar(PReLU(0.5)).subs(X, -2)) == -1
     assert {scalar(Tanh()), scalar(Sigmoid())}.isdisjoint({scalar(ELU())})
 

@@ -5,6 +5,7 @@ approaches, if there is one; between, the formula is computed in float64 as it i
 beside each result. Where that bound leaves a doubt, the formula is computed again in as many digits as it takes.
 """
 
+import dataclasses
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ import sympy as sp
 from chainrule.activations import Activation
 from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
+from chainrule.formula.base import fields
 from chainrule.initializers import Constant
 from chainrule.textbook.accuracy.bounded import FORMS, Bounded, Values, X, evaluate
 from chainrule.textbook.accuracy.parts import PRECISION, branch, far, held, in_cases, near, real, to_the_left
@@ -150,8 +152,12 @@ def _entries(formula: Any, z: Any, E: Any) -> list[Any]:
 
 
 def scalar(formula: Any) -> sp.Expr:
-    """The textbook of a formula of one number x, its noise at its mean as in inference, its parameters untrained."""
+    """The textbook of a formula of one number x, its noise at its mean as in inference, its parameters untrained.
+
+    Its fields and parameters are float32 numbers, as they are where it is computed, which changes their last digits.
+    """
     if isinstance(formula, Activation):
+        formula = _in_float32(formula)
         declared = {name: each.initializer for name, each in formula.parameters((1,)).items()}
         first = {symbol(name): number(each.value) for name, each in declared.items() if isinstance(each, Constant)}
         drawn = [each.args for each in lines(formula, values=True)[-1].where if isinstance(each, Drawn)]
@@ -160,6 +166,13 @@ def scalar(formula: Any) -> sp.Expr:
         if written.free_symbols <= {X}:
             return written
     raise ChainruleError(f"{formula!r}: expected a formula of one number, such as ELU() or Tanh().")
+
+
+def _in_float32(formula: Activation) -> Activation:
+    """A formula whose numbers are those that float32 holds."""
+    numbers = {field.name: getattr(formula, field.name) for field in fields(formula)}
+    rounded = {name: float(np.float32(each)) for name, each in numbers.items() if isinstance(each, float)}
+    return dataclasses.replace(formula, **rounded)
 
 
 def _mean(name: Any, *numbers: Any) -> Any:
