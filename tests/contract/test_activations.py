@@ -91,6 +91,7 @@ def test_reverse_mode_gives_the_same_derivative(scalar):
     np.testing.assert_array_equal(jax.grad(lambda x: jnp.sum(scalar(x)))(x), slope(scalar, x))
 
 
+@pytest.mark.by_turns(2)
 def test_nan_stays_nan(activation):
     assert jnp.isnan(activation(jnp.array([jnp.nan, *range(SIZE - 1)])))[0]
     assert jnp.isnan(jax.jit(activation)(jnp.full(SIZE, jnp.nan)))[0]
@@ -126,12 +127,14 @@ def test_float64_keeps_its_digits(scalar):
             assert derivative == pytest.approx(float(exact_derivative(scalar, mpmath.mpf(each))), rel=1e-14)
 
 
+@pytest.mark.by_turns(3)
 def test_compiled_and_not_are_the_same(activation):
     x = jnp.asarray(POINTS[: len(POINTS) // SIZE * SIZE])
     np.testing.assert_array_max_ulp(np.asarray(jax.jit(activation)(x)), np.asarray(activation(x)), maxulp=1)
     np.testing.assert_array_max_ulp(np.asarray(jax.jit(_apply)(activation, x)), np.asarray(activation(x)), maxulp=1)
 
 
+@pytest.mark.by_turns(2)
 def test_a_population_is_each_of_its_members(activation):
     x = jnp.linspace(-2, 2, 9)
     for field in dataclasses.fields(activation):
@@ -145,6 +148,7 @@ def test_a_population_is_each_of_its_members(activation):
             assert not np.array_equal(alone[0], alone[1])
 
 
+@pytest.mark.by_turns(3)
 def test_forward_is_the_call(activation):
     x = jnp.linspace(-2, 2, 2 * SIZE).reshape(2, SIZE)
     declared = activation.parameters((SIZE,))
