@@ -35,7 +35,7 @@ FORMULAS = [formula for formula in family(Formula) if formula.__module__.startsw
 FAMILIES = {"activation": Activation, "cost": Cost, "initializer": Initializer, "layer": Layer}
 
 WORDS = ("valid", "same", "macro", "weighted", "micro", "equal", "linear", "fan_in", "fan_avg", "normal", "uniform")
-PROBES = ("a.npy", 0.5, 0.25, 2.0, 3, 2, (2, 3), (6,), (2, 1), *WORDS, True, False, None)
+PROBES = ("a.npy", 0.5, 0.25, 2.0, 1.25, 3, 2, (0.25, 0.75), (2, 3), (6,), (2, 1), *WORDS, True, False, None)
 """Values that each field is tried with; a field that takes none of them needs one more here."""
 
 AROUND = {name: {"layer": Dense(3)} for name in ("WeightNorm", "SpectralNorm")}

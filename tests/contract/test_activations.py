@@ -59,6 +59,8 @@ def exact_derivative(activation, x):
 
 def ulps(result, truth):
     """The error in units in the last place of the truth; of the smallest normal number, where it is below that."""
+    if abs(truth) > mpmath.mpf(2) ** 128:  # what overflows
+        return 0 if result == np.inf * mpmath.sign(truth) else mpmath.inf
     unit = max(mpmath.mpf(2) ** (mpmath.floor(mpmath.log(abs(truth), 2)) - 23) if truth else 0, SMALLEST * 2.0**-23)
     flushed = result == 0 or abs(truth) < SMALLEST
     return 0 if flushed and abs(truth - result) <= SMALLEST else abs(truth - mpmath.mpf(float(result))) / unit

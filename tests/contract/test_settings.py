@@ -64,13 +64,17 @@ def _(layer: Layer):
 
 @use.register
 def _(cost: Cost):
-    a = jax.nn.softmax(VECTORS)
+    E, targets = jax.nn.softmax(VECTORS), cost.targets
+    E = jnp.where(E > 0.3, targets.yes, targets.no) if targets.only else E
+    a = jnp.tile(jax.nn.softmax(VECTORS[::-1]), cost.outputs_per_target)
 
-    def program(cost, a, E, weights):
-        each = [jax.value_and_grad(cost)(a, E, weights) for E, weights in ((E, None), (E, weights), (a[::-1], None))]
-        return each, None if cost.canonical_activation is None else jax.grad(lambda z: cost.behind(z, a).sum())(a)
+    def program(cost, a, numbers, E, weights):
+        each = [jax.value_and_grad(cost)(a, *of) for of in ((numbers, None), (numbers, weights), (E, None))]
+        return each, [
+            jax.grad(lambda z, end=end: cost.behind(z, E, end).sum())(a) for end in cost.canonical_activations
+        ]
 
-    return program, (cost, a, CLASSES, jnp.ones(5))
+    return program, (cost, a, CLASSES if targets.have_classes else E, E, jnp.ones(5))
 
 
 @use.register

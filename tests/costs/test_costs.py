@@ -30,7 +30,7 @@ def test_the_derivative_by_a(cost, derivative):
 def test_behind_the_canonical_activation_the_derivative_is_a_minus_e(cost):
     z = jnp.array([[0.3, -2.0, 1.0], [5.0, 0.0, -5.0]])
     gradient = jax.grad(lambda z: cost.behind(z, E).sum())(z)
-    np.testing.assert_allclose(gradient, cost.canonical_activation()(z) - E, atol=1e-6)
+    np.testing.assert_allclose(gradient, cost.canonical_activations[0]()(z) - E, atol=1e-6)
 
 
 def test_impossible_outputs_cost_infinity():

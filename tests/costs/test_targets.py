@@ -7,7 +7,7 @@ import pytest
 from chainrule.activations import Identity, Sigmoid, Softmax, Softplus
 from chainrule.costs import CategoricalCrossEntropy, Cost, CrossEntropy, Quadratic
 from chainrule.costs.base import summed
-from chainrule.costs.targets import CLASSES, POSITIVE, PROBABILITIES, SIGNS, VALUES
+from chainrule.costs.targets import CLASSES, NON_NEGATIVE, PROBABILITIES, SIGNS, VALUES
 from chainrule.errors import ChainruleError
 from chainrule.notation import as_chain
 from chainrule.notation.families import family
@@ -32,14 +32,14 @@ class Margin(Cost):
 class Counting(Cost):
     """Somebody's own cost of counts, behind an activation that keeps the outputs above 0."""
 
-    canonical_activation = Softplus
-    targets = POSITIVE
+    canonical_activations = (Softplus,)
+    targets = NON_NEGATIVE
     textbook = "sum(a - E * ln(a))"
 
     def each(self, a, E):
         return summed(a - E * jnp.log(a))
 
-    def behind(self, z, E):
+    def behind(self, z, E, end=None):
         return self.each(Softplus()(z), E)
 
 
@@ -57,14 +57,14 @@ class Spread(Cost):
 class Divergence(Cost):
     """Somebody's own cost of distributions."""
 
-    canonical_activation = Softmax
+    canonical_activations = (Softmax,)
     targets = CLASSES
     textbook = "sum(E * ln(E / a))"
 
     def each(self, a, E):
         return summed(jnp.where(E > 0, E * jnp.log(jnp.where(E > 0, E, 1) / a), 0))
 
-    def behind(self, z, E):
+    def behind(self, z, E, end=None):
         return self.each(Softmax()(z), E)
 
 
@@ -74,12 +74,12 @@ def train(network, y, cost, **options):
 
 def test_each_cost_of_ours_says_what_it_takes():
     said = {
-        cost: (cost.targets, cost.canonical_activation) for cost in (Quadratic, CrossEntropy, CategoricalCrossEntropy)
+        cost: (cost.targets, cost.canonical_activations) for cost in (Quadratic, CrossEntropy, CategoricalCrossEntropy)
     }
     assert said == {
-        Quadratic: (VALUES, None),
-        CrossEntropy: (PROBABILITIES, Sigmoid),
-        CategoricalCrossEntropy: (CLASSES, Softmax),
+        Quadratic: (VALUES, ()),
+        CrossEntropy: (PROBABILITIES, (Sigmoid,)),
+        CategoricalCrossEntropy: (CLASSES, (Softmax,)),
     }
 
 
@@ -97,7 +97,7 @@ def test_the_default_cost_is_found_in_the_family_by_the_end(end, cost):
 
 
 def test_no_two_defaults_have_one_canonical_activation():
-    ends = [cost.canonical_activation for cost in family(Cost) if cost.is_default]
+    ends = [end for cost in family(Cost) if cost.is_default for end in cost.canonical_activations]
     assert len(ends) == len(set(ends)) > 1
 
 
@@ -108,7 +108,7 @@ def test_signs_are_made_of_class_numbers():
     assert float(Margin()(one_of_two, jnp.array([0, 1]))) == pytest.approx((0.5 + 0 + 1.25 + 0.5) / 2)
     with pytest.raises(ChainruleError) as caught:
         Margin()(a, jnp.array([1, -2, 1]))
-    assert str(caught.value) == "Margin(): E[1, 0] is -2, expected a number from -1 to 1."
+    assert str(caught.value) == "Margin(): E[1, 0] is -2, expected -1 or 1."
 
 
 @pytest.mark.parametrize("named", [(-1, 1), ("no", "yes"), (False, True)], ids=str)
@@ -136,7 +136,8 @@ def test_a_target_may_have_several_outputs():
     assert model.classes is None
     assert model(X).shape == (64, 2)
     assert np.exp(model(X)[:, 1]).mean() == pytest.approx(0.5, abs=0.15)
-    assert list(model.evaluate(X, y)) == ["cost"]
+    assert list(model.evaluate(X, y)) == ["cost", "r2", "rmse", "mae"]
+    assert model.evaluate(X, y)["rmse"] == pytest.approx(np.sqrt(np.mean((model.predict(X) - y) ** 2)), rel=1e-5)
     assert model.evaluate(X, y)["cost"] == pytest.approx(model.history["cost"][-1], abs=0.1)
     with pytest.raises(ChainruleError) as caught:
         train("Dense(4)", y, Spread())

@@ -5,6 +5,7 @@ At a kink the derivative is that of the left side.
 
 from chainrule.activations.base import Activation, Identity
 from chainrule.activations.channels import CReLU, Maxout
+from chainrule.activations.exponential import Exp
 from chainrule.activations.gated import GELU, ELiSH, HardELiSH, HardSwish, LiSHT, Mish, SiLU, TanhExp
 from chainrule.activations.learned import APL, PReLU, Snake, SReLU
 from chainrule.activations.rectifiers import (
@@ -22,6 +23,7 @@ from chainrule.activations.rectifiers import (
 )
 from chainrule.activations.sigmoidal import Sigmoid, Tanh
 from chainrule.activations.softmax import LogSoftmax, Softmax, Softmin
+from chainrule.activations.sparsemax import Sparsemax
 
 __all__ = [
     "APL",
@@ -33,6 +35,7 @@ __all__ = [
     "Activation",
     "CReLU",
     "ELiSH",
+    "Exp",
     "HardELiSH",
     "HardSwish",
     "Identity",
@@ -53,6 +56,7 @@ __all__ = [
     "Softmax",
     "Softmin",
     "Softplus",
+    "Sparsemax",
     "SquaredReLU",
     "Tanh",
     "TanhExp",

@@ -105,13 +105,29 @@ def rounded(values: np.ndarray) -> np.ndarray:
 
 def check_within(name: str, array: Any, least: float, most: float, expected: str, whole: bool = False) -> None:
     """Refuse the first number that can't be, but for rounding; tracers, not yet known, pass."""
+
+    def wrong(values: np.ndarray, slack: float) -> Any:
+        return (values < least - slack) | (values > most + slack) | (whole and values != np.floor(values))
+
+    check_each(name, array, wrong, expected)
+
+
+def check_each(name: str, array: Any, wrong: Callable[[np.ndarray, float], Any], expected: str) -> None:
+    """Refuse the first number that is wrong, by its place; tracers, not yet known, pass.
+
+    Args:
+        name: the array's.
+        array: numbers.
+        wrong: from them, and from what rounding may have added to each, to those that can't be.
+        expected: what each must be, in words.
+    """
     if isinstance(array, Tracer):
         return
     values = np.asarray(array)
     slack = 8 * max(float(jnp.finfo(values.dtype).eps), 2**-23) if jnp.issubdtype(values.dtype, jnp.floating) else 0
-    wrong = (values < least - slack) | (values > most + slack) | (whole and values != np.floor(values))
-    if wrong.any():
-        place = tuple(np.argwhere(wrong)[0].tolist())
+    found = wrong(values, slack)
+    if found.any():
+        place = tuple(np.argwhere(found)[0].tolist())
         raise ChainruleError(f"{name}[{', '.join(map(str, place))}] is {values[place]}, expected {expected}.")
 
 

@@ -6,7 +6,40 @@ sequence as in a long one, and nothing if it is padding.
 """
 
 from chainrule.costs.base import Cost
-from chainrule.costs.distances import Quadratic
-from chainrule.costs.entropies import CategoricalCrossEntropy, CrossEntropy
+from chainrule.costs.distances import AbsoluteError, Exponential, Huber, LogCosh, Quadratic, SquaredLog
+from chainrule.costs.divergences import GeneralizedKL, Hellinger, ItakuraSaito, KullbackLeibler
+from chainrule.costs.entropies import CategoricalCrossEntropy, CategoricalFocal, CrossEntropy, Focal
+from chainrule.costs.likelihoods import Gamma, GaussianNLL, Poisson, Tweedie
+from chainrule.costs.margins import CategoricalHinge, Hinge, SquaredHinge
+from chainrule.costs.overlaps import CosineDistance, Dice
+from chainrule.costs.quantiles import Quantile
+from chainrule.costs.sparsemax import SparsemaxCost
 
-__all__ = ["CategoricalCrossEntropy", "Cost", "CrossEntropy", "Quadratic"]
+__all__ = [
+    "AbsoluteError",
+    "CategoricalCrossEntropy",
+    "CategoricalFocal",
+    "CategoricalHinge",
+    "CosineDistance",
+    "Cost",
+    "CrossEntropy",
+    "Dice",
+    "Exponential",
+    "Focal",
+    "Gamma",
+    "GaussianNLL",
+    "GeneralizedKL",
+    "Hellinger",
+    "Hinge",
+    "Huber",
+    "ItakuraSaito",
+    "KullbackLeibler",
+    "LogCosh",
+    "Poisson",
+    "Quadratic",
+    "Quantile",
+    "SparsemaxCost",
+    "SquaredHinge",
+    "SquaredLog",
+    "Tweedie",
+]

@@ -27,7 +27,7 @@ from chainrule.model import Model
 from chainrule.model.examples import check_exact
 from chainrule.model.history import History
 from chainrule.model.targets import sample_weights
-from chainrule.notation import as_chain, as_optimizer, parse
+from chainrule.notation import as_chain, as_formula, as_optimizer, parse
 from chainrule.notation.choices import batch_size_of, is_whole
 from chainrule.optimizers import Optimizer
 from chainrule.optimizers.schedules import over
@@ -291,6 +291,11 @@ class Network(BaseEstimator):
         classes = part.E if part.E.ndim == 1 else None
         places = split(len(part.E), validation=fraction, test=0, seed=self._seed, classes=classes, name=who)
         return part.take(places.train), part.take(places.validation)
+
+    @property
+    def _cost(self) -> Cost | None:
+        """The cost that is said."""
+        return None if self.cost is None else as_formula(self.cost, Cost)
 
     def _completed(self, shape: Shape) -> Chain:
         """The network, with the output layer and its activation where they are not given."""

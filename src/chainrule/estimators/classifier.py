@@ -14,14 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from chainrule.activations import Sigmoid, Softmax
 from chainrule.costs import Cost
+from chainrule.costs.targets import VALUES
 from chainrule.errors import ChainruleError
 from chainrule.estimators.base import Hidden, Network
 from chainrule.formula.layer import Chain, Layer
 from chainrule.metrics import Metric
-from chainrule.notation import as_formula
+from chainrule.model.model import probabilities
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
-from chainrule.training.ending import End
+from chainrule.training.ending import End, is_probable
 
 
 class NetworkClassifier(ClassifierMixin, Network):
@@ -35,7 +36,8 @@ class NetworkClassifier(ClassifierMixin, Network):
 
     Args:
         network: layers, their notation, or the sizes of hidden layers, which end in ReLU.
-        cost: by default cross-entropy, whose canonical activation is the end.
+        cost: by default cross-entropy, whose canonical activation is the end. Behind Hinge, SquaredHinge and
+            CategoricalHinge there is none: their outputs are scores, and there are no probabilities.
         optimizer: a formula, its notation, or one of Optax's.
         regularizer: L1, L2, … or a sum of them, on the kernels (`L2(alpha / 2 / rows)` is scikit-learn's alpha);
             constraints too, such as MaxNorm(3).
@@ -126,13 +128,26 @@ class NetworkClassifier(ClassifierMixin, Network):
         return self.classes_[(z > 0) * (len(self.classes_) - 1) if z.ndim == 1 else z.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each class, (rows, classes), or of each label, (rows, labels)."""
+        """The probability of each class, (rows, classes), or of each label, (rows, labels).
+
+        Raises:
+            ChainruleError: where the outputs are scores, as behind Hinge.
+        """
+        check_is_fitted(self)
+        last = self.model_.network.layers[-1]
+        if self.model_.cost.targets.scores:
+            raise ChainruleError(
+                f"NetworkClassifier: the outputs behind {self.model_.cost!r} are scores, and no probabilities. Call "
+                f"decision_function, or choose another cost."
+            )
+        if not isinstance(last, Sigmoid | Softmax) and is_probable(last):
+            return probabilities(self._outputs(X, self.model_))
         z = self.decision_function(X)
         if self._multilabel:
             return expit(z)
         if z.ndim == 1:
             z = np.stack([np.zeros_like(z), z], axis=1)[:, : len(self.classes_)]
-        elif isinstance(self.model_.network.layers[-1], Sigmoid):  # each class against the rest
+        elif isinstance(last, Sigmoid):  # each class against the rest
             return expit(z) / expit(z).sum(axis=1, keepdims=True)
         return softmax(z, axis=1)
 
@@ -141,11 +156,16 @@ class NetworkClassifier(ClassifierMixin, Network):
         return np.log(self.predict_proba(X))
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """What the last activation is given: log-odds (rows,) of the second of two classes, else (rows, classes)."""
+        """What the last activation is given: log-odds (rows,) of the second of two classes, else (rows, classes).
+
+        Where the outputs are scores, it is these.
+        """
         check_is_fitted(self)
         model = self.model_
-        body = {"network": Chain(model.network.layers[:-1]), "parameters": model.parameters[:-1]}
-        z = self._outputs(X, dataclasses.replace(model, **body, state=model.state[:-1]))
+        if not model.cost.targets.scores:
+            body = {"network": Chain(model.network.layers[:-1]), "parameters": model.parameters[:-1]}
+            model = dataclasses.replace(model, **body, state=model.state[:-1])
+        z = self._outputs(X, model)
         if self._multilabel or len(self.classes_) > 2:
             return z
         return z[:, 0] if z.shape[1] == 1 else z[:, 1] - z[:, 0]
@@ -177,7 +197,8 @@ class NetworkClassifier(ClassifierMixin, Network):
                 f"Previously got {self.classes_}, `y` has {named}"
             )
         if multilabel:
-            return y.astype(np.float32)
+            targets = VALUES if (cost := self._cost) is None else cost.targets
+            return np.where(y > 0, targets.yes, targets.no).astype(np.float32)
         if len(unknown := np.setdiff1d(shown, self.classes_)):
             raise ChainruleError(
                 f"NetworkClassifier: y has the class {unknown[0]!r}, which is none of {self.classes_}. Name them all "
@@ -195,8 +216,11 @@ class NetworkClassifier(ClassifierMixin, Network):
 
     @property
     def _ending(self) -> tuple[int, End]:
-        if self._multilabel:
-            return len(self.classes_), Sigmoid
-        end = as_formula(self.cost, Cost).canonical_activation if self.cost is not None else None
-        end = end or (Softmax if len(self.classes_) > 2 else Sigmoid)
-        return (1 if end is Sigmoid and len(self.classes_) <= 2 else max(len(self.classes_), 2)), end
+        cost, count = self._cost, len(self.classes_)
+        end = next(iter(cost.canonical_activations), None) if cost else None
+        if cost and cost.targets.scores:
+            one = cost.targets.fewest == 1
+        else:
+            end = Sigmoid if self._multilabel else end or (Softmax if count > 2 else Sigmoid)
+            one = end is Sigmoid
+        return (count if self._multilabel else 1 if one and count <= 2 else max(count, 2)), end

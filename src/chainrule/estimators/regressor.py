@@ -8,11 +8,9 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from chainrule.costs import Cost
 from chainrule.errors import ChainruleError
 from chainrule.estimators.base import Network
 from chainrule.model.examples import check_exact
-from chainrule.notation import as_formula
 from chainrule.training.ending import End
 
 
@@ -24,7 +22,9 @@ class NetworkRegressor(RegressorMixin, Network):
 
     Args:
         network, optimizer, …: as for `NetworkClassifier`.
-        cost: by default half the squared error.
+        cost: by default half the squared error. With Poisson, Gamma or Tweedie the network ends in Exp; of several
+            outputs for each value, those of GaussianNLL or of several quantiles, `predict` gives the mean, or the
+            quantile nearest to the median, and `model_(X)` all of them.
 
     Attributes:
         model_: the trained `Model`.
@@ -44,7 +44,7 @@ class NetworkRegressor(RegressorMixin, Network):
     def predict(self, X: Any) -> np.ndarray:
         """The predicted values, (rows,), or (rows, outputs) for several."""
         check_is_fitted(self)
-        values = self._outputs(X, self.model_)
+        values = self.model_.cost.estimate(self._outputs(X, self.model_))
         return values[:, 0] if self.n_outputs_ == 1 else values
 
     def __sklearn_tags__(self) -> Any:
@@ -67,4 +67,6 @@ class NetworkRegressor(RegressorMixin, Network):
 
     @property
     def _ending(self) -> tuple[int, End]:
-        return self.n_outputs_, None if self.cost is None else as_formula(self.cost, Cost).canonical_activation
+        if (cost := self._cost) is None:
+            return self.n_outputs_, None
+        return self.n_outputs_ * cost.outputs_per_target, next(iter(cost.canonical_activations), None)

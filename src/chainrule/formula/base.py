@@ -73,7 +73,7 @@ class Formula(ABC):  # noqa: B024
             value = getattr(self, field.name)
             if _is_leaf(field.type) and _is_traced(value):
                 continue
-            if _is_leaf(field.type, float) and _is_population(value):
+            if _is_leaf(field.type, float) and _is_population(value) and not _is_own_tuple(value, field.type):
                 plain = value if _is_array(value) else np.array(value, float)
                 for place, one in np.ndenumerate(np.asarray(plain)):
                     _check(self, field, f"{field.name}[{', '.join(map(str, place))}]", float(one), float(one))
@@ -93,13 +93,13 @@ class Formula(ABC):  # noqa: B024
         return tuple(_comparable(getattr(self, field.name)) for field in fields(self))
 
     def __repr__(self) -> str:
-        """Fields without a default by position; the first field always; others where they differ from their default."""
+        """Fields without a default by position; the first always, if it has any; others where they are no defaults."""
         words = []
         for index, field in enumerate(fields(self)):
             value = getattr(self, field.name)
             if _required(field):
                 words.append(notation(value))
-            elif index == 0 or _differs(value, field.default):
+            elif (index == 0 and value is not None) or _differs(value, field.default):
                 words.append(f"{field.name}={notation(value)}")
         return f"{type(self).__name__}({', '.join(words)})"
 
@@ -231,6 +231,11 @@ def _is_population(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return bool(value) and all(isinstance(one, Real) and not isinstance(one, bool) for one in value)
     return _is_array(value) and value.ndim > 0 and jnp.issubdtype(value.dtype, np.number)
+
+
+def _is_own_tuple(value: Any, annotation: Any) -> bool:
+    """Whether it is a tuple, and the field holds tuples of numbers itself."""
+    return isinstance(value, tuple) and any(get_origin(each) is tuple for each in (annotation, *get_args(annotation)))
 
 
 def _plain(value: Any, annotation: Any) -> Any:

@@ -136,6 +136,7 @@ def tallies(model: Any, part: Part, found: Sequence[np.ndarray], metrics: Sequen
         metrics: what is measured.
     """
     a, *mask, each = found
+    a = model.cost.estimate(a)
     weights = step_weights(mask[0].shape, part.weights, mask[0]) if mask else part.weights
     of_each = np.ones(()) if weights is None else step_weights(each.shape, weights, None).astype(np.float64)
     count = each.size if weights is None else of_each.sum()
@@ -152,8 +153,6 @@ def usual_metrics(model: Trained) -> tuple[Metric, ...]:
     """The metrics that tell most about a model of its kind; none that would add the units of several targets."""
     if model.classes is not None:
         return (Accuracy(),)
-    if model.cost.outputs_per_target > 1:  # which of them is the value, the cost alone knows
-        return ()
     one = model.preprocessor is None or len(model.preprocessor.predicted) == 1
     return (R2(), RMSE(), MAE()) if one else (R2(),)
 

@@ -74,7 +74,8 @@ class Model(Trained):
         return self._of_outputs(self.decide, x)
 
     def decide(self, outputs: np.ndarray) -> np.ndarray:
-        """What outputs say: names of classes, or values."""
+        """What outputs say: names of classes, or values, one for each target."""
+        outputs = self.cost.estimate(outputs)
         if self.classes is None:
             return outputs[..., 0] if outputs.shape[-1] == 1 else outputs
         return self._names[predicted_classes(outputs)]

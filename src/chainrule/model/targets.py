@@ -134,7 +134,7 @@ def targets(
     y = y.astype(np.float32)
     check_finite(y, who, "y")
     y = y.reshape(rows, *outputs)
-    cost.check(y, f"{who}: y")
+    cost.targets.check(y, f"{who}: y")
     if not cost.targets.of_all:
         return y, None
     classes = classes or tuple(range(outputs[-1]))

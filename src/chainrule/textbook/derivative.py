@@ -2,11 +2,12 @@
 
 import sympy as sp
 
+from chainrule.activations import Activation
 from chainrule.costs import Cost
 from chainrule.formula.base import Formula
 from chainrule.textbook.expression import expression
 from chainrule.textbook.letters import array, index, symbol
-from chainrule.textbook.mathematics import Math, number, times, total
+from chainrule.textbook.mathematics import Math, Over, number, times, total
 
 K = index("k")
 """The entry by which a cost is differentiated."""
@@ -32,24 +33,33 @@ def gradient(formula: type[Formula] | Formula, name: str, values: bool = False) 
     >>> gradient(Quadratic, "a")
     -E[k] + a[k]
     """
-    return shortest(_partial(_in_cases(expression(formula, values)), array(name)))
+    value = expression(formula, values)
+    if value.atoms(Over):
+        return None
+    letters = {each.name for each in value.atoms(sp.Symbol)}
+    value = value.xreplace({K: index(next(letter for letter in "ilpq" if letter not in letters))})  # of other sums
+    return shortest(_partial(_in_cases(value), array(name)))
 
 
-def behind(cost: type[Cost] | Cost) -> Math:
-    """What a cost's gradient becomes by the input z of its canonical activation, whose outputs are a.
+def behind(cost: type[Cost] | Cost, end: type[Activation]) -> Math:
+    """What a cost's gradient becomes by the input z of a canonical activation, whose outputs are a.
 
+    Where the cost is written by z too, it is the derivative by that: such a cost is the least, or the most, over a.
+
+    >>> from chainrule.activations import Softmax
     >>> from chainrule.costs import CategoricalCrossEntropy
-    >>> behind(CategoricalCrossEntropy)
+    >>> behind(CategoricalCrossEntropy, Softmax)
     -E[k] + a[k]
     """
-    if cost.canonical_activation is None:
-        return None
-    output, by_output = expression(cost.canonical_activation), gradient(cost, "a")
+    if array("z") in {entry.base for entry in expression(cost).atoms(sp.Indexed)}:
+        return gradient(cost, "z")
+    output, by_output = expression(end), gradient(cost, "a")
     if output.atoms(sp.Indexed):
         return shortest(_through(output, by_output))
     x, a = symbol("x"), array("a")
     [inverse] = sp.solve(sp.Eq(output.doit(), a[K]), x)
-    return shortest(by_output * output.diff(x).subs(x, inverse))
+    slope = sp.simplify(output.diff(x).subs(x, inverse))  # such as a (1 − a)
+    return shortest(by_output * (sp.expand(slope) if slope.has(sp.exp) else slope))
 
 
 def _through(output: Math, by_output: Math) -> Math:
@@ -121,10 +131,14 @@ def shortest(value: Math) -> Math:
         return sp.Piecewise(*((shortest(case), condition) for case, condition in pairs), evaluate=False)
     if not isinstance(value, sp.Expr):
         return value
+    if value.has(sp.cosh):
+        value = sp.simplify(value)
     letters = {power: sp.Dummy() for power in value.atoms(sp.exp)}  # so that e⁻ˣ stays what it is
     above, below = sp.fraction(sp.together(value.xreplace(letters)))
     back = {letter: power for power, letter in letters.items()}
     forms = [value, (sp.expand(above) / below).xreplace(back), sp.factor_terms(value)]
+    if not letters and any(not power.exp.is_number for power in value.atoms(sp.Pow)):
+        forms.append(sp.powsimp(sp.expand(value)))
     if value.is_rational_function():
         forms.append(sp.cancel(value))
     return arranged(min(forms, key=sp.count_ops))
@@ -145,4 +159,6 @@ def arranged(value: Math) -> Math:
         return number(float(value))
     if value.is_Pow:
         return sp.Pow(arranged(value.base), value.exp, evaluate=False)
+    if isinstance(value, sp.sign | sp.tanh):
+        return value.func(arranged(value.args[0]), evaluate=False)
     return value

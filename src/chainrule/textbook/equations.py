@@ -74,10 +74,11 @@ def derivatives(formula: type[Formula] | Formula, values: bool = False) -> list[
     """
     kind = formula if isinstance(formula, type) else type(formula)
     if issubclass(kind, Cost):
-        found = [_partial("J", "a", gradient(formula, "a", values))]
-        if kind.canonical_activation:
-            found.append(_partial("J", "z", behind(kind), f"behind {kind.canonical_activation.__name__}"))
-        return found
+        entries = {entry.base for line in lines(kind) for entry in line.value.atoms(sp.Indexed)}
+        outputs = sorted({str(base) for base in entries} - {"E"}) if array("z") not in entries else []
+        found = [_partial("J", name, gradient(formula, name, values)) for name in outputs]
+        found += [_partial("J", "z", behind(kind, end), f"behind {end.__name__}") for end in kind.canonical_activations]
+        return [each for each in found if each.line.value is not None]
     if issubclass(kind, Regularizer) and _is_of_entries(kind):
         return [_partial("R", "w", gradient(formula, "w", values))]
     slope = derivative(formula, values) if issubclass(kind, Activation) else None

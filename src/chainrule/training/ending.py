@@ -39,27 +39,27 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
     """The network that is trained on targets: completed where its end is open, with a warning that says so.
 
     The end is open where classes would come from something else than probabilities, or values from something else than
-    a layer of as many outputs. A cost that is said decides by its canonical activation; one that has none takes
-    outputs as they are. A last Dense of another size is no open end, and is refused elsewhere.
+    a layer of as many outputs. A cost that is said decides by its first canonical activation; one that has none takes
+    as many outputs as it needs as they are. A last Dense of another size is no open end, and is refused elsewhere.
     """
     y, last, reached = np.asarray(parts(y)[0]), network.layers[-1], network.output_shape(shape)
     count = _classes(y, network, reached, cost, classes)
     end: End = None
     if cost is not None:
-        if cost.canonical_activation is not None:
-            _check_probable(last, cost.canonical_activation)
-        if cost.canonical_activation is None or isinstance(last, Activation):
-            return network
-        end = cost.canonical_activation
+        end = next(iter(cost.canonical_activations), None)
+        if end is not None:
+            _check_probable(last, end)
     elif count:
         end = Sigmoid if count == 2 and reached[-1] == 1 else Softmax
     if count:
-        one = end is Sigmoid and count == 2 and reached[-1] != 2
+        one = count == 2 and (end is Sigmoid or (cost or Quadratic()).targets.fewest == 1) and reached[-1] != 2
         outputs = (*y.shape[1:], 1 if one else max(count, 2))
     else:
+        each = cost.outputs_per_target if cost else 1
         outputs = (*y.shape[1:], 1) if y.shape[1:] == reached[:-1] else y.shape[1:]
-        outputs = (*outputs[:-1], outputs[-1] * cost.outputs_per_target) if cost else outputs
-    if is_probable(last) or (isinstance(last, Dense) and reached != outputs):
+        outputs = (*outputs[:-1], outputs[-1] * each) if outputs else outputs
+    fits = cost is not None and (isinstance(last, Activation) or end is None) and reached == outputs
+    if fits or is_probable(last) or (isinstance(last, Dense) and reached != outputs):
         return network
     whole = completed(network, shape, outputs, end)
     if added := whole.layers[len(network.layers) :]:
@@ -85,7 +85,9 @@ def is_probable(layer: Layer) -> bool:
 def default_cost(network: Chain) -> Cost:
     """The cost whose canonical activation ends the network, else Quadratic."""
     last = type(network.layers[-1])
-    return next((cost() for cost in family(Cost) if cost.is_default and cost.canonical_activation is last), Quadratic())
+    return next(
+        (cost() for cost in family(Cost) if cost.is_default and last in cost.canonical_activations), Quadratic()
+    )
 
 
 def _classes(
@@ -98,5 +100,5 @@ def _classes(
         return len(np.unique(y.astype(str)))
     outputs = reached if cost is None else cost.target_shape(reached)
     if y.dtype.kind in "iu" and y.shape[1:] == outputs[:-1] and outputs[-1] >= (cost or Quadratic()).targets.fewest:
-        return max(reached[-1] if isinstance(deciding(network), Dense) else int(y.max(initial=0)) + 1, 2)
+        return max(outputs[-1] if isinstance(deciding(network), Dense) else int(y.max(initial=0)) + 1, 2)
     return None

@@ -90,6 +90,7 @@ def step(
         parameters = united(trained, frozen)
         a, each, statistics = cost.through(network, parameters, state.statistics, x, E, context)
         a, mask = parts(lax.stop_gradient(a))
+        a = cost.estimate(a)
         J, total = _mean(each, weights, mask, context)
         smooth = penalty(regularizer, network, shape, parameters, "smooth") / devices
         figures = [J + penalty(regularizer, network, shape, parameters) / devices]

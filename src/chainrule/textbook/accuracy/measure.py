@@ -18,7 +18,7 @@ from chainrule.formula.base import Formula, fields
 from chainrule.notation.families import family
 from chainrule.textbook.accuracy.bounded import ulp
 from chainrule.textbook.accuracy.oracle import Oracle, RowOracle, is_scalar, oracles
-from chainrule.textbook.expression import expression, free_indices
+from chainrule.textbook.expression import expression, free_indices, lines
 from chainrule.textbook.letters import index
 
 BOUND = 2.0
@@ -29,6 +29,9 @@ BOUND_OF_ROWS = 4.0
 
 SMALLEST = 2.0**-126
 """The smallest normal number; what is smaller, processors may take for 0."""
+
+OVERFLOW = 2.0**128 - 2.0**103
+"""What is rounded to infinity."""
 
 PATTERNS = 2**32
 BLOCK = 2**18  # values at a time: they stay in the processor's cache
@@ -135,31 +138,52 @@ def _required(field: dataclasses.Field) -> bool:
 def _mixes(formula: Any) -> bool:
     """Whether it is measured by rows of several numbers: an entry i of its output depends on all of the input."""
     if isinstance(formula, Activation):
-        return free_indices(expression(formula)) == {(index("i"),)}
-    return isinstance(formula, Cost) and formula.canonical_activation is not None
+        return free_indices(expression(formula)) == {(index("i"),)} and _is_explicit(formula)
+    return isinstance(formula, Cost) and any(map(_is_explicit, formula.canonical_activations))
+
+
+def _is_explicit(activation: type[Activation] | Activation) -> bool:
+    """Whether its textbook form computes it: that of Sparsemax has a letter that a condition fixes."""
+    return not any(line.where for line in lines(activation))
 
 
 def accuracy_of_rows(formula: Any) -> Accuracy:
-    """The largest errors of Softmax and its kin, or of a cost behind its activation, for rows of logits up to ±10⁴.
+    """The largest errors of Softmax and its kin, or of a cost behind its activations, for rows of logits up to ±10⁴.
 
-    Where it is, is said by the row of logits. Targets are 0 and 1; between them, a − E can be any small number.
+    Where it is, is said by the row of logits. Targets are 0 and 1; between them, a − E can be any small number. Those
+    of costs of other numbers are of all magnitudes.
     """
-    z, E = rows_for(formula)
-    function = (lambda z, E: formula.behind(z, E)) if isinstance(formula, Cost) else (lambda z, E: formula(z))
+    ends = [*filter(_is_explicit, formula.canonical_activations)] if isinstance(formula, Cost) else [None]
+    found = [_worst_behind(formula, end) for end in ends]
+    value, derivative = (max(side, key=lambda each: each.error) for side in zip(*found, strict=True))
+    return Accuracy(formula, value, derivative, BOUND_OF_ROWS)
+
+
+def _worst_behind(formula: Any, end: type[Activation] | None) -> tuple[Worst, Worst]:
+    z, E = rows_for(formula, end)
+    function = (lambda z, E: formula.behind(z, E, end)) if end else (lambda z, E: formula(z))
     derivative = jax.vmap(jax.jit(jax.jacrev(lambda z, E: function(z[None], E[None])[0])))
-    return Accuracy(formula, *worst_of_rows(formula, function(z, E), derivative(z, E)), BOUND_OF_ROWS)
+    return worst_of_rows(formula, function(z, E), derivative(z, E), end)
 
 
-def rows_for(formula: Any) -> tuple[np.ndarray, np.ndarray]:
+def rows_for(formula: Any, end: type[Activation] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The rows of logits and of targets on which such a formula is measured."""
-    activation = formula.canonical_activation if isinstance(formula, Cost) else None
-    return logits_and_targets(activation is not None and is_scalar(activation()))
+    if not isinstance(formula, Cost):
+        return logits_and_targets(False)
+    z, E = logits_and_targets(is_scalar((end or formula.canonical_activations[0])()))
+    if formula.targets.have_classes:
+        return z, E
+    random = np.random.default_rng(1)
+    values = 10.0 ** random.uniform(-2, 2, E.shape)
+    return z, np.asarray(values if formula.targets.above else E * values, np.float32)
 
 
-def worst_of_rows(formula: Any, value: Any, derivative: Any) -> tuple[Worst, Worst]:
-    """The largest errors of anybody's values and derivatives for `rows_for(formula)`."""
-    z, E = rows_for(formula)
-    truth = RowOracle(formula, z.shape[1])(z, E)
+def worst_of_rows(
+    formula: Any, value: Any, derivative: Any, end: type[Activation] | None = None
+) -> tuple[Worst, Worst]:
+    """The largest errors of anybody's values and derivatives for `rows_for(formula, end)`."""
+    z, E = rows_for(formula, end)
+    truth = RowOracle(formula, z.shape[1], end)(z, E)
     value, derivative = (
         _worst_row(np.asarray(side).reshape(true.shape), true, z)
         for side, true in zip((value, derivative), truth, strict=True)
@@ -168,7 +192,8 @@ def worst_of_rows(formula: Any, value: Any, derivative: Any) -> tuple[Worst, Wor
 
 
 def _worst_row(results: np.ndarray, truth: np.ndarray, z: np.ndarray) -> Worst:
-    lost = np.abs(results - truth) <= SMALLEST  # a term that may be taken for 0
+    with np.errstate(invalid="ignore"):
+        lost = np.abs(results - truth) <= SMALLEST  # a term that may be taken for 0
     error = np.where(lost, 0, errors(results, truth)).max(axis=1)
     place = int(np.argmax(error))
     return Worst(float(error[place]), tuple(z[place].tolist()))
@@ -204,13 +229,15 @@ def worst(results: np.ndarray, truth: Oracle, x: np.ndarray, how: str) -> Worst:
 def errors(results: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Each result's error in units in the last place of the truth; infinite for a NaN that the truth is not.
 
-    A truth below the smallest normal number may also be 0, or as far from it as that number.
+    A truth below the smallest normal number may also be 0, or as far from it as that number; one beyond the largest is
+    infinite.
 
     >>> errors(np.float32([1, 1, 0, 0]), np.array([1, 1 + 2**-23, 1e-39, 2**-126])).tolist()
     [0.0, 1.0, 0.0, 8388608.0]
     """
     with np.errstate(invalid="ignore"):
         results = results.astype(np.float64)
+        truth = np.where(np.abs(truth) >= OVERFLOW, np.copysign(np.inf, truth), truth)
         distance = np.abs(results - truth)
         error = distance / ulp(truth)
     error[(distance <= SMALLEST) & (np.abs(truth) < SMALLEST)] = 0

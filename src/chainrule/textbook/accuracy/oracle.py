@@ -116,12 +116,14 @@ class RowOracle:
     (array([[0.5, 0.5]]), array([[ 0.25, -0.25, -0.25,  0.25]]))
     """
 
-    def __init__(self, formula: Any, columns: int):
+    def __init__(self, formula: Any, columns: int, end: type[Activation] | None = None):
+        """Of a cost behind that activation, or behind the first of its canonical ones."""
         z, E = sp.symbols(f"z:{columns}", real=True), sp.symbols(f"E:{columns}", real=True)
-        values = _entries(formula, z, E)
+        values = _entries(formula, z, E, end)
         derivatives = [sp.diff(value, each) for value in values for each in z]
         self.count = len(values)
-        self.exact = sp.lambdify([*z, *E], [*values, *derivatives], "mpmath", cse=True)
+        known = [{"log": lambda x: mpmath.log(x) if x else mpmath.mpf(0)}, "mpmath"]  # 0 ln 0 is 0
+        self.exact = sp.lambdify([*z, *E], [*values, *derivatives], known, cse=True)
 
     def __call__(self, z: Values, E: Values) -> tuple[Values, Values]:
         """The values of each row, and their derivatives by each logit."""
@@ -133,7 +135,7 @@ class RowOracle:
         return values, derivatives
 
 
-def _entries(formula: Any, z: Any, E: Any) -> list[Any]:
+def _entries(formula: Any, z: Any, E: Any, end: type[Activation] | None = None) -> list[Any]:
     """What a formula makes of a row of logits, entry by entry; of a cost behind its activation, that is one number."""
     columns = range(len(z))
     if isinstance(formula, Activation) and (written := expression(formula, values=True)).free_symbols <= {X}:
@@ -145,9 +147,9 @@ def _entries(formula: Any, z: Any, E: Any) -> list[Any]:
         row = {x[j]: z[j] for j in columns}
         return [written.subs(i, j).xreplace(row) for j in columns]
     assert isinstance(formula, Cost)
-    assert formula.canonical_activation is not None
+    end = end or formula.canonical_activations[0]
     letters: dict[str, Any] = {name: sp.IndexedBase(sp.Symbol(name, real=True)) for name in "aE"}
-    rows = {"a": _entries(formula.canonical_activation(), z, E), "E": E}
+    rows = {"a": _entries(end(), z, E), "E": E}
     return [written.xreplace({letters[name][j]: rows[name][j] for name in "aE" for j in columns})]
 
 
