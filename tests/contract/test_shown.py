@@ -229,7 +229,7 @@ def attended(layer: SelfAttention, p: Any, x: np.ndarray, noise: Any) -> np.ndar
     return np.concatenate([*evaluation.letters["y"].values()], axis=-1)
 
 
-SHAPES = [(7, 4), (6, 5, 4), (5, 4, 5, 4), (5,)]
+SHAPES = [(7, 4), (6, 5, 4), (4, 3, 4, 4), (5,)]
 """Of examples: whichever a layer takes."""
 
 
@@ -284,12 +284,12 @@ SETTINGS = {
     "MaxPool2D": [*POOLS, "{}((2, 3), (1, 2), ((1, 0), (0, 2)))", "{}((2, 3))"],
     "AveragePool1D": [*POOLS, "{}(3, 2, (2, 0))"],
     "AveragePool2D": [*POOLS, "{}((2, 3), (1, 2), ((1, 0), (0, 2)))", "{}((2, 3))"],
-    "Conv3D": [*CONVOLUTIONS, *DILATED],
+    "Conv3D": ["{}(4, 2, padding=1)", "{}(4, (2, 3, 1), (2, 1, 3), 'same', groups=2)", "{}(2, 2, dilation=(1, 2, 3))"],
     "DepthwiseConv2D": ["{}(3)", "{}((2, 3), 2, 'same', multiplier=2)", "{}(2, dilation=2, padding=1, bias=False)"],
     "ConvTranspose1D": [*TRANSPOSED, "{}(4, 3, 2, 'causal')", "{}(4, 3, padding=(2, 0))"],
-    "ConvTranspose2D": [*TRANSPOSED, "{}(4, (2, 3), (2, 1), ((1, 0), (0, 2)))"],
-    "MaxPool3D": POOLS,
-    "AveragePool3D": POOLS,
+    "ConvTranspose2D": ["{}(4, (2, 3), (2, 1), ((1, 0), (0, 2)))", "{}(8, 2, 2, 'same', groups=4)"],
+    "MaxPool3D": ["{}(2)", "{}(3, stride=(2, 1, 2), padding='same')"],
+    "AveragePool3D": ["{}(2)", "{}(3, stride=(2, 1, 2), padding='same')"],
     "Upsample1D": ["{}(2)", "{}(3)", "{}(2, 'linear')", "{}(3, 'linear')"],
     "Upsample2D": ["{}((1, 3))", "{}((3, 2), 'bilinear')"],
     "ZeroPad1D": ["{}()", "{}((2, 1))"],
@@ -429,7 +429,8 @@ def test_draws_have_the_variance_that_is_shown(distribution, mode):
 UNSHOWN = {
     "ExponentialDecay", "CosineDecay", "OneCycle",  # None: as many steps as the training has
     "EntityEmbedding", "Reshape",  # shapes
-    "EarlyStopping", "Pretrained",  # the name of a figure, and of a file
+    "EarlyStopping", "ReduceOnPlateau", "Pretrained",  # the name of a figure, and of a file
+    "Averaged",  # None: all steps count the same
 }  # fmt: skip
 
 
