@@ -427,7 +427,7 @@ def test_draws_have_the_variance_that_is_shown(distribution, mode):
 
 
 UNSHOWN = {
-    "ExponentialDecay", "CosineDecay", "OneCycle",  # None: as many steps as the training has
+    *("ExponentialDecay", "InverseTimeDecay", "LinearDecay", "PolynomialDecay", "CosineDecay", "OneCycle"),  # None: all
     "EntityEmbedding", "Reshape",  # shapes
     "EarlyStopping", "ReduceOnPlateau", "Pretrained",  # the name of a figure, and of a file
     "Averaged",  # None: all steps count the same

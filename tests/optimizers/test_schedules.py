@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import textwrap
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +16,13 @@ from chainrule.optimizers import Adam, ClipNorm, Momentum, ReduceOnPlateau
 from chainrule.optimizers.schedules import (
     ConstantRate,
     CosineDecay,
+    CosineRestarts,
     ExponentialDecay,
+    InverseTimeDecay,
+    LinearDecay,
+    NoamDecay,
     OneCycle,
+    PolynomialDecay,
     Schedule,
     StepDecay,
     Warmup,
@@ -30,6 +36,14 @@ SCHEDULES = [
     StepDecay(0.1, every=2.5),
     ExponentialDecay(1.0, steps=40),
     ExponentialDecay(0.1, factor=2.0, steps=10),
+    InverseTimeDecay(1.0, steps=40),
+    LinearDecay(1.0, final=0.1, steps=40),
+    PolynomialDecay(1.0, steps=40),
+    PolynomialDecay(1.0, power=2, final=0.1, steps=30),
+    CosineRestarts(1.0, every=7, final=0.1),
+    CosineRestarts(1.0, every=2.5, growth=3),
+    CosineRestarts(1.0, every=9, growth=1),
+    NoamDecay(units=64, warmup=20),
     CosineDecay(1.0, steps=40),
     CosineDecay(1.0, final=0.1, steps=30),
     Warmup(0.5, steps=10),
@@ -45,10 +59,18 @@ each = pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
 def textbook(schedule, t):
     """The rate at step t by the textbook form, in float64."""
     names = {field.name: getattr(schedule, field.name) for field in dataclasses.fields(schedule)}
-    names |= {"floor": math.floor, "cos": math.cos, "pi": math.pi, "min": min, "t": t}
+    names |= {
+        "floor": lambda x: math.floor(x + 1e-9),
+        "ln": math.log,
+        "sqrt": math.sqrt,
+        "cos": math.cos,
+        "pi": math.pi,
+        "min": min,
+        "t": t,
+    }
     if isinstance(then := names.get("then"), float | Schedule):
         names["then"] = lambda t: textbook(then, t) if isinstance(then, Schedule) else then
-    lines = textwrap.dedent(schedule.textbook).strip()
+    lines = textwrap.dedent(schedule.in_textbook()).strip()
     exec(lines if "\n" in lines else f"rate = {lines}", names)
     return names["rate"]
 
@@ -76,7 +98,15 @@ def test_it_takes_a_step_of_any_kind(schedule):
     assert jnp.shape(schedule(9)) == ()
 
 
-@pytest.mark.parametrize("schedule", [CosineDecay(1.0, final=0.1, steps=40), OneCycle(1.0, steps=40)], ids=repr)
+ENDING = [
+    CosineDecay(1.0, final=0.1, steps=40),
+    OneCycle(1.0, steps=40),
+    LinearDecay(1.0, steps=40),
+    PolynomialDecay(1.0, steps=40),
+]
+
+
+@pytest.mark.parametrize("schedule", ENDING, ids=repr)
 def test_after_its_length_it_stays_where_it_ended(schedule):
     assert float(schedule(41)) == float(schedule(10**9)) == float(schedule(40))
 
@@ -97,7 +127,26 @@ def test_a_drop_comes_at_its_step_whether_the_schedule_is_a_constant_or_not(ever
     np.testing.assert_array_equal(jax.jit(lambda schedule, t: schedule(t))(schedule, t), np.float32(truth))
 
 
-OPEN = [ExponentialDecay(1.0), CosineDecay(1.0), OneCycle(1.0), Warmup(CosineDecay(1.0), steps=10)]
+@pytest.mark.parametrize("growth", [1, 2, 3, 10])
+@pytest.mark.parametrize("every", [1, 3, 7, 100, 131_071])
+def test_a_cycle_begins_at_its_step_whether_the_schedule_is_a_constant_or_not(every, growth):
+    starts = every * np.cumsum([0, *(growth ** np.arange(20.0))])[:20]
+    starts = starts[starts < 2**24].astype(np.int32)  # whole numbers that float32 has
+    schedule = CosineRestarts(1.0, every=every, growth=growth)
+    for rates in (jax.jit(lambda t: schedule(t)), partial(jax.jit(lambda schedule, t: schedule(t)), schedule)):
+        assert (np.asarray(rates(starts)) == 1).all()
+        assert every == growth == 1 or (np.asarray(rates(starts[2:] - 1)) < 1).all()
+
+
+OPEN = [
+    ExponentialDecay(1.0),
+    InverseTimeDecay(1.0),
+    LinearDecay(1.0),
+    PolynomialDecay(1.0),
+    CosineDecay(1.0),
+    OneCycle(1.0),
+    Warmup(CosineDecay(1.0), steps=10),
+]
 
 
 @pytest.mark.parametrize("schedule", OPEN, ids=repr)

@@ -5,6 +5,7 @@ open, `fit` fills in the length of the whole run.
 """
 
 import dataclasses
+import math
 from abc import abstractmethod
 from typing import Any
 
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
-from chainrule.formula.constraints import constrained, fraction, non_negative, optional, positive
+from chainrule.formula.constraints import constrained, fraction, non_negative, optional, positive, positive_int
 
 
 class Schedule(Formula):
@@ -79,10 +80,7 @@ class StepDecay(Schedule):
     textbook = "initial * factor**floor(t / every)"
 
     def __call__(self, t):
-        t = real(t)
-        drops = jnp.round(t / self.every)
-        drops = jnp.where(drops * self.every > t, drops - 1, drops)  # a rounded quotient would be a step early or late
-        return self.initial * self.factor**drops
+        return self.initial * self.factor ** passed(real(t), self.every)
 
 
 class ExponentialDecay(Schedule):
@@ -104,6 +102,72 @@ class ExponentialDecay(Schedule):
         return self.initial * self.factor ** (real(t) / steps)
 
 
+class InverseTimeDecay(Schedule):
+    """The rate falls as 1/t does, and has `factor` left after `steps`: fast at first, and never to 0.
+
+    Keras' decay_rate is 1/factor − 1.
+
+    Reference: Robbins & Monro, 1951, A stochastic approximation method.
+
+    >>> schedule = InverseTimeDecay(1.0, factor=0.01, steps=99)
+    >>> [round(float(schedule(t)), 6) for t in (0, 1, 9, 99)]
+    [1.0, 0.5, 0.1, 0.01]
+    """
+
+    initial: float = positive(meaning="the rate at the beginning")
+    factor: float = positive(0.01, "the part of the rate that is left after `steps`")
+    steps: float | None = optional(positive(meaning="the length; None: the whole run"))
+    textbook = "initial / (1 + (1 / factor - 1) * t / steps)"
+
+    def __call__(self, t):
+        steps: Any = self.steps
+        self.progress(t)  # refuses an open length
+        return self.initial / (1 + (1 / self.factor - 1) * real(t) / steps)
+
+
+class LinearDecay(Schedule):
+    """The rate falls in a straight line, from `initial` to `final`, and stays there.
+
+    Reference: Li, Yumer & Ramanan, 2020, Budgeted training: rethinking deep neural network training under resource
+    constraints, arXiv:1905.04753.
+
+    >>> schedule = LinearDecay(1.0, steps=100)
+    >>> [round(float(schedule(t)), 6) for t in (0, 25, 100, 200)]
+    [1.0, 0.75, 0.0, 0.0]
+    """
+
+    initial: float = positive(meaning="the rate at the beginning")
+    final: float = non_negative(0.0, "the rate at the end")
+    steps: float | None = optional(positive(meaning="the length; None: the whole run"))
+    textbook = "final + (initial - final) * (1 - min(t / steps, 1))"
+
+    def __call__(self, t):
+        return self.final + (self.initial - self.final) * (1 - self.progress(t))
+
+
+class PolynomialDecay(Schedule):
+    """The rate falls along a power of what is left of the run, from `initial` to `final`, and stays there.
+
+    Keras' default is a power of 1, which is `LinearDecay`; LARS was published with 2.
+
+    Reference: Chen, Papandreou, Kokkinos, Murphy & Yuille, 2017, DeepLab: semantic image segmentation with deep
+    convolutional nets, atrous convolution, and fully connected CRFs, arXiv:1606.00915.
+
+    >>> schedule = PolynomialDecay(1.0, power=2, steps=100)
+    >>> [round(float(schedule(t)), 6) for t in (0, 50, 100, 200)]
+    [1.0, 0.25, 0.0, 0.0]
+    """
+
+    initial: float = positive(meaning="the rate at the beginning")
+    power: float = positive(0.9, "the power: above 1 it falls fast at first, below 1 at the end")
+    final: float = non_negative(0.0, "the rate at the end")
+    steps: float | None = optional(positive(meaning="the length; None: the whole run"))
+    textbook = "final + (initial - final) * (1 - min(t / steps, 1))**power"
+
+    def __call__(self, t):
+        return self.final + (self.initial - self.final) * (1 - self.progress(t)) ** self.power
+
+
 class CosineDecay(Schedule):
     """The rate falls along half a cosine, from `initial` to `final`, and stays there.
 
@@ -121,6 +185,71 @@ class CosineDecay(Schedule):
 
     def __call__(self, t):
         return self.final + (self.initial - self.final) * (1 + jnp.cos(jnp.pi * self.progress(t))) / 2
+
+
+class CosineRestarts(Schedule):
+    """The rate falls along half a cosine again and again, each time over a longer cycle.
+
+    PyTorch's default is a growth of 1, cycles of one length.
+
+    Reference: Loshchilov & Hutter, 2017, SGDR: stochastic gradient descent with warm restarts, arXiv:1608.03983.
+
+    >>> schedule = CosineRestarts(1.0, every=100)
+    >>> [round(float(schedule(t)), 6) for t in (0, 50, 100, 200, 300)]
+    [1.0, 0.5, 1.0, 0.5, 1.0]
+    """
+
+    initial: float = positive(meaning="the rate at the beginning of a cycle")
+    every: float = positive(meaning="the length of the first cycle in steps")
+    growth: int = positive_int(2, "how many times longer each cycle is than the one before")
+    final: float = non_negative(0.0, "the rate at the end of a cycle")
+    textbook = """
+        i = floor(ln(1 + (growth - 1) * t / every) / ln(growth))
+        start = every * (growth**i - 1) / (growth - 1)
+        rate = final + (initial - final) * (1 + cos(pi * (t - start) / (every * growth**i))) / 2"""
+
+    def in_textbook(self):
+        if self.growth > 1:
+            return self.textbook
+        return """
+        i = floor(t / every)
+        rate = final + (initial - final) * (1 + cos(pi * (t / every - i))) / 2"""
+
+    def __call__(self, t):
+        t = real(t)
+        start = self.start(t)
+        part = (t - start) / (self.every + (self.growth - 1) * start)
+        return self.final + (self.initial - self.final) * (1 + jnp.cos(jnp.pi * part)) / 2
+
+    def start(self, t: jax.Array) -> jax.Array:
+        """The step at which the cycle of step t began: of all at which one does, as a logarithm may miss it by one."""
+        if self.growth == 1:
+            return self.every * passed(t, self.every)
+        cycles = range(1, math.ceil(32 / math.log2(self.growth)))
+        starts = self.every * jnp.asarray([(self.growth**i - 1) // (self.growth - 1) for i in cycles], t.dtype)
+        return jnp.max(jnp.where(starts <= t[..., None], starts, 0), axis=-1, initial=0)
+
+
+class NoamDecay(Schedule):
+    """The rate rises in a straight line through the warm-up, then falls as 1/√t does.
+
+    It is as published a rate of its own, by the width of the network, with `factor` as a factor on that.
+
+    Reference: Vaswani et al., 2017, Attention is all you need, arXiv:1706.03762.
+
+    >>> schedule = NoamDecay(units=100, warmup=400)
+    >>> [round(float(schedule(t)), 6) for t in (99, 199, 399, 1599)]
+    [0.00125, 0.0025, 0.005, 0.0025]
+    """
+
+    units: float = positive(512.0, "the width of the network")
+    warmup: float = positive(4000.0, "the steps of the warm-up")
+    factor: float = positive(1.0, "what the published rate is multiplied by")
+    textbook = "factor / sqrt(units) * min(1 / sqrt(t + 1), (t + 1) / warmup**1.5)"
+
+    def __call__(self, t):
+        t = real(t) + 1
+        return self.factor * self.units**-0.5 * jnp.minimum(t**-0.5, t * self.warmup**-1.5)
 
 
 class Warmup(Schedule):
@@ -181,6 +310,12 @@ class OneCycle(Schedule):
 def real(t: Any) -> jax.Array:
     """A step, counted in whole numbers, as a number to compute with."""
     return jnp.asarray(t, float)
+
+
+def passed(t: jax.Array, every: Any) -> jax.Array:
+    """How often so many steps have passed at step t; a rounded quotient would be a step early or late."""
+    times = jnp.round(t / every)
+    return jnp.where(times * every > t, times - 1, times)
 
 
 def rate_at(rate: Any, t: Any) -> Any:
