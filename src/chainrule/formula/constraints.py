@@ -54,6 +54,15 @@ def fraction(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
     return constrained(default, meaning, "a number >= 0 and < 1", holds, (-0.1, 1.0, math.nan, "1", None))
 
 
+def share(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
+    """A number from 0 to 1, both included."""
+
+    def holds(v: Any) -> bool:
+        return _is_number(v) and 0 <= v <= 1
+
+    return constrained(default, meaning, "a number from 0 to 1", holds, (-0.1, 1.1, math.nan, "1", None))
+
+
 def positive_int(default: Any = dataclasses.MISSING, meaning: str = "") -> Any:
     """A whole number, 1 or above."""
 

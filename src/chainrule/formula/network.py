@@ -56,9 +56,9 @@ def regularized(layer: Layer, shape: Shape) -> Any:
     return jax.tree.map(lambda p: p.regularized and p.trainable, layer.parameters(shape), is_leaf=is_parameter)
 
 
-def of_each(one: Parameter, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of a parameter, for the array of all of its repetitions: each is seen by itself."""
-    for _ in range(one.repeated):
+def of_each(repeated: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a parameter, for the array of all of its repetitions in so many axes: each is seen by itself."""
+    for _ in range(repeated):
         function = jax.vmap(function)
     return function
 

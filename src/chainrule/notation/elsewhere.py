@@ -124,6 +124,9 @@ HERE = {
     "SAM(Adam())": "sharpnessaware sharpnessawareminimization",
     "ClipNorm(1.0) >> Adam()": "clipgradnorm clipbyglobalnorm clipgradients gradientclipping",
     "ClipValue(1.0) >> Adam()": "clipgradvalue clipbyvalue",
+    "QHMomentum()": "qhm quasihyperbolicmomentum",
+    "AggMo()": "aggregatedmomentum",
+    "Rprop()": "resilientpropagation irprop irpropminus",
     "L2(strength)": "ridge tikhonov",
     "AdamW(weight_decay=0.01), or L2(strength)": "weightdecay decoupledweightdecay",
     "L1(strength)": "lasso",
@@ -166,7 +169,7 @@ YET = {
     "Tanh() is near": "hardtanh softsign lecuntanh",
     "Sigmoid() is near": "hardsigmoid",
     "Softmax() is near": "gumbelsoftmax",
-    "Adam() is near": "nadam radam adamax amsgrad lamb adafactor adabelief",
+    "Adam() is near": "lamb adafactor",
     "MaxNorm(max_norm) is near": "minmaxnorm",
     "": "lambda",
 }

@@ -4,13 +4,14 @@ They keep Optax's protocol, `init(params)` and `update(grads, state, params)`, w
 parameters: ours stand inside `optax.chain`, Optax's inside `fit`.
 """
 
-from chainrule.optimizers.adaptive import Adadelta, Adagrad, Adam, AdamW, RMSprop
+from chainrule.optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from chainrule.optimizers.averaging import Averaged, Lookahead
 from chainrule.optimizers.base import KERNELS, Optimizer, Rule
 from chainrule.optimizers.clipping import ClipNorm, Clipped, Clipping, ClipValue
-from chainrule.optimizers.descent import GradientDescent, Momentum, Nesterov
+from chainrule.optimizers.descent import AggMo, GradientDescent, Momentum, Nesterov, QHMomentum
 from chainrule.optimizers.foreign import FromOptax
 from chainrule.optimizers.matrices import Muon
+from chainrule.optimizers.moments import AdaBelief, Adam, AdaMax, AdamW, AMSGrad, Nadam, QHAdam, RAdam, Yogi
 from chainrule.optimizers.plateau import ReduceOnPlateau
 from chainrule.optimizers.quasinewton import LBFGS
 from chainrule.optimizers.schedulefree import ScheduleFreeAdamW, ScheduleFreeDescent
@@ -29,16 +30,20 @@ from chainrule.optimizers.schedules import (
     Warmup,
 )
 from chainrule.optimizers.sharpness import SAM
-from chainrule.optimizers.signs import Lion
+from chainrule.optimizers.signs import Lion, Rprop
 
 __all__ = [
     "KERNELS",
     "LBFGS",
     "SAM",
+    "AMSGrad",
+    "AdaBelief",
+    "AdaMax",
     "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
+    "AggMo",
     "Averaged",
     "ClipNorm",
     "ClipValue",
@@ -56,17 +61,23 @@ __all__ = [
     "Lookahead",
     "Momentum",
     "Muon",
+    "Nadam",
     "Nesterov",
     "NoamDecay",
     "OneCycle",
     "Optimizer",
     "PolynomialDecay",
+    "QHAdam",
+    "QHMomentum",
+    "RAdam",
     "RMSprop",
     "ReduceOnPlateau",
+    "Rprop",
     "Rule",
     "Schedule",
     "ScheduleFreeAdamW",
     "ScheduleFreeDescent",
     "StepDecay",
     "Warmup",
+    "Yogi",
 ]

@@ -1,13 +1,9 @@
 """Adaptive rates: one for each parameter, from the gradients that it has seen."""
 
-from typing import Any
-
-import jax
 import jax.numpy as jnp
 
-from chainrule.arrays.functions import root
-from chainrule.formula.constraints import fraction, non_negative, positive
-from chainrule.optimizers.base import KERNELS, Rule, Slots, zeros
+from chainrule.formula.constraints import fraction, positive
+from chainrule.optimizers.base import KERNELS, Rule, zeros
 from chainrule.optimizers.schedules import Schedule, rate
 
 
@@ -108,97 +104,4 @@ class RMSprop(Rule):
         return eta / jnp.sqrt(s["G"] + self.epsilon)
 
 
-class Moments(Rule):
-    """Rules by running means of gradients and of squared gradients, corrected for their start at 0."""
-
-    learning_rate: float | Schedule = rate(0.001)
-    beta1: float = fraction(0.9, "β₁, the part of the gradients' mean that is kept")
-    beta2: float = fraction(0.999, "β₂, the part of the squared gradients' mean that is kept")
-    epsilon: float = positive(1e-8, "ε, keeps the quotient finite")
-
-    def slots(self, w):
-        return {"m": zeros(w), "v": zeros(w)}
-
-    def constants(self, eta, t):
-        hats = {"eta_hat": eta / _filled(self.beta1, t), "root_hat": _filled(self.beta2, t) ** -0.5}
-        first = {"beta1": self.beta1, "rest1": 1 - self.beta1}
-        second = {"beta2": self.beta2, "rest2": 1 - self.beta2}
-        return {**hats, **first, **second, "epsilon": self.epsilon}
-
-    def gathered(self, g: Any, s: Slots) -> Slots:
-        """The running means with a gradient more in them."""
-        m = self.beta1 * s["m"] + (1 - self.beta1) * g
-        v = self.beta2 * s["v"] + (1 - self.beta2) * g**2
-        return {"m": m, "v": v}
-
-    def along(self, s: Slots, eta: Any, t: Any) -> Any:
-        """The step against the corrected mean of gradients."""
-        return -self.rate(s, eta / _filled(self.beta1, t), t) * s["m"]
-
-    def rate(self, s, eta, t):
-        return eta / (root(s["v"]) * _filled(self.beta2, t) ** -0.5 + self.epsilon)
-
-
-class Adam(Moments):
-    """Running means of gradients and of squared gradients, corrected for their start at 0.
-
-    Keras' default epsilon is 1e-7; the published one, and PyTorch's, is 1e-8.
-
-    Reference: Kingma & Ba, 2015, Adam: a method for stochastic optimization, arXiv:1412.6980.
-
-    >>> adam = Adam(0.1)
-    >>> updates, state = adam.update(jnp.array([4.0]), adam.init(jnp.array([3.0])))
-    >>> round(updates.item(), 6)
-    -0.1
-    """
-
-    textbook = """
-        m = beta1 * m + (1 - beta1) * g
-        v = beta2 * v + (1 - beta2) * g**2
-        m_hat = m / (1 - beta1**t)
-        v_hat = v / (1 - beta2**t)
-        theta = theta - learning_rate * m_hat / (sqrt(v_hat) + epsilon)"""
-
-    def step(self, g, w, s, eta, t):
-        s = self.gathered(g, s)
-        return self.along(s, eta, t), s
-
-
-class AdamW(Moments):
-    """Adam, and beside its step a decay of the weights, which no running mean of gradients divides.
-
-    It decays every parameter, as published and as in PyTorch; `L2` in the cost is for kernels alone. The decay is
-    multiplied by the learning rate, as in PyTorch, Keras and Optax; the paper multiplies it by the schedule only, so
-    that its λ is ours times the rate. The default is PyTorch's, as the paper has none.
-
-    Reference: Loshchilov & Hutter, 2019, Decoupled weight decay regularization, arXiv:1711.05101.
-
-    >>> adamw = AdamW(0.1, weight_decay=0.5)
-    >>> updates, state = adamw.update(jnp.array([0.0]), adamw.init(jnp.array([3.0])), jnp.array([3.0]))
-    >>> round(updates.item(), 6)
-    -0.15
-    """
-
-    weight_decay: float = non_negative(0.01, "λ, the part of the weights that a step of length 1 takes away")
-    sees_parameters = True
-    textbook = """
-        m = beta1 * m + (1 - beta1) * g
-        v = beta2 * v + (1 - beta2) * g**2
-        m_hat = m / (1 - beta1**t)
-        v_hat = v / (1 - beta2**t)
-        theta = theta - learning_rate * (m_hat / (sqrt(v_hat) + epsilon) + weight_decay * theta)"""
-
-    def constants(self, eta, t):
-        return super().constants(eta, t) | {"decay": eta * self.weight_decay}
-
-    def step(self, g, w, s, eta, t):
-        s = self.gathered(g, s)
-        return self.along(s, eta, t) - eta * self.weight_decay * w, s
-
-
-KERNELS |= {Adagrad: "adagrad", Adadelta: "adadelta", RMSprop: "rmsprop", Adam: "adam", AdamW: "adamw"}
-
-
-def _filled(beta: Any, t: jax.Array) -> jax.Array:
-    """1 − βᵗ, with all its digits where βᵗ is near 1."""
-    return -jnp.expm1(t * jnp.log1p(beta - 1))
+KERNELS |= {Adagrad: "adagrad", Adadelta: "adadelta", RMSprop: "rmsprop"}

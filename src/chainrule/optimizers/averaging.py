@@ -10,8 +10,8 @@ import numpy as np
 from chainrule.arrays.dtypes import real_type, widened
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import fraction, optional, positive_int
-from chainrule.optimizers.adaptive import _filled
 from chainrule.optimizers.base import Around, Optimizer, _next, picked
+from chainrule.optimizers.moments import filled
 
 
 class Beside(Around):
@@ -108,7 +108,7 @@ class Averaged(Beside):
     def beside(self, point, params, t):
         def share(mean: jax.Array) -> Any:
             of = t.astype(mean.dtype)
-            return 1 / of if self.decay is None else (1 - self.decay) / _filled(self.decay, of)
+            return 1 / of if self.decay is None else (1 - self.decay) / filled(self.decay, of)
 
         return jax.tree.map(lambda mean, w: mean + share(mean) * (w.astype(mean.dtype) - mean), point, params), params
 

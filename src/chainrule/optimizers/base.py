@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.arrays.dtypes import real_type, wide_type, widened
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
+from chainrule.formula.network import of_each
 from chainrule.kernels import native
 from chainrule.kernels.sharding import each_its_part
 from chainrule.optimizers.schedules import Schedule, rate_at
@@ -117,6 +118,9 @@ class Rule(Optimizer):
     sees_parameters: ClassVar[bool] = False
     """Whether its steps depend on the parameters, which Optax need not give."""
 
+    layerwise: ClassVar[bool] = False
+    """Whether the step of a number depends on others of its parameter, so that repetitions in one array count."""
+
     def slots(self, w: Any) -> Slots:
         """The arrays that the rule keeps for a parameter w, by name, at their first values: `zeros(w)` for most."""
         return {}
@@ -136,24 +140,27 @@ class Rule(Optimizer):
         """How far a steady gradient of 1 would move the parameter, given its new slots."""
         return eta
 
-    def init(self, params):
+    def init(self, params, repeated=()):
         leaves, tree = jax.tree.flatten(params)
-        return jax.device_put({"t": np.zeros((), np.int32), **_columns([self.slots(widened(w)) for w in leaves], tree)})
+        each = zip(leaves, repeated or [0] * len(leaves), strict=True)
+        slots = [of_each(axes, lambda w: self.slots(widened(w)))(w) for w, axes in each]
+        return jax.device_put({"t": np.zeros((), np.int32), **_columns(slots, tree)})
 
-    def update(self, grads, state, params=None):
-        self._check(grads, state, params)
+    def update(self, grads, state, params=None, repeated=()):
+        self._check(grads, state, params, repeated)
         eta, t = rate_at(self.learning_rate, state["t"]), _next(state["t"])
         gs, tree = jax.tree.flatten(grads)
         ws = [None] * len(gs) if params is None else jax.tree.leaves(params)
-        rows = zip(gs, ws, _rows(state, tree), strict=True)
-        deltas, slots = zip(*(self._step(g, w, s, eta, t) for g, w, s in rows), strict=True) if gs else ((), ())
+        rows = zip(gs, ws, _rows(state, tree), repeated or [0] * len(gs), strict=True)
+        step = lambda g, w, s: self._step(g, w, s, eta, t)  # noqa: E731
+        deltas, slots = zip(*(of_each(axes, step)(g, w, s) for g, w, s, axes in rows), strict=True) if gs else ((), ())
         return tree.unflatten(deltas), {"t": t, **_columns(slots, tree)}
 
-    def _check(self, grads: Any, state: Any, params: Any) -> None:
+    def _check(self, grads: Any, state: Any, params: Any, repeated: Sequence[int]) -> None:
         """Refuse parameters, or a state, that are not those of the gradients."""
         if params is None and self.sees_parameters:
             raise ChainruleError(f"{self!r}: its steps depend on the parameters. Call update(grads, state, params).")
-        if _shapes(state) != _shapes(jax.eval_shape(self.init, grads)):
+        if _shapes(state) != _shapes(jax.eval_shape(partial(self.init, repeated=repeated), grads)):
             raise ChainruleError(
                 f"{self!r}: expected the state of parameters like the gradients. Begin with init(parameters)."
             )
@@ -171,11 +178,17 @@ class Rule(Optimizer):
         worth = sum(map(jnp.size, jax.tree.leaves(params))) >= WORTH_A_CALL
         return (_in_one_pass if type(self) in KERNELS and worth else Optimizer.advance)(self, params, grads, state)
 
-    def rates(self, state, params):
+    def rates(self, state, params, repeated=()):
         eta, t = rate_at(self.learning_rate, state["t"] - 1), state["t"]
         leaves, tree = jax.tree.flatten(params)
-        each = zip(map(wide_type, leaves), _rows(state, tree), strict=True)
-        return tree.unflatten([self.rate(s, jnp.asarray(eta, wide), t.astype(wide)) for wide, s in each])
+
+        def of(w: jax.Array, s: Slots) -> Any:
+            wide = wide_type(w)
+            rate = self.rate(s, jnp.asarray(eta, wide), t.astype(wide))
+            return jnp.broadcast_to(rate, w.shape) if repeated else rate
+
+        each = zip(leaves, _rows(state, tree), repeated or [0] * len(leaves), strict=True)
+        return tree.unflatten([of_each(axes, of)(w, s) for w, s, axes in each])
 
 
 def picked(point: Any, params: Any) -> Any:
@@ -183,9 +196,9 @@ def picked(point: Any, params: Any) -> Any:
     return jax.tree.map(lambda at, w: at if at.dtype == real_type(w) else at.astype(real_type(w)), point, params)
 
 
-def zeros(w: Any) -> Any:
-    """Zeros of a parameter's shape, as most slots begin."""
-    return np.zeros(w.shape, w.dtype)  # by NumPy, since JAX would compile them
+def zeros(w: Any, shape: tuple[int, ...] | None = None) -> Any:
+    """Zeros of a parameter's shape, as most slots begin; or of another."""
+    return np.zeros(w.shape if shape is None else shape, w.dtype)  # by NumPy, since JAX would compile them
 
 
 def _columns(rows: Sequence[Slots], tree: Any) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from chainrule.arrays.functions import root
 from chainrule.formula.constraints import fraction, non_negative
-from chainrule.optimizers.adaptive import AdamW
 from chainrule.optimizers.base import Rule, zeros
+from chainrule.optimizers.moments import AdamW
 from chainrule.optimizers.schedules import Schedule, rate, rate_at
 
 STEPS = 5

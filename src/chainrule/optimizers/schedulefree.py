@@ -7,8 +7,8 @@ import numpy as np
 
 from chainrule.arrays.functions import root
 from chainrule.formula.constraints import fraction, non_negative, positive
-from chainrule.optimizers.adaptive import _filled
 from chainrule.optimizers.base import Rule, Slots, picked, zeros
+from chainrule.optimizers.moments import filled
 from chainrule.optimizers.schedules import Schedule, rate
 
 
@@ -104,7 +104,7 @@ class ScheduleFreeAdamW(ScheduleFree):
 
     def step(self, g, w, s, eta, t):
         v = self.beta2 * s["v"] + (1 - self.beta2) * g**2
-        eta = eta * jnp.sqrt(_filled(self.beta2, t))
+        eta = eta * jnp.sqrt(filled(self.beta2, t))
         z = s["z"] - eta * (g / (root(v) + self.epsilon) + self.weight_decay * w)
         delta, s = self.walked(w, z, s, eta)
         return delta, s | {"v": v}

@@ -158,7 +158,7 @@ def penalty(regularizer: Regularizer | None, network: Chain, shape: Shape, param
     term = regularizer if part == "whole" else regularizer.smooth
 
     def of(one: Parameter, it_is: bool, w: jax.Array) -> Any:
-        return jnp.sum(of_each(one, term)(w)) if it_is else 0.0
+        return jnp.sum(of_each(one.repeated, term)(w)) if it_is else 0.0
 
     terms = jax.tree.map(of, network.parameters(shape), regularized(network, shape), parameters, is_leaf=is_parameter)
     return sum(jax.tree.leaves(terms))
@@ -170,6 +170,7 @@ def shrunk(regularizer: Regularizer, declared: Any, parameters: Any, rates: Any)
     def of(one: Parameter, w: jax.Array, rate: jax.Array) -> jax.Array:
         if not one.regularized:
             return w
-        return of_each(one, regularizer.proximal)(w, jnp.broadcast_to(rate, w.shape) if one.repeated else rate)
+        rate = jnp.broadcast_to(rate, w.shape) if one.repeated else rate
+        return of_each(one.repeated, regularizer.proximal)(w, rate)
 
     return jax.tree.map(of, declared, parameters, rates, is_leaf=is_parameter)
