@@ -105,7 +105,7 @@ def _(optimizer: Optimizer):
 
 @use.register
 def _(clipping: Clipping):
-    return lambda clipping, grads: clipping(grads), (clipping, {"w": VECTORS, "b": CLASSES.astype(jnp.float32)})
+    return lambda clipping, grads: clipping(grads, grads), (clipping, {"w": VECTORS, "b": CLASSES.astype(jnp.float32)})
 
 
 @use.register

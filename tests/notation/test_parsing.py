@@ -280,7 +280,7 @@ def test_a_schedule_stands_for_a_rate():
         ("ELU(1, alpha=2)", Formula, 'ELU: alpha is given twice in "ELU(1, alpha=2)".'),
         ("ELU(alpha=1, alpha=2)", Formula, 'ELU: alpha is given twice in "ELU(alpha=1, alpha=2)".'),
         ("ELU(-1)", Formula, "ELU: alpha must be a number > 0, got -1. The default is 1.0."),
-        ("ReLU()", Clipping, "Expected one of the family Clipping (ClipNorm, ClipValue), got ReLU()."),
+        ("ReLU()", Clipping, "Expected one of the family Clipping (ClipNorm, ClipValue, ClipAdaptive), got ReLU()."),
         ("3", Formula, 'Expected a formula, got "3". For example: ELU(alpha=1.0).'),
         ("ELU() * 2", Formula,
          'Can\'t read "ELU() * 2": * composes formulas, and 2 is none.'),
@@ -314,6 +314,6 @@ def test_as_formula_takes_text_or_the_formula(base):
 
 @pytest.mark.parametrize("nothing", [None, 3, "", " "])
 def test_what_is_no_text(nothing):
-    text = f"Expected one of the family Clipping (ClipNorm, ClipValue), got {nothing!r}."
+    text = f"Expected one of the family Clipping (ClipNorm, ClipValue, ClipAdaptive), got {nothing!r}."
     with pytest.raises(ChainruleError, match=f"^{re.escape(text)}$"):
         parse(nothing, Clipping)

@@ -18,6 +18,8 @@ from chainrule.kernels import native
 from chainrule.notation.families import family
 from chainrule.optimizers import (
     KERNELS,
+    LAMB,
+    LARS,
     Adadelta,
     Adagrad,
     Adam,
@@ -252,6 +254,8 @@ SETTLING = {
     AdamW: {"learning_rate": 0.002, "weight_decay": 0.0},
     QHMomentum: {"learning_rate": 0.1},
     AggMo: {"learning_rate": 0.01},
+    LARS: {"learning_rate": 1.0, "weight_decay": 0.0},
+    LAMB: {"learning_rate": 0.002, "weight_decay": 0.0},
     AMSGrad: {"learning_rate": 0.01},
     RAdam: {"learning_rate": 0.002},
     Yogi: {"learning_rate": 0.002},

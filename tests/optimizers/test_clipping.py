@@ -8,7 +8,7 @@ import pytest
 
 from chainrule.errors import ChainruleError
 from chainrule.notation import as_optimizer
-from chainrule.optimizers import Adam, ClipNorm, Clipped, ClipValue, GradientDescent
+from chainrule.optimizers import Adam, ClipAdaptive, ClipNorm, Clipped, ClipValue, GradientDescent
 from chainrule.regularizers import L2
 
 
@@ -72,3 +72,30 @@ def test_clippings_compose_with_optimizers_only():
     assert as_optimizer(repr(nested)) == nested == Clipped(ClipNorm(1.0), Clipped(ClipValue(0.5), Adam(0.1)))
     with pytest.raises(TypeError):
         ClipNorm(1.0) >> L2(1.0)
+
+
+def test_the_gradient_of_a_unit_is_clipped_by_the_length_of_its_weights():
+    rng = np.random.default_rng(0)
+    shapes = {"kernel": (3, 3, 2, 4), "table": (6, 4), "bias": (4,), "scalar": (), "none": (0, 4)}
+    w, g = ({name: rng.normal(size=shape) * size for name, shape in shapes.items()} for size in (1.0, 0.2))
+    w["table"][:, 1] = 0  # a unit at 0 may leave it
+    clipped = jax.jit(ClipAdaptive(0.05))(g, w)
+    for name, own in g.items():
+        axes = tuple(range(max(own.ndim - 1, 0))) or None
+        longest = 0.05 * np.maximum(1e-3, np.sqrt(np.sum(np.square(w[name]), axes)))
+        length = np.sqrt(np.sum(np.square(own), axes))
+        np.testing.assert_allclose(clipped[name], own * np.minimum(1, longest / np.maximum(length, 1e-30)), rtol=1e-5)
+        assert (length > longest).any() or not own.size
+
+
+def test_adaptive_clipping_asks_for_the_parameters():
+    optimizer, g = ClipAdaptive() >> GradientDescent(), jnp.ones(2)
+    with pytest.raises(ChainruleError) as caught:
+        optimizer.update(g, optimizer.init(g))
+    assert str(caught.value) == (
+        "ClipAdaptive(factor=0.01): its bounds depend on the parameters. Call update(grads, state, params)."
+    )
+    for dtype in ("float16", "bfloat16"):
+        half = jnp.full(2, 300.0, dtype)
+        assert ClipAdaptive()(half, half).dtype == dtype
+        np.testing.assert_allclose(ClipAdaptive()(half, half).astype("float32"), 3, rtol=1e-2)

@@ -210,6 +210,15 @@ def root(x: Any) -> jax.Array:
     return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, x)))
 
 
+def norm(x: Any, axis: Any = None) -> jax.Array:
+    """√Σx² over all axes, or over some, which then stay with size 1; no square of it overflows, or is lost."""
+    largest = jnp.max(jnp.abs(x), axis, keepdims=True, initial=0)
+    unit = lax.stop_gradient(jnp.clip(largest, 1e-30, 1e30))
+    total = jnp.sum((x / unit) ** 2, axis, keepdims=True)
+    length = unit * root(total)
+    return length.reshape(()) if axis is None else length
+
+
 # Functions of the last axis.
 
 

@@ -124,6 +124,7 @@ HERE = {
     "SAM(Adam())": "sharpnessaware sharpnessawareminimization",
     "ClipNorm(1.0) >> Adam()": "clipgradnorm clipbyglobalnorm clipgradients gradientclipping",
     "ClipValue(1.0) >> Adam()": "clipgradvalue clipbyvalue",
+    "ClipAdaptive(0.01) >> Momentum()": "agc adaptivegradclip adaptivegradientclipping",
     "QHMomentum()": "qhm quasihyperbolicmomentum",
     "AggMo()": "aggregatedmomentum",
     "Rprop()": "resilientpropagation irprop irpropminus",
@@ -169,7 +170,6 @@ YET = {
     "Tanh() is near": "hardtanh softsign lecuntanh",
     "Sigmoid() is near": "hardsigmoid",
     "Softmax() is near": "gumbelsoftmax",
-    "Adam() is near": "lamb adafactor",
     "MaxNorm(max_norm) is near": "minmaxnorm",
     "": "lambda",
 }

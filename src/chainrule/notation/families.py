@@ -36,7 +36,7 @@ def family(base: type[Formula]) -> Iterator[type[Any]]:
     """Every concrete formula below a class, itself too, in order of definition.
 
     >>> [formula.__name__ for formula in family(Clipping)]
-    ['ClipNorm', 'ClipValue']
+    ['ClipNorm', 'ClipValue', 'ClipAdaptive']
     """
     return iter(_family(base, len(DEFINED)))
 

@@ -7,9 +7,10 @@ parameters: ours stand inside `optax.chain`, Optax's inside `fit`.
 from chainrule.optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from chainrule.optimizers.averaging import Averaged, Lookahead
 from chainrule.optimizers.base import KERNELS, Optimizer, Rule
-from chainrule.optimizers.clipping import ClipNorm, Clipped, Clipping, ClipValue
+from chainrule.optimizers.clipping import ClipAdaptive, ClipNorm, Clipped, Clipping, ClipValue
 from chainrule.optimizers.descent import AggMo, GradientDescent, Momentum, Nesterov, QHMomentum
 from chainrule.optimizers.foreign import FromOptax
+from chainrule.optimizers.layerwise import LAMB, LARS, Adafactor
 from chainrule.optimizers.matrices import Muon
 from chainrule.optimizers.moments import AdaBelief, Adam, AdaMax, AdamW, AMSGrad, Nadam, QHAdam, RAdam, Yogi
 from chainrule.optimizers.plateau import ReduceOnPlateau
@@ -34,17 +35,21 @@ from chainrule.optimizers.signs import Lion, Rprop
 
 __all__ = [
     "KERNELS",
+    "LAMB",
+    "LARS",
     "LBFGS",
     "SAM",
     "AMSGrad",
     "AdaBelief",
     "AdaMax",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "AggMo",
     "Averaged",
+    "ClipAdaptive",
     "ClipNorm",
     "ClipValue",
     "Clipped",

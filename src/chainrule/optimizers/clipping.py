@@ -1,25 +1,34 @@
 """Clipping: bounds on the gradient, put before an optimizer."""
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from chainrule.arrays.dtypes import real_type, wide_type
-from chainrule.arrays.functions import root
+from chainrule.arrays.functions import norm, root
+from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
 from chainrule.formula.constraints import positive
+from chainrule.formula.network import of_each
 from chainrule.optimizers.base import Around, Optimizer
 
 
 class Clipping(Formula):
     """A bound on the gradient, put before an optimizer: `ClipNorm(1.0) >> Adam(0.003)`."""
 
+    layerwise: ClassVar[bool] = False
+    """Whether the bound of a number depends on others of its parameter alone, so that repetitions in one array count.
+
+    Such a clipping takes a third argument, `repeated`: of each parameter, how many of its first axes count those.
+    """
+
     @abstractmethod
-    def __call__(self, grads: Any) -> Any:
-        """The tree of gradients, clipped."""
+    def __call__(self, grads: Any, params: Any = None) -> Any:
+        """The tree of gradients, clipped; by that of the parameters, if need be."""
 
     def __rshift__(self, optimizer: Optimizer) -> "Clipped":
         if not isinstance(optimizer, Optimizer):
@@ -32,7 +41,6 @@ class ClipNorm(Clipping):
 
     Reference: Pascanu, Mikolov & Bengio, 2013, On the difficulty of training recurrent networks, arXiv:1211.5063.
 
-    >>> import jax.numpy as jnp
     >>> ClipNorm(1.0)([jnp.array([3.0]), jnp.array([4.0])])
     [Array([0.6], dtype=float32), Array([0.8], dtype=float32)]
     """
@@ -40,7 +48,7 @@ class ClipNorm(Clipping):
     max_norm: float = positive(1.0, "the longest gradient that is let through")
     textbook = "g * min(1, max_norm / sqrt(sum(g**2)))"
 
-    def __call__(self, grads):
+    def __call__(self, grads, params=None):
         leaves, tree = jax.tree.flatten(grads)
         if not leaves:
             return grads
@@ -60,7 +68,6 @@ class ClipValue(Clipping):
 
     Reference: Mikolov, 2012, Statistical language models based on neural networks.
 
-    >>> import jax.numpy as jnp
     >>> ClipValue(1.0)(jnp.array([-3.0, 0.5])).tolist()
     [-1.0, 0.5]
     """
@@ -68,8 +75,45 @@ class ClipValue(Clipping):
     limit: float = positive(1.0, "the largest entry that is let through")
     textbook = "max(-limit, min(g, limit))"
 
-    def __call__(self, grads):
+    def __call__(self, grads, params=None):
         return jax.tree.map(lambda g: jnp.clip(jnp.asarray(g, real_type(g)), -self.limit, self.limit), grads)
+
+
+class ClipAdaptive(Clipping):
+    """Adaptive gradient clipping: the gradient of each unit is at most a part of its weights' length long.
+
+    The weights of a unit are those with one index of the last axis; a vector, such as a bias, is clipped as a whole.
+    For an embedding that is a column of the table. Optax takes the second axis of an array of three for units too.
+
+    Reference: Brock, De, Smith & Simonyan, 2021, High-performance large-scale image recognition without normalization,
+    arXiv:2102.06171.
+
+    >>> w, g = jnp.array([[3.0, 30.0], [4.0, 40.0]]), jnp.ones((2, 2))
+    >>> ClipAdaptive(0.1)(g, w).round(3).tolist()
+    [[0.3540000021457672, 1.0], [0.3540000021457672, 1.0]]
+    """
+
+    factor: float = positive(0.01, "λ, the longest gradient that is let through, in parts of the weights' length")
+    epsilon: float = positive(1e-3, "ε, the least length of the weights, so that those at 0 may leave it")
+    layerwise = True
+    textbook = """
+        a[j] = factor * max(epsilon, sqrt(sum(theta[:, j]**2)))
+        g[i, j] = g[i, j] * min(1, a[j] / sqrt(sum(g[:, j]**2)))"""
+
+    def __call__(self, grads, params=None, repeated: Sequence[int] = ()):
+        if params is None:
+            raise ChainruleError(f"{self!r}: its bounds depend on the parameters. Call update(grads, state, params).")
+        gs, tree = jax.tree.flatten(grads)
+        each = zip(gs, jax.tree.leaves(params), repeated or [0] * len(gs), strict=True)
+        return tree.unflatten([of_each(axes, self._clipped)(g, w) for g, w, axes in each])
+
+    def _clipped(self, gradient: jax.Array, w: jax.Array) -> jax.Array:
+        wide, axes = wide_type(gradient), tuple(range(w.ndim - 1)) or None
+        g = jnp.asarray(gradient, wide)
+        longest = self.factor * jnp.maximum(self.epsilon, norm(jnp.asarray(w, wide), axes))
+        length = norm(g, axes)
+        long = length > longest
+        return jnp.where(long, g * (longest / jnp.where(long, length, 1)), g).astype(real_type(gradient))
 
 
 class Clipped(Around):
@@ -91,14 +135,14 @@ class Clipped(Around):
         return f"{self.clipping!r} >> {inner}"
 
     def update(self, grads, state, params=None):
-        return self.optimizer.update(self.clipping(grads), state, params)
+        return self.optimizer.update(self.clipping(grads, params), state, params)
 
     def advance(self, params, grads, state):
-        return self.optimizer.advance(params, self.clipping(grads), state)
+        return self.optimizer.advance(params, self.clipping(grads, params), state)
 
     def descend(self, slope, params, state):
         def clipped(params: Any) -> tuple[Any, Any]:
             cost, grads = slope(params)
-            return cost, self.clipping(grads)
+            return cost, self.clipping(grads, params)
 
         return self.optimizer.descend(clipped, params, state)

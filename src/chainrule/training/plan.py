@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+import jax
 import numpy as np
 
 from chainrule.arrays.compilation import on_device
@@ -15,7 +16,7 @@ from chainrule.data.loaders import Loader, Whole, first
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
-from chainrule.formula.network import check_sizes, check_trainable
+from chainrule.formula.network import check_sizes, check_trainable, is_parameter
 from chainrule.metrics import Accuracy, MeanMetric, Metric
 from chainrule.model import Model
 from chainrule.model.examples import check_categories, inputs
@@ -32,6 +33,7 @@ from chainrule.notation.choices import (
     is_batch_size,
 )
 from chainrule.optimizers.plateau import plateaus, reduced
+from chainrule.optimizers.repeated import told_of
 from chainrule.optimizers.schedules import over
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
@@ -117,8 +119,10 @@ class Plan:
 
     def problem_after(self, history: History) -> Problem:
         """What the steps behind the epochs of a history minimise, and how: no more than numbers differ."""
+        declared = jax.tree.leaves(self.network.parameters(self.shape), is_leaf=is_parameter)
+        repeated = [one.repeated for one in declared if one.trainable]
         optimizer = reduced(over(self.optimizer, float(self.epochs * self.steps)), history.rows)
-        return Problem(self.network, self.cost, optimizer, self.regularizer, self.followed)
+        return Problem(self.network, self.cost, told_of(repeated, optimizer), self.regularizer, self.followed)
 
     @property
     def choices(self) -> dict[str, Any]:
