@@ -138,7 +138,7 @@ def test_compiled_and_not_are_the_same(activation):
 
 @pytest.mark.by_turns(2)
 def test_a_population_is_each_of_its_members(activation):
-    x = jnp.linspace(-2, 2, 9)
+    x = jnp.linspace(-2, 2, 33)
     for field in dataclasses.fields(activation):
         if isinstance(getattr(activation, field.name), float):
             values = [0.25, 0.125]

@@ -20,7 +20,8 @@ CORE = """
     LocallyConnected2D  Accuracy GlorotUniform CosineDecay"""
 
 UNPUBLISHED = """
-    Identity Flatten Reshape Chain Repeat Stride1D Stride2D  Zeros Constant Normal Uniform TruncatedNormal Pretrained
+    Identity BentIdentity TanhShrink
+    Flatten Reshape Chain Repeat Stride1D Stride2D  Zeros Constant Normal Uniform TruncatedNormal Pretrained
     ConstantRate ExponentialDecay  Clipped  Accuracy TopK MAE RMSE R2 MAPE MedianAbsoluteError ConfusionMatrix Precision
     Recall F1  SquaredLog
     Permute Upsample1D Upsample2D ZeroPad1D ZeroPad2D Crop1D Crop2D"""

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+from chainrule.activations import Activation
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Context, Layer, Parameter
 from chainrule.initializers import VarianceScaling
@@ -29,7 +30,7 @@ from chainrule.textbook.letters import symbol
 
 KEY = jax.random.key(1)
 RANDOM = np.random.default_rng(0)
-FUNCTIONS = {name: getattr(np, name) for name in ("exp", "tanh", "floor", "sin", "cos")} | {
+FUNCTIONS = {name: getattr(np, name) for name in ("exp", "tanh", "floor", "sin", "cos", "log")} | {
     "Abs": np.abs,
     "Max": np.maximum,
     "Min": np.minimum,
@@ -90,6 +91,10 @@ class Evaluation:
                 return numbers[0] != numbers[1]
             case "StrictGreaterThan":
                 return numbers[0] > numbers[1]
+            case "StrictLessThan":
+                return numbers[0] < numbers[1]
+            case "Equality":
+                return numbers[0] == numbers[1]
             case "LessThan":
                 return numbers[0] <= numbers[1]
             case "Transposed":
@@ -306,6 +311,7 @@ SETTINGS = {
     "Embedding": ["{}(5, 3)", "{}(5, 3, padding_id=0)", "{}(5, 3, padding_id=2)"],
     "PReLU": ["{}()", "{}(shared=True)"],
     "GELU": ["{}()", "{}(approximate=True)"],
+    "SoftExponential": ["{}()", "{}(shared=True)"],
     "SelfAttention": [
         *("{}(2)", "{}(2, causal=True)", "{}(2, rotary=True)", "{}(2, bias=False)", "{}(1, key_size=3, value_size=2)"),
         *("{}(2, dropout=0.5)", "{}(4, causal=True, rotary=True, key_size=6, dropout=0.25, bias=False)"),
@@ -388,8 +394,10 @@ def both(layer: Layer, p: Any, x: np.ndarray, output_shape: tuple[int, ...]) -> 
         letters |= {"T": x.shape[1], "m": x.shape[1], "n": x.shape[2]}
     if type(layer).__name__ == "AttentionPool":
         letters["query"] = p["query"][:, 0]
-    if type(layer).__name__ == "PReLU":
-        return computed, np.vectorize(lambda x, slope: shown(layer, {"x": x, "slope": slope}, (), {}))(x[0], p["slope"])
+    if isinstance(layer, Activation) and p:
+        one = np.vectorize(lambda x, *numbers: shown(layer, {"x": x} | dict(zip(p, numbers, strict=True)), (), {}))
+        with np.errstate(invalid="ignore"):  # every case is computed, also the one that is not shown
+            return computed, one(x[0], *p.values())
     return computed, shown(layer, letters, output_shape, ranges)
 
 

@@ -4,10 +4,12 @@ At a kink the derivative is that of the left side.
 """
 
 from chainrule.activations.base import Activation, Identity
+from chainrule.activations.bending import BentIdentity, SoftExponential
 from chainrule.activations.channels import CReLU, Maxout
 from chainrule.activations.exponential import Exp
 from chainrule.activations.gated import GELU, ELiSH, HardELiSH, HardSwish, LiSHT, Mish, SiLU, TanhExp
 from chainrule.activations.learned import APL, PReLU, Snake, SReLU
+from chainrule.activations.periodic import Gaussian, Sinc, Sinusoid
 from chainrule.activations.rectifiers import (
     CELU,
     ELU,
@@ -21,7 +23,21 @@ from chainrule.activations.rectifiers import (
     Softplus,
     SquaredReLU,
 )
-from chainrule.activations.sigmoidal import Sigmoid, Tanh
+from chainrule.activations.shrinking import HardShrink, SoftShrink, TanhShrink, Threshold
+from chainrule.activations.sigmoidal import (
+    ISRU,
+    SQNL,
+    ArcTan,
+    BinaryStep,
+    HardSigmoid,
+    HardTanh,
+    LogSigmoid,
+    Sigmoid,
+    SobolevaTanh,
+    SoftClipping,
+    Softsign,
+    Tanh,
+)
 from chainrule.activations.softmax import LogSoftmax, Softmax, Softmin
 from chainrule.activations.sparsemax import Sparsemax
 
@@ -31,16 +47,26 @@ __all__ = [
     "ELU",
     "GELU",
     "ISRLU",
+    "ISRU",
     "SELU",
+    "SQNL",
     "Activation",
+    "ArcTan",
+    "BentIdentity",
+    "BinaryStep",
     "CReLU",
     "ELiSH",
     "Exp",
+    "Gaussian",
     "HardELiSH",
+    "HardShrink",
+    "HardSigmoid",
     "HardSwish",
+    "HardTanh",
     "Identity",
     "LeakyReLU",
     "LiSHT",
+    "LogSigmoid",
     "LogSoftmax",
     "Maxout",
     "Mish",
@@ -52,12 +78,21 @@ __all__ = [
     "SReLU",
     "SiLU",
     "Sigmoid",
+    "Sinc",
+    "Sinusoid",
     "Snake",
+    "SobolevaTanh",
+    "SoftClipping",
+    "SoftExponential",
+    "SoftShrink",
     "Softmax",
     "Softmin",
     "Softplus",
+    "Softsign",
     "Sparsemax",
     "SquaredReLU",
     "Tanh",
     "TanhExp",
+    "TanhShrink",
+    "Threshold",
 ]
