@@ -77,7 +77,7 @@ class Adapter:
     @property
     def optimizer(self):
         rate, momentum = self.learning_rate_init, self.momentum
-        ours = {"sgd": f"Nesterov({rate}, momentum={momentum})", "adam": f"Adam({rate})", "lbfgs": "Adam(0.05)"}
+        ours = {"sgd": f"Nesterov({rate}, momentum={momentum})", "adam": f"Adam({rate})", "lbfgs": "LBFGS()"}
         return ours[self.solver]
 
     @property
