@@ -8,12 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from chainrule.arrays.doubles import held
 from chainrule.kernels.elementwise import in_double
 
 Function = Callable[..., Any]
-
-FAR = 1e50
-"""What infinities are held to: a gate is 0 or 1 long before, and 0 times this is 0."""
 
 
 def _gated(gate: Function, *slopes: Function, line: tuple[Function, Function] | None = None) -> Function:
@@ -27,16 +25,16 @@ def _gated(gate: Function, *slopes: Function, line: tuple[Function, Function] | 
     h, h_slope = line or (lambda x: x, lambda x: 1)
 
     def value(x: Any, *numbers: Any) -> jax.Array:
-        x = jnp.clip(x, -FAR, FAR)
+        x = held(x)
         return h(x) * gate(x, *numbers)
 
     def slope(x: Any, *numbers: Any) -> jax.Array:
-        x = jnp.clip(x, -FAR, FAR)
+        x = held(x)
         return h_slope(x) * gate(x, *numbers) + h(x) * slopes[0](x, *numbers)
 
     def by_number(of_gate: Function) -> Function:
         def slope(x: Any, *numbers: Any) -> jax.Array:
-            x = jnp.clip(x, -FAR, FAR)
+            x = held(x)
             return h(x) * of_gate(x, *numbers)
 
         return slope

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from chainrule.arrays.doubles import held
 from chainrule.kernels.elementwise import in_double
 
 Function = Callable[..., Any]
@@ -35,17 +36,12 @@ def _sinc(t: Any) -> jax.Array:
 
 
 def _srelu(x: Any, t_l: Any, a_l: Any, t_r: Any, a_r: Any) -> jax.Array:
-    x = _held(x)
+    x = held(x)
     return _of_parts(x, t_l, t_r, t_l + a_l * (x - t_l), x, t_r + a_r * (x - t_r))
 
 
 def _of_parts(x: Any, t_l: Any, t_r: Any, left: Any, middle: Any, right: Any) -> jax.Array:
     return jnp.where(x <= t_l, left, jnp.where(x <= t_r, middle, right))
-
-
-def _held(x: Any) -> jax.Array:
-    """x, whose infinities are so large that only 0 times one is not."""
-    return jnp.clip(x, -1e50, 1e50)
 
 
 snake = in_double(_snake, _snake_slope, _snake_by_alpha)
@@ -54,9 +50,9 @@ srelu = in_double(
     _srelu,
     lambda x, t_l, a_l, t_r, a_r: _of_parts(x, t_l, t_r, a_l, 1, a_r),
     lambda x, t_l, a_l, t_r, a_r: jnp.where(x < t_l, 1 - a_l, 0),
-    lambda x, t_l, a_l, t_r, a_r: _of_parts(x, t_l, t_r, _held(x) - t_l, 0, 0),
+    lambda x, t_l, a_l, t_r, a_r: _of_parts(x, t_l, t_r, held(x) - t_l, 0, 0),
     lambda x, t_l, a_l, t_r, a_r: jnp.where((x > t_l) & (x >= t_r), 1 - a_r, 0),
-    lambda x, t_l, a_l, t_r, a_r: _of_parts(x, t_l, t_r, 0, 0, _held(x) - t_r),
+    lambda x, t_l, a_l, t_r, a_r: _of_parts(x, t_l, t_r, 0, 0, held(x) - t_r),
 )
 
 
@@ -65,14 +61,14 @@ def apl(hinges: int) -> Function:
     """max(0, x) + Σₛ aₛ max(0, bₛ − x), of x, of each a and then of each b."""
 
     def value(x: Any, *numbers: Any) -> jax.Array:
-        x = _held(x)
+        x = held(x)
         return jnp.maximum(x, 0) + sum(a * jnp.maximum(b - x, 0) for a, b in pairs(numbers))
 
     def slope(x: Any, *numbers: Any) -> jax.Array:
         return jnp.where(x > 0, 1, 0) - sum(jnp.where(x > b, 0, a) for a, b in pairs(numbers))
 
     def by_a(s: int) -> Function:
-        return lambda x, *numbers: jnp.maximum(numbers[hinges + s] - _held(x), 0)
+        return lambda x, *numbers: jnp.maximum(numbers[hinges + s] - held(x), 0)
 
     def by_b(s: int) -> Function:
         return lambda x, *numbers: jnp.where(x < numbers[hinges + s], numbers[s], 0)

@@ -5,10 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from chainrule.arrays.doubles import held
 from chainrule.kernels.elementwise import in_double
-
-FAR = 1e50
-"""What infinities are held to, so that 0 times one is 0."""
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
@@ -41,13 +39,13 @@ def _celu_slope(x: Any, alpha: Any) -> jax.Array:
 
 def _celu_by_alpha(x: Any, alpha: Any) -> jax.Array:
     """eᵘ − 1 − u eᵘ for u = x / α, which near 0 is −u² / 2 and loses its digits."""
-    u = jnp.clip(x / alpha, -FAR, 0)
+    u = jnp.minimum(held(x / alpha), 0)
     near = -(u**2) * (1 / 2 + u * (1 / 3 + u * (1 / 8 + u / 30)))
     return jnp.where(u > -1e-3, near, _expm1(u) - u * _exp(u))
 
 
 def _isrlu(x: Any, alpha: Any) -> jax.Array:
-    x = jnp.maximum(x, -FAR)
+    x = held(x)
     return x / _root(x, alpha)
 
 
@@ -56,7 +54,7 @@ def _isrlu_slope(x: Any, alpha: Any) -> jax.Array:
 
 
 def _isrlu_by_alpha(x: Any, alpha: Any) -> jax.Array:
-    below = jnp.clip(x, -FAR, 0)
+    below = jnp.minimum(held(x), 0)
     return -(below**3) / (2 * _root(below, alpha) ** 3)
 
 

@@ -28,8 +28,8 @@ def completed(network: Chain, shape: Shape, outputs: Shape, end: End = None) -> 
     layers, reached = network.layers, network.output_shape(shape)
     if end:
         _check_probable(layers[-1], end)
-    if end and (type(layers[-1]) is end or is_probable(layers[-1])):
-        return network
+        if type(layers[-1]) is end or is_probable(layers[-1]):
+            return network
     if reached != outputs or (end and isinstance(layers[-1], Activation)):
         layers = (*layers, *[Flatten()] * (len(reached) > len(outputs)), Dense(outputs[-1]))
     return Chain((*layers, end()) if end else layers)
