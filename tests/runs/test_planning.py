@@ -76,9 +76,9 @@ VALUE = {
     "The network ends in Sigmoid(), but price is a value. End it with Dense(1).": {"network": "Dense(1) >> Sigmoid()"},
     "The network ends in Softmax(), but price is a value. End it with Dense(1).": {"network": "Dense(3) >> Softmax()"},
     "The network ends in Dense(3), but price is a value. End it with Dense(1).": {"network": "Dense(3)"},
-    "cost: CrossEntropy() takes no numbers below 0, but price is a value. Choose Quadratic().": {
+    "cost: CategoricalCrossEntropy() is for classes, but price is a value. Choose Quadratic().": {
         "network": "Dense(1)",
-        "cost": "CrossEntropy()",
+        "cost": "CategoricalCrossEntropy()",
     },
 }
 CLASS = {
@@ -115,3 +115,21 @@ def test_rows_of_a_test_file_that_training_sees(here, prices):
         plan("prices.csv", test="test.csv")
     (here / "new.csv").write_text("".join([lines[0], "1.5,1.5,225\n"]))
     plan("prices.csv", test="new.csv")  # silently, as warnings are errors here
+
+
+def test_values_stay_within_what_a_cost_takes(prices):
+    planned = plan(str(prices), cost="Gamma()", network="Dense(1)")
+    assert repr(planned.network) == "Dense(1) >> Exp()"
+    _, y, _ = planned.examples("train")
+    assert y.min() > 0
+    assert y.mean() == pytest.approx(1)
+    [column] = planned.preprocessor.predicted
+    assert (column.mean, column.scale[0] > 100) == ((0.0,), True)
+    raw = plan(str(prices), cost="SquaredLog()", network="Dense(1)").preprocessor.predicted[0]
+    assert (raw.mean, raw.scale) == ((0.0,), (1.0,))
+    with pytest.raises(ChainruleError) as caught:
+        plan(str(prices), cost="GaussianNLL()")
+    assert str(caught.value) == (
+        "cost: GaussianNLL() takes 2 outputs for a value, of which a run knows one unit only. Choose Quantile(0.5), or "
+        "train by chainrule.fit."
+    )

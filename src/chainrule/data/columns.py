@@ -1,5 +1,6 @@
 """What a raw column becomes for a network: numbers, categories, series or tokens, fitted to the training part."""
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -60,6 +61,16 @@ class Number:
         mean = np.where(constant, moments.low, moments.mean)
         scale = np.where(constant, 1.0, moments.spread)
         return cls(name, shape, tuple(mean.tolist()), tuple(scale.tolist()), tuple(fill.tolist()))
+
+    def measured_from(self, least: float, most: float) -> Self:
+        """As numbers between bounds keep their meaning: from 0 on as multiples of the mean, between others as they are.
+
+        >>> Number.of("height", np.array([1.0, 3.0])).measured_from(0, math.inf)
+        Number(name='height', shape=(1,), mean=(0.0,), scale=(2.0,), fill=(2.0,))
+        """
+        ratios = least == 0 and math.isinf(most)
+        scale = tuple(mean if ratios and mean > 0 else 1.0 for mean in self.mean)
+        return dataclasses.replace(self, mean=(0.0,) * len(self.mean), scale=scale)
 
     def takes(self, shape: Shape) -> bool:
         """Whether a raw cell may have this shape; a last axis of one entry can be left out."""

@@ -241,7 +241,8 @@ def plan(
         raise ArgumentError(
             "{batch_size} all needs all rows at once, and these are read block after block. Choose a number: 1024."
         )
-    found = streamed(data, **given, progress=progress) if stream else in_memory(data, **given)
+    bounds = _bounds(cost)
+    found = streamed(data, **given, progress=progress) if stream else in_memory(data, **given, bounds=bounds)
     preprocessor, prepared = found.preprocessor, found.parts
     if balanced and not preprocessor.classes:
         raise ArgumentError(
@@ -252,8 +253,8 @@ def plan(
     check_measured(metrics, "metric", target, count)
     _, y, *_ = prepared["train"].part(0)
     chain = chain or as_chain(default_network(preprocessor))
-    if not count:
-        _check_cost(cost, target)
+    if cost is not None and not count:
+        _check_cost(cost, target, stream)
     chain = ended(chain, preprocessor.input_shape, y, cost, preprocessor.classes)
     cost = cost or default_cost(chain)
     _check_end(chain, preprocessor, y, cost)
@@ -330,12 +331,27 @@ def _watched(stopping: EarlyStopping | None) -> tuple[Metric, ...]:
     return () if stopping is None or stopping.monitor is None else (stopping.monitor,)
 
 
-def _check_cost(cost: Cost | None, target: str) -> None:
-    """Refuse a cost that can't take the values of a table: standardised, they are below 0 too."""
-    if cost is not None and math.isfinite(cost.targets.least):
+def _bounds(cost: Cost | None) -> tuple[float, float] | None:
+    """Between which numbers values must stay for a cost; None where they may be any."""
+    if cost is None or math.isinf(cost.targets.least):
+        return None
+    return cost.targets.least, cost.targets.most
+
+
+def _check_cost(cost: Cost, target: str, stream: bool) -> None:
+    """Refuse a cost that can't take the values of a table."""
+    targets = cost.targets
+    if targets.of_all or targets.scores:
+        raise ChainruleError(f"cost: {cost!r} is for classes, but {target} is a value. Choose Quadratic().")
+    if cost.outputs_per_target > 1:
         raise ChainruleError(
-            f"cost: {cost!r} takes no numbers below {cost.targets.least:g}, "
-            f"but {target} is a value. Choose Quadratic()."
+            f"cost: {cost!r} takes {cost.outputs_per_target} outputs for a value, of which a run knows one unit only. "
+            f"Choose Quantile(0.5), or train by chainrule.fit."
+        )
+    if stream and _bounds(cost):
+        raise ChainruleError(
+            f"cost: {cost!r} takes {targets.expected}, but a stream's values are standardised, and below 0 too. "
+            f"Choose Quadratic()."
         )
 
 

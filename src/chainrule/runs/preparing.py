@@ -1,9 +1,10 @@
 """From data to prepared parts, all of them in memory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from chainrule.data.columns import Number
 from chainrule.data.loaders import Loader, Whole
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.table import Found, Table
@@ -29,10 +30,20 @@ class Prepared:
     found: tuple[Found, ...]
 
 
-def in_memory(data: Any, *, test: Any, validation: Any, **choices: Any) -> Prepared:
-    """Read data, divide their rows, and prepare them; arguments are those of `divide`."""
+def in_memory(
+    data: Any, *, test: Any, validation: Any, bounds: tuple[float, float] | None = None, **choices: Any
+) -> Prepared:
+    """Read data, divide their rows, and prepare them; arguments are those of `divide`.
+
+    Values to predict are standardised, unless they must stay between bounds.
+    """
     divided = divide(data, test=test, validation=validation, **choices)
     preprocessor = Preprocessor.fit(divided.parts["train"], divided.schema)
+    if bounds is not None:
+        predicted = tuple(
+            column.measured_from(*bounds) if isinstance(column, Number) else column for column in preprocessor.predicted
+        )
+        preprocessor = replace(preprocessor, predicted=predicted)
     prepared: dict[str, Loader] = {
         name: Whole((preprocessor.inputs(part), preprocessor.targets(part))) for name, part in divided.parts.items()
     }
