@@ -7,6 +7,7 @@ import pytest
 
 from chainrule.optimizers import AdamW, Muon
 from chainrule.optimizers.matrices import orthogonal
+from chainrule.optimizers.repeated import told_of
 from chainrule.optimizers.schedules import StepDecay
 from chainrule.training import fit
 
@@ -74,3 +75,14 @@ def test_it_trains_a_convolution():
     network = "Conv2D(4, 3) >> ReLU() >> Flatten() >> Dense(2) >> Softmax()"
     model = fit(network, x, y, optimizer="Muon(0.05)", epochs=20, batch_size=16, progress=False)
     assert model.history["cost"][-1] < 0.2 * model.history["cost"][0]
+
+
+def test_repetitions_are_matrices_of_their_own():
+    rng = np.random.default_rng(0)
+    stacked = {"w": rng.normal(size=(3, 4, 5)).astype(np.float32), "b": np.ones((3, 5), np.float32)}
+    steps = jax.jit(lambda optimizer, w: optimizer.update(w, optimizer.init(w), w)[0])
+    together = steps(told_of((1, 1), Muon(0.1)), stacked)
+    for place in range(3):
+        alone = steps(Muon(0.1), jax.tree.map(lambda array, place=place: array[place], stacked))
+        for name in stacked:
+            np.testing.assert_allclose(together[name][place], alone[name], rtol=1e-4, atol=1e-5)

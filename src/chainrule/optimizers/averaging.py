@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.arrays.dtypes import real_type, widened
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import fraction, optional, positive_int
-from chainrule.optimizers.base import Around, Optimizer, _next, picked
+from chainrule.optimizers.base import Around, Optimizer, following, picked
 from chainrule.optimizers.moments import filled
 
 
@@ -66,7 +66,7 @@ class Beside(Around):
         return self.optimizer.rates(state["walk"], params)
 
     def _joined(self, params: Any, walk: Any, state: Any) -> tuple[Any, Any]:
-        t = _next(state["t"])
+        t = following(state["t"])
         point, after = self.beside(state["point"], params, t)
         return picked(after, params), {"t": t, "walk": walk, "point": point}
 

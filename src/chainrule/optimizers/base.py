@@ -148,7 +148,7 @@ class Rule(Optimizer):
 
     def update(self, grads, state, params=None, repeated=()):
         self._check(grads, state, params, repeated)
-        eta, t = rate_at(self.learning_rate, state["t"]), _next(state["t"])
+        eta, t = rate_at(self.learning_rate, state["t"]), following(state["t"])
         gs, tree = jax.tree.flatten(grads)
         ws = [None] * len(gs) if params is None else jax.tree.leaves(params)
         rows = zip(gs, ws, _rows(state, tree), repeated or [0] * len(gs), strict=True)
@@ -222,7 +222,7 @@ def _shapes(tree: Any) -> tuple[Any, list]:
 @jax.custom_jvp
 def _in_one_pass(rule: Rule, params: Any, grads: Any, state: Any) -> tuple[Any, Any]:
     """`Optimizer.advance` by the rule's native kernel, which reads and writes each array once."""
-    eta, t = rate_at(rule.learning_rate, state["t"]), _next(state["t"])
+    eta, t = rate_at(rule.learning_rate, state["t"]), following(state["t"])
     constants = rule.constants(eta, t.astype(jnp.float32)).values()
     if any(map(jnp.ndim, constants)):
         return Optimizer.advance(rule, params, grads, state)
@@ -254,6 +254,6 @@ def _in_one_pass(rule: Rule, params: Any, grads: Any, state: Any) -> tuple[Any, 
 _in_one_pass.defjvp(lambda primals, tangents: jax.jvp(Optimizer.advance, primals, tangents))
 
 
-def _next(t: jax.Array) -> jax.Array:
+def following(t: jax.Array) -> jax.Array:
     """The next step's number; from the largest one on it stays, where nothing changes with it any more."""
     return jnp.where(t < jnp.iinfo(t.dtype).max, t + 1, t)
