@@ -1,4 +1,4 @@
-"""Schedules: a learning rate that changes with the step t = 0, 1, 2, …
+"""Schedules: a learning rate that changes with the step t, which counts from 0.
 
 A schedule stands wherever a learning rate stands. Lengths are counted in steps (batches). Where a length is left
 open, `fit` fills in the length of the whole run.
