@@ -319,7 +319,7 @@ def close(ours, truth):
 
 
 def test_the_native_kernels_make_the_same_steps():
-    rules = [*(rule() for rule in RULES), ClipNorm(1.0) >> Momentum(CosineDecay(0.1, steps=5))]
+    rules = [*(rule() for rule in KERNELS), ClipNorm(1.0) >> Momentum(CosineDecay(0.1, steps=5))]
     natively = lambda rule, *args: rule.advance(*args)  # noqa: E731
     run = jax.jit(lambda rules, advance: [three_steps(r, advance) for r in rules], static_argnums=1)
     text = run.lower(rules, natively).as_text()

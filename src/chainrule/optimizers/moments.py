@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from chainrule.arrays.doubles import rounded_once
 from chainrule.arrays.functions import root
@@ -335,7 +336,7 @@ class QHAdam(Moments):
 
     @property
     def has_rates(self):
-        return bool(np.all(np.equal(self.nu2, 1)))
+        return isinstance(self.nu2, Tracer) or bool(np.all(np.equal(self.nu2, 1)))  # before anything is traced
 
     def step(self, g, w, s, eta, t):
         s = self.gathered(g, s)
