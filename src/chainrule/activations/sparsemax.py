@@ -1,10 +1,10 @@
 """Sparsemax: probabilities over the last axis, of which some are exactly 0."""
 
-from chainrule.activations.base import Activation
+from chainrule.activations.base import OfSeveral
 from chainrule.kernels.sparsemax import sparsemax
 
 
-class Sparsemax(Activation):
+class Sparsemax(OfSeveral):
     """Sparse probabilities over the last axis: the distribution nearest to it, in which what is far below is exactly 0.
 
     Behind SparsemaxCost both are computed together. Of entries that τ just reaches the derivative is that of those
