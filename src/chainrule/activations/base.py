@@ -30,6 +30,10 @@ class OfSeveral(Activation):
             raise self.refuse("examples of at least one axis", shape, "Put Reshape((1,)) before it.")
         return shape
 
+    @property
+    def decides(self):
+        return type(self).output_shape is not OfSeveral.output_shape
+
     def output_mask(self, x, mask):
         if mask is not None and x.ndim == mask.ndim:  # the last axis is that of the steps
             raise self.mixing()

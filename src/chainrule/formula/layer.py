@@ -57,6 +57,11 @@ class Layer(Formula):
         """One example's shape after the layer. Raises `ChainruleError` where the layer does not fit."""
         return shape
 
+    @property
+    def decides(self) -> bool:
+        """Whether its outputs have a shape of their own, and not that of its inputs."""
+        return type(self).output_shape is not Layer.output_shape
+
     def output_mask(self, x: Any, mask: Any) -> Any:
         """The mask of the outputs for a batch and its mask: None where no step is padding, or there are no steps.
 

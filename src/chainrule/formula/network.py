@@ -85,8 +85,7 @@ def united(one: Any, other: Any) -> Any:
 
 def deciding(network: Chain) -> Layer:
     """The last layer that decides the shape of the outputs."""
-    layers = [layer for layer in network.layers if type(layer).output_shape is not Layer.output_shape]
-    return (layers or network.layers)[-1]
+    return next((layer for layer in reversed(network.layers) if layer.decides), network.layers[-1])
 
 
 def is_parameter(node: Any) -> bool:
