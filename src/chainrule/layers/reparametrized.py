@@ -49,7 +49,7 @@ class Reparametrized(Around):
         """The layer's parameters with each kernel times a factor, one for all of it or one for each output."""
         declared, tree = jax.tree.flatten(self.layer.parameters(shape), is_leaf=is_parameter)
         of, own = iter(factors), zip(declared, tree.flatten_up_to(p), strict=True)
-        return tree.unflatten([of_each(one, _times)(w, next(of)) if _is_kernel(one) else w for one, w in own])
+        return tree.unflatten([of_each(one.repeated, _times)(w, next(of)) if _is_kernel(one) else w for one, w in own])
 
 
 class WeightNorm(Reparametrized):
@@ -83,7 +83,7 @@ class WeightNorm(Reparametrized):
     def through(self, p, state, x, context):
         shape = shape_of(x)
         each = zip(self.kernels(shape), self.kernels(shape, p["layer"]), p["lengths"], strict=True)
-        factors = [of_each(one, _towards)(v, g) for one, v, g in each]
+        factors = [of_each(one.repeated, _towards)(v, g) for one, v, g in each]
         return self.layer.through(self.scaled(shape, p["layer"], factors), state, x, context)
 
 
@@ -119,7 +119,7 @@ class SpectralNorm(Reparametrized):
     def through(self, p, state, x, context):
         shape = shape_of(x)
         each = zip(self.kernels(shape), self.kernels(shape, p), state["vectors"], strict=True)
-        found = [of_each(one, self._followed)(w, u) for one, w, u in each]
+        found = [of_each(one.repeated, self._followed)(w, u) for one, w, u in each]
         factors, vectors = zip(*found, strict=True)
         y, kept, mask = self.layer.through(self.scaled(shape, p, factors), state["layer"], x, context)
         return y, {"layer": kept, "vectors": list(vectors) if context.training else state["vectors"]}, mask
