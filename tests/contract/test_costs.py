@@ -135,7 +135,7 @@ def test_the_class_axis_is_the_last_and_each_step_before_it_is_an_example(cost):
         assert float(cost(a, E, weights)) == pytest.approx(np.average(flat, weights=each), rel=1e-6)
 
 
-@pytest.mark.by_turns(8)
+@pytest.mark.by_turns(16)
 @pytest.mark.parametrize("padding", [0.0, 1.0, np.nan, np.inf, -1e30])
 def test_padding_costs_nothing_whatever_stands_there(cost, padding):
     a, E = outputs(cost, (2, 3, 4))
@@ -269,6 +269,7 @@ def test_without_a_canonical_activation_there_is_nothing_behind_it(cost):
         cost.behind(jnp.zeros((1, 2)), jnp.zeros((1, 2)))
 
 
+@pytest.mark.by_turns(3)
 def test_behind_its_canonical_activation_it_is_the_cost_of_the_activation_s_output(fused):
     z = jax.random.normal(jax.random.key(1), (5, 4)) * 3
     E = jax.nn.one_hot(jnp.array([0, 1, 2, 3, 0]), 4) * 0.6 + 0.1
@@ -289,6 +290,7 @@ INFINITE = jnp.array([[-1, 0], [0, -1], [1, 0], [0, 1], [-1, 1], [-1, -1], [1, 1
 INFINITE = jnp.where(jnp.isnan(INFINITE), 0, INFINITE)
 
 
+@pytest.mark.by_turns(3)
 def test_behind_its_canonical_activation_only_nan_makes_nan(fused):
     E = jnp.array([[1.0, 1.0]] if fused.targets.above else [[0.0, 1.0]]).repeat(len(INFINITE), 0)
 

@@ -115,7 +115,7 @@ def first_fitting(layer):
     return next(filter(fits, SHAPES))
 
 
-@pytest.mark.by_turns(3)
+@pytest.mark.by_turns(6)
 def test_the_first_of_each_layer(layer):
     check_first(layer, first_fitting(layer))
 

@@ -76,7 +76,7 @@ def test_it_takes_some_shape_and_refuses_others_by_name(layer: Layer):
         assert re.match(f"({who}): expected .*, got shape {re.escape(str(shape))}. ", refusal(layer, shape))
 
 
-@pytest.mark.by_turns(2)
+@pytest.mark.by_turns(4)
 @pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
 def test_its_output_has_the_shape_that_its_rule_tells(layer: Layer, training):
     for shape in fitting(layer):
@@ -121,7 +121,7 @@ def attempt(function, *arguments):
         return str(error)
 
 
-@pytest.mark.by_turns(3)
+@pytest.mark.by_turns(6)
 def test_devices_that_share_a_batch_make_of_it_what_one_makes(layer: Layer):
     shape = fitting(layer)[0]
     p, state = drawn(layer, shape)
@@ -153,7 +153,7 @@ def test_its_parameters_have_the_shapes_that_it_declares(layer: Layer):
         assert jax.tree.leaves(regularized(layer, shape)) == kernels
 
 
-@pytest.mark.by_turns(2)
+@pytest.mark.by_turns(4)
 def test_every_parameter_is_used_and_has_a_gradient(layer: Layer):
     shape = fitting(layer)[0]
     p, state = drawn(layer, shape)
@@ -165,7 +165,7 @@ def test_every_parameter_is_used_and_has_a_gradient(layer: Layer):
     assert all(np.any(np.asarray(g) != 0) for g in jax.tree.leaves(gradients))
 
 
-@pytest.mark.by_turns(2)
+@pytest.mark.by_turns(4)
 def test_inference_needs_no_key_and_repeats_itself(layer: Layer):
     shape = fitting(layer)[0]
     p, state = drawn(layer, shape)
@@ -192,7 +192,7 @@ def test_only_noisy_layers_depend_on_the_key(layer: Layer):
     assert bool(np.any(one != other)) == noisy
 
 
-@pytest.mark.by_turns(2)
+@pytest.mark.by_turns(4)
 def test_examples_do_not_see_each_other_at_inference(layer: Layer):
     shape = fitting(layer)[0]
     p, state = drawn(layer, shape)
@@ -202,7 +202,7 @@ def test_examples_do_not_see_each_other_at_inference(layer: Layer):
     np.testing.assert_allclose(np.asarray(together)[1:2], alone, rtol=2e-6, atol=5e-6)
 
 
-@pytest.mark.by_turns(3)
+@pytest.mark.by_turns(5)
 def test_rows_of_padding_do_not_show_in_training(layer: Layer):
     """Nor what they hold: outputs, statistics and gradients are those of the batch without them."""
     shape = fitting(layer)[0]
@@ -226,7 +226,7 @@ def test_rows_of_padding_do_not_show_in_training(layer: Layer):
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-6)
 
 
-@pytest.mark.by_turns(2)
+@pytest.mark.by_turns(4)
 def test_of_no_examples_the_gradient_is_zero(layer: Layer):
     shape = fitting(layer)[0]
     p, state = drawn(layer, shape)

@@ -154,7 +154,7 @@ def used(made, tmp_path):
     return program, jax.device_put(arrays)
 
 
-@pytest.mark.by_turns(2)
+@pytest.mark.by_turns(5)
 def test_its_programs_are_the_same(used):
     program, arrays = used
     ordinary = described(jax.eval_shape(program, *arrays))

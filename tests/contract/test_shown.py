@@ -324,7 +324,7 @@ LAYERS = [text.format(name) for name, texts in SETTINGS.items() for text in text
 RATES = ("Precision", "Recall", "F1")
 
 
-@pytest.mark.by_turns(3)
+@pytest.mark.by_turns(6)
 @pytest.mark.parametrize("text", LAYERS)
 def test_a_layer_computes_what_is_shown(text):
     layer = parse(text, Layer)

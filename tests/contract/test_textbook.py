@@ -36,6 +36,7 @@ def test_it_is_shown_as_text_latex_and_mathml(shown):
     assert aligned(equations(shown)).startswith((r"\begin{aligned}", equations(shown)[0].latex()[:5]))
 
 
+@pytest.mark.by_turns(3)
 def test_it_has_a_page(shown, formula):
     shown = page(shown)
     assert shown.name == formula.__name__

@@ -33,7 +33,7 @@ def shape_for(layer):
     raise AssertionError(f"no shape for {layer!r}")
 
 
-@pytest.mark.by_turns(3)
+@pytest.mark.by_turns(5)
 def test_a_layer_takes_every_type_of_real_numbers(drawn, layer: Layer):
     """0 and 1, which all types hold, come out as those of float32 do."""
     shape = shape_for(layer)

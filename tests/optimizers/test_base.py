@@ -118,7 +118,7 @@ def our_path(rule, dtype):
     return np.asarray(walk(rule, {"first": theta[:1], "rest": theta[1:].reshape(2, 2)}))
 
 
-@pytest.mark.by_turns(2)
+@pytest.mark.by_turns(4)
 @pytest.mark.parametrize("changed", [{}, {"learning_rate": 0.05}], ids=str)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_it_takes_the_steps_of_its_textbook(rule, changed):

@@ -127,6 +127,7 @@ def test_a_drop_comes_at_its_step_whether_the_schedule_is_a_constant_or_not(ever
     np.testing.assert_array_equal(jax.jit(lambda schedule, t: schedule(t))(schedule, t), np.float32(truth))
 
 
+@pytest.mark.by_turns(4)
 @pytest.mark.parametrize("growth", [1, 2, 3, 10])
 @pytest.mark.parametrize("every", [1, 3, 7, 100, 131_071])
 def test_a_cycle_begins_at_its_step_whether_the_schedule_is_a_constant_or_not(every, growth):
