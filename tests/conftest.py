@@ -18,9 +18,9 @@ settings.load_profile("chainrule")
 
 
 def pytest_configure(config):
-    """Fast tests compile their programs fast, which takes most of their time; others, and some alone, as users do."""
-    if config.getoption("markexpr") == "not slow" and not config.getoption("file_or_dir"):
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
+    """All tests together compile their programs fast, which takes most of their time; those of a folder as users do."""
+    if not config.getoption("file_or_dir") and "XLA_FLAGS" not in os.environ:
+        os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
 
 
 @pytest.hookimpl(tryfirst=True)
