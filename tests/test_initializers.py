@@ -207,6 +207,7 @@ SIDE_BY_SIDE = [
 side_by_side = pytest.mark.parametrize(("layer", "shape", "inputs", "outputs"), SIDE_BY_SIDE, ids=str)
 
 
+@pytest.mark.by_turns(4)
 @side_by_side
 @pytest.mark.parametrize("initializer", [GlorotUniform(), GlorotNormal(), HeNormal(), LeCunUniform()], ids=repr)
 def test_kernels_side_by_side_are_drawn_by_their_own_fans(layer, shape, inputs, outputs, initializer):

@@ -42,6 +42,7 @@ def test_what_is_not_sparse_enough_is_dense():
     assert isinstance(Sparse.of(sparse.csr_array(X)), Sparse)
 
 
+@pytest.mark.slow
 @pytest.mark.by_turns(3)
 @pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
 def test_they_train_validate_and_predict_as_dense_ones_do(kind):

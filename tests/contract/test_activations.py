@@ -119,6 +119,7 @@ def _apply(activation, x):
     return activation(x)
 
 
+@pytest.mark.by_turns(3)
 def test_float64_keeps_its_digits(scalar):
     with jax.enable_x64(True):
         x = jnp.array([-2.5, -0.3, 0.7, 3.1], jnp.float64)

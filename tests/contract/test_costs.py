@@ -90,6 +90,7 @@ def test_with_other_settings_it_costs_what_is_shown(settled):
         np.testing.assert_allclose(cost.behind(z, E, end), cost.each(end()(z), E), rtol=1e-5)
 
 
+@pytest.mark.by_turns(3)
 def test_the_gradient_is_that_of_the_textbook_form(cost):
     with jax.enable_x64(True):
         a, E = (jnp.asarray(v, jnp.float64) for v in outputs(cost))

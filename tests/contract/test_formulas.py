@@ -125,6 +125,7 @@ def test_its_numbers_are_leaves_and_counts_flags_and_names_are_not(made):
     assert jax.tree.map(lambda leaf: leaf, made) == made
 
 
+@pytest.mark.by_turns(3)
 def test_another_number_compiles_nothing_again(made, variants):
     traces = []
 

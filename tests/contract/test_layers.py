@@ -294,6 +294,7 @@ def test_among_others_it_computes_what_it_does_alone(composed, context):
         np.testing.assert_allclose(ours, truth, rtol=1e-5, atol=1e-6, err_msg=repr(made))
 
 
+@pytest.mark.by_turns(3)
 def test_among_others_statistics_are_kept_where_it_stands(composed):
     _, (p, state), x, compositions = composed
     for made, places, _ in compositions:

@@ -21,6 +21,7 @@ def test_it_becomes_an_expression(shown):
     assert len(lines(shown)) == len([line for line in textbook_of(shown).splitlines() if line.strip()])
 
 
+@pytest.mark.by_turns(3)
 def test_it_is_shown_as_text_latex_and_mathml(shown):
     for equation in [*equations(shown, values=True), *derivatives(shown, values=True)]:
         text = equation.text()

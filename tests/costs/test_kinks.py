@@ -81,6 +81,7 @@ PLACES = [  # of one output each: the cost, a, E, what it costs, and the slope
 ]
 
 
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize(("cost", "a", "E", "value", "slope"), PLACES, ids=lambda of: repr(of))
 def test_at_kinks_at_0_and_far_out(cost, a, E, value, slope):
     found = value_and_slope(cost, [[a]], [[E]])

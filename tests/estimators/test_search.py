@@ -64,6 +64,7 @@ def test_it_finds_what_a_grid_search_finds(counted):
     assert (ours.estimator.get_params()["network"], ours.cv, ours.n_jobs) == ((8,), 3, None)
 
 
+@pytest.mark.slow
 def test_values_with_early_stopping_and_splits_that_are_drawn(counted):
     x, y = load_diabetes(return_X_y=True)
     model = NetworkRegressor((8,), epochs=4, early_stopping=1, batch_size=64, random_state=1, regularizer="L2(0.1)")

@@ -260,6 +260,7 @@ def masked(layer, shape=(6, 3)):
     return y.mask.tolist() if isinstance(y, Masked) else None
 
 
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize(
     "layer",
     [
@@ -418,6 +419,7 @@ def test_a_repetition_is_the_chain_that_is_written_out(repeated):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), of_p, stacked)
 
 
+@pytest.mark.by_turns(3)
 def test_a_repetition_draws_counts_and_regularises_each(repeated):
     repeat, block, shape, p, of = repeated
     assert count(repeat, shape) == 3 * count(block, shape)

@@ -58,6 +58,7 @@ def test_it_keeps_no_softmax(rng):
     assert run.memory_analysis().temp_size_in_bytes < 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.by_turns(2)
 def test_a_population_of_networks(rng, form):
     (q, k, v), (mask, _) = problem(rng, 2, 6, 2, 3, 4, mask=True)

@@ -96,6 +96,7 @@ def test_a_population_of_alphas():
                 np.testing.assert_array_equal(line[i], member)
 
 
+@pytest.mark.slow
 @pytest.mark.by_turns(2)
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_further_derivatives_are_those_of_the_plain_form(monkeypatch, function):

@@ -97,6 +97,7 @@ def test_other_numbers_than_float32_are_left_to_jax():
         assert convolution(x, kernel, jnp.zeros(1, jnp.float64), SAME)[0, 1, 1, 0] == pytest.approx(0.9, abs=1e-15)
 
 
+@pytest.mark.slow
 @built
 def test_second_derivatives():
     x, kernel = jax.random.normal(jax.random.key(0), (2, 5, 5, 2)), jax.random.normal(jax.random.key(1), (3, 3, 2, 3))

@@ -87,6 +87,7 @@ def both_forms(monkeypatch, slopes, *arrays):
     return ours, jax.jit(lambda *arrays: slopes(*arrays))(*arrays)
 
 
+@pytest.mark.slow
 @built
 def test_native_and_jax_are_equal(monkeypatch, rng):
     windows = [

@@ -21,6 +21,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.slow
 def test_they_are_the_definitions_also_in_their_derivatives(rng):
     logits = [jnp.asarray(rng.normal(0, 20, shape), jnp.float32) for shape in SHAPES]
 

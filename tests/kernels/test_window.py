@@ -7,7 +7,7 @@ import pytest
 from chainrule.kernels.window import Window
 
 
-@pytest.mark.by_turns(2)
+@pytest.mark.by_turns(4)
 @pytest.mark.parametrize("fill", [0.0, -np.inf])
 def test_taps_are_what_a_loop_sees(seen, rng, fill):
     x = rng.normal(size=(2, *seen.lengths, 3)).astype(np.float32)

@@ -177,6 +177,7 @@ def test_one_step_is_its_own_value(drawn):
     np.testing.assert_allclose(layer.forward(p, x), x @ p["kernel_v"] @ p["kernel_o"], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_block_parses_and_is_told_which_steps_are_padding():
     text = "Embedding(9, 8, padding_id=0) >> SinusoidalPositions() >> SelfAttention(2) >> GlobalAveragePool1D()"
     network = parse(text)

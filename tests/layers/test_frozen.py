@@ -74,6 +74,7 @@ def test_training_changes_everything_else(before, options):
     check(before, after)
 
 
+@pytest.mark.slow
 def test_what_is_trained_is_trained_as_if_it_were_not_there():
     """A network behind fixed features, and the same one on the features themselves."""
     whole = train(Frozen(Dense(7) >> Tanh()) >> Dense(3) >> Softmax(), regularizer="L1(0.01)", epochs=3)

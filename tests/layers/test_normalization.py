@@ -68,7 +68,7 @@ def trained(layer, x, g=None, p=None, **context):
     return jax.tree.map(np.asarray, train(layer, p, layer.state(x.shape[1:]), x, g, **context))
 
 
-@pytest.mark.by_turns(2)
+@pytest.mark.by_turns(3)
 @each_layer
 @pytest.mark.parametrize("shape", [(2, 1, 2, 3), (5, 3, 4, 6), (64, 28, 28, 3)], ids=str)
 @pytest.mark.parametrize(("mean", "deviation"), [(0, 1), (1e4, 1e-2), (-3e6, 50), (0, 1e-6), (1e3, 1e7)])

@@ -22,6 +22,7 @@ def test_it_is_the_transpose_of_the_convolution():
     assert float(jnp.vdot(forth, y)) == pytest.approx(float(jnp.vdot(x, layer.forward({"kernel": back}, y))), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_causal_padding_shows_no_later_step():
     layer = ConvTranspose1D(3, 5, stride=2, padding="causal")
     p, x = initialize(layer, (4, 2), KEY), jax.random.normal(KEY, (1, 4, 2))

@@ -112,6 +112,7 @@ def same(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("text", ["Averaged(Adam(0.1))", "ClipNorm(1.0) >> Lookahead(Adam(0.1), k=7)"])
 def test_what_is_validated_stopped_on_and_saved_is_what_is_published(text):
     optimizer = parse(text)

@@ -133,7 +133,7 @@ def test_it_takes_the_steps_of_its_textbook(rule, changed):
     np.testing.assert_allclose(ours, truth, rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.by_turns(2)
+@pytest.mark.by_turns(4)
 @pytest.mark.parametrize("rule", SCHEDULED, ids=lambda rule: rule.__name__)
 def test_a_schedule_is_asked_at_each_step_from_0(rule):
     truth = textbook_path(rule(), lambda t: 0.08 * 0.5 ** (t // 10))
@@ -148,6 +148,7 @@ def test_momentum_is_a_field(rule):
     np.testing.assert_allclose(our_path(rule, "float32"), textbook_path(rule), rtol=3e-5, atol=3e-6)
 
 
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_a_gradient_of_0_at_the_start_changes_nothing(rule):
     zeros = {"w": jnp.zeros(3), "none": jnp.zeros((0, 2))}
@@ -156,7 +157,7 @@ def test_a_gradient_of_0_at_the_start_changes_nothing(rule):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((updates, state)))
 
 
-@pytest.mark.by_turns(2)
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_in_half_precision_the_steps_are_those_of_single_rounded(rule, dtype):
@@ -172,6 +173,7 @@ def test_in_half_precision_the_steps_are_those_of_single_rounded(rule, dtype):
         assert ours[0] == 0
 
 
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_last_step_that_can_be_counted_goes_on(rule):
     last = {**rule().init(jnp.ones(3)), "t": jnp.int32(2**31 - 2)}

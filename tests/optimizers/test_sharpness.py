@@ -61,6 +61,7 @@ def test_where_the_gradient_is_0_or_huge_nothing_is_lost():
         np.testing.assert_allclose(uphill(jnp.full(4, size)), far, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_trains_keeping_the_statistics_and_costs_of_where_it_stands():
     x = rng.normal(size=(40, 4)).astype(np.float32)
     y = (x @ rng.normal(size=(4, 3))).argmax(axis=1)

@@ -27,6 +27,7 @@ def size(png: bytes) -> tuple[int, int]:
     return width, height
 
 
+@pytest.mark.slow
 def test_matplotlib_understands_every_formula():
     from matplotlib.mathtext import MathTextParser
 

@@ -17,6 +17,7 @@ from chainrule.runs.folder import check
 QUICK = {"network": "Dense(2) >> Softmax()", "epochs": 2, "progress": False}
 
 
+@pytest.mark.slow
 def test_a_run_is_that_of_the_command(here, flowers):
     from chainrule.cli import main
 

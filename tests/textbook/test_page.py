@@ -89,6 +89,7 @@ def test_others_have_none(formula):
     assert page(formula).plots == {}
 
 
+@pytest.mark.slow
 def test_curves_are_the_formula_and_its_derivative():
     for activation in family(Activation):
         if activation.__module__.startswith("chainrule.") and (made := with_defaults(activation)):

@@ -221,6 +221,7 @@ def test_ctrl_c_returns_all():
     assert {len(model.history) for model in models} == {2}
 
 
+@pytest.mark.slow
 def test_groups_as_large_as_memory_allows(monkeypatch):
     network, rates = "Dense(8) >> ReLU() >> Dense(3) >> Softmax()", "Adam([0.001, 0.01, 0.1])"
     at_once = train(network, optimizer=rates, seed=[1, 2, 3], validation=0.2)

@@ -57,6 +57,7 @@ def test_a_whole_batch_is_not_padded_either():
     close(model.state[0], of_batches([x.astype(np.float64)] * 4, 0.9))
 
 
+@pytest.mark.slow
 def test_rows_of_weight_n_train_as_n_rows_do():
     times = np.resize([1, 2, 0, 3], len(X))
     rows, options = np.repeat(np.arange(len(X)), times), OPTIONS | {"batch_size": "all", "optimizer": "Momentum(0.1)"}
@@ -129,6 +130,7 @@ def test_batches_of_one_row_are_refused():
     assert re.match(re.escape(message), str(caught.value))
 
 
+@pytest.mark.slow
 def test_trainings_side_by_side_are_those_one_by_one():
     """A population of first values, under one vmap over all of their steps."""
     model = fit(NETWORK, X[:8], Y[:8], **OPTIONS)

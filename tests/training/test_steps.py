@@ -127,6 +127,7 @@ def _alone(cost, network, parameters, x, E):
     return jax.value_and_grad(total)(parameters)
 
 
+@pytest.mark.slow
 def test_lists_masks_and_padded_tokens_train_alike():
     rng = np.random.default_rng(1)
     tokens = [rng.integers(1, 6, length) for length in LENGTHS]

@@ -223,6 +223,7 @@ def test_words_read_as_blank_are_counted(tmp_path):
     assert read(tmp_path / "a.csv", blank="NA")["kind"].tolist() == [None, "b", "b", None]
 
 
+@pytest.mark.slow
 def test_rows_wider_than_a_block(tmp_path):
     names = [f"c{number}" for number in range(20_000)]
     path = write(tmp_path, ",".join(names) + "\n" + (",".join(["0.123456789" * 5] * 20_000) + "\n") * 2)
