@@ -172,8 +172,10 @@ def test_a_step_where_gradients_are_zero(text):
     state = optimizer.init(params)
     step = lambda g: optimizer.update(g, state, params)[0]  # noqa: E731
     for g in (jnp.zeros(3), jnp.array([0.0, 0.5, 0.0])):
-        for slopes in (jax.jacfwd(step)(g), jax.jacrev(step)(g), jax.jacfwd(jax.jacrev(step))(g)):
+        for slopes in (jax.jacfwd(step)(g), jax.jacrev(step)(g)):
             assert jnp.isfinite(slopes).all()
+        if text != "Adafactor()":  # whose ε is 10⁻³⁰, and 1/√ε to the third is more than float32 holds
+            assert jnp.isfinite(jax.jacfwd(jax.jacrev(step))(g)).all()
     assert jax.jacrev(step)(jnp.zeros(3))[0, 0] < 0 or not optimizer.has_rates
 
 
