@@ -15,16 +15,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from chainrule.activations import Activation
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
 from chainrule.notation import formulas, parse
 from chainrule.notation.families import FAMILIES, kinships, members
 from chainrule.pictures.race import SURFACES, race
-from chainrule.pictures.sheet import sheet
+from chainrule.pictures.sheet import activations, sheet
 from chainrule.pictures.style import COLOURS, canvas, saved
-from chainrule.textbook.accuracy.measure import verifiable
-from chainrule.textbook.accuracy.oracle import is_scalar
 from chainrule.textbook.curves import Curve, curves
 from chainrule.textbook.equations import Equation
 from chainrule.textbook.page import FieldRow, page, with_defaults
@@ -62,8 +59,7 @@ def generate(into: Path = DOCS / "reference") -> None:
             shown = " ".join(f"![{said}](figures/{file})" for file, (said, _) in plots.items())
             sections.append(section(kind, program, shown, measured.get(kind.__name__, "")))
         (into / f"{family}.md").write_text("\n\n".join([*head(family), *sections]) + "\n")
-    scalar = [formula for formula in verifiable() if isinstance(formula, Activation) and is_scalar(formula)]
-    drawn = sheet(scalar, derivative=True, low=-4, high=4, kind="png")
+    drawn = sheet(activations(), derivative=True, low=-4, high=4, kind="png")
     (into / "figures" / "sheet.png").write_bytes(drawn)
     racers = [parse(name) for name in RACERS]
     (into / "figures" / "race.png").write_bytes(race(racers, SURFACES["beale"], SURFACES["beale"].steps, "png"))

@@ -50,8 +50,9 @@ def plot(
     """
     from chainrule.cli import choices, output
     from chainrule.data.files import check_output, write_whole
+    from chainrule.pictures.sheet import activations
 
-    formulas = _all_with_curves() if names == ["activations"] else [choices.single(name) for name in names]
+    formulas = activations() if names == ["activations"] else [choices.single(name) for name in names]
     if on is None:
         family = _drawable(formulas)
         if not -math.inf < low < high < math.inf:
@@ -77,16 +78,6 @@ def plot(
         content = race(formulas, surface, steps or surface.steps, kind, published)  # type: ignore[arg-type]
     write_whole(target, content)
     output.say(f"{len(formulas)} formula{'s are' if len(formulas) > 1 else ' is'} drawn in {target}.")
-
-
-def _all_with_curves() -> list[Any]:
-    """Every activation of one number, with its defaults."""
-    from chainrule.notation.families import members
-    from chainrule.textbook.curves import curves
-    from chainrule.textbook.page import with_defaults
-
-    formulas = filter(None, map(with_defaults, members("activations")))
-    return [formula for formula in formulas if curves(formula, points=3)]
 
 
 def _drawable(formulas: list[Any]) -> str:

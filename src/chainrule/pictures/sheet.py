@@ -4,15 +4,23 @@ import math
 from collections.abc import Sequence
 
 from chainrule.formula.base import Formula
+from chainrule.notation.families import members
 from chainrule.pictures.comparison import PALETTE, label
 from chainrule.pictures.style import INK, dress, saved
 from chainrule.textbook.curves import curves
+from chainrule.textbook.page import with_defaults
 
 COLUMNS, PANEL = 6, (2.1, 1.9)
 """Panels in a row, and the size of one in inches."""
 
 HEIGHTS = (-2.0, 4.0)
 """Of activations: what all of them reach between −4 and 4, and no steep one hides the others."""
+
+
+def activations() -> list[Formula]:
+    """Every activation of one number, with its defaults."""
+    formulas = filter(None, map(with_defaults, members("activations")))
+    return [formula for formula in formulas if curves(formula, points=3)]
 
 
 def sheet(formulas: Sequence[Formula], *, derivative: bool, low: float, high: float, kind: str) -> bytes:
