@@ -1,0 +1,1 @@
+"""ONNX: networks as graphs of operators, which run where Python does not."""
