@@ -30,6 +30,7 @@ from chainrule.layers.pooling import (
 )
 from chainrule.layers.recurrent import GRU, RNN, Bidirectional
 from chainrule.layers.reparametrized import SpectralNorm, WeightNorm
+from chainrule.layers.scaling import Affine
 from chainrule.layers.shape import Flatten, Permute, Reshape
 from chainrule.layers.transposed import ConvTranspose1D, ConvTranspose2D
 from chainrule.layers.upsampling import Upsample1D, Upsample2D
@@ -39,6 +40,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Add",
+    "Affine",
     "AlphaDropout",
     "AttentionPool",
     "AveragePool1D",

@@ -76,6 +76,7 @@ HERE = {
     "AlphaDropout()": "featurealphadropout",
     "WeightNorm(layer)": "weightnormalization",
     "SpectralNorm(layer)": "spectralnormalization",
+    "Affine()": "rescaling scaleshift scalelayer elementwiseaffine",
     "AttentionPool(units)": "attentionpooling attentivepooling",
     "PeepholeLSTM(units)": "peephole lstmpeephole",
     "LayerNormLSTM(units)": "layernormlstmcell layernormbasiclstmcell",
