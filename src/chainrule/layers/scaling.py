@@ -6,7 +6,7 @@ from chainrule.initializers import Constant, Zeros
 
 
 class Affine(Layer):
-    """Each channel (the last axis) times a learned scale, plus a learned offset: a Dense layer whose kernel is diagonal.
+    """Each channel (the last axis) times a learned scale, plus a learned offset: Dense with a diagonal kernel.
 
     It is what normalisations end with, without the normalisation, and it begins as the identity. Neither is
     regularised. Keras' Rescaling has one scale and one offset, which are not trained.

@@ -47,7 +47,7 @@ HERE = {
     "MAPE()": "meanabsolutepercentageerror",
     "MedianAbsoluteError()": "medae",
     "Dense(units), or Identity() as an activation": "linear",
-    "Dense(units)": "fc fullyconnected lineardense affine denselayer",
+    "Dense(units)": "fc fullyconnected lineardense denselayer",
     "a chain of layers: Dense(64) >> ReLU() >> Dense(10)": "sequential mlp",
     "a sum of layers: Identity() + (Dense(64) >> ReLU())": "residual residualblock skip skipconnection shortcut resnet",
     "a product of layers: Dense(64) * (Dense(64) >> Sigmoid())": "glu gatedlinearunit gate gated highway",
