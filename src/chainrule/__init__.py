@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from chainrule.formula.displays import draws
+from chainrule.formula.exports import exports
 
 TYPE_CHECKING = False  # as in `typing`, whose import would take most of this one's time
 if TYPE_CHECKING:
@@ -81,3 +82,6 @@ def _room(name: str) -> "Any":
 
 
 draws(lambda kind, thing: getattr(_room("pictures.notebook"), kind)(thing))
+
+exports(lambda to, thing, *where: getattr(_room("interchange"), to)(thing, *where))
+"""How models leave for other libraries, alike."""

@@ -15,6 +15,7 @@ from chainrule.data.files import write_whole
 from chainrule.data.preprocessing import Unseen
 from chainrule.errors import ChainruleError
 from chainrule.formula.displays import displayed
+from chainrule.formula.exports import exported
 from chainrule.metrics import Metric, predicted_classes
 from chainrule.model.evaluation import added, evaluate, usual_metrics
 from chainrule.model.examples import inputs, lengthened
@@ -167,6 +168,10 @@ class Model(Trained):
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to a file (safetensors), whole or not at all. Raises `ChainruleError` where it can't."""
         write_whole(Path(path), to_bytes(self))
+
+    def to_onnx(self, path: str | os.PathLike, arrays: bool = False, masked: bool = False) -> None:
+        """Write the model to an ONNX file, as `interchange.to_onnx` says."""
+        exported("to_onnx", self, path, arrays, masked)
 
 
 def probabilities(outputs: np.ndarray) -> np.ndarray:

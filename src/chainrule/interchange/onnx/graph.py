@@ -1,7 +1,7 @@
 """An ONNX model while it is written: inputs, constants, nodes and outputs, one after another."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -24,6 +24,10 @@ class Graph:
     numbers bit for bit: as they are, or moved about (transposed, gates in another order, a part of it, beside others
     or zeros), never computed with. What is computed has no name.
 
+    Attributes:
+        constants: the arrays by their names.
+        about: what the next nodes compute, in notation, which they carry.
+
     >>> graph = Graph("halves")
     >>> x = graph.input("x", np.float32, ("rows", 2))
     >>> graph.output("y", graph.add("Mul", x, graph.constant(np.float32(0.5))), np.float32, ("rows", 2))
@@ -35,13 +39,14 @@ class Graph:
     def __init__(self, name: str = "network", description: str = "", within: "Graph | None" = None):
         with needing("onnx", "ONNX files"):
             import onnx
-        self.name, self.description, self._onnx = name, description, onnx
+        self.name, self.description, self.about, self._onnx = name, description, "", onnx
         self._inputs, self._nodes, self._outputs = [], [], []
         self._within = within
-        self._constants: dict[str, np.ndarray] = within._constants if within else {}
+        self.constants: dict[str, np.ndarray] = within.constants if within else {}
         self._unnamed: dict[tuple, str] = within._unnamed if within else {}
         self._taken: Counter[str] = within._taken if within else Counter()
         self._called: dict[str, str] = within._called if within else {}
+        self._transposed: dict[tuple[str, tuple[int, ...]], str] = {}
 
     def inner(self, name: str) -> Self:
         """A graph to be an attribute of a node of this one, such as the body of a Scan; it sees the values here."""
@@ -52,11 +57,12 @@ class Graph:
         return self._of_type(self._inputs, self._new(name), dtype, shape)
 
     def constant(self, array: Any, name: str = "") -> str:
-        """An array; equal ones without a name are kept once."""
+        """An array; equal ones without a name are kept once, as is one that is named again."""
         array = np.asarray(array)
         array = array.astype(object) if array.dtype.kind in "UT" else array
         if name:
-            return self._kept(self._new(name), array)
+            known = self.constants.get(name)
+            return name if known is not None and np.array_equal(known, array) else self._kept(self._new(name), array)
         content = tuple(array.ravel()) if array.dtype == object else array.tobytes()
         key = array.dtype, array.shape, content
         if key not in self._unnamed:
@@ -75,10 +81,25 @@ class Graph:
             for key, value in attributes.items()
             if value is not None
         }
-        inputs = tuple(self._called.get(value, value) for value in inputs)
-        node = self._onnx.helper.make_node(operator, inputs, made, name=name, domain=domain, **given)
-        self._nodes.append(node)
+        seen = [self._called.get(value, value) for value in inputs]
+        while seen and not seen[-1]:
+            seen.pop()
+        self._nodes.append(
+            self._onnx.helper.make_node(
+                operator, seen, made, name=name, domain=domain, doc_string=self.about or None, **given
+            )
+        )
         return made[0] if outputs == 1 else made
+
+    def transpose(self, value: str, axes: Iterable[int]) -> str:
+        """A value with its axes in another order; the same order of it is made once, and undone by what it came of."""
+        axes = tuple(axes)
+        if axes == tuple(range(len(axes))):
+            return value
+        if (value, axes) not in self._transposed:
+            made = self._transposed[value, axes] = self.add("Transpose", value, perm=axes)
+            self._transposed[made, tuple(np.argsort(axes).tolist())] = value
+        return self._transposed[value, axes]
 
     def output(self, name: str, value: str, dtype: np.dtype | type, shape: Sizes) -> None:
         """An output: a value by the name that whoever runs the model knows it by."""
@@ -86,9 +107,8 @@ class Graph:
         if self._nodes and value in (last := self._nodes[-1]).output:
             last.output[list(last.output).index(value)] = self._called[value] = name
         else:
-            self._nodes.append(
-                self._onnx.helper.make_node("Identity", [self._called.get(value, value)], [name], name=name)
-            )
+            value = self._called.get(value, value)
+            self._nodes.append(self._onnx.helper.make_node("Identity", [value], [name], name=name))
         self._of_type(self._outputs, name, dtype, shape)
 
     def to_bytes(self, metadata: dict[str, str]) -> bytes:
@@ -98,7 +118,7 @@ class Graph:
             ChainruleError: for a model of 2 GB and more.
         """
         onnx, helper = self._onnx, self._onnx.helper
-        if (size := sum(array.nbytes for array in self._constants.values())) > MOST_BYTES:
+        if (size := sum(array.nbytes for array in self.constants.values())) > MOST_BYTES:
             raise ChainruleError(
                 f"An ONNX file has less than 2 GB, and these arrays have {size:,} bytes. Use fewer units."
             )
@@ -115,7 +135,11 @@ class Graph:
         return model.SerializeToString(deterministic=True)
 
     def _proto(self) -> Any:
-        constants = {} if self._within else self._constants
+        seen = {*_seen(self._nodes), *(output.name for output in self._outputs)}
+        for node in self._nodes:
+            if len(node.output) > 1:  # what nobody asks for is not computed
+                node.output[:] = [name if name in seen else "" for name in node.output]
+        constants = {} if self._within else self.constants
         return self._onnx.helper.make_graph(
             self._nodes,
             self.name,
@@ -126,7 +150,7 @@ class Graph:
         )
 
     def _kept(self, name: str, array: np.ndarray) -> str:
-        self._constants[name] = array
+        self.constants[name] = array
         return name
 
     def _of_type(self, among: list, name: str, dtype: np.dtype | type, shape: Sizes) -> str:
@@ -139,3 +163,12 @@ class Graph:
         """A name that no value has yet: the one that is asked for, or with a number behind it."""
         self._taken[name] += 1
         return name if self._taken[name] == 1 else self._new(f"{name}_{self._taken[name]}")
+
+
+def _seen(nodes: Iterable[Any]) -> Iterator[str]:
+    """The values that nodes take, and those within them."""
+    for node in nodes:
+        yield from node.input
+        for attribute in node.attribute:
+            yield from _seen(attribute.g.node)
+            yield from (output.name for output in attribute.g.output)

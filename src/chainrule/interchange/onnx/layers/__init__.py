@@ -1,0 +1,1 @@
+"""The ONNX forms of layers, a kinship a room."""

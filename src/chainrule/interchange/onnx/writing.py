@@ -1,0 +1,90 @@
+"""A model as an ONNX file."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from chainrule.arrays.masked import Shape
+from chainrule.data.files import write_whole
+from chainrule.errors import ChainruleError
+from chainrule.formula.base import check_single
+from chainrule.formula.layer import Chain, Layer, Parameter
+from chainrule.interchange.onnx import activations as activations
+from chainrule.interchange.onnx.forms import written
+from chainrule.interchange.onnx.graph import Graph
+from chainrule.interchange.onnx.layers import compositions as compositions
+from chainrule.interchange.onnx.layers import dense as dense
+from chainrule.interchange.onnx.values import Array, Own, Value, channels_last
+from chainrule.model.container import place
+from chainrule.model.trained import Trained
+
+SUFFIX = ".onnx"
+
+
+def to_onnx(model: Trained, path: str | os.PathLike, arrays: bool = False, masked: bool = False) -> None:
+    """Write a model to an ONNX file, as `interchange.to_onnx` says."""
+    if Path(path).suffix.lower() != SUFFIX:
+        raise ChainruleError(f"Expected the name of an ONNX file, such as model{SUFFIX}, got {str(path)!r}.")
+    write_whole(path, content(model, arrays, masked))
+
+
+def content(model: Trained, arrays: bool = False, masked: bool = False) -> bytes:
+    """The content of a model's ONNX file."""
+    check_single(model.network)
+    graph = Graph("network", repr(model.network))
+    x = inputs(graph, model.network, model.input_shape, masked)
+    y = network(graph, model, x)
+    graph.output("y", y.name, np.float32, sizes(model.network, model.input_shape, y.shape))
+    if y.mask:
+        graph.output("steps", y.mask, np.bool_, ("rows", "steps" if x.mask == y.mask else "steps of outputs"))
+    return graph.to_bytes({})
+
+
+def inputs(graph: Graph, layer: Chain, shape: Shape, masked: bool = False) -> Value:
+    """The arrays that a network takes as inputs of a graph."""
+    given = sizes(layer, shape, shape)
+    x = graph.input("x", np.int64 if layer.tokens else np.float32, given)
+    mask = graph.input("mask", np.bool_, given[:2]) if masked else ""
+    return Value(x, shape, mask, tokens=bool(layer.tokens))
+
+
+def network(graph: Graph, model: Trained, x: Value) -> Value:
+    """What a model's network makes of a batch, in nodes of a graph; the outputs have the channels last."""
+    p, state = named({"parameters": model.parameters, "state": model.state}).values()
+    return channels_last(graph, written(graph, model.network, Own(p, state), x))
+
+
+def named(tree: Any) -> Any:
+    """A tree of arrays in which each knows its place, by which the model's file has it, too."""
+    leaves, structure = jax.tree.flatten_with_path(tree)
+    return structure.unflatten(Array(place(path), np.asarray(leaf)) for path, leaf in leaves)
+
+
+def sizes(layer: Chain, shape: Shape, after: Shape) -> tuple[int | str, ...]:
+    """The sizes of a batch before or behind a network: rows, and steps where sequences may have any length."""
+    if not takes_any_length(layer, shape) or len(after) < 2 - (after is shape):
+        return ("rows", *after)
+    return ("rows", "steps" if after[0] == shape[0] else "steps of outputs", *after[1:])
+
+
+def takes_any_length(layer: Layer, shape: Shape) -> bool:
+    """Whether a network of series or tokens has the same parameters for sequences of other lengths.
+
+    >>> from chainrule.layers import LSTM, Dense, Flatten
+    >>> takes_any_length(LSTM(3) >> Dense(2), (10, 4)), takes_any_length(Flatten() >> Dense(2), (10, 4))
+    (True, False)
+    """
+    if len(shape) != (1 if layer.tokens else 2):
+        return False
+
+    def declared(length: int) -> Any:
+        parameters = layer.parameters((length, *shape[1:])), layer.state((length, *shape[1:]))
+        return jax.tree.map(lambda one: one.shape, parameters, is_leaf=lambda node: isinstance(node, Parameter))
+
+    try:
+        return declared(shape[0]) == declared(shape[0] + 1) == declared(2 * shape[0] + 1)
+    except ChainruleError:
+        return False
