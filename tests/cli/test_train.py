@@ -64,6 +64,8 @@ def test_what_is_shown_and_what_is_kept(run, here, flowers, pictures):
         "confusion.png",
         "run.toml",
         "rows.safetensors",
+        "config.json",
+        "README.md",
         "manifest.json",
     }
     assert {file.name for file in folder.iterdir()} == kept
@@ -491,7 +493,7 @@ def test_ctrl_c_within_the_first_epoch(run, here, flowers, monkeypatch):
     assert "0 epochs in " in said.out
     assert ", interrupted, the steps of the first are kept. All of it is in runs/flowers.\n" in said.out
     kept = {"model.safetensors", "history.csv", "metrics.json", "run.toml", "rows.safetensors", "manifest.json"}
-    kept.add("checkpoint-0.safetensors")
+    kept |= {"checkpoint-0.safetensors", "config.json", "README.md"}
     assert {file.name for file in (here / "runs" / "flowers").iterdir()} == kept
     assert said.err.endswith("note: To go on with it: chainrule train --resume runs/flowers\n")
     assert run("train --resume runs/flowers").code == 0

@@ -29,7 +29,8 @@ CUT_OFF = (
 REMEDY = "Name another folder by {out}"
 ATTEMPTS = 50  # while other runs come and go
 LAST = "metrics.json"  # without which a run is not complete
-FILES = (FILE, ROWS, "history.csv", LAST, "run.toml", "curves.png", "confusion.png", "predictions.png")
+PICTURES = ("curves.png", "confusion.png", "predictions.png")
+FILES = (FILE, ROWS, "history.csv", LAST, "run.toml", "config.json", "README.md", *PICTURES)
 
 
 class Folder:

@@ -76,8 +76,8 @@ def train(
     >>> formulas = {"network": "Dense(3) >> Softmax()", "optimizer": "Adam(0.1)"}
     >>> with TemporaryDirectory() as place:
     ...     run = train("iris", target="target", **formulas, out=f"{place}/iris", progress=False)
-    ...     sorted(path.name for path in run.folder.iterdir() if path.suffix != ".png")
-    ['history.csv', 'manifest.json', 'metrics.json', 'model.safetensors', 'rows.safetensors', 'run.toml']
+    ...     sorted(path.name for path in run.folder.iterdir() if path.suffix not in (".csv", ".png", ".toml"))
+    ['README.md', 'config.json', 'manifest.json', 'metrics.json', 'model.safetensors', 'rows.safetensors']
     >>> list(run.figures), run.figures["test"]["accuracy"] > 0.8
     (['train', 'validation', 'test'], True)
     """

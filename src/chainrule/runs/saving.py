@@ -24,7 +24,7 @@ from chainrule.model.file import FILE, to_bytes
 from chainrule.model.history import History
 from chainrule.notation.choices import BatchSize
 from chainrule.pictures import results as pictures
-from chainrule.runs import seen
+from chainrule.runs import card, seen
 from chainrule.runs.folder import REMEDY, Folder, claim
 from chainrule.runs.parts import USUAL
 from chainrule.runs.planning import Plan
@@ -68,6 +68,8 @@ def run_files(
         seen.FILE: lambda: seen.record(plan.prepared),
         "history.csv": lambda: model.history.to_csv(),
         "metrics.json": lambda: json.dumps(figures(), indent=2) + "\n",
+        card.CONFIG: lambda: card.config(plan),
+        card.CARD: lambda: card.card(plan, measure()),
         **_pictures(model, shown),
     }
 
