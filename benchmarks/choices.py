@@ -18,7 +18,7 @@ from sklearn import datasets
 from sklearn.preprocessing import StandardScaler
 
 from chainrule import fit
-from chainrule.errors import ChainruleError
+from chainrule.errors import DivergedError
 from chainrule.formula.base import Formula, fields
 from chainrule.notation.families import members
 from chainrule.textbook.page import with_defaults
@@ -58,13 +58,12 @@ def figures(of: Data, network: str, **options: Any) -> list[float]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that one of them diverged
             models = fit(f"{network} >> {of.end}", of.x, of.y, metrics=[metrics[of.figure]], **choices)
-    except ChainruleError as error:
-        if "diverge" not in str(error):
-            raise
+    except DivergedError:  # of all of them
         return [float("nan")] * len(choices["seed"])
-    finished = [model.history.stopped != "diverged" for model in models]  # type: ignore[attr-defined]
-    last = [model.history[f"validation_{of.figure}"][-1] for model in models]  # type: ignore[attr-defined]
-    return [float(value) if whole else float("nan") for value, whole in zip(last, finished, strict=True)]
+    return [
+        float("nan") if history.stopped == "diverged" else float(history[f"validation_{of.figure}"][-1])
+        for history in (model.history for model in models)  # type: ignore[attr-defined]
+    ]
 
 
 Row = tuple[str, Callable[[Data], list[float]]]
