@@ -343,6 +343,11 @@ def test_checkpoints_of_different_epochs_are_refused():
         train(seed=[0, 0], after=ends)
 
 
+def test_first_values_that_do_not_fit_show_the_number_of_one_member():
+    with pytest.raises(ChainruleError, match=r"^Dirac\(gain=0\.5\): expected a convolution's kernel, got shape "):
+        train("Dense(3, kernel_initializer=Dirac([0.5, 0.6])) >> Softmax()")
+
+
 def test_a_number_of_one_member_that_its_field_refuses():
     with pytest.raises(ChainruleError, match=r"^Adam: learning_rate\[1\] must be a number > 0 or a schedule, got -1\."):
         parse("Adam([0.1, -1])")

@@ -273,7 +273,7 @@ def _feeds(plans: Sequence[Plan]) -> Mapping[int, Feed]:
 def _groups(plans: Sequence[Plan]) -> Iterator[Sequence[Plan]]:
     """The plans in as few groups, of nearly one size, as memory allows: each network has its state and a batch."""
     one = plans[0]
-    state = jax.eval_shape(partial(first, shape=one.shape), one.problem, seeded(0))
+    state = jax.eval_shape(partial(first, one.problem, shape=one.shape), seeded(0))
     numbers = sum(math.prod(array.shape) for array in jax.tree.leaves(state))
     outputs = sum(math.prod(layer.output_shape(shape)) for layer, shape in one.network.walk(one.shape))
     batch = one.rows if one.batch_size == "all" else one.batch_size
