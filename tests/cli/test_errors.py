@@ -174,7 +174,7 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
         ),
         (
             'train iris --cost "ReLU()"',
-            "--cost: Expected one of the family Cost ({costs}), got ReLU().",
+            "--cost: Expected one of the family Cost ({costs}), got ReLU() of the family Activation.",
         ),
         ("train iris --cost Qadratic", "--cost: Unknown formula 'Qadratic' in \"Qadratic\". Did you mean Quadratic?"),
         *[

@@ -4,12 +4,14 @@ import re
 
 import pytest
 
+from chainrule.costs import Cost
 from chainrule.errors import ChainruleError, nearest
-from chainrule.notation import formulas, parse
-from chainrule.notation.elsewhere import HERE, YET, hint
+from chainrule.notation import as_formula, formulas, parse
+from chainrule.notation.elsewhere import FIELDS, HERE, NAMESAKES, YET, hint
+from chainrule.notation.families import FAMILIES
 
 
-@pytest.mark.parametrize("answer", [*HERE, *YET])
+@pytest.mark.parametrize("answer", [*HERE, *YET, *FIELDS, *(one for each in NAMESAKES.values() for one in each)])
 def test_what_is_named_is_there(answer):
     named = re.findall(r"[A-Z]\w+", answer)
     assert set(named) <= set(formulas())
@@ -51,6 +53,37 @@ def test_an_unknown_formula_gets_a_useful_answer(text, end):
     said = str(refused.value)
     assert said.startswith("Unknown formula '")
     assert said.endswith(f'in "{text}".{end}')
+
+
+def test_namesakes_are_of_other_families():
+    for name, namesakes in NAMESAKES.items():
+        base = next(base for bases in FAMILIES.values() for base in bases if base.__name__ == name)
+        for notation, names in namesakes.items():
+            assert all(issubclass(formulas()[one], base) for one in re.findall(r"[A-Z]\w+", notation))
+            assert not any(issubclass(formulas()[one], base) for one in names.split())
+    with pytest.raises(ChainruleError, match=r"got MAE\(\) of the family Metric\. Of the family Cost there is Abs"):
+        as_formula("MAE()", Cost)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        (
+            "Dense(3, kernel_constraint=3)",
+            " Here that is a regularizer of all kernels, such as L2(0.001) or MaxNorm(2).",
+        ),
+        ("Dense(3, activation=ReLU())", " Here that is an activation of its own behind a layer: Dense(64) >> ReLU()."),
+        ("Adam(lr=0.1)", " Here that is learning_rate."),
+        ("Dense(3, lr=0.1)", ""),
+        ("Dense(3, use_bias=False)", " Did you mean bias?"),
+    ],
+)
+def test_a_field_of_another_library_gets_a_useful_answer(text, end):
+    with pytest.raises(ChainruleError) as refused:
+        parse(text)
+    said = str(refused.value)
+    assert " has no field '" in said
+    assert said.partition(": ")[2].partition(".")[2] == end
 
 
 def test_a_hint_comes_before_the_nearest_name():

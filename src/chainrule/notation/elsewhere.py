@@ -3,6 +3,8 @@
 Names are in small letters without underscores, so that `glorot_uniform` and `GlorotUniform` are one.
 """
 
+from collections.abc import Iterable
+
 HERE = {
     "Quadratic() as a cost, or RMSE() as a metric": "mse meansquarederror",
     "Quadratic()": "mseloss l2loss squarederror squaredloss halfmse",
@@ -184,8 +186,40 @@ YET = {
 }
 """What is near, and the names of what is not there yet."""
 
-_HERE = {name: notation for notation, names in HERE.items() for name in names.split()}
-_YET = {name: near for near, names in YET.items() for name in names.split()}
+FIELDS = {
+    "a regularizer of all kernels, such as L2(0.001) or MaxNorm(2)": "kernelregularizer kernelconstraint regularizer "
+    "constraint recurrentregularizer recurrentconstraint depthwiseregularizer depthwiseconstraint "
+    "embeddingsregularizer embeddingsconstraint",
+    "an activation of its own behind a layer: Dense(64) >> ReLU()": "activation act activationfn nonlinearity",
+    "GradientDescent(), Momentum() or Nesterov()": "nesterov",
+    "AMSGrad()": "amsgrad",
+    "learning_rate": "lr stepsize",
+    "units": "outfeatures dim",
+    "filters": "outchannels",
+    "rate": "p prob probability",
+    "vocabulary": "inputdim numembeddings",
+}
+"""Our fields, or what there is in their place, and the names that fields have elsewhere."""
+
+NAMESAKES = {
+    "Layer": {"Exp()": "Exponential"},
+    "Cost": {
+        "AbsoluteError()": "MAE",
+        "Quadratic()": "RMSE BrierScore",
+        "CrossEntropy(), or CategoricalCrossEntropy()": "LogLoss",
+        "Exponential()": "Exp",
+    },
+    "Metric": {
+        "MAE()": "AbsoluteError",
+        "RMSE()": "Quadratic",
+        "LogLoss()": "CrossEntropy CategoricalCrossEntropy",
+    },
+}
+"""For each family what stands there for formulas of other families, as the classes of both are called."""
+
+_HERE, _YET, _FIELDS = (
+    {name: answer for answer, names in each.items() for name in names.split()} for each in (HERE, YET, FIELDS)
+)
 
 
 def hint(name: str) -> str:
@@ -194,12 +228,39 @@ def hint(name: str) -> str:
     >>> hint("MSELoss"), hint("lambda")
     (' Here that is Quadratic().', ' It is not there yet.')
     """
-    key = name.lower().replace("_", "")
+    key = _key(name)
     if key in _HERE:
         return f" Here that is {_HERE[key]}."
     if key in _YET:
         return f" It is not there yet{_YET[key] and f'; {_YET[key]}'}."
     return ""
+
+
+def hint_of_field(name: str, fields: Iterable[str]) -> str:
+    """The same for a field of another library, where the formula that it is said of has these fields.
+
+    >>> hint_of_field("kernel_constraint", ["units", "bias"])
+    ' Here that is a regularizer of all kernels, such as L2(0.001) or MaxNorm(2).'
+    >>> hint_of_field("lr", ["learning_rate"]), hint_of_field("lr", ["units"])
+    (' Here that is learning_rate.', '')
+    """
+    here = _FIELDS.get(_key(name), "")
+    return f" Here that is {here}." if here in fields or (here and not here.isidentifier()) else ""
+
+
+def namesake(name: str, families: Iterable[str]) -> str:
+    """What stands in families, by their classes, for a formula of another one, as a sentence; empty for any other.
+
+    >>> namesake("Exponential", ["Activation", "Layer"])
+    ' Of the family Layer there is Exp().'
+    """
+    found = [
+        f" Of the family {family} there is {notation}."
+        for family in families
+        for notation, names in NAMESAKES.get(family, {}).items()
+        if name in names.split()
+    ]
+    return "".join(found)
 
 
 def names_of(name: str) -> str:
@@ -209,3 +270,7 @@ def names_of(name: str) -> str:
     'nag nesterovmomentum'
     """
     return " ".join(names for notation, names in HERE.items() if notation.partition("(")[0] == name)
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("_", "")

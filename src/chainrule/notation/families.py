@@ -32,6 +32,16 @@ FAMILIES: dict[str, tuple[type[Formula], ...]] = {
 }
 
 
+def bases_of(kind: type[Formula]) -> list[type[Formula]]:
+    """The classes of the families that a formula is of, by its class: of an activation its own, and that of layers.
+
+    >>> from chainrule.activations import ReLU
+    >>> [base.__name__ for base in bases_of(ReLU)]
+    ['Activation', 'Layer']
+    """
+    return [base for base in chain(*FAMILIES.values()) if issubclass(kind, base)]
+
+
 def family(base: type[Formula]) -> Iterator[type[Any]]:
     """Every concrete formula below a class, itself too, in order of definition.
 

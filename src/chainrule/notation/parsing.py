@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from chainrule.errors import ChainruleError, cut, nearest
 from chainrule.formula.base import Formula, fields
 from chainrule.notation import families
-from chainrule.notation.elsewhere import hint
+from chainrule.notation.elsewhere import hint, hint_of_field, namesake
 
 LONGEST = 20_000  # characters; keeps Python's own parser within its stack, whatever comes
 DEEPEST = 50  # brackets within brackets
@@ -79,7 +79,19 @@ def _of_family(value: Any, family: type[F]) -> F:
         return value
     names = [formula.__name__ for formula in families.family(family)]
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    raise ChainruleError(f"Expected one of the family {family.__name__} ({shown}), got {cut(repr(value), SEEN)}.")
+    there = _there(value, family) if isinstance(value, Formula) else ""
+    raise ChainruleError(f"Expected one of the family {family.__name__} ({shown}), got {_told(value)}.{there}")
+
+
+def _told(value: Any) -> str:
+    """A value, and of which family it is."""
+    bases = families.bases_of(type(value))
+    return cut(repr(value), SEEN) + (f" of the family {bases[0].__name__}" if bases else "")
+
+
+def _there(formula: Formula, kind: type[Formula]) -> str:
+    """What stands for a formula in the families of another class, as a sentence; empty where nothing does."""
+    return namesake(type(formula).__name__, [base.__name__ for base in families.bases_of(kind)])
 
 
 class _Reader:
@@ -161,8 +173,8 @@ class _Reader:
         try:
             return composed(left, right)
         except TypeError:
-            shown = " and ".join(cut(repr(each), SEEN) for each in (left, right))
-            raise ChainruleError(f"{shown} can't be composed by {sign}.") from None
+            there = _there(right, type(left)) or _there(left, type(right))
+            raise ChainruleError(f"{_told(left)} and {_told(right)} can't be composed by {sign}.{there}") from None
 
     def make(self, node: ast.expr, name: str, args: list, keywords: list[tuple[str, Any]]) -> Formula:
         if name not in self.known:
@@ -175,7 +187,9 @@ class _Reader:
         given = dict(zip(names, args, strict=False))
         for field, value in keywords:
             if field not in names:
-                raise ChainruleError(f"{name} has no field {field!r}: {takes}.{nearest(field, names)}")
+                raise ChainruleError(
+                    f"{name} has no field {field!r}: {takes}.{hint_of_field(field, names) or nearest(field, names)}"
+                )
             if field in given:
                 raise ChainruleError(f"{name}: {field} is given twice in {self.near(node)}.")
             given[field] = value
