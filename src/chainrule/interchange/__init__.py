@@ -10,8 +10,18 @@ __all__ = ["to_onnx"]
 def to_onnx(model: Model, path: str | os.PathLike, arrays: bool = False, masked: bool = False) -> None:
     """Write a model to an ONNX file, whole or not at all, in operators of opset 20.
 
-    Without a preprocessor the input is "x", the output "y", of any number of rows; and of steps, where the network
-    takes sequences of any length.
+    A model of a table takes raw rows, as many as there are: an input for each column, by its name, (rows, 1). Numbers
+    are double, NaN where a cell is blank; categories and text are strings, "" where it is; dates and times are seconds
+    since 1970 in UTC. Images are float (rows, height, width, channels), series double (rows, steps, channels), NaN
+    behind the last step. Text is taken apart by ONNX Runtime's own operator `Tokenizer`, which other runtimes lack.
+    Where training was not told to fill blank cells, a row with one has no answer: NaN, and no name.
+
+    Any other model takes "x", arrays of any number of rows; and of steps, where it takes sequences of any length.
+
+    The answers to classes are "label", their names, (rows,), and "probabilities", (rows, classes), or "scores" where
+    they are none; else "values" in the units of the targets, (rows, targets).
+
+    `chainrule.load` reads the same model from the file, to the bit.
 
     Args:
         model: the model.

@@ -13,10 +13,12 @@ from chainrule.errors import ChainruleError
 from chainrule.formula.base import check_single
 from chainrule.formula.layer import Chain, Layer, Parameter
 from chainrule.interchange.onnx import activations as activations
+from chainrule.interchange.onnx.answers import answer
 from chainrule.interchange.onnx.forms import written
 from chainrule.interchange.onnx.graph import Graph
 from chainrule.interchange.onnx.layers import compositions as compositions
 from chainrule.interchange.onnx.layers import dense as dense
+from chainrule.interchange.onnx.rows import prepared
 from chainrule.interchange.onnx.values import Array, Own, Value, channels_last
 from chainrule.model.container import place
 from chainrule.model.trained import Trained
@@ -34,13 +36,21 @@ def to_onnx(model: Trained, path: str | os.PathLike, arrays: bool = False, maske
 def content(model: Trained, arrays: bool = False, masked: bool = False) -> bytes:
     """The content of a model's ONNX file."""
     check_single(model.network)
+    return graph_of(model, arrays, masked).to_bytes({})
+
+
+def graph_of(model: Trained, arrays: bool = False, masked: bool = False) -> Graph:
+    """A model's graph, from raw rows or arrays to its answers."""
     graph = Graph("network", repr(model.network))
-    x = inputs(graph, model.network, model.input_shape, masked)
+    if model.preprocessor is None or arrays:
+        x, blank = inputs(graph, model.network, model.input_shape, masked), ""
+    else:
+        x, blank = prepared(graph, model.preprocessor)
     y = network(graph, model, x)
-    graph.output("y", y.name, np.float32, sizes(model.network, model.input_shape, y.shape))
+    answer(graph, model, y.name, sizes(model.network, model.input_shape, y.shape), blank)
     if y.mask:
         graph.output("steps", y.mask, np.bool_, ("rows", "steps" if x.mask == y.mask else "steps of outputs"))
-    return graph.to_bytes({})
+    return graph
 
 
 def inputs(graph: Graph, layer: Chain, shape: Shape, masked: bool = False) -> Value:
