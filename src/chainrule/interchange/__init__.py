@@ -23,6 +23,8 @@ def to_onnx(model: Model, path: str | os.PathLike, arrays: bool = False, masked:
 
     `chainrule.load` reads the same model from the file, to the bit.
 
+    `chainrule.load` reads the same model from the file, to the bit.
+
     Args:
         model: the model.
         path: the file, whose name ends in .onnx.

@@ -49,19 +49,33 @@ class Container:
         """
         from safetensors.numpy import save as serialize
 
-        content = serialize(arrays, {self.entry: json.dumps(about | {"digest": digest(about, arrays)})})
+        content = serialize(arrays, {self.entry: self.described(about, arrays)})
         if (size := _size(content)) > MOST_BYTES:
             raise ChainruleError(f"its description has {size:,} bytes. Shorten its history.")
         return content
 
-    def unpacked(self, file: Path, made: Callable[[Description, Arrays], Made]) -> Made:
+    def described(self, about: Description, arrays: Arrays) -> str:
+        """A description as JSON, with the digest of it and of the arrays."""
+        return json.dumps(about | {"digest": digest(about, arrays)})
+
+    def unpacked(
+        self,
+        file: Path,
+        made: Callable[[Description, Arrays], Made],
+        content: Callable[[Path], tuple[Description, Arrays]] | None = None,
+    ) -> Made:
         """What is made of a file's description and arrays, neither of which can be larger than the file.
+
+        Args:
+            file: the file.
+            made: makes it.
+            content: reads the two from a file of another format.
 
         Raises:
             ChainruleError: for a file of something else, cut short, altered, or of another version; and where `made`
                 refuses it, which is then damaged.
         """
-        about, arrays = self._content(file)
+        about, arrays = (content or self._content)(file)
         version, said = about.get("format"), about.pop("digest", None)
         if type(version) is int and version > self.format:
             raise ChainruleError(

@@ -20,6 +20,7 @@ from chainrule.data.records import read, require
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import check_single
 from chainrule.formula.layer import Parameter
+from chainrule.model import embedded
 from chainrule.model.container import Arrays, Container, Description, by_place, filled, plain
 from chainrule.model.history import History, Stopped
 from chainrule.model.trained import Trained
@@ -76,7 +77,7 @@ def to_bytes(model: Trained) -> bytes:
     try:
         for formula in filter(None, (model.network, model.cost, model.regularizer)):
             check_single(formula)
-        arrays = by_place({"parameters": model.parameters, "state": model.state})
+        arrays = arrays_of(model)
         about = _about(model)
         _fields(about, arrays)
         return MODEL.packed(about, arrays)
@@ -90,7 +91,17 @@ def fields(path: str | os.PathLike) -> dict[str, Any]:
     file = path / FILE if path.is_dir() else path
     if not file.is_file():
         raise ChainruleError(f"There is no model file {file}. Train one: chainrule train digits.")
-    return MODEL.unpacked(file, _fields)
+    return MODEL.unpacked(file, _fields, embedded.content if file.suffix.lower() == ".onnx" else None)
+
+
+def in_graph(model: Trained, constants: Arrays, traced: Arrays) -> dict[str, str]:
+    """The metadata of an ONNX file from which a model is read back; see `embedded.entries`."""
+    return embedded.entries(MODEL, _about(model), arrays_of(model), constants, traced)
+
+
+def arrays_of(model: Trained) -> Arrays:
+    """A model's arrays by their names."""
+    return by_place({"parameters": model.parameters, "state": model.state})
 
 
 def _about(model: Trained) -> Description:

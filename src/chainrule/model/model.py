@@ -186,7 +186,7 @@ def _beneath(blocks: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def load(path: str | os.PathLike) -> Model:
-    """Read a model from its file, or from the folder of a run.
+    """Read a model from its file, or from the folder of a run; or from the ONNX file that was made of it.
 
     Raises:
         ChainruleError: for a missing file, one of something else, cut short, altered, or of another version.

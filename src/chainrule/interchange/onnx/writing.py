@@ -1,6 +1,7 @@
 """A model as an ONNX file."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from chainrule.interchange.onnx.layers import dense as dense
 from chainrule.interchange.onnx.rows import prepared
 from chainrule.interchange.onnx.values import Array, Own, Value, channels_last
 from chainrule.model.container import place
+from chainrule.model.embedded import numbered
+from chainrule.model.file import arrays_of, in_graph
 from chainrule.model.trained import Trained
 
 SUFFIX = ".onnx"
@@ -36,7 +39,10 @@ def to_onnx(model: Trained, path: str | os.PathLike, arrays: bool = False, maske
 def content(model: Trained, arrays: bool = False, masked: bool = False) -> bytes:
     """The content of a model's ONNX file."""
     check_single(model.network)
-    return graph_of(model, arrays, masked).to_bytes({})
+    graph = graph_of(model, arrays, masked)
+    with np.errstate(all="ignore"):  # what is computed from places means nothing
+        traced = graph_of(_numbered(model), arrays, masked)
+    return graph.to_bytes(in_graph(model, graph.constants, traced.constants))
 
 
 def graph_of(model: Trained, arrays: bool = False, masked: bool = False) -> Graph:
@@ -51,6 +57,12 @@ def graph_of(model: Trained, arrays: bool = False, masked: bool = False) -> Grap
     if y.mask:
         graph.output("steps", y.mask, np.bool_, ("rows", "steps" if x.mask == y.mask else "steps of outputs"))
     return graph
+
+
+def _numbered(model: Trained) -> Trained:
+    """A model whose numbers are 1, 2, 3, …, so that a graph of it shows where they go."""
+    structure = jax.tree.structure({"parameters": model.parameters, "state": model.state})
+    return replace(model, **structure.unflatten(numbered(arrays_of(model)).values()))
 
 
 def inputs(graph: Graph, layer: Chain, shape: Shape, masked: bool = False) -> Value:
