@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from chainrule.cli.command import Command
 from chainrule.cli.evaluate import evaluate
+from chainrule.cli.export import export
 from chainrule.cli.formulas import list_formulas
 from chainrule.cli.info import info
 from chainrule.cli.interrupt import INTERRUPTED
@@ -70,6 +71,7 @@ for command, name in (
     (train, "train"),
     (evaluate, "evaluate"),
     (predict, "predict"),
+    (export, "export"),
     (summary, "summary"),
     (list_formulas, "list"),
     (verify, "verify"),
