@@ -9,7 +9,9 @@ import tomllib
 import numpy as np
 import pytest
 from pyarrow import parquet as pq
+from sklearn.metrics import r2_score
 
+from chainrule import load
 from chainrule.cli import main
 from chainrule.data import files
 from chainrule.data.streams import Stream
@@ -59,6 +61,34 @@ def test_values_are_in_the_units_of_the_target(run, prices, here):
     expected = [float(row["price"]) for row in csv.DictReader(prices.read_text().splitlines())]
     assert predicted == pytest.approx(expected, abs=150)
     assert table(run("predict run prices.csv --probabilities").out)[0] == ["price"]  # it has none
+
+
+@pytest.mark.parametrize(
+    ("cost", "columns"),
+    [
+        ("GaussianNLL()", ["price", "depth", "price std", "depth std"]),
+        ("Quantile((0.1, 0.5))", ["price", "depth", "price 0.1", "depth 0.1", "price 0.5", "depth 0.5"]),
+    ],
+)
+def test_costs_of_several_outputs_tell_more_than_an_estimate(run, prices, cost, columns):
+    words = f'--cost "{cost}" --target price --target depth --network "Dense(4)" --epochs 1'
+    said = run(f"train prices.csv {words} --out run")
+    assert (said.code, said.err) == (0, "")
+    first, *rows = table(run("predict run prices.csv").out)
+    assert first == columns
+    found = dict(zip(first, np.array(rows, float).T, strict=True))
+    model, raw = load("run"), np.genfromtxt(prices, delimiter=",", names=True)
+    a = model({"width": raw["width"]})
+    if cost == "GaussianNLL()":
+        s, scale = model.outputs(model.preprocessor.inputs({"width": raw["width"]}))[:, 2:], model.preprocessor.units[0]
+        np.testing.assert_allclose(found["price std"], scale[0] * np.exp(s[:, 0] / 2), rtol=1e-6)
+        np.testing.assert_allclose([found["price"], found["depth"]], a[:, :2].T, rtol=1e-8)
+    else:
+        np.testing.assert_allclose([found[name] for name in columns[2:]], a.T, rtol=1e-8)
+        assert (found["price"] == found["price 0.5"]).all()
+    expected = np.column_stack([raw["price"], raw["depth"]])
+    figures = model.evaluate({name: raw[name] for name in raw.dtype.names}, metrics=["R2()"])
+    assert figures["r2"] == pytest.approx(r2_score(expected, model.predict({"width": raw["width"]})), rel=1e-5)
 
 
 def test_to_a_file(run, trained, here):

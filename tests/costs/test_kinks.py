@@ -24,6 +24,7 @@ from chainrule.costs import (
     KullbackLeibler,
     LogCosh,
     Poisson,
+    Quadratic,
     Quantile,
     SparsemaxCost,
     SquaredHinge,
@@ -145,6 +146,28 @@ def test_several_quantiles_of_several_values():
         Quantile((0.1, 1.0))
     assert str(caught.value) == (
         "Quantile: tau must be a number > 0 and < 1, or a tuple of them, got (0.1, 1.0). The default is 0.5."
+    )
+
+
+@pytest.mark.parametrize("cost", [Quadratic(), Quantile((0.1, 0.5, 0.9)), GaussianNLL()], ids=repr)
+def test_outputs_for_targets_in_other_units(cost):
+    g, scale, shift = np.random.default_rng(0), np.array([4.0, 0.5]), np.array([-1.0, 3.0])
+    a, E = g.normal(size=(5, 2 * cost.outputs_per_target)), g.normal(size=(5, 2))
+    rescaled, raw = cost.rescaled(a, scale, shift), scale * E + shift
+    np.testing.assert_allclose(cost.estimate(rescaled), scale * cost.estimate(a) + shift)
+    for word, each in cost.details(a).items():
+        np.testing.assert_allclose(cost.details(rescaled)[word], scale * each + (0 if word == "std" else shift))
+    one = [np.float32(each[:, ::2]) for each in (a, E, rescaled, raw)]  # of the first target alone
+    before, after = cost.each(*map(jnp.asarray, one[:2])), cost.each(*map(jnp.asarray, one[2:]))
+    expected = {Quadratic: 16 * before, Quantile: 4 * before, GaussianNLL: before + np.log(4)}[type(cost)]
+    np.testing.assert_allclose(after, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_outputs_that_are_no_multiple_of_what_a_target_takes():
+    with pytest.raises(ChainruleError) as caught:
+        GaussianNLL()(jnp.zeros((2, 3)), jnp.zeros((2, 1)))
+    assert str(caught.value) == (
+        "GaussianNLL(): expected 2 outputs for each target, got 3 in all. End the network with Dense(2)."
     )
 
 

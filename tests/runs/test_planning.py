@@ -76,6 +76,8 @@ VALUE = {
     "The network ends in Sigmoid(), but price is a value. End it with Dense(1).": {"network": "Dense(1) >> Sigmoid()"},
     "The network ends in Softmax(), but price is a value. End it with Dense(1).": {"network": "Dense(3) >> Softmax()"},
     "The network ends in Dense(3), but price is a value. End it with Dense(1).": {"network": "Dense(3)"},
+    "The network ends in Dense(4), but price is a value, and GaussianNLL() takes 2 outputs for each. "
+    "End it with Dense(2).": {"network": "Dense(4)", "cost": "GaussianNLL()"},
     "cost: CategoricalCrossEntropy() is for classes, but price is a value. Choose Quadratic().": {
         "network": "Dense(1)",
         "cost": "CategoricalCrossEntropy()",
@@ -127,9 +129,21 @@ def test_values_stay_within_what_a_cost_takes(prices):
     assert (column.mean, column.scale[0] > 100) == ((0.0,), True)
     raw = plan(str(prices), cost="SquaredLog()", network="Dense(1) >> Softplus()").preprocessor.predicted[0]
     assert (raw.mean, raw.scale) == ((0.0,), (1.0,))
+
+
+def test_costs_of_several_outputs_for_each_value(prices):
+    assert repr(plan(str(prices), cost="GaussianNLL()").network.layers[-1]) == "Dense(2)"
+    with pytest.warns(UserWarning, match=r"^The network ends in ReLU\(\): Dense\(3\) is added, for 1 value\.$"):
+        planned = plan(str(prices), cost="Quantile((0.1, 0.5, 0.9))", network="Dense(5) >> ReLU()")
+    assert repr(planned.network) == "Dense(5) >> ReLU() >> Dense(3)"
+
+
+def test_a_cost_that_takes_no_classes_regresses_whole_numbers(here):
+    (here / "counts.csv").write_text("size,count\n" + "".join(f"{n / 7},{n % 4}\n" for n in range(40)))
+    assert plan("counts.csv").preprocessor.task == "classification"
+    assert plan("counts.csv", cost="Poisson()", network="Dense(1) >> Exp()").preprocessor.task == "regression"
     with pytest.raises(ChainruleError) as caught:
-        plan(str(prices), cost="GaussianNLL()")
+        plan("counts.csv", cost="Poisson()", task="classification")
     assert str(caught.value) == (
-        "cost: GaussianNLL() takes 2 outputs for a value, of which a run knows one unit only. Choose Quantile(0.5), or "
-        "train by chainrule.fit."
+        "cost: Poisson() is for values, but count is a class. Choose CategoricalCrossEntropy()."
     )

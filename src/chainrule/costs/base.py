@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from chainrule.activations import Activation
 from chainrule.arrays.dtypes import as_array, check_within, real_type, widened
@@ -91,7 +92,13 @@ class Cost(Formula):
 
     def target_shape(self, outputs: Shape) -> Shape:
         """The shape of what is expected of a network with outputs of this shape."""
-        return (*outputs[:-1], outputs[-1] // self.outputs_per_target) if outputs else outputs
+        k = self.outputs_per_target
+        if outputs and outputs[-1] % k:
+            raise ChainruleError(
+                f"{self!r}: expected {k} outputs for each target, got {outputs[-1]} in all. End the network with "
+                f"Dense({k})."
+            )
+        return (*outputs[:-1], outputs[-1] // k) if outputs else outputs
 
     def estimate(self, a: Any) -> Any:
         """One number for each target, as metrics and predictions take it: of a class how far it is, from 0 to 1.
@@ -102,6 +109,15 @@ class Cost(Formula):
         if k > 1:
             return a[..., : a.shape[-1] // k]
         return a if (no, yes) == (0, 1) else (a - no) / (yes - no)
+
+    def details(self, a: Any) -> dict[str, Any]:
+        """What outputs tell of each target beside its estimate, in the shape of the targets, by a word for it."""
+        return {}
+
+    def rescaled(self, a: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
+        """Outputs that say of targets scale · E + shift what a says of E; both have a number for each target."""
+        k = self.outputs_per_target
+        return a * np.tile(scale, k) + np.tile(shift, k)
 
     @abstractmethod
     def each(self, a: jax.Array, E: jax.Array) -> jax.Array:

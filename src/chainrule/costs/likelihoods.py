@@ -1,12 +1,13 @@
 """Likelihoods: costs that are −ln of the probability of E, less what does not depend on the outputs."""
 
 import jax.numpy as jnp
+import numpy as np
 
 from chainrule.activations import Exp, Softplus
 from chainrule.costs.base import Cost, in_rows, summed
 from chainrule.costs.logits import exp
 from chainrule.costs.positive import PositiveCost
-from chainrule.costs.targets import NON_NEGATIVE, POSITIVE
+from chainrule.costs.targets import NON_NEGATIVE, NUMBERS, POSITIVE
 from chainrule.formula.constraints import constrained
 
 
@@ -99,11 +100,20 @@ class GaussianNLL(Cost):
     2.0
     """
 
+    targets = NUMBERS
     textbook = "sum(s + (E - mu)**2 * exp(-s)) / 2"
 
     @property
     def outputs_per_target(self):
         return 2
+
+    def details(self, a):
+        _, s = np.split(a, 2, axis=-1)
+        return {"std": np.exp(s / 2)}
+
+    def rescaled(self, a, scale, shift):
+        mean, s = np.split(a, 2, axis=-1)
+        return np.concatenate([mean * scale + shift, s + 2 * np.log(scale)], axis=-1)
 
     def each(self, a, E):
         return in_rows(_gaussian, a, E)

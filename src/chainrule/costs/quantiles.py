@@ -2,10 +2,12 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from chainrule.arrays.dtypes import of_axes
 from chainrule.arrays.functions import relu
 from chainrule.costs.base import Cost
+from chainrule.costs.targets import NUMBERS
 from chainrule.formula.constraints import constrained
 
 
@@ -38,6 +40,7 @@ class Quantile(Cost):
 
     tau: float | tuple[float, ...] = _levels()
 
+    targets = NUMBERS
     textbook = "sum(max(tau * (E - a), (tau - 1) * (E - a)))"
 
     @property
@@ -48,6 +51,12 @@ class Quantile(Cost):
         distances = jnp.stack([jnp.abs(level - 0.5) for level in self._levels])
         nearest = jnp.argmin(distances)
         return self._by_level(a)[..., nearest if isinstance(a, jax.Array) else int(nearest), :]
+
+    def details(self, a):
+        if len(self._levels) == 1:
+            return {}
+        quantiles = np.split(a, len(self._levels), axis=-1)
+        return {f"{level:g}": each for level, each in zip(self._levels, quantiles, strict=True)}
 
     def each(self, a, E):
         short = E[..., None, :] - self._by_level(a)

@@ -59,7 +59,10 @@ class Targets(NamedTuple):
 
 
 VALUES = Targets()
-"""Any numbers."""
+"""Any numbers; whole ones may number classes."""
+
+NUMBERS = Targets(fewest=math.inf)
+"""Any numbers, which tell no classes."""
 
 NON_NEGATIVE = Targets(least=0, fewest=math.inf)
 """Numbers that are not negative: counts, claims."""

@@ -95,13 +95,6 @@ class Number:
         """What a network is to give for a column's cells, none of them blank."""
         return self.encode(values)
 
-    def restore(self, outputs: np.ndarray) -> np.ndarray:
-        """Standardised numbers in their own units, float64."""
-        values = outputs.astype(np.float64)
-        values *= self.scale
-        values += self.mean
-        return values
-
 
 @dataclass(frozen=True)
 class Category:
@@ -180,10 +173,6 @@ class Category:
                 f"({shortened(self.values)}). Mend the cell, or train on rows of that class."
             )
         return codes
-
-    def restore(self, outputs: np.ndarray) -> np.ndarray:
-        """The probabilities of the values, as they are."""
-        return outputs
 
     def lacks(self, encoded: np.ndarray) -> bool:
         """Whether cells have become none of the known values."""

@@ -255,10 +255,18 @@ class Preprocessor:
         table = as_table(data)
         return _beside([values.reshape(-1, 1).astype(np.float64) for _, values in self._known_targets(table)])
 
-    def restore(self, outputs: Any) -> np.ndarray:
-        """A network's outputs in the targets' own units, float64; class probabilities as they are."""
-        parts = np.split(np.asarray(outputs), len(self.predicted), axis=-1)
-        return _beside([column.restore(part) for column, part in zip(self.predicted, parts, strict=True)])
+    @functools.cached_property
+    def units(self) -> tuple[np.ndarray, np.ndarray]:
+        """The scale of each target and what is added to it, by which standardised numbers are in their own units."""
+        numbers = [column for column in self.predicted if isinstance(column, Number)]
+        return np.array([column.scale[0] for column in numbers]), np.array([column.mean[0] for column in numbers])
+
+    def restore(self, values: Any) -> np.ndarray:
+        """Standardised targets in their own units, float64; class probabilities as they are."""
+        if self.classes:
+            return np.asarray(values)
+        scale, shift = self.units
+        return np.asarray(values, np.float64) * scale + shift
 
     def unseen(self, data: Any) -> dict[str, dict[str, int]]:
         """By column of text, the values or characters that training never showed, and how often each occurs.

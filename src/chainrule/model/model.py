@@ -65,7 +65,7 @@ class Model(Trained):
         if self.preprocessor is None:
             raise ChainruleError("in_blocks: this model takes arrays, not raw rows. Call it.")
         for some, x in self.preprocessor.in_blocks(rows, counted):
-            yield some, self.preprocessor.restore(self.outputs(x))
+            yield some, self._in_own_units(self.outputs(x))
 
     def predict(self, x: Any) -> Any:
         """What the network predicts: names of classes, or values; (rows,) where it has one to give.
@@ -99,6 +99,12 @@ class Model(Trained):
                 f"Softmax()."
             )
         return self._of_outputs(probabilities, x)
+
+    def _in_own_units(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs of prepared rows in the target's own units, float64; those for classes as they are."""
+        if self.preprocessor is None or self.classes is not None:
+            return outputs
+        return self.cost.rescaled(outputs.astype(np.float64), *self.preprocessor.units)
 
     def _of_outputs(self, of: Callable[[np.ndarray], np.ndarray], x: Any) -> Any:
         """Something of the outputs, of those of each sequence, or of each block of many raw rows."""

@@ -59,9 +59,9 @@ class Answers:
         assert model.preprocessor is not None
         self.model, self.preprocessor, self.tables, self.kept = model, model.preprocessor, tables, kept
         self.source, self.rows, self.blank = source, 0, 0
+        self.shares = shares
         self.found: dict[str, Kind] = dict.fromkeys(self._targets, str if model.classes else float)
-        if shares and model.classes:
-            self.found |= {f"p({name})": float for name in model.classes}
+        self.found |= dict.fromkeys(self._details(np.zeros((1, *model.network.output_shape(model.input_shape)))), float)
         for name in kept.keys() & self.found.keys():
             raise ArgumentError("{keep} {}: a column of the answers has that name. Rename it in {}.", name, source.name)
 
@@ -88,16 +88,34 @@ class Answers:
         for some, outputs in self.model.in_blocks(table if whole.all() else table.take(places), unseen):
             begin, end = end, table.rows if some.stop in (None, len(places)) else int(places[some.stop])
             columns = {name: _typed(cells[begin:end], self.kept[name]) for name, cells in kept.items()}
-            given = zip(self.found, self._said(outputs), strict=True)
-            yield columns | {name: _in_place(cells, whole[begin:end]) for name, cells in given}
+            said = self._said(outputs)
+            yield columns | {name: _in_place(cells, whole[begin:end]) for name, cells in said.items()}
         self.rows, self.blank = self.rows + len(places), self.blank + table.rows - len(places)
 
-    def _said(self, outputs: np.ndarray) -> Iterator[list[Cell]]:
-        """The columns that outputs become: the targets, and the probabilities that are asked for."""
-        for cells in self.model.decide(outputs).reshape(len(outputs), len(self._targets)).T:
-            yield cells.tolist() if self.model.classes else _rounded(cells)
-        if len(self.found) > len(self._targets):
-            yield from map(_rounded, probabilities(outputs).T)
+    def _said(self, outputs: np.ndarray) -> dict[str, list[Cell]]:
+        """The columns that outputs become: the targets, and the details."""
+        decided = _by_target(self.model.decide(outputs), self._targets)
+        of = np.ndarray.tolist if self.model.classes else _rounded
+        return {name: of(cells) for name, cells in decided.items()} | {
+            name: _rounded(cells) for name, cells in self._details(outputs).items()
+        }
+
+    def _details(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        """What outputs tell more: what a cost of values says beside them, the probabilities that are asked for."""
+        if classes := self.model.classes:
+            names = [f"p({name})" for name in classes] if self.shares else []
+            return dict(zip(names, probabilities(outputs).T, strict=False))
+        details = self.model.cost.details(outputs)
+        return {
+            f"{target} {word}": values
+            for word, each in details.items()
+            for target, values in _by_target(each, self._targets).items()
+        }
+
+
+def _by_target(values: np.ndarray, targets: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The numbers or classes of each target."""
+    return dict(zip(targets, values.reshape(len(values), len(targets)).T, strict=True))
 
 
 def _typed(texts: Iterable[str | None], kind: Kind) -> list[Cell]:

@@ -15,7 +15,7 @@ CONVOLUTION = 'Conv1D(64, 3, padding="same") >> ReLU()'
 RECURRENT = "GRU(64, reset_after=True) >> Dropout(0.2)"
 
 
-def default_network(preprocessor: Preprocessor) -> str:
+def default_network(preprocessor: Preprocessor, outputs_per_target: int = 1) -> str:
     """A network that suits the data, in its notation.
 
     >>> default_network(Preprocessor.fit({"a": [1.0, 2.0], "b": ["yes", "no"]}))
@@ -34,7 +34,9 @@ def default_network(preprocessor: Preprocessor) -> str:
             body = "Flatten() >> Dense(256) >> ReLU() >> Dropout(0.5)"
         case "table":
             body = "Dense(128) >> ReLU() >> Dropout(0.2)" if classes else "Dense(64) >> ReLU() >> Dense(64) >> ReLU()"
-    return f"{body} >> Dense({classes}) >> Softmax()" if classes else f"{body} >> Dense({len(preprocessor.predicted)})"
+    if classes:
+        return f"{body} >> Dense({classes}) >> Softmax()"
+    return f"{body} >> Dense({outputs_per_target * len(preprocessor.predicted)})"
 
 
 def _shortening(shape: tuple[int, ...]) -> str:

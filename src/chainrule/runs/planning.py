@@ -171,7 +171,7 @@ def plan(
         regularizer: L1, L2, … or a sum of them; constraints too, such as MaxNorm(3).
         metrics: measured beside the cost; by default accuracy for classes, and R² for values.
         target: the column to predict, or several of values; by default "target", or the last.
-        task: "classification" or "regression", if the target leaves it open.
+        task: "classification" or "regression", if the target and the cost leave it open.
         drop: columns to leave out.
         text: columns of numbers to read as text.
         words, characters: a column of text to read word by word, or letter by letter.
@@ -215,6 +215,8 @@ def plan(
     devices = as_devices(devices)
     reading = {"separator": separator, "decimal": decimal, "header": header, "blank": _list(blank or ()), "size": size}
     reading = {name: value for name, value in reading.items() if value not in (None, [])}
+    if task is None and cost is not None and not cost.targets.have_classes:
+        task = "regression"
     columns = {
         "target": None if target is None else _list(target),
         "task": task,
@@ -252,9 +254,9 @@ def plan(
     count, target = len(preprocessor.classes), preprocessor.schema.target
     check_measured(metrics, "metric", target, count)
     _, y, *_ = prepared["train"].part(0)
-    chain = chain or as_chain(default_network(preprocessor))
-    if cost is not None and not count:
-        _check_cost(cost, target, stream)
+    if cost is not None:
+        _check_cost(cost, target, bool(count), stream)
+    chain = chain or as_chain(default_network(preprocessor, cost.outputs_per_target if cost else 1))
     chain = ended(chain, preprocessor.input_shape, y, cost, preprocessor.classes)
     cost = cost or default_cost(chain)
     _check_end(chain, preprocessor, y, cost)
@@ -338,16 +340,17 @@ def _bounds(cost: Cost | None) -> tuple[float, float] | None:
     return cost.targets.least, cost.targets.most
 
 
-def _check_cost(cost: Cost, target: str, stream: bool) -> None:
-    """Refuse a cost that can't take the values of a table."""
+def _check_cost(cost: Cost, target: str, classes: bool, stream: bool) -> None:
+    """Refuse a cost that can't take the classes or the values of a table."""
     targets = cost.targets
+    if classes and not targets.have_classes:
+        raise ChainruleError(
+            f"cost: {cost!r} is for values, but {target} is a class. Choose CategoricalCrossEntropy()."
+        )
+    if classes:
+        return
     if targets.of_all or targets.scores:
         raise ChainruleError(f"cost: {cost!r} is for classes, but {target} is a value. Choose Quadratic().")
-    if cost.outputs_per_target > 1:
-        raise ChainruleError(
-            f"cost: {cost!r} takes {cost.outputs_per_target} outputs for a value, of which a run knows one unit only. "
-            f"Choose Quantile(0.5), or train by chainrule.fit."
-        )
     if stream and _bounds(cost):
         raise ChainruleError(
             f"cost: {cost!r} takes {targets.expected}, but a stream's values are standardised, and below 0 too. "
@@ -357,11 +360,13 @@ def _check_cost(cost: Cost, target: str, stream: bool) -> None:
 
 def _check_end(network: Chain, preprocessor: Preprocessor, y: np.ndarray, cost: Cost) -> None:
     """Refuse a network whose outputs are not what its targets are, before a folder is claimed."""
-    last, values = network.layers[-1], len(preprocessor.predicted)
+    last, values, each = network.layers[-1], len(preprocessor.predicted), cost.outputs_per_target
     outputs = network.output_shape(preprocessor.input_shape)
-    if not preprocessor.classes and (is_probable(last) or outputs[-1] != values):
+    if not preprocessor.classes and (is_probable(last) or outputs[-1] != each * values):
         what = "is a value" if values == 1 else f"are {values} values"
+        of_each = f", and {cost!r} takes {each} outputs for each" if each > 1 else ""
         raise ChainruleError(
-            f"The network ends in {last!r}, but {preprocessor.schema.target} {what}. End it with Dense({values})."
+            f"The network ends in {last!r}, but {preprocessor.schema.target} {what}{of_each}. "
+            f"End it with Dense({each * values})."
         )
     targets(y, len(y), network, outputs, cost, preprocessor.classes or None)

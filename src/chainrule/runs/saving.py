@@ -173,7 +173,7 @@ def _pictures(model: Model, part: Loader) -> Files:
         expected, targets = preprocessor.restore(y), preprocessor.schema.targets
 
         def predicted():
-            return preprocessor.restore(model.outputs(x))
+            return preprocessor.restore(model.cost.estimate(model.outputs(x)))
 
         last = {"predictions.png": lambda: pictures.predictions(predicted(), expected, targets)}
     else:

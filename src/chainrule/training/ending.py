@@ -7,7 +7,7 @@ import numpy as np
 from chainrule.activations import Activation, LogSoftmax, Sigmoid, Softmax
 from chainrule.arrays.masked import Shape, parts
 from chainrule.costs import Cost, Quadratic
-from chainrule.errors import ChainruleError, warn
+from chainrule.errors import ChainruleError, counted, warn
 from chainrule.formula.layer import Chain, Layer
 from chainrule.formula.network import deciding
 from chainrule.layers import Dense, Flatten
@@ -45,6 +45,7 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
     y, last, reached = np.asarray(parts(y)[0]), network.layers[-1], network.output_shape(shape)
     count = _classes(y, network, reached, cost, classes)
     end: End = None
+    each = cost.outputs_per_target if cost else 1
     if cost is not None:
         end = next(iter(cost.canonical_activations), None)
         if end is not None:
@@ -55,7 +56,6 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
         one = count == 2 and (end is Sigmoid or (cost or Quadratic()).targets.fewest == 1) and reached[-1] != 2
         outputs = (*y.shape[1:], 1 if one else max(count, 2))
     else:
-        each = cost.outputs_per_target if cost else 1
         outputs = (*y.shape[1:], 1) if y.shape[1:] == reached[:-1] else y.shape[1:]
         outputs = (*outputs[:-1], outputs[-1] * each) if outputs else outputs
     fits = cost is not None and (isinstance(last, Activation) or end is None) and reached == outputs
@@ -63,7 +63,7 @@ def ended(network: Chain, shape: Shape, y: Any, cost: Cost | None, classes: tupl
         return network
     whole = completed(network, shape, outputs, end)
     if added := whole.layers[len(network.layers) :]:
-        aim = f"{count} classes" if count else f"{outputs[-1]} value{'s' * (outputs[-1] > 1)}"
+        aim = f"{count} classes" if count else counted(outputs[-1] // each, "value", "values")
         warn(f"The network ends in {last!r}: {' >> '.join(map(repr, added))} is added, for {aim}.")
     return whole
 
@@ -98,7 +98,7 @@ def _classes(
         return len(classes)
     if y.dtype.kind in "USOb":
         return len(np.unique(y.astype(str)))
-    outputs = reached if cost is None else cost.target_shape(reached)
-    if y.dtype.kind in "iu" and y.shape[1:] == outputs[:-1] and outputs[-1] >= (cost or Quadratic()).targets.fewest:
-        return max(outputs[-1] if isinstance(deciding(network), Dense) else int(y.max(initial=0)) + 1, 2)
+    fewest = (cost or Quadratic()).targets.fewest
+    if y.dtype.kind in "iu" and y.shape[1:] == reached[:-1] and reached[-1] >= fewest:
+        return max(reached[-1] if isinstance(deciding(network), Dense) else int(y.max(initial=0)) + 1, 2)
     return None

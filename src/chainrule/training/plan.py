@@ -320,11 +320,12 @@ def _check_metrics(planned: Plan, E: np.ndarray, weights: np.ndarray | None) -> 
     """Refuse metrics that are no figures, are of other targets, or need held-out examples that there are not."""
     target = "y" if planned.preprocessor is None else planned.preprocessor.schema.target
     check_measured(planned.metrics, "fit", target, class_count(E, planned.classes, planned.preprocessor is not None))
+    shape = planned.cost.target_shape(planned.network.output_shape(planned.shape))
     for metric in planned.metrics:
         if not metric.is_figure:
             raise ChainruleError(f"fit: {metric!r} is no single figure to follow. Measure it by model.evaluate.")
         if planned.classes is None:  # it refuses values where it asks for classes
-            metric(np.zeros((len(E), *planned.network.output_shape(planned.shape))), E, weights)
+            metric(np.zeros((len(E), *shape)), E, weights)
     for metric in planned.metrics:
         if planned.held_out is None and metric not in planned.followed:
             raise ChainruleError(f"fit: {metric!r} is measured on validation data. Give it (x, y)", validation=0.1)
