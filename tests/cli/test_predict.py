@@ -55,6 +55,16 @@ def test_probabilities_of_one_output(run, flowers):
         assert kind == ("iris", "rose")[float(shares[1]) > 0.5]
 
 
+def test_scores_are_no_probabilities(run, flowers, here):
+    run('train flowers.csv --network "Dense(1)" --cost "Hinge()" --epochs 1 --out run')
+    said = run("predict run flowers.csv --probabilities")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == (
+        "chainrule: --probabilities: the outputs of Dense(1) are no probabilities. Leave it out, or train with "
+        "Softmax().\n"
+    )
+
+
 def test_values_are_in_the_units_of_the_target(run, prices, here):
     run('train prices.csv --network "Dense(1)" --epochs 200 --optimizer "Adam(0.1)" --out run')
     predicted = [float(row[0]) for row in table(run("predict run prices.csv").out)[1:]]

@@ -19,10 +19,10 @@ from chainrule.errors import ChainruleError
 from chainrule.estimators.base import Hidden, Network
 from chainrule.formula.layer import Chain, Layer
 from chainrule.metrics import Metric
-from chainrule.model.model import probabilities
+from chainrule.model.model import is_probable, probabilities
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
-from chainrule.training.ending import End, is_probable
+from chainrule.training.ending import End
 
 
 class NetworkClassifier(ClassifierMixin, Network):

@@ -16,6 +16,7 @@ from chainrule.data.preprocessing import Unseen
 from chainrule.errors import ChainruleError
 from chainrule.formula.displays import displayed
 from chainrule.formula.exports import exported
+from chainrule.formula.layer import Layer
 from chainrule.metrics import Metric, predicted_classes
 from chainrule.model.evaluation import added, evaluate, usual_metrics
 from chainrule.model.examples import inputs, lengthened
@@ -92,8 +93,7 @@ class Model(Trained):
         """
         if self.classes is None:
             raise ChainruleError("predict_proba: this model predicts values, not classes. Call predict.")
-        last = self.network.layers[-1]
-        if not (isinstance(last, Activation) and last.probable):
+        if not is_probable(last := self.network.layers[-1]):
             raise ChainruleError(
                 f"predict_proba: the outputs of {last!r} are no probabilities. Call predict, or end the network with "
                 f"Softmax()."
@@ -178,6 +178,11 @@ class Model(Trained):
     def to_onnx(self, path: str | os.PathLike, arrays: bool = False, masked: bool = False) -> None:
         """Write the model to an ONNX file, as `interchange.to_onnx` says."""
         exported("to_onnx", self, path, arrays, masked)
+
+
+def is_probable(layer: Layer) -> bool:
+    """Whether a layer gives probabilities."""
+    return isinstance(layer, Activation) and layer.probable
 
 
 def probabilities(outputs: np.ndarray) -> np.ndarray:

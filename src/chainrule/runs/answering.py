@@ -12,7 +12,7 @@ from chainrule.data.values import texts
 from chainrule.data.writing import Cell, Columns, Kind, kind_of
 from chainrule.errors import ArgumentError
 from chainrule.model import Model
-from chainrule.model.model import probabilities
+from chainrule.model.model import is_probable, probabilities
 from chainrule.runs.raw import answerable, as_text, as_written, read_rows
 
 Rows = tuple[Table, Mapping[str, np.ndarray]]
@@ -59,6 +59,11 @@ class Answers:
         assert model.preprocessor is not None
         self.model, self.preprocessor, self.tables, self.kept = model, model.preprocessor, tables, kept
         self.source, self.rows, self.blank = source, 0, 0
+        if shares and model.classes and not is_probable(last := model.network.layers[-1]):
+            raise ArgumentError(
+                "{probabilities}: the outputs of {} are no probabilities. Leave it out, or train with Softmax().",
+                repr(last),
+            )
         self.shares = shares
         self.found: dict[str, Kind] = dict.fromkeys(self._targets, str if model.classes else float)
         self.found |= dict.fromkeys(self._details(np.zeros((1, *model.network.output_shape(model.input_shape)))), float)

@@ -20,6 +20,7 @@ from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.formula.base import check_single
 from chainrule.formula.layer import Chain, Layer
 from chainrule.metrics import R2, Accuracy, Metric
+from chainrule.model.model import is_probable
 from chainrule.model.summary import Summary, summary
 from chainrule.model.targets import balanced_weights, targets
 from chainrule.notation import as_chain, as_formula, as_metrics, as_optimizer, check_measured
@@ -38,7 +39,7 @@ from chainrule.runs.defaults import default_batch_size, default_epochs, default_
 from chainrule.runs.parts import source_of
 from chainrule.runs.preparing import in_memory
 from chainrule.runs.streaming import streamed
-from chainrule.training.ending import default_cost, ended, is_probable
+from chainrule.training.ending import default_cost, ended
 from chainrule.training.placement import as_devices, check_shared
 
 Names = str | Iterable[str]

@@ -11,6 +11,7 @@ from chainrule.errors import ChainruleError, counted, warn
 from chainrule.formula.layer import Chain, Layer
 from chainrule.formula.network import deciding
 from chainrule.layers import Dense, Flatten
+from chainrule.model.model import is_probable
 from chainrule.notation.families import family
 
 End = type[Activation] | None
@@ -75,11 +76,6 @@ def _check_probable(last: Layer, end: type[Activation]) -> None:
             f"The network ends in {last!r}, the logarithms of probabilities, where probabilities are expected. "
             f"End it with {end.__name__}(), which its cost is computed together with."
         )
-
-
-def is_probable(layer: Layer) -> bool:
-    """Whether a layer gives probabilities."""
-    return isinstance(layer, Activation) and layer.probable
 
 
 def default_cost(network: Chain) -> Cost:
