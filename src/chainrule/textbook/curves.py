@@ -45,7 +45,7 @@ def curves(
 def steps_of(schedule: Schedule) -> int:
     """Over how many steps a schedule is drawn: past its own length, or that of a usual run."""
     lengths = {field.name: getattr(schedule, field.name) for field in fields(schedule)}
-    own = [lengths.get("steps"), lengths.get("every") and 5 * lengths["every"]]
+    own = [lengths.get("steps"), *(times * lengths.get(name, 0) for name, times in (("every", 5), ("warmup", 4)))]
     inner: Any = lengths.get("then")
     if isinstance(inner, Schedule):
         return round(lengths["steps"]) + steps_of(inner)
