@@ -59,7 +59,9 @@ def behind(cost: type[Cost] | Cost, end: type[Activation]) -> Math:
     x, a = symbol("x"), array("a")
     [inverse] = sp.solve(sp.Eq(output.doit(), a[K]), x)
     slope = sp.simplify(output.diff(x).subs(x, inverse))  # such as a (1 − a)
-    return shortest(by_output * (sp.expand(slope) if slope.has(sp.exp) else slope))
+    slope = sp.expand(slope) if slope.has(sp.exp) else slope
+    spread = sp.Add(*(sp.powsimp(term * slope) for term in sp.Add.make_args(by_output)))
+    return min(shortest(by_output * slope), shortest(spread), key=sp.count_ops)
 
 
 def _through(output: Math, by_output: Math) -> Math:
