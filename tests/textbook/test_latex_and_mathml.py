@@ -4,10 +4,10 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from chainrule.activations import ELU, Softmax
+from chainrule.activations import CELU, ELU, ISRU, Softmax
 from chainrule.costs import CrossEntropy, Quadratic
-from chainrule.initializers import GlorotNormal, Orthogonal
-from chainrule.layers import GRU
+from chainrule.initializers import Dirac, GlorotNormal, Orthogonal
+from chainrule.layers import GRU, ConvTranspose1D, Flatten
 from chainrule.metrics import TopK
 from chainrule.optimizers import Adam, GradientDescent, Nesterov
 from chainrule.textbook.equations import aligned, derivatives, equations
@@ -57,6 +57,15 @@ def test_mathml_has_the_letters_in_their_order():
     assert words(ELU) == "f(x)={xfor\u00a0x>0α(ex−1)otherwise"
     assert words(TopK(3)) == "1n∑j[rank(aj,Ej)<3]"
     assert words(Adam(0.003)) == "θ←θ−0.003m^v^+10−8"
+    assert words(Flatten) == "y=reshape(x,−1)"
+    assert words(Dirac) == "Wk,c,f={gainfor\u00a0c=f\u00a0and\u00a0k=middle0otherwise"
+
+
+def test_mathml_has_fractions_on_one_line_in_indices_and_powers():
+    assert words(ConvTranspose1D) == "yt,f=∑k,cWk,c,fx(t+p−dk)/s,c+bf"
+    assert words(CELU) == "f(x)={xfor\u00a0x>0α(ex/α−1)otherwise"
+    assert "<mfrac" not in equations(ConvTranspose1D)[0].mathml() + equations(CELU)[0].mathml()
+    assert "<mfrac" in derivatives(ISRU)[0].mathml()
 
 
 def test_mathml_has_fractions_roots_and_indices():

@@ -117,8 +117,8 @@ z = σ(xₜ W_z + hₜ₋₁ U_z + b_z)
 n = tanh(xₜ Wₙ + (r ⊙ hₜ₋₁) Uₙ + bₙ)
 hₜ = (1 − z) ⊙ n + z ⊙ hₜ₋₁""",
     Conv2D: """
-y      =   Σ   W        x                                                          + b
- i,j,f   k,l,c  k,l,c,f  stride i + dilation k − pad,stride j + dilation l − pad,c    f""",
+y      =   Σ   W        x                              + b
+ i,j,f   k,l,c  k,l,c,f  s i + d k − p,s j + d l − p,c    f""",
     HeNormal: """
 W ~ N(0, 2/fan_in)""",
     Orthogonal: """
@@ -176,7 +176,7 @@ def test_an_expression(expression, shown):
     [
         (LeakyReLU(0.2), "f(x) = x for x > 0, 0.2 x otherwise"),
         (Softmax, "fᵢ(x) = exp(xᵢ)/Σⱼ exp(xⱼ)"),
-        (Conv2D, "y_i,j,f = Σ_k,l,c W_k,l,c,f x_(stride i + dilation k − pad,stride j + dilation l − pad,c) + b_f"),
+        (Conv2D, "y_i,j,f = Σ_k,l,c W_k,l,c,f x_(s i + d k − p,s j + d l − p,c) + b_f"),
         (CosineDecay, "η(t) = final + (initial − final) (1 + cos(π min(1, t/steps)))/2"),
         (ExponentialDecay, "η(t) = initial factor^(t/steps)"),
         (HeNormal, "W ~ N(0, 2/fan_in)"),

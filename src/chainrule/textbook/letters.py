@@ -20,6 +20,10 @@ WORDS = {
     "bias": "b",
     "scale": "gamma",
     "offset": "beta",
+    "stride": "s",
+    "dilation": "d",
+    "pad": "p",
+    "padding": "p",
 }
 """Names whose sign in books is another; also with a subscript, as in kernel_i."""
 

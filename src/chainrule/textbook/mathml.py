@@ -4,9 +4,11 @@
 # ruff: noqa: N802, N815
 
 from html import escape, unescape
+from itertools import pairwise
 from typing import Any
 from xml.dom.minidom import Element
 
+import sympy as sp
 from sympy.printing.mathml import MathMLPresentationPrinter
 from sympy.printing.precedence import PRECEDENCE, precedence
 from sympy.printing.pretty.pretty_symbology import pretty_symbol
@@ -32,12 +34,13 @@ def mathml(mathematics: Math | Line, sign: str = "=") -> str:
 HAT = "\u0302"
 """What SymPy puts behind a letter with a hat."""
 
-THIN = 0.17
-"""Of a space between factors, in the width of an M."""
+THIN, WIDE = 0.17, 0.33
+"""Of a space between factors, in the width of an M; the wide one is beside words."""
 
 
 class _MathML(MathMLPresentationPrinter):
     _print: Any  # which SymPy does not type well
+    flat = False  # within indices and powers, where fractions are on one line
 
     def of(self, line: Line, sign: str) -> list[Element]:
         target = [] if line.target is None else [self._print(line.target), self.leaf("mo", sign)]
@@ -64,6 +67,13 @@ class _MathML(MathMLPresentationPrinter):
         elements = [element for part in parts for element in (",", self._print(part))]
         return self.row(*elements[1:])
 
+    def small(self, parts: Any) -> Element:
+        """An index or a power."""
+        before, self.flat = self.flat, True
+        listed = self.listed(parts)
+        self.flat = before
+        return listed
+
     def bracketed(self, parts: Any) -> Element:
         return self.row("(", self.listed(parts), ")")  # a row of its own, or browsers take brackets for operators
 
@@ -73,7 +83,7 @@ class _MathML(MathMLPresentationPrinter):
 
     def _print_Float(self, expr):
         shown, power = digits(expr)
-        raised = self.row(self.leaf("mn", "10"), self.leaf("mn", power.replace("-", "−")), tag="msup")
+        raised = self.row(self.leaf("mn", "10"), self.leaf("mn", power), tag="msup")
         return (
             self.row(self.leaf("mn", shown), "·", raised)
             if shown and power
@@ -87,10 +97,14 @@ class _MathML(MathMLPresentationPrinter):
         if sums != 1:
             return self.row(self._print(front), self._print(sums))
         negative, above, below = split(expr)
-        shown = self.factors(above)
-        if below:
-            shown = self.row(shown, self.factors(below), tag="mfrac")
+        shown = self.fraction(above, below) if below else self.factors(above)
         return self.row("−", shown) if negative else shown
+
+    def fraction(self, above: list, below: list) -> Element:
+        if not self.flat:
+            return self.row(self.factors(above), self.factors(below), tag="mfrac")
+        divisor = self.row("(", self.spaced(below), ")") if len(below) > 1 else self.inside(below[0], "Pow")
+        return self.row(self.spaced(above) if above else self.leaf("mn", "1"), "/", divisor)
 
     def factors(self, parts: list) -> Element:
         if len(parts) == 1:
@@ -98,18 +112,28 @@ class _MathML(MathMLPresentationPrinter):
         return self.spaced(parts) if parts else self.leaf("mn", "1")
 
     def spaced(self, parts: Any) -> Element:
-        """Factors with a little room between them, so that words stay apart."""
-        elements = [element for part in parts for element in (self.space(THIN), self.inside(part, "Mul"))]
-        return self.row(*elements[1:])
+        """Factors with a little room between them, and with more where one is a word."""
+        elements = [self.inside(parts[0], "Mul")]
+        for before, part in pairwise(parts):
+            elements += [self.space(WIDE if is_word(before) or is_word(part) else THIN), self.inside(part, "Mul")]
+        return self.row(*elements)
+
+    def _get_printed_Rational(self, e, folded=None):
+        if not self.flat:
+            return super()._get_printed_Rational(e, folded)
+        shown = self.row(self.leaf("mn", str(abs(e.p))), "/", self.leaf("mn", str(e.q)))
+        return self.row("−", shown) if e.p < 0 else shown
 
     def _print_Symbol(self, sym, style="plain"):
         letter, index = parts(sym)
         if letter.endswith("′"):
             return self.row(self.leaf("mi", letter[:-1]), "′")
         if letter.startswith("∇"):
-            return self.row(self.leaf("mi", "∇"), self.leaf("mi", letter[1:]))
-        text = letter if "_" in letter else str(pretty_symbol(letter))
+            return self.row("∇", self.leaf("mi", letter[1:]))
+        text = sign(letter)
         shown = self.leaf("mi", text.removesuffix(HAT))
+        if "Α" <= text <= "Ω":
+            shown.setAttribute("mathvariant", "normal")  # or browsers take another font's
         if text.endswith(HAT):
             shown = self.row(shown, "^", tag="mover")
         return self.row(shown, self.leaf("mi", index), tag="msub") if index else shown
@@ -125,14 +149,21 @@ class _MathML(MathMLPresentationPrinter):
     _print_Max = _print_Min = _print_log = _print_Function
 
     def _print_Pow(self, expr):
+        if expr.exp.is_Rational and expr.exp < 0:
+            return self.fraction([], [sp.Pow(expr.base, -expr.exp, evaluate=False) if expr.exp != -1 else expr.base])
         printed: Any = super()._print_Pow(expr)
         base = printed.firstChild
-        if printed.tagName != "msup" or base.tagName != "msub":
+        if printed.tagName != "msup":
             return printed
-        return self.row(*base.childNodes, printed.lastChild, tag="msubsup")  # the power above the index, not behind it
+        if base.tagName != "msub":
+            return self.row(base, self.small([expr.exp]), tag="msup")
+        return self.row(*base.childNodes, self.small([expr.exp]), tag="msubsup")  # the power above the index
+
+    def _print_exp(self, expr):
+        return self.row(self.leaf("mi", "e"), self.small(expr.args), tag="msup")
 
     def _print_Indexed(self, e):
-        return self.row(self._print(e.base.label), self.listed(e.indices), tag="msub")
+        return self.row(self._print(e.base.label), self.small(e.indices), tag="msub")
 
     def _print_Product(self, e):
         return self.spaced(e.args)
@@ -175,19 +206,42 @@ class _MathML(MathMLPresentationPrinter):
             rows.append(self.row(*cells, tag="mtr"))
         return self.row("{", self.row(*rows, tag="mtable"))
 
+    def _print_And(self, expr):
+        return self.joined("and", expr)
+
+    def _print_Or(self, expr):
+        return self.joined("or", expr)
+
+    def joined(self, word: str, conditions: Any) -> Element:
+        """Conditions with a word between them."""
+        first, *rest = [self._print(each) for each in sorted(conditions.args, key=sp.default_sort_key)]
+        said = f"\u00a0{word}\u00a0"
+        return self.row(first, *(part for each in rest for part in (self.leaf("mtext", said), each)))
+
 
 FOR = "for\u00a0"
 """With a space that browsers keep."""
 
-SIGNS = {"ⅇ": "e", "-": "−", "~": "∼"}
+SIGNS = {"-": "−", "~": "∼"}
 """What browsers show better."""
+
+
+def sign(letter: str) -> str:
+    """What is printed for the name of a letter; a word is itself."""
+    return letter if "_" in letter else str(pretty_symbol(letter))
+
+
+def is_word(part: Any) -> bool:
+    """Whether it is a word, beside which a space is seen as that between words."""
+    return part.is_Symbol and len(sign(parts(part)[0]).removesuffix(HAT)) > 1
 
 
 def _xml(node: Any) -> str:
     """An element as text, with every letter as itself: SymPy's own writing leaves `<` bare and names entities."""
     if node.nodeType == node.TEXT_NODE:
         text = unescape(node.data)
-        return escape(SIGNS.get(text, text), quote=False)
+        shown = text.replace("-", "−") if node.parentNode.tagName == "mn" else SIGNS.get(text, text)
+        return escape(shown, quote=False)
     attributes = "".join(f' {name}="{escape(value)}"' for name, value in node.attributes.items())
     attributes += ' stretchy="false"' * _is_small(node)
     return f"<{node.tagName}{attributes}>{''.join(map(_xml, node.childNodes))}</{node.tagName}>"
