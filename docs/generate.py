@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from chainrule.errors import ChainruleError
-from chainrule.formula.base import Formula
+from chainrule.formula.base import DEFINED, Formula
 from chainrule.notation import formulas, parse
 from chainrule.notation.families import FAMILIES, kinships, members
 from chainrule.pictures.race import SURFACES, race
@@ -30,6 +30,8 @@ DOCS = Path(__file__).parent
 
 INK, FAINT = "#8792a0", "#8792a03d"
 """Of the plots: seen on white and on black."""
+
+IMPORTS = ast.Import | ast.ImportFrom
 
 PEERS = re.compile(r"\b(Keras|PyTorch)\b")
 
@@ -85,7 +87,7 @@ def head(family: str) -> list[str]:
         f"# {family.capitalize()}",
         *(text(each[0].upper() + each[1:]) for each in said),
         *filter(None, [drawn.get(family)]),
-        *(part for kinship, its in rooms.items() for part in contents(kinship * (len(rooms) > 1), its)),
+        *(part for kinship, its in rooms.items() for part in contents("" if said[0] in kinship else kinship, its)),
     ]
 
 
@@ -132,19 +134,21 @@ def mathematics(equations: list[Equation]) -> str:
 
 def field_row(row: FieldRow) -> list[str]:
     """A field as the cells of a table; a family that it may be of is a link to its page."""
-    allowed = re.sub(r"(a formula|formulas) of the family (\w+)", family_link, text(unbroken(row.allowed)))
+    allowed = re.sub(r"(a formula|formulas) of the family (\w+)", family_link, unbroken(text(row.allowed)))
     default = row.default if row.default == "required" else f"`{row.default}`"
     return [f"`{row.name}`", text(row.letter), default, allowed, text(row.meaning)]
 
 
 def unbroken(words: str) -> str:
     """With signs that stay on the line of what they compare."""
-    return re.sub(r"(>=|>|<) (?=[\d.]+)", lambda sign: f"{sign[1].replace('>=', '≥')}\u00a0", words)
+    words = words.replace(">=", "≥").replace("\\<=", "≤")
+    return re.sub(r"([≥≤><]) (?=[\d.]+)", "\\1\u00a0", words)
 
 
 def family_link(named: re.Match) -> str:
     """The name of a family's class, as a link to the family's page."""
-    family = next(family for family, bases in FAMILIES.items() if named[2] in [base.__name__ for base in bases])
+    kind = next(kind for kind in DEFINED if kind.__name__ == named[2])
+    family = next(family for family, bases in FAMILIES.items() if issubclass(kind, bases))
     return f"[{named[2]}]({family}.md)"
 
 
@@ -152,6 +156,7 @@ def table(names: list[str], rows: list[list[str]]) -> str:
     """A table without the columns that nobody fills; empty without rows."""
     kept = [place for place in range(len(names)) if any(row[place] for row in rows)]
     lines = [[names[place] for place in kept], ["---"] * len(kept), *([row[place] for place in kept] for row in rows)]
+    lines = [[re.sub(r"(?<!\\)\|", r"\|", cell) for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) if rows else ""
 
 
@@ -169,7 +174,7 @@ def told_apart(paragraph: str) -> tuple[str, str]:
 
 def sentences(paragraph: str) -> list[str]:
     """The sentences of a paragraph."""
-    return re.split(r"(?<=\.) (?=\(?\w)", paragraph)
+    return re.split(r"(?<=\.)(?<!\bal\.) (?=[(`]?\w)", paragraph)
 
 
 def linked(reference: str) -> str:
@@ -230,7 +235,9 @@ def imports(kind: type[Formula], program: str) -> list[str]:
     """The imports by which a reader has the names that a docstring takes from its module."""
     around = vars(sys.modules[kind.__module__])
     sources = [each.source for each in doctest.DocTestParser().get_examples(program)]
-    used = {node.id for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
+    own = {alias.asname or alias.name for node in nodes if isinstance(node, IMPORTS) for alias in node.names}
+    used = {node.id for node in nodes if isinstance(node, ast.Name)} - own
     modules = {
         f"import {around[name].__name__}" + f" as {name}" * (around[name].__name__ != name)
         for name in used

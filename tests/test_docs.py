@@ -37,6 +37,8 @@ def test_every_formula_has_its_section_with_mathematics_and_an_example(page):
         assert ("<math" in section) == bool(docs.page(kind).equations)
         assert "```pycon\n>>> " in section
         assert docs.text(kind.reference())[:30] in section
+        assert all(f"\n| `{row.name}` |" in section for row in docs.page(kind).fields)
+        assert section.partition("\n\n")[2][0] not in "<!|"  # what it is comes first
 
 
 def test_every_family_begins_with_what_it_is_and_stands_in_the_table_of_contents(page):
@@ -58,6 +60,8 @@ def test_generation_replaces_what_was_there(reference):
 def test_what_keras_and_pytorch_do_otherwise_stands_apart():
     ours, peers = docs.told_apart("PyTorch counts it. The mean of each window. (Keras does, too.)")
     assert (ours, peers) == ("The mean of each window.", "PyTorch counts it. (Keras does, too.)")
+    told = "What it is. `it=True` is Keras'. Of Vaswani et al. and PyTorch."
+    assert docs.told_apart(told) == ("What it is.", "`it=True` is Keras'. Of Vaswani et al. and PyTorch.")
 
 
 def test_the_errors_of_a_formula_are_read_from_the_report():
@@ -76,6 +80,7 @@ def test_the_errors_of_a_formula_are_read_from_the_report():
 
 def test_words_mean_themselves_in_markdown():
     assert docs.text("|w| of `a | b`, x_y and *") == r"\|w\| of `a | b`, x\_y and \*"
+    assert docs.table(["a"], [[docs.text("|w| of `a | b`")]]).splitlines()[-1] == r"| \|w\| of `a \| b` |"
 
 
 @pytest.mark.parametrize(
