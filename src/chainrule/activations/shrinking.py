@@ -54,7 +54,7 @@ class HardShrink(Activation):
 
 
 class Threshold(Activation):
-    """x above the threshold, and one value up to it: Keras' ThresholdedReLU; PyTorch's has no defaults.
+    """x above the threshold, and one value up to it. Keras' ThresholdedReLU; PyTorch's has no defaults.
 
     Reference: Konda, Memisevic & Krueger, 2014, Zero-bias autoencoders and the benefits of co-adapting features,
     arXiv:1402.3337.

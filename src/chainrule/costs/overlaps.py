@@ -14,12 +14,13 @@ from chainrule.kernels.sharding import by_parts
 class CosineDistance(Cost):
     """1 less the cosine of the angle between a and E: only directions count. From 0 to 2; 1 where either is 0.
 
-    There the derivative is 0. PyTorch's `cosine_embedding_loss` is this for pairs that belong together; Keras'
-    CosineSimilarity is less by 1.
+    Where either is 0, the derivative is 0. PyTorch's `cosine_embedding_loss` is this for pairs that belong together;
+    Keras' CosineSimilarity is less by 1.
 
     Reference: Salton, Wong & Yang, 1975, A vector space model for automatic indexing, CACM 18.
 
-    >>> CosineDistance()(jnp.array([[3.0, 0.0], [0.0, 1.0]]), jnp.array([[1.0, 0.0], [0.0, -1.0]])).item()
+    >>> a, E = jnp.array([[3.0, 0.0], [0.0, 1.0]]), jnp.array([[1.0, 0.0], [0.0, -1.0]])
+    >>> CosineDistance()(a, E).item()
     1.0
     """
 

@@ -17,7 +17,8 @@ class SparsemaxCost(Cost):
 
     Reference: Martins & Astudillo, 2016, From softmax to sparsemax, ICML.
 
-    >>> SparsemaxCost().behind(jnp.array([[1.5, 1.0, 0.0]]), jnp.array([[0.0, 0.0, 1.0]])).item()
+    >>> z, E = jnp.array([[1.5, 1.0, 0.0]]), jnp.array([[0.0, 0.0, 1.0]])
+    >>> SparsemaxCost().behind(z, E).item()
     1.5625
     """
 

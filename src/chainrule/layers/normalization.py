@@ -97,7 +97,8 @@ class BatchNorm(Normalization):
     covariate shift, arXiv:1502.03167.
 
     >>> layer = BatchNorm(scale=False, offset=False)
-    >>> y, state = layer.apply({}, layer.state((1,)), jnp.array([[1.0], [3.0]]), Context(training=True))
+    >>> x = jnp.array([[1.0], [3.0]])
+    >>> y, state = layer.apply({}, layer.state((1,)), x, Context(training=True))
     >>> y.round(3).tolist(), state["mean"].tolist(), state["variance"].tolist()
     ([[-1.0], [1.0]], [2.0], [2.0])
     """
@@ -151,7 +152,8 @@ class LayerNorm(Normalization):
 
     Reference: Ba, Kiros & Hinton, 2016, Layer normalization, arXiv:1607.06450.
 
-    >>> LayerNorm().forward({"scale": jnp.ones(2), "offset": jnp.ones(2)}, jnp.array([[1.0, 3.0]])).round(3).tolist()
+    >>> p = {"scale": jnp.ones(2), "offset": jnp.ones(2)}
+    >>> LayerNorm().forward(p, jnp.array([[1.0, 3.0]])).round(3).tolist()
     [[0.0, 2.0]]
     """
 

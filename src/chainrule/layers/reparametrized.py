@@ -100,7 +100,8 @@ class SpectralNorm(Reparametrized):
     arXiv:1802.05957.
 
     >>> from chainrule.layers import Dense
-    >>> layer, p = SpectralNorm(Dense(2, bias=False)), {"kernel": jnp.diag(jnp.array([8.0, 2.0]))}
+    >>> layer = SpectralNorm(Dense(2, bias=False))
+    >>> p = {"kernel": jnp.diag(jnp.array([8.0, 2.0]))}
     >>> layer.apply(p, layer.state((2,)), jnp.ones((1, 2)))[0].round(4).tolist()
     [[1.0, 0.25]]
     """

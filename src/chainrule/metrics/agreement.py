@@ -25,7 +25,8 @@ class BalancedAccuracy(_Agreement):
 
     Reference: Brodersen, Ong, Stephan & Buhmann, 2010, The balanced accuracy and its posterior distribution.
 
-    >>> BalancedAccuracy()(np.array([[0.2, 0.8], [0.9, 0.1], [0.1, 0.9]]), np.array([0, 0, 1]))
+    >>> a = np.array([[0.2, 0.8], [0.9, 0.1], [0.1, 0.9]])
+    >>> BalancedAccuracy()(a, np.array([0, 0, 1]))
     0.75
     """
 

@@ -88,7 +88,8 @@ class AveragePrecision(_Ranking):
 
     Reference: Buckley & Voorhees, 2000, Evaluating evaluation measure stability.
 
-    >>> round(AveragePrecision()(np.array([[0.1], [0.4], [0.35], [0.8]]), np.array([0, 0, 1, 1])), 4)
+    >>> a = np.array([[0.1], [0.4], [0.35], [0.8]])
+    >>> round(AveragePrecision()(a, np.array([0, 0, 1, 1])), 4)
     0.8333
     """
 

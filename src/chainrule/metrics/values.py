@@ -103,7 +103,8 @@ class MedianAbsoluteError(Metric):
 
     It has to see all errors at once, and keeps 8 bytes of each until the last block is measured.
 
-    >>> MedianAbsoluteError()(np.array([[1.0], [2.0], [9.0]]), np.array([[1.0], [4.0], [2.0]]))
+    >>> a, E = np.array([[1.0], [2.0], [9.0]]), np.array([[1.0], [4.0], [2.0]])
+    >>> MedianAbsoluteError()(a, E)
     2.0
     """
 

@@ -83,7 +83,8 @@ class AdamW(Moments):
     Reference: Loshchilov & Hutter, 2019, Decoupled weight decay regularization, arXiv:1711.05101.
 
     >>> adamw = AdamW(0.1, weight_decay=0.5)
-    >>> updates, state = adamw.update(jnp.array([0.0]), adamw.init(jnp.array([3.0])), jnp.array([3.0]))
+    >>> w = jnp.array([3.0])
+    >>> updates, state = adamw.update(jnp.array([0.0]), adamw.init(w), w)
     >>> round(updates.item(), 6)
     -0.15
     """

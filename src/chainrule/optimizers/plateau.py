@@ -25,7 +25,8 @@ class ReduceOnPlateau(Schedule):
     arXiv:1206.5533.
 
     >>> rate = ReduceOnPlateau(0.1, factor=0.5, patience=2)
-    >>> [rate.after(costs).initial for costs in ([3.0, 2.0, 2.0], [3.0, 2.0, 2.0, 2.5], [3.0, 2.0, 2.0, 2.5, 1.0])]
+    >>> costs = [3.0, 2.0, 2.0, 2.5, 1.0]
+    >>> [rate.after(costs[:epochs]).initial for epochs in (3, 4, 5)]
     [0.1, 0.05, 0.05]
     """
 

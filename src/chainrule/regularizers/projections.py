@@ -86,7 +86,8 @@ class UnitNorm(Projection):
     Reference: Huang, Liu, Lang & Li, 2017, Projection based weight normalization for deep neural networks,
     arXiv:1710.02338.
 
-    >>> UnitNorm().project(jnp.array([[3.0, 0.0], [3.0, 4.0], [3.0, 0.0], [3.0, 0.0]])).tolist()
+    >>> w = jnp.array([[3.0, 0.0], [3.0, 4.0], [3.0, 0.0], [3.0, 0.0]])
+    >>> UnitNorm().project(w).tolist()
     [[0.5, 0.0], [0.5, 1.0], [0.5, 0.0], [0.5, 0.0]]
     """
 
