@@ -174,7 +174,7 @@ SURE = 4
 
 
 def table(rows: dict[str, dict[str, list[float]]], usual: list[str]) -> str:
-    """Mean and standard deviation over the seeds; an arrow where a row differs from the usual one, seed by seed."""
+    """Mean and standard deviation over the seeds; an arrow where a row surely differs from the usual one, in bold."""
 
     def cell(found: list[float], beside: list[float]) -> str:
         if not found:
@@ -187,7 +187,8 @@ def table(rows: dict[str, dict[str, list[float]]], usual: list[str]) -> str:
     for name, found in rows.items():
         besides = [next(rows[row][each] for row in usual if rows[row][each]) for each in SETS]
         cells = [cell(found.get(each, []), beside) for each, beside in zip(SETS, besides, strict=True)]
-        lines.append(f"| {CODE.sub(lambda code: f'`{code[0]}`', name)} | {' | '.join(cells)} |")
+        shown = CODE.sub(lambda code: f"`{code[0]}`", name)
+        lines.append(f"| {f'**{shown}**' if name in usual else shown} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
