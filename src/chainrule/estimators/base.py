@@ -20,6 +20,7 @@ from chainrule.errors import ChainruleError, DivergedError
 from chainrule.estimators.examples import Part, arrays, inputs, merged, together
 from chainrule.estimators.fields import fields, replaced
 from chainrule.formula.base import Formula, check_single
+from chainrule.formula.exports import exported
 from chainrule.formula.layer import Chain, Layer
 from chainrule.layers import Dense, Flatten
 from chainrule.metrics import Metric
@@ -130,6 +131,16 @@ class Network(BaseEstimator):
     def loss_curve_(self) -> list[float]:
         """The cost of each epoch."""
         return self.history_["cost"]
+
+    # What sklearn-onnx asks of estimators that it does not know, so that pipelines with a network in them convert.
+
+    def onnx_shape_calculator(self) -> Any:
+        """What tells sklearn-onnx the types and sizes of the outputs."""
+        return exported("onnx_shape_calculator", self)
+
+    def onnx_converter(self) -> Any:
+        """What writes the network's nodes into a graph of sklearn-onnx."""
+        return exported("onnx_converter", self)
 
     # Training.
 

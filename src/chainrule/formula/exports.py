@@ -5,14 +5,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_writers: "list[Callable[..., None]]" = []
+_writers: "list[Callable[..., Any]]" = []
 
 
-def exports(write: "Callable[..., None]") -> None:
+def exports(write: "Callable[..., Any]") -> None:
     """Let it write what leaves: to what, such as "to_onnx", then what it is, and where to."""
     _writers[:] = [write]
 
 
-def exported(to: str, thing: "Any", *where: "Any") -> None:
+def exported(to: str, thing: "Any", *where: "Any") -> "Any":
     """Write a thing for another library."""
-    _writers[0](to, thing, *where)
+    return _writers[0](to, thing, *where)

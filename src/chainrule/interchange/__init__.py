@@ -1,6 +1,7 @@
 """In and out: what is trained here as other libraries have it, and what was trained there as networks of ours."""
 
 import os
+from typing import Any
 
 from chainrule.model import Model
 
@@ -45,3 +46,18 @@ def to_onnx(model: Model, path: str | os.PathLike, arrays: bool = False, masked:
     from chainrule.interchange.onnx import writing
 
     writing.to_onnx(model, path, arrays, masked)
+
+
+def onnx_shape_calculator(estimator: Any) -> Any:
+    """What an estimator gives sklearn-onnx that asks for it; see `pipelines`."""
+    from chainrule.interchange import pipelines
+
+    pipelines.register(type(estimator))
+    return pipelines.shapes
+
+
+def onnx_converter(estimator: Any) -> Any:
+    """What an estimator gives sklearn-onnx that asks for it; see `pipelines`."""
+    from chainrule.interchange import pipelines
+
+    return pipelines.convert

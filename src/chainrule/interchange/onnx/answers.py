@@ -41,7 +41,7 @@ def _values(graph: Graph, model: Trained, a: str, shape: Sequence[int | str], bl
             np.repeat([getattr(c, part)[0] for c in columns], int(shape[-1]) // len(columns)) for part in WAY
         )
         a = graph.add("Add", graph.add("Mul", a, graph.constant(scale)), graph.constant(mean))
-    a, count = _estimate(graph, model, a, int(shape[-1]), dtype)
+    a, count = estimated(graph, model, a, int(shape[-1]), dtype)
     graph.output("values", _unless(graph, blank, dtype(np.nan), a), dtype, (*shape[:-1], count))
 
 
@@ -49,7 +49,7 @@ WAY = ("mean", "scale")
 
 
 def _classes(graph: Graph, model: Trained, a: str, shape: Sequence[int | str], blank: str) -> None:
-    estimate, count = _estimate(graph, model, a, int(shape[-1]), np.float32)
+    estimate, count = estimated(graph, model, a, int(shape[-1]), np.float32)
     if count == 1:
         number = graph.add("Cast", graph.add("Greater", estimate, real(graph, 0.5)), to=INT64)
         number = graph.add("Squeeze", number, whole(graph, -1))
@@ -71,7 +71,7 @@ def _classes(graph: Graph, model: Trained, a: str, shape: Sequence[int | str], b
     graph.output("probabilities" if probable else "scores", a, np.float32, shape)
 
 
-def _estimate(graph: Graph, model: Trained, a: str, outputs: int, dtype: type) -> tuple[str, int]:
+def estimated(graph: Graph, model: Trained, a: str, outputs: int, dtype: type) -> tuple[str, int]:
     """What the cost takes from outputs, and of how many: each is one of the outputs, perhaps on another scale."""
     zero = np.asarray(model.cost.estimate(np.zeros((1, outputs))))[0]
     factors = np.asarray(model.cost.estimate(np.eye(outputs))) - zero
