@@ -5,6 +5,7 @@ outputs. Each kernel in the layer is normalised by itself, in a composition and 
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,14 @@ LEAST = 1e-12  # of which a vector of length 0 is divided
 
 class Reparametrized(Around):
     """A layer around one that has kernels."""
+
+    @abstractmethod
+    def of_layer(self, p: Any, state: Any) -> tuple[Any, Any]:
+        """The parameters and the state that are those of the layer within."""
+
+    @abstractmethod
+    def resolved(self, shape: Shape, p: Any, state: Any) -> tuple[Any, Any]:
+        """The layer's parameters, with the kernels that it computes with, and what is followed from step to step."""
 
     def parameters(self, shape):
         self.kernels(shape)  # which refuses a layer without any
@@ -80,11 +89,16 @@ class WeightNorm(Reparametrized):
         directions = jax.tree.map(lambda one: one._replace(regularized=False), own, is_leaf=is_parameter)
         return {"layer": directions, "lengths": [*map(_lengths, self.kernels(shape))]}
 
-    def through(self, p, state, x, context):
-        shape = shape_of(x)
+    def of_layer(self, p, state):
+        return p["layer"], state
+
+    def resolved(self, shape, p, state):
         each = zip(self.kernels(shape), self.kernels(shape, p["layer"]), p["lengths"], strict=True)
         factors = [of_each(one.repeated, _towards)(v, g) for one, v, g in each]
-        return self.layer.through(self.scaled(shape, p["layer"], factors), state, x, context)
+        return self.scaled(shape, p["layer"], factors), None
+
+    def through(self, p, state, x, context):
+        return self.layer.through(self.resolved(shape_of(x), p, state)[0], state, x, context)
 
 
 class SpectralNorm(Reparametrized):
@@ -117,13 +131,19 @@ class SpectralNorm(Reparametrized):
         vectors = [jax.device_put(np.zeros(_of_outputs(one), np.float32)) for one in self.kernels(shape)]
         return {"layer": self.layer.state(shape), "vectors": vectors}
 
-    def through(self, p, state, x, context):
-        shape = shape_of(x)
+    def of_layer(self, p, state):
+        return p, state["layer"]
+
+    def resolved(self, shape, p, state):
         each = zip(self.kernels(shape), self.kernels(shape, p), state["vectors"], strict=True)
         found = [of_each(one.repeated, self._followed)(w, u) for one, w, u in each]
         factors, vectors = zip(*found, strict=True)
-        y, kept, mask = self.layer.through(self.scaled(shape, p, factors), state["layer"], x, context)
-        return y, {"layer": kept, "vectors": list(vectors) if context.training else state["vectors"]}, mask
+        return self.scaled(shape, p, factors), list(vectors)
+
+    def through(self, p, state, x, context):
+        own, vectors = self.resolved(shape_of(x), p, state)
+        y, kept, mask = self.layer.through(own, state["layer"], x, context)
+        return y, {"layer": kept, "vectors": vectors if context.training else state["vectors"]}, mask
 
     def _followed(self, kernel: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
         """One over the largest singular value of a kernel, and the vector u after some iterations."""

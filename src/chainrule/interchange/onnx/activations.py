@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import numpy as np
+
 from chainrule.activations import (
+    APL,
     CELU,
     ELU,
     GELU,
@@ -16,6 +19,7 @@ from chainrule.activations import (
     Identity,
     LeakyReLU,
     LogSoftmax,
+    Maxout,
     Mish,
     NoisyReLU,
     PReLU,
@@ -28,11 +32,14 @@ from chainrule.activations import (
     Softplus,
     SoftShrink,
     Softsign,
+    Sparsemax,
     Tanh,
 )
 from chainrule.interchange.onnx.forms import form
 from chainrule.interchange.onnx.graph import Graph
-from chainrule.interchange.onnx.values import Own, Value, of_channels, real
+from chainrule.interchange.onnx.values import Own, Value, channels_last, of_channels, real, whole
+
+FLOAT, WHOLE = 1, 7  # ONNX's numbers of types
 
 OPERATORS: dict[type[Activation], tuple[str, Any]] = {
     Tanh: ("Tanh", None),
@@ -110,3 +117,40 @@ def crelu(graph: Graph, layer: CReLU, own: Own, x: Value) -> Value:
     """Relu of the values and of the negative ones."""
     both = graph.add("Concat", x.name, graph.add("Neg", x.name), axis=x.channels)
     return x.became(graph.add("Relu", both))
+
+
+@form(Maxout)
+def maxout(graph: Graph, layer: Maxout, own: Own, x: Value) -> Value:
+    """ReduceMax of each group of channels."""
+    x = channels_last(graph, x)
+    copied = (0,) * len(x.shape)
+    groups = graph.add("Reshape", x.name, whole(graph, *copied, x.shape[-1] // layer.pieces, layer.pieces))
+    return x.became(graph.add("ReduceMax", groups, whole(graph, -1), keepdims=0))
+
+
+@form(APL)
+def apl(graph: Graph, layer: APL, own: Own, x: Value) -> Value:
+    """Relu, and a sum over the hinges, on an axis of their own."""
+    x = channels_last(graph, x)
+    at = graph.add("Unsqueeze", x.name, whole(graph, -1))
+    a, b = (own.p[name].moved(np.transpose).into(graph) for name in "ab")
+    hinges = graph.add("Mul", a, graph.add("Relu", graph.add("Sub", b, at)))
+    return x.became(
+        graph.add("Add", graph.add("Relu", x.name), graph.add("ReduceSum", hinges, whole(graph, -1), keepdims=0))
+    )
+
+
+@form(Sparsemax)
+def sparsemax(graph: Graph, layer: Sparsemax, own: Own, x: Value) -> Value:
+    """max(0, x − τ): of the largest entries, sorted, those support τ whose own sum is not above theirs by 1."""
+    x = channels_last(graph, x)
+    last = whole(graph, -1)
+    z = graph.add("Sub", x.name, graph.add("ReduceMax", x.name, last))
+    falling, _ = graph.add("TopK", z, whole(graph, x.shape[-1]), outputs=2)
+    counts = graph.constant(np.arange(1, x.shape[-1] + 1, dtype=np.float32))
+    over = graph.add("Sub", graph.add("CumSum", falling, graph.constant(np.int64(-1))), real(graph, 1))
+    inside = graph.add("Cast", graph.add("Greater", graph.add("Mul", counts, falling), over), to=FLOAT)
+    place = graph.add("Sub", graph.add("ReduceSum", inside, last), real(graph, 1))
+    each = graph.add("Div", over, counts)
+    tau = graph.add("GatherElements", each, graph.add("Cast", place, to=WHOLE), axis=-1)
+    return x.became(graph.add("Relu", graph.add("Sub", z, tau)))

@@ -12,6 +12,9 @@ from chainrule.interchange.extras import needing
 OPERATORS = {"": 20, "ai.onnx.ml": 4, "com.microsoft": 1}
 """The version of each domain's operators that a model is written with."""
 
+SPARING = ("LSTM", "GRU", "RNN")
+"""Operators whose outputs may be left out."""
+
 MOST_BYTES = 2**31 - 1  # of a protobuf message
 
 Sizes = Sequence[int | str]
@@ -46,7 +49,7 @@ class Graph:
         self._unnamed: dict[tuple, str] = within._unnamed if within else {}
         self._taken: Counter[str] = within._taken if within else Counter()
         self._called: dict[str, str] = within._called if within else {}
-        self._transposed: dict[tuple[str, tuple[int, ...]], str] = {}
+        self._made: dict[Any, Any] = {}
 
     def inner(self, name: str) -> Self:
         """A graph to be an attribute of a node of this one, such as the body of a Scan; it sees the values here."""
@@ -70,36 +73,38 @@ class Graph:
         return self._unnamed[key]
 
     def add(self, operator: str, *inputs: str, outputs: int = 1, domain: str = "", **attributes: Any) -> Any:
-        """A node: the name of its output, or a tuple of so many; "" is an input that is left out.
+        """A node: the name of its output, or a tuple of so many; a node that is there already is not made again.
 
-        An attribute that is None is left out, too; one that is a `Graph` was made by `inner`.
+        An input that is "" is left out, as is an attribute that is None; one that is a `Graph` was made by `inner`.
         """
+        given = {key: value for key, value in attributes.items() if value is not None}
+        key = operator, inputs, outputs, domain, repr(given)
+        if key not in self._made:
+            self._made[key] = self._node(operator, inputs, outputs, domain, given)
+        return self._made[key]
+
+    def _node(self, operator: str, inputs: Sequence[str], outputs: int, domain: str, attributes: dict) -> Any:
         name = self._new(operator)
         made = (name,) if outputs == 1 else tuple(self._new(f"{operator}_output") for _ in range(outputs))
-        given = {
-            key: value._proto() if isinstance(value, Graph) else value
-            for key, value in attributes.items()
-            if value is not None
-        }
         seen = [self._called.get(value, value) for value in inputs]
         while seen and not seen[-1]:
             seen.pop()
+        given = {key: value._proto() if isinstance(value, Graph) else value for key, value in attributes.items()}
+        about = self.about or None
         self._nodes.append(
-            self._onnx.helper.make_node(
-                operator, seen, made, name=name, domain=domain, doc_string=self.about or None, **given
-            )
+            self._onnx.helper.make_node(operator, seen, made, name=name, domain=domain, doc_string=about, **given)
         )
         return made[0] if outputs == 1 else made
 
     def transpose(self, value: str, axes: Iterable[int]) -> str:
-        """A value with its axes in another order; the same order of it is made once, and undone by what it came of."""
+        """A value with its axes in another order, which is undone by what it came of."""
         axes = tuple(axes)
         if axes == tuple(range(len(axes))):
             return value
-        if (value, axes) not in self._transposed:
-            made = self._transposed[value, axes] = self.add("Transpose", value, perm=axes)
-            self._transposed[made, tuple(np.argsort(axes).tolist())] = value
-        return self._transposed[value, axes]
+        made = self.add("Transpose", value, perm=axes)
+        back = tuple(np.argsort(axes).tolist())
+        self._made.setdefault(("Transpose", (made,), 1, "", repr({"perm": back})), value)
+        return made
 
     def output(self, name: str, value: str, dtype: np.dtype | type, shape: Sizes) -> None:
         """An output: a value by the name that whoever runs the model knows it by."""
@@ -136,8 +141,8 @@ class Graph:
 
     def _proto(self) -> Any:
         seen = {*_seen(self._nodes), *(output.name for output in self._outputs)}
-        for node in self._nodes:
-            if len(node.output) > 1:  # what nobody asks for is not computed
+        for node in self._nodes:  # of recurrent layers, what nobody asks for is not computed
+            if node.op_type in SPARING:
                 node.output[:] = [name if name in seen else "" for name in node.output]
         constants = {} if self._within else self.constants
         return self._onnx.helper.make_graph(

@@ -1,6 +1,5 @@
 """What goes through a graph while it is written: batches, which know their layout and their mask, and parameters."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
@@ -148,6 +147,9 @@ def product(graph: Graph, x: str, kernel: Array, bias: Array | None = None) -> s
     return graph.add("Add", y, bias.into(graph)) if bias else y
 
 
-def number_of(shape: Shape) -> int:
-    """How many values an example has."""
-    return math.prod(shape)
+def affine(graph: Graph, own: Own, x: Value) -> Value:
+    """A batch times the scale and plus the offset of each channel, where the layer has them."""
+    for operator, name in (("Mul", "scale"), ("Add", "offset")):
+        if name in own.p:
+            x = x.became(graph.add(operator, x.name, of_channels(graph, own.p[name], x)))
+    return x

@@ -14,11 +14,11 @@ from chainrule.errors import ChainruleError
 from chainrule.formula.base import check_single
 from chainrule.formula.layer import Chain, Layer, Parameter
 from chainrule.interchange.onnx import activations as activations
+from chainrule.interchange.onnx import layers as layers
+from chainrule.interchange.onnx import textbooks as textbooks
 from chainrule.interchange.onnx.answers import answer
 from chainrule.interchange.onnx.forms import written
 from chainrule.interchange.onnx.graph import Graph
-from chainrule.interchange.onnx.layers import compositions as compositions
-from chainrule.interchange.onnx.layers import dense as dense
 from chainrule.interchange.onnx.rows import prepared
 from chainrule.interchange.onnx.values import Array, Own, Value, channels_last
 from chainrule.model.container import place

@@ -4,8 +4,9 @@ import numpy as np
 
 from chainrule.interchange.onnx.forms import form
 from chainrule.interchange.onnx.graph import Graph
-from chainrule.interchange.onnx.values import Array, Own, Value, channels_last, product, real, whole
+from chainrule.interchange.onnx.values import Array, Own, Value, affine, channels_last, product, real, whole
 from chainrule.layers import (
+    Affine,
     AlphaDropout,
     Dense,
     Dropout,
@@ -30,6 +31,12 @@ def dense(graph: Graph, layer: Dense, own: Own, x: Value) -> Value:
     if len(x.shape) > 1:
         return x.became(product(graph, x.name, kernel, bias))
     return x.became(graph.add("Gemm", x.name, kernel.into(graph), bias.into(graph) if bias else ""))
+
+
+@form(Affine)
+def scaled(graph: Graph, layer: Affine, own: Own, x: Value) -> Value:
+    """Mul and Add."""
+    return affine(graph, own, x)
 
 
 @form(Embedding)
