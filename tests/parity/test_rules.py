@@ -21,7 +21,16 @@ from chainrule.optimizers import (
     Rprop,
     Yogi,
 )
-from chainrule.optimizers.schedules import CosineRestarts, InverseTimeDecay, LinearDecay, PolynomialDecay
+from chainrule.optimizers.schedules import (
+    CosineDecay,
+    CosineRestarts,
+    ExponentialDecay,
+    InverseTimeDecay,
+    LinearDecay,
+    OneCycle,
+    PolynomialDecay,
+    StepDecay,
+)
 
 torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
@@ -183,14 +192,14 @@ def test_optax_s_rprop_takes_each_step_one_later():
     np.testing.assert_allclose(theirs, [np.zeros_like(START), *ours[:-1]], rtol=1e-6)
 
 
-def of_scheduler(make, steps):
+def rates(make, steps=60):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1.0)
-    schedule, rates = make(optimizer), []
+    schedule, found = make(optimizer), []
     for _ in range(steps):
-        rates.append(optimizer.param_groups[0]["lr"])
+        found.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         schedule.step()
-    return rates
+    return found
 
 
 def test_schedules():
@@ -198,15 +207,19 @@ def test_schedules():
     inverse = keras.optimizers.schedules.InverseTimeDecay(1.0, 40, 1 / 0.05 - 1)
     restarts = keras.optimizers.schedules.CosineDecayRestarts(1.0, 7, t_mul=2.0, alpha=0.1)
     pairs = {
-        PolynomialDecay(1.0, power=2, steps=40): of_scheduler(lambda o: schedules.PolynomialLR(o, 40, 2.0), 60),
+        StepDecay(1.0, every=7, factor=0.5): rates(lambda o: schedules.StepLR(o, 7, 0.5)),
+        ExponentialDecay(1.0, factor=0.9, steps=1): rates(lambda o: schedules.ExponentialLR(o, 0.9)),
+        CosineDecay(1.0, final=0.1, steps=40): rates(lambda o: schedules.CosineAnnealingLR(o, 40, 0.1), 40),  # then up
+        OneCycle(1.0, rise=11 / 39, steps=39): rates(
+            lambda o: schedules.OneCycleLR(o, 1.0, total_steps=40, pct_start=0.3, cycle_momentum=False), 40
+        ),  # torch's rise ends at 0.3 · 40 − 1 of the steps 0 … 39
+        PolynomialDecay(1.0, power=2, steps=40): rates(lambda o: schedules.PolynomialLR(o, 40, 2.0)),
         PolynomialDecay(1.0, 3, 0.1, 40): jax.vmap(optax.polynomial_schedule(1.0, 0.1, 3, 40))(t),
-        LinearDecay(1.0, 0.1, 40): of_scheduler(lambda o: schedules.LinearLR(o, 1.0, 0.1, 40), 60),
+        LinearDecay(1.0, 0.1, 40): rates(lambda o: schedules.LinearLR(o, 1.0, 0.1, 40)),
         InverseTimeDecay(1.0, 0.05, 40): [float(inverse(step)) for step in t],
-        CosineRestarts(1.0, 7, final=0.1): of_scheduler(
-            lambda o: schedules.CosineAnnealingWarmRestarts(o, 7, 2, 0.1), 60
-        ),
+        CosineRestarts(1.0, 7, final=0.1): rates(lambda o: schedules.CosineAnnealingWarmRestarts(o, 7, 2, 0.1)),
         CosineRestarts(1.0, 7, 2, 0.1): [float(restarts(step)) for step in t],
     }
     ours = jax.jit(lambda schedules: [jax.vmap(schedule)(jnp.asarray(t)) for schedule in schedules])([*pairs])
     for one, (schedule, theirs) in zip(ours, pairs.items(), strict=True):
-        np.testing.assert_allclose(one, theirs, rtol=2e-5, atol=2e-6, err_msg=repr(schedule))
+        np.testing.assert_allclose(one[: len(theirs)], theirs, rtol=1e-5, atol=1e-9, err_msg=repr(schedule))

@@ -11,7 +11,6 @@ from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.initializers import Dirac, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Orthogonal, each_group
 from chainrule.layers import Dense
 from chainrule.optimizers import Adadelta, Adagrad, Adam, AdamW, ClipNorm, GradientDescent, Momentum, Nesterov, RMSprop
-from chainrule.optimizers.schedules import CosineDecay, ExponentialDecay, OneCycle, StepDecay
 from chainrule.regularizers import L2, MaxNorm, UnitNorm
 
 torch = pytest.importorskip("torch")
@@ -149,31 +148,6 @@ def test_l2_is_torch_s_weight_decay_of_twice_the_strength():
     theirs = descend_in_torch(lambda p: torch.optim.SGD(p, 0.1, weight_decay=0.2), steps=1)
     updates = optax.apply_updates(w, -0.1 * jax.grad(lambda w: jnp.sum(jnp.tanh(M @ w - 1) ** 2) + L2(0.1)(w))(w))
     np.testing.assert_allclose(updates, theirs[0], rtol=1e-5)
-
-
-def rates_of(make, steps):
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1.0)
-    schedule, rates = make(optimizer), []
-    for _ in range(steps):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    return rates
-
-
-SCHEDULES = {
-    StepDecay(1.0, every=7, factor=0.5): lambda o: torch.optim.lr_scheduler.StepLR(o, 7, 0.5),
-    ExponentialDecay(1.0, factor=0.9, steps=1): lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.9),
-    CosineDecay(1.0, final=0.1, steps=40): lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 40, 0.1),
-    OneCycle(1.0, rise=11 / 39, steps=39): lambda o: torch.optim.lr_scheduler.OneCycleLR(
-        o, 1.0, total_steps=40, pct_start=0.3, cycle_momentum=False
-    ),  # torch's rise ends at 0.3 · 40 − 1 of the steps 0 … 39
-}
-
-
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
-def test_schedules(schedule):
-    np.testing.assert_allclose(jax.vmap(schedule)(jnp.arange(40)), rates_of(SCHEDULES[schedule], 40), rtol=1e-5)
 
 
 def test_dense():
