@@ -7,8 +7,8 @@ from chainrule.errors import ChainruleError
 
 
 @contextmanager
-def needing(package: str, what: str) -> Iterator[None]:
-    """Around the import of a package that may be missing; what needs it is said in the plural.
+def needing(package: str, what: str, extra: str = "") -> Iterator[None]:
+    """Around the import of a package that may be missing; what needs it is said in the plural, its extra if not alike.
 
     >>> with needing("nowhere", "Files of nowhere"):
     ...     import nowhere
@@ -22,5 +22,5 @@ Install it: pip install 'chainrule[nowhere]'
         if (error.name or "").partition(".")[0] != package:
             raise
         raise ChainruleError(
-            f"{what} need the {package} package. Install it: pip install 'chainrule[{package}]'"
+            f"{what} need the {package} package. Install it: pip install 'chainrule[{extra or package}]'"
         ) from None

@@ -81,7 +81,7 @@ def _outer(name: str) -> Iterable[str]:
 
 def _few(names: Sequence[str]) -> str:
     more = f", … ({len(names):,} in all)" if len(names) > 8 else ""
-    return ", ".join(name or "arrays without a module" for name in names[:8]) + more
+    return (", ".join(name or "arrays without a module" for name in names[:8]) or "none") + more
 
 
 def _side_by_side(lacking: Sequence[Module], left: Stored, who: str) -> str:

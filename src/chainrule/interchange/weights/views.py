@@ -48,15 +48,20 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Viewed:
-    """An array made of views, side by side along an axis."""
+    """An array made of views, side by side along an axis, and in another form then where it has one."""
 
     parts: tuple[Part, ...]
     axis: int = 0
     optional: bool = False
+    form: Shape | None = None
 
     @property
     def shape(self):
         """Its shape there."""
+        return self._joined if self.form is None else self.form
+
+    @property
+    def _joined(self) -> Shape:
         long = list(self.parts[0].shape)
         if len(self.parts) > 1:
             long[self.axis] = sum(part.shape[self.axis] for part in self.parts)
@@ -67,21 +72,26 @@ class Viewed:
         if array is None:
             return
         ends = np.cumsum([part.shape[self.axis] for part in self.parts[:-1]]) if len(self.parts) > 1 else []
+        array = array.reshape(self._joined)
         pieces = np.split(array, ends, self.axis) if len(ends) else [array]
         for part, piece in zip(self.parts, pieces, strict=True):
             part.view[...] += piece.reshape(part.view.shape)
 
     def copy(self) -> np.ndarray:
         """It as it is there."""
-        pieces = [np.array(part.view).reshape(part.shape) for part in self.parts]
-        return np.concatenate(pieces, self.axis) if len(pieces) > 1 else pieces[0]
+        return self._of([np.array(part.view).reshape(part.shape) for part in self.parts])
 
     def pour_out(self):
-        """A copy, and −0 left in all parts."""
-        found = self.copy()
-        for part in self.parts:
-            part.view[...] = NOTHING
+        """A copy, part by part, and −0 left in each."""
+        return self._of([self._emptied(part) for part in self.parts])
+
+    def _emptied(self, part: Part) -> np.ndarray:
+        found = np.array(part.view).reshape(part.shape)
+        part.view[...] = NOTHING
         return found
+
+    def _of(self, pieces: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate(pieces, self.axis).reshape(self.shape) if len(pieces) > 1 else pieces[0]
 
 
 @dataclass(frozen=True)
@@ -120,9 +130,9 @@ def viewed(view: np.ndarray, shape: Shape | None = None, optional: bool = False)
     return Viewed((Part(view, view.shape if shape is None else shape),), optional=optional)
 
 
-def joined(*views: np.ndarray, axis: int = 0, optional: bool = False) -> Viewed:
+def joined(*views: np.ndarray, axis: int = 0, optional: bool = False, form: Shape | None = None) -> Viewed:
     """An array of views side by side."""
-    return Viewed(tuple(Part(view, view.shape) for view in views), axis, optional)
+    return Viewed(tuple(Part(view, view.shape) for view in views), axis, optional, form)
 
 
 def ordered(view: np.ndarray, axis: int, blocks: Blocks | None) -> Viewed:

@@ -1,0 +1,267 @@
+"""A layer that Keras describes, as one of ours or several; what has no form here is said by layer, class, attribute."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from chainrule.activations import Identity, LeakyReLU, PReLU, ReLU, ReLU6, Softmax
+from chainrule.arrays.masked import Shape
+from chainrule.errors import ChainruleError
+from chainrule.formula.layer import Layer
+from chainrule.interchange.keras.twins import ACTIVATIONS, LINEAR, TWINS, Twin
+from chainrule.layers import Bidirectional, Frozen, Reshape, SpatialDropout
+from chainrule.regularizers import L1, L2, Regularizer
+
+Config = Mapping[str, Any]
+
+NOTHING = Identity()
+
+IGNORED = {
+    *("name", "trainable", "dtype", "seed", "synchronized", "unit_forget_bias", "unroll", "zero_output_for_mask"),
+    *("batch_input_shape", "input_length", "implementation", "renorm_momentum", "activation"),
+}
+"""What changes no answer, or is read elsewhere."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A network, and the names of its modules in its order."""
+
+    layer: Layer = NOTHING
+    modules: tuple[str, ...] = ()
+
+    def __rshift__(self, other: "Piece") -> "Piece":
+        if self.layer == NOTHING:
+            return other
+        return self if other.layer == NOTHING else Piece(self.layer >> other.layer, self.modules + other.modules)
+
+
+@dataclass
+class Notes:
+    """What a description says beside its layers.
+
+    Attributes:
+        penalties: by layer with kernels, how these are regularised.
+    """
+
+    penalties: dict[str, Regularizer | None] = field(default_factory=dict)
+
+
+class Described(NamedTuple):
+    """A layer's description.
+
+    Attributes:
+        kind: its class.
+        config: its attributes.
+        who: its name and class, for errors.
+        module: the name by which a file of weights knows it.
+        shape: that of the examples that reach it.
+        call: what its call is told beside them.
+        notes: where it says what concerns the whole network.
+    """
+
+    kind: str
+    config: Config
+    who: str
+    module: str
+    shape: Shape
+    call: Config
+    notes: Notes
+
+    def refused(self, attribute: str, value: Any = None) -> ChainruleError:
+        """The error of an attribute that has no form here."""
+        value = self.config.get(attribute) if value is None else value
+        value = value.get("class_name") if isinstance(value, Mapping) else value
+        return ChainruleError(f"{self.who}: {attribute}={value!r} has no form here. Choose what both have.")
+
+    def within(self, config: Config, part: str) -> "Described":
+        """A layer in it."""
+        inner, kind = config.get("config") or {}, str(config.get("class_name"))
+        return self._replace(kind=kind, config=inner, module=f"{self.module}{part}", who=f"{self.who}'s {kind}")
+
+
+def layer_of(seen: Described) -> Piece:
+    """A layer, with the activation behind it, if it has one."""
+    piece = SPECIAL.get(seen.kind, by_twin)(seen)
+    if seen.config.get("trainable") is False and piece.modules:
+        piece = replace(piece, layer=Frozen(piece.layer))
+    inside = seen.kind in ("Activation", "SimpleRNN", "LSTM", "GRU")
+    return piece if inside else piece >> _activation(seen)
+
+
+def by_twin(seen: Described, **changed: Any) -> Piece:
+    """A layer of ours by the description of its twin, in which some attributes are others."""
+    config = {**seen.config, **changed}
+    twin = _twin(seen, config)
+    named = {each.name: (ours, each) for ours, each in twin.fields.items()}
+    chosen: dict[str, Any] = {}
+    for name, value in config.items():
+        if name in named:
+            ours, own = named[name]
+            if name == "activation" and value not in ACTIVATIONS:
+                raise seen.refused(name)
+            chosen[ours] = own.here(_plain(value))
+        elif name in twin.kernels:
+            seen.notes.penalties[seen.who] = _penalty(seen, name)
+        elif name in twin.always and name != "groups":
+            if not any(value == each and type(value) is type(each) for each in _allowed(twin, name, seen.shape)):
+                raise seen.refused(name, value)
+        elif not (name in IGNORED or name == "groups" or name.endswith("_initializer") or value in (None, False, 0)):
+            raise seen.refused(name, value)
+    if "shape" in chosen:
+        chosen["shape"] = _resolved(chosen["shape"], seen.shape)
+    layer = twin.ours(**chosen)
+    if chosen.get("reverse") and chosen["return_sequences"]:
+        raise ChainruleError(
+            f"{seen.who}: go_backwards=True with return_sequences=True gives the steps backwards, which no layer does "
+            f"here. Choose Bidirectional, or the last step alone."
+        )
+    return Piece(layer, (seen.module,) if layer.parameters(seen.shape) or layer.state(seen.shape) else ())
+
+
+def _twin(seen: Described, config: Config) -> Twin:
+    """The first twin of the class whose groups are as they must be."""
+    for twin in TWINS:
+        groups = twin.always.get("groups")
+        if twin.theirs == seen.kind and (groups is None or config.get("groups") in (*groups, *seen.shape[-1:])):
+            return twin
+    raise ChainruleError(f"{seen.who}: there is no such layer here. Choose layers that both have.")
+
+
+def _allowed(twin: Twin, name: str, shape: Shape) -> tuple[Any, ...]:
+    allowed = twin.always[name]
+    return (*allowed, len(shape), [len(shape)]) if name == "axis" else allowed
+
+
+def _activation(seen: Described) -> Piece:
+    name = seen.config.get("activation")
+    if name in LINEAR:
+        return Piece()
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        raise seen.refused("activation")
+    return Piece(ACTIVATIONS[name])
+
+
+def _bidirectional(seen: Described) -> Piece:
+    merge = {"concat": "concat", "sum": "sum", "ave": "mean"}.get(str(seen.config.get("merge_mode")))
+    if merge is None:
+        raise seen.refused("merge_mode", seen.config.get("merge_mode"))
+    one = seen.within(seen.config["layer"], "")
+    other = seen.within(seen.config.get("backward_layer") or seen.config["layer"], "")
+    for name in sorted((one.config.keys() | other.config.keys()) - IGNORED - {"go_backwards"}):
+        if not name.endswith("_initializer") and one.config.get(name) != other.config.get(name):
+            raise seen.refused(f"backward_layer's {name}", other.config.get(name))
+    if one.config.get("go_backwards"):
+        raise one.refused("go_backwards")
+    before, inner = _dropped(one), by_twin(one, dropout=0.0)
+    return before >> Piece(Bidirectional(inner.layer, merge), (seen.module,))  # type: ignore[arg-type]
+
+
+def _dropped(seen: Described) -> Piece:
+    """The dropout of a recurrent layer's inputs, which leaves out whole features."""
+    rate = seen.config.get("dropout")
+    return Piece(SpatialDropout(rate)) if rate else Piece()
+
+
+def _separable(seen: Described) -> Piece:
+    """A depthwise convolution, and one of single places that mixes the channels."""
+    of_both = {
+        name: value for name, value in seen.config.items() if not name.startswith(("pointwise", "filters", "bias"))
+    }
+    one = seen._replace(kind="DepthwiseConv2D", config=of_both, module=f"{seen.module}.depthwise")
+    mixing = {"filters": seen.config["filters"], "kernel_size": 1, "use_bias": seen.config.get("use_bias", True)}
+    mixing["kernel_regularizer"] = seen.config.get("pointwise_regularizer")
+    other = seen._replace(kind="Conv2D", config=mixing, module=f"{seen.module}.pointwise")
+    return by_twin(one, use_bias=False) >> by_twin(other)
+
+
+def _attention(seen: Described) -> Piece:
+    piece = by_twin(seen)
+    return replace(piece, layer=replace(piece.layer, causal=bool(seen.call.get("use_causal_mask"))))  # type: ignore[type-var]
+
+
+def _global(seen: Described) -> Piece:
+    pooled, kept = by_twin(seen, keepdims=False), (*[1] * (len(seen.shape) - 1), seen.shape[-1])
+    return pooled >> Piece(Reshape(kept)) if seen.config.get("keepdims") else pooled
+
+
+def _pool(seen: Described) -> Piece:
+    piece = by_twin(seen)
+    size, stride = (getattr(piece.layer, name) for name in ("size", "stride"))
+    return replace(piece, layer=replace(piece.layer, stride=None)) if stride == size else piece  # type: ignore[type-var]
+
+
+def _relu(seen: Described) -> Piece:
+    most, slope, least = (seen.config.get(name) for name in ("max_value", "negative_slope", "threshold"))
+    if least:
+        raise seen.refused("threshold")
+    if most is not None and (slope or most != 6):
+        raise seen.refused("max_value")
+    return Piece(ReLU6() if most else LeakyReLU(slope) if slope else ReLU())
+
+
+def _softmax(seen: Described) -> Piece:
+    if seen.config.get("axis", -1) not in (-1, len(seen.shape)):
+        raise seen.refused("axis")
+    return Piece(Softmax())
+
+
+def _prelu(seen: Described) -> Piece:
+    axes, places = sorted(seen.config.get("shared_axes") or []), [*range(1, len(seen.shape))]
+    if axes not in (places, [*places, len(seen.shape)]):
+        raise seen.refused("shared_axes")
+    return Piece(PReLU(shared=len(axes) == len(seen.shape)), (seen.module,))
+
+
+def _each_step(seen: Described) -> Piece:
+    inner = seen.within(seen.config["layer"], ".layer")
+    if inner.kind != "Dense":
+        raise seen.refused("layer", inner.kind)
+    return layer_of(inner)
+
+
+SPECIAL: dict[str, Callable[[Described], Piece]] = {
+    "Bidirectional": _bidirectional,
+    "SeparableConv2D": _separable,
+    "MultiHeadAttention": _attention,
+    **{f"Global{kind}Pooling{rank}D": _global for kind in ("Max", "Average") for rank in (1, 2)},
+    **{f"{kind}Pooling{rank}D": _pool for kind in ("Max", "Average") for rank in (1, 2, 3)},
+    **{f"SpatialDropout{rank}D": lambda seen: Piece(SpatialDropout(seen.config["rate"])) for rank in (1, 2, 3)},
+    **dict.fromkeys(("SimpleRNN", "LSTM", "GRU"), lambda seen: _dropped(seen) >> by_twin(seen, dropout=0.0)),
+    "Activation": _activation,
+    "ReLU": _relu,
+    "Softmax": _softmax,
+    "PReLU": _prelu,
+    "TimeDistributed": _each_step,
+}
+"""Layers of Keras that are not one of ours with fields of other names."""
+
+
+def _plain(value: Any) -> Any:
+    """A value as a field has it."""
+    return tuple(map(_plain, value)) if isinstance(value, list) else value
+
+
+def _resolved(target: Shape, shape: Shape) -> Shape:
+    """A shape in which −1 stands for what is left."""
+    left = math.prod(shape) // max(math.prod(axis for axis in target if axis != -1), 1)
+    return tuple(left if axis == -1 else axis for axis in target)
+
+
+def _penalty(seen: Described, name: str) -> Regularizer | None:
+    """A regulariser of Keras as one of ours."""
+    value = seen.config.get(name)
+    if value is None:
+        return None
+    kind, strengths = value.get("class_name"), value.get("config", {})
+    terms = [*_terms(strengths)]
+    if kind not in ("L1", "L2", "L1L2"):
+        raise seen.refused(name, kind)
+    return None if not terms else terms[0] if len(terms) == 1 else terms[0] + terms[1]
+
+
+def _terms(strengths: Mapping[str, Any]) -> Iterator[Regularizer]:
+    for name, kind in {"l1": L1, "l2": L2}.items():
+        if strengths.get(name):
+            yield kind(float(strengths[name]))

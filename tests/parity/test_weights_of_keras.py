@@ -1,0 +1,225 @@
+"""Keras' models in and out: each answers alike in both, and comes back to the bit."""
+
+import jax
+import numpy as np
+import pytest
+
+from chainrule.errors import ChainruleError
+from chainrule.interchange.keras import from_keras, to_keras
+
+keras = pytest.importorskip("keras")
+k = keras.layers
+
+rng = np.random.default_rng(0)
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning", "ignore::UserWarning")
+
+
+def drawn(model):
+    """Numbers of all kinds in every array, running statistics too."""
+    for weight in model.weights:
+        if weight.dtype == "float32":
+            array = rng.normal(size=weight.shape) * 0.3
+            weight.assign(np.abs(array) + 0.1 if "variance" in weight.path else array)
+    return model
+
+
+def straight(shape, *layers):
+    return keras.Sequential([keras.Input(shape), *layers])
+
+
+def graph(shape, made):
+    x = keras.Input(shape)
+    return keras.Model(x, made(x))
+
+
+def inception(x):
+    joined = k.Concatenate()([k.Conv2D(2, 1, activation="relu")(x), k.Conv2D(3, 3, padding="same")(x), x])
+    y = k.Conv2D(4, 1)(joined) + k.Conv2D(4, 1)(x)
+    gate = k.Reshape((1, 1, 4))(k.Dense(4, activation="sigmoid")(k.GlobalAveragePooling2D()(y)))
+    return k.Flatten()(k.Multiply()([y, gate]))
+
+
+def transformer(x):
+    y = k.LayerNormalization()(x)
+    x = k.Add()([x, k.MultiHeadAttention(2, 3)(y, y, use_causal_mask=True)])
+    return k.Dense(4)(k.LayerNormalization(epsilon=1e-6)(x))
+
+
+ACTIVATIONS = "relu6 elu selu celu silu mish softplus softsign hard_sigmoid log_sigmoid tanh hard_tanh tanh_shrink"
+INCEPTION = "(Conv2D(2, 1) >> ReLU() | Conv2D(3, 3, padding='same') | Identity()) >> Conv2D(4, 1)"
+MODELS = {
+    "Dense(3) >> GELU(approximate=False) >> Dense(2, bias=False) >> Softmax()": lambda: straight(
+        (4,), k.Dense(3, activation="gelu"), k.Dense(2, use_bias=False), k.Softmax()
+    ),
+    "Conv1D(6, 3, padding='causal', dilation=2, groups=2) >> MaxPool1D(size=2) >> Flatten()": lambda: straight(
+        (9, 4), k.Conv1D(6, 3, dilation_rate=2, groups=2, padding="causal"), k.MaxPooling1D(2), k.Flatten()
+    ),
+    "Conv2D(4, (3, 2), stride=2, padding='same') >> LeakyReLU(slope=0.2) >> BatchNorm(momentum=0.99, epsilon=0.001) "
+    ">> ReLU6() >> AveragePool2D(size=2, padding='same') >> Flatten() >> Dense(3)": lambda: straight(
+        (7, 6, 3),
+        k.Conv2D(4, (3, 2), strides=2, padding="same", activation="leaky_relu"),
+        k.BatchNormalization(),
+        k.ReLU(6.0),
+        k.AveragePooling2D(2, padding="same"),
+        k.Flatten(),
+        k.Dense(3),
+    ),
+    "Conv3D(3, 2) >> ELU(alpha=0.5) >> MaxPool3D(size=2)": lambda: straight(
+        (4, 4, 4, 2), k.Conv3D(3, 2), k.ELU(0.5), k.MaxPooling3D(2)
+    ),
+    "ZeroPad2D(padding=((0, 1), (0, 1))) >> DepthwiseConv2D(3, stride=2, multiplier=2) >> DepthwiseConv2D(2, "
+    "bias=False) >> Conv2D(4, 1) >> PReLU(initial=0.25)": lambda: straight(
+        (7, 6, 3),
+        k.ZeroPadding2D(((0, 1), (0, 1))),
+        k.DepthwiseConv2D(3, depth_multiplier=2, strides=2),
+        k.SeparableConv2D(4, 2),
+        k.PReLU(shared_axes=[1, 2]),
+    ),
+    "ConvTranspose1D(4, 3, stride=2) >> ConvTranspose1D(4, 4, stride=2, padding='same')": lambda: straight(
+        (5, 3), k.Conv1DTranspose(4, 3, strides=2), k.Conv1DTranspose(4, 4, strides=2, padding="same")
+    ),
+    "ConvTranspose2D(4, 3, stride=2, padding='same') >> Upsample2D(size=2) >> Crop2D(cropping=1)": lambda: straight(
+        (4, 3, 2), k.Conv2DTranspose(4, 3, strides=2, padding="same"), k.UpSampling2D(2), k.Cropping2D(1)
+    ),
+    "GroupNorm(2, epsilon=0.001) >> InstanceNorm(epsilon=0.001, scale=True, offset=True) >> LayerNorm(epsilon=0.001) "
+    ">> RMSNorm(epsilon=1e-06)": lambda: straight(
+        (3, 4, 4),
+        k.GroupNormalization(2),
+        k.GroupNormalization(-1),
+        k.LayerNormalization(),
+        k.RMSNormalization(),
+    ),
+    "BatchNorm(momentum=0.99, epsilon=0.001, scale=False) >> Frozen(Dense(2))": lambda: straight(
+        (4,), k.BatchNormalization(scale=False), k.Dense(2, trainable=False)
+    ),
+    "Embedding(7, 4, padding_id=0) >> LSTM(3)": lambda: straight((6,), k.Embedding(7, 4, mask_zero=True), k.LSTM(3)),
+    "RNN(4, return_sequences=True, activation=ReLU()) >> GRU(3, return_sequences=True, reset_after=True) >> GRU(2, "
+    "reverse=True)": lambda: straight(
+        (5, 3),
+        k.SimpleRNN(4, activation="relu", return_sequences=True),
+        k.GRU(3, return_sequences=True),
+        k.GRU(2, reset_after=False, go_backwards=True),
+    ),
+    "SpatialDropout(rate=0.2) >> LSTM(4, return_sequences=True) >> Bidirectional(LSTM(3, return_sequences=True), "
+    "merge='sum') >> Bidirectional(GRU(2, reset_after=True))": lambda: straight(
+        (5, 3),
+        k.LSTM(4, return_sequences=True, dropout=0.2, use_bias=False),
+        k.Bidirectional(k.LSTM(3, return_sequences=True), merge_mode="sum"),
+        k.Bidirectional(k.GRU(2)),
+    ),
+    "Dense(4) >> Tanh() >> GlobalMaxPool1D() >> PReLU(initial=0.25) >> HardSwish()": lambda: straight(
+        (5, 3),
+        k.TimeDistributed(k.Dense(4, activation="tanh")),
+        k.GlobalMaxPooling1D(),
+        k.PReLU(),
+        k.Activation("hard_silu"),
+    ),
+    f"({INCEPTION}) + Conv2D(4, 1) >> Identity() * (GlobalAveragePool2D() >> Dense(4) >> Sigmoid() >> "
+    "Reshape((1, 1, 4))) >> Flatten() >> Dense(2)": lambda: straight(
+        (5, 5, 3), graph((5, 5, 3), inception), k.Dense(2)
+    ),
+    "Identity() + (LayerNorm(epsilon=0.001) >> SelfAttention(2, causal=True, key_size=3, value_size=3)) >> "
+    "LayerNorm(epsilon=1e-06) >> Dense(4)": lambda: graph((5, 4), transformer),
+    "ReLU6() >> ELU(alpha=1.0) >> SELU() >> CELU(alpha=1.0) >> SiLU(beta=1.0) >> Mish() >> Softplus() >> Softsign() >> "
+    "HardSigmoid() >> LogSigmoid() >> Tanh() >> HardTanh(low=-1.0) >> TanhShrink()": lambda: straight(
+        (4,), *map(k.Activation, ACTIVATIONS.split())
+    ),
+}
+
+
+def leaves(model):
+    return [np.asarray(array).view(np.int32) for array in jax.tree.leaves((model.parameters, model.state))]
+
+
+def alike(model, peer):
+    shape, tokens = model.input_shape, model.network.tokens
+    x = rng.integers(0, tokens, (3, *shape)) if tokens else rng.normal(size=(3, *shape)).astype(np.float32)
+    np.testing.assert_allclose(model(x), peer.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("network", MODELS)
+def test_each_model_comes_in_and_goes_out(network, tmp_path):
+    theirs, mine = (tmp_path / name for name in ("theirs.keras", "mine.keras"))
+    peer = drawn(MODELS[network]())
+    peer.save(theirs)
+    model = from_keras(theirs)
+    assert " >> ".join(map(repr, model.network.layers)) == network or repr(model.network) == network
+    alike(model, peer)
+
+    to_keras(model, mine)
+    alike(model, keras.saving.load_model(mine))
+    again = from_keras(mine)
+    assert again.network == model.network
+    for a, b in zip(leaves(model), leaves(again), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+    peer.save_weights(tmp_path / "theirs.weights.h5")
+    weights = from_keras(tmp_path / "theirs.weights.h5", model.network, model.input_shape)
+    for a, b in zip(leaves(model), leaves(weights), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_mobilenet_comes_in_and_answers_alike(tmp_path):
+    keras.utils.set_random_seed(0)
+    peer = keras.applications.MobileNet(weights=None, input_shape=(32, 32, 3), alpha=0.25, classes=5)
+    for weight in peer.weights:
+        if "moving" in weight.path:
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    peer.save(tmp_path / "mobilenet.keras")
+    model = from_keras(tmp_path / "mobilenet.keras")
+    assert model.classes == (0, 1, 2, 3, 4)
+    alike(model, peer)
+    to_keras(model, tmp_path / "mine.weights.h5")
+    peer.load_weights(tmp_path / "mine.weights.h5")
+    alike(model, peer)
+
+
+def test_regularisers_of_kernels_come_in_where_all_share_them(tmp_path):
+    def made(*penalties):
+        straight((4,), *(k.Dense(3, kernel_regularizer=each) for each in penalties)).save(tmp_path / "model.keras")
+        return from_keras(tmp_path / "model.keras").regularizer
+
+    assert repr(made("l2", keras.regularizers.L1L2(0.0, 0.01))) == "L2(0.01)"
+    with pytest.warns(UserWarning, match=r"Kernels are not all regularised alike in Keras, .*layer 'dense.*', Dense\."):
+        assert made("l2", None) is None
+
+
+BOTH = "Choose what both have."
+REFUSED = {
+    "Lambda: there is no such layer here. Choose layers that both have.": lambda: straight(
+        (4,), k.Lambda(lambda x: 2 * x)
+    ),
+    f"Dense: kernel_constraint='NonNeg' has no form here. {BOTH}": lambda: straight(
+        (4,), k.Dense(3, kernel_constraint="non_neg")
+    ),
+    f"LSTM: activation='relu' has no form here. {BOTH}": lambda: straight((4, 3), k.LSTM(3, activation="relu")),
+    "LSTM: go_backwards=True with return_sequences=True gives the steps backwards": lambda: straight(
+        (4, 3), k.LSTM(3, go_backwards=True, return_sequences=True)
+    ),
+    f"BatchNormalization: axis=1 has no form here. {BOTH}": lambda: straight((4, 3), k.BatchNormalization(axis=1)),
+    f"Bidirectional: merge_mode='mul' has no form here. {BOTH}": lambda: straight(
+        (4, 3), k.Bidirectional(k.LSTM(2), merge_mode="mul")
+    ),
+    "the model takes examples of any size, [None, None, 3], and a network here of one. Give input_shape.": lambda: (
+        straight((None, 3), k.LSTM(2))
+    ),
+    "is called 2 times with the same weights, as none is here. Make copies.": lambda: graph(
+        (4,), lambda x: (lambda dense: dense(dense(x)))(k.Dense(4))
+    ),
+    "Multiply: of numbers there is none here. Choose layers that both have.": lambda: graph((4,), lambda x: 2.0 * x),
+    "goes into branches that do not join where they part, which + * | can't write.": lambda: graph((4,), crossing),
+    "Average: it sees 2 inputs, and a layer here one.": lambda: graph((4,), lambda x: k.Average()([x, k.Dense(4)(x)])),
+}
+
+
+def crossing(x):
+    a, b = k.Dense(4)(x), k.Dense(4)(x)
+    return k.Multiply()([k.Add()([a, b]), k.Dense(4)(a)])
+
+
+@pytest.mark.parametrize("expected", REFUSED)
+def test_what_has_no_form_here_is_named(expected, tmp_path):
+    REFUSED[expected]().save(tmp_path / "model.keras")
+    with pytest.raises(ChainruleError) as refused:
+        from_keras(tmp_path / "model.keras")
+    assert expected in str(refused.value)
