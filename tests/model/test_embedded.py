@@ -8,13 +8,13 @@ import onnx
 import pytest
 
 from chainrule import ChainruleError, load
-from chainrule.costs import CategoricalCrossEntropy
+from chainrule.costs import CategoricalCrossEntropy, Quadratic
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.formula.network import is_parameter
 from chainrule.interchange.onnx.writing import content
 from chainrule.model import Model, embedded
 from chainrule.model.embedded import Place, numbered
-from chainrule.model.file import MODEL, to_bytes
+from chainrule.model.file import MODEL, arrays_of, to_bytes
 from chainrule.model.history import History
 from chainrule.notation import as_chain
 from chainrule.regularizers import L2
@@ -22,24 +22,23 @@ from chainrule.regularizers import L2
 TABLE = {"width": [0.5, 1.5, 2.5, 3.5] * 3, "colour": ["red", "blue"] * 6, "kind": ["a", "b"] * 6}
 
 
+def drawn(network, shape, *more):
+    """A model with drawn arrays."""
+    network, rng = as_chain(network), np.random.default_rng(0)
+    parameters = jax.tree.map(
+        lambda p: rng.random(p.shape, np.float32), network.parameters(shape), is_leaf=is_parameter
+    )
+    state = jax.tree.map(lambda each: rng.random(each.shape, np.float32), network.state(shape))
+    return Model(network, parameters, state, shape, *more)
+
+
 @pytest.fixture(scope="module")
 def model():
     preprocessor = Preprocessor.fit(TABLE)
-    network = as_chain("Dense(3) >> Repeat(Dense(3) >> Tanh(), 2) >> Dense(2) >> Softmax()")
-    rng, declared = np.random.default_rng(0), network.parameters((3,))
-    parameters = jax.tree.map(lambda p: rng.random(p.shape, np.float32), declared, is_leaf=is_parameter)
-    return Model(
-        network,
-        parameters,
-        network.state((3,)),
-        (3,),
-        CategoricalCrossEntropy(),
-        L2(0.5),
-        preprocessor.classes,
-        preprocessor,
-        History([{"epoch": 1, "cost": 0.1}]),
-        {"seed": 0},
-    )
+    network = "Dense(3) >> Repeat(Dense(3) >> Tanh(), 2) >> Dense(2) >> Softmax()"
+    history = History([{"epoch": 1, "cost": 0.1}])
+    more = (CategoricalCrossEntropy(), L2(0.5), preprocessor.classes, preprocessor, history, {"seed": 0})
+    return drawn(network, (3,), *more)
 
 
 @pytest.fixture
@@ -54,6 +53,32 @@ def test_a_model_is_read_back_to_the_bit_and_equal_models_give_equal_files(model
     assert content(found) == file.read_bytes()
     said = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
     assert said.keys() == {"chainrule", "chainrule.places"}  # no array is there twice
+
+
+MOVED = {
+    "Conv2D(4, 3) >> LayerNorm() >> ReLU() >> Flatten() >> Dense(2)": (8, 8, 3),
+    "DepthwiseConv2D(3) >> ConvTranspose2D(3, 3) >> GroupNorm(3) >> GlobalAveragePool2D()": (8, 8, 3),
+    "LocallyConnected2D(3, 3) >> InstanceNorm() >> Flatten() >> Dense(1)": (6, 6, 2),
+    "Conv1D(4, 3) >> Bidirectional(LSTM(5, return_sequences=True)) >> PeepholeLSTM(2, learn_start=True)": (8, 3),
+    "GRU(5, reset_after=True, return_sequences=True) >> GRU(3, return_sequences=True) >> RNN(2)": (8, 3),
+    "Identity() + (RMSNorm() >> SelfAttention(2)) >> AttentionPool(3) >> SReLU() >> PReLU()": (8, 4),
+    "Repeat(Identity() + (LayerNorm() >> Dense(4)), 3) | Frozen(Dense(2))": (4,),
+}
+COMPUTED = {
+    "BatchNorm() >> Dense(2)": {"state.0.count"},
+    "WeightNorm(Dense(2))": {"parameters.0.layer.kernel", "parameters.0.lengths.0"},
+}
+
+
+def test_arrays_of_every_layout_are_read_back_to_the_bit_and_kept_once(tmp_path):
+    shapes = MOVED | dict.fromkeys(COMPUTED, (4,))
+    for network, shape in shapes.items():
+        model = drawn(network, shape, Quadratic())
+        model.to_onnx(tmp_path / "model.onnx")
+        assert to_bytes(load(tmp_path / "model.onnx")) == to_bytes(model), network
+        said = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}
+        elsewhere = arrays_of(model).keys() - json.loads(said["chainrule.places"]).keys()
+        assert elsewhere == COMPUTED.get(network, set()), network
 
 
 def test_arrays_are_found_wherever_a_graph_has_moved_them():

@@ -76,6 +76,7 @@ TABLES = {
     ),
     "whole": (NUMBERS | {"colour": ["red", "blue"] * 20}, {"when": [1.7e9, 0.0], "colour": ["red", "pink"]}, {}),
     "images": ({"image": RNG.integers(0, 256, (40, 4, 5, 3)).astype(np.uint8)}, None, {}),
+    "series": ({"sound": series(*[3, 5, 2, 4] * 10)}, {"sound": series(2, 7)}, {}),
     "series of one length": ({"sound": series(*[3] * 40)}, None, {}),
     "characters": texts("characters"),
     "words": texts("words"),

@@ -91,10 +91,11 @@ def entries(kind: Container, about: Description, arrays: Arrays, constants: Arra
 
 
 def numbered(arrays: Arrays) -> Arrays:
-    """Arrays of the same shapes, whose numbers are 1, 2, 3, … throughout."""
-    ends = accumulate(array.size for array in arrays.values())
+    """Arrays of the same shapes, whose numbers are 1, 2, 3, … throughout, in a type that has all of them."""
+    ends = [*accumulate(array.size for array in arrays.values())]
+    dtype = np.float32 if max(ends, default=0) < 2**24 else np.float64
     return {
-        name: np.arange(end - array.size + 1, end + 1, dtype=np.float64).reshape(array.shape)
+        name: np.arange(end - array.size + 1, end + 1, dtype=dtype).reshape(array.shape)
         for (name, array), end in zip(arrays.items(), ends, strict=True)
     }
 
