@@ -2,11 +2,13 @@
 sanitizers, against the plain definitions: `python tests/kernels/sanitize.py`."""
 
 import ctypes
+import math
 import os
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import numpy as np
 
 from chainrule.formula.network import initialize
 from chainrule.kernels import elementwise, native
+from chainrule.kernels.native.direct import direct
 from chainrule.kernels.softmax import surprisal
 from chainrule.notation import parse
 
@@ -45,6 +48,11 @@ CASES = [
         ("SelfAttention(2, bias=False)", (700, 4), 1),
     ),
 ]
+FEW = (  # run without XLA
+    ("Dense(33) >> ReLU() >> Dense(5) >> Tanh() >> Dense(3) >> Softmax()", (17,), 3),
+    ('Conv2D(5, 3, padding="same") >> ReLU() >> MaxPool2D(2) >> Flatten() >> Dense(2)', (9, 7, 3), 1),
+    ("LSTM(17) >> Dense(2)", (9, 3), 1),
+)
 LARGE = ("ReLU()", "LeakyReLU(0.3)")  # native for large arrays alone, where no layers are beside them
 OPTIMIZERS = (
     "GradientDescent()",
@@ -83,8 +91,14 @@ def results() -> list:
         surprisals = [surprisal(jnp.sin(jnp.arange(9.0 * of)).reshape(9, of)) for of in (1, 5, 70)]
         return [case(*each) for each in CASES], population, [alone(text) for text in LARGE], steps, surprisals
 
+    def directly(text: str, shape: tuple, rows: int):
+        layer = parse(text)
+        p, x = initialize(layer, shape, jax.random.key(0)), np.sin(np.arange(rows * math.prod(shape), dtype=np.float32))
+        forward, x = partial(layer.forward, p), x.reshape(rows, *shape)
+        return (direct(forward, x) or forward)(x)
+
     elementwise.LARGE = 1
-    return jax.tree.leaves(jax.jit(everything)())
+    return jax.tree.leaves((jax.jit(everything)(), [directly(*each) for each in FEW]))
 
 
 def sanitized(kind: str, folder: Path) -> list:

@@ -21,7 +21,7 @@ from chainrule.metrics import Metric, predicted_classes
 from chainrule.model.evaluation import added, evaluate, usual_metrics
 from chainrule.model.examples import inputs, lengthened
 from chainrule.model.file import fields, to_bytes
-from chainrule.model.prediction import Program, sizes
+from chainrule.model.prediction import FEW, Program, sizes
 from chainrule.model.summary import Summary, summary
 from chainrule.model.trained import Trained
 
@@ -118,7 +118,7 @@ class Model(Trained):
 
         Only of more than 8,192 rows at once, and of sequences longer than in training, the first takes its time.
         """
-        for rows in sizes(self._program.most):
+        for rows in {*sizes(self._program.most), *range(1, FEW + 1)}:
             self.outputs(np.zeros((rows, *self.input_shape), np.int32 if self.network.tokens else np.float32))
 
     def outputs(self, x: Any) -> Any:

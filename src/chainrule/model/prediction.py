@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,6 +13,8 @@ from chainrule.arrays.compilation import KEPT, side_by_side, taking_any
 from chainrule.arrays.masked import Masked, Shape, rows_of
 from chainrule.arrays.sparse import as_arrays, dense
 from chainrule.formula.layer import Chain, outputs_of
+from chainrule.kernels.dense import FEW
+from chainrule.kernels.native.direct import direct
 
 ROWS = 1024  # the most rows that go through the network at once,
 NUMBERS = 1 << 23  # as long as no layer makes more numbers of them than these
@@ -29,9 +32,13 @@ class Program:
         self.numbers, self.structure = jax.tree.flatten(network)
         self.most = most_rows(network, shape)
         self.tokens = network.tokens
+        self.arrays: Any = None
+        self.direct: dict[int, Callable[[np.ndarray], np.ndarray] | None] = {}
 
     def __call__(self, parameters: Any, state: Any, x: Any) -> Any:
         """The outputs for checked inputs: an array, or one for each sequence where these are of unequal length."""
+        if isinstance(x, np.ndarray) and 0 < len(x) <= FEW and (run := self._directly(parameters, state, x)):
+            return run(x)
         rows, most = rows_of(x), self.most
         many = rows > MANY * most and not self.tokens  # YNNPACK sums tokens faster
 
@@ -44,6 +51,25 @@ class Program:
         if not (mask and isinstance(x, Masked)):
             return a
         return [steps[live] for steps, live in zip(a, *mask, strict=True)]
+
+    def _directly(self, parameters: Any, state: Any, x: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
+        """What computes the outputs of so few rows without XLA, where their steps are native kernels."""
+        arrays, rows = (parameters, state), len(x)
+        if not _same(arrays, self.arrays):
+            self.arrays, self.direct = jax.tree.map(lambda array: array, arrays), {}
+        if rows not in self.direct:
+            fixed = all(isinstance(array, jax.Array) for array in jax.tree.leaves(arrays))  # others may change in place
+            outputs = partial(_outputs, self.structure, self.numbers, *arrays)
+            self.direct[rows] = direct(outputs, x) if fixed else None
+        return self.direct[rows]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two trees hold the same arrays: Python asks first whether they are one."""
+    try:
+        return one == other
+    except (TypeError, ValueError):  # of arrays that are not, whose numbers it compares then
+        return False
 
 
 def most_rows(network: Chain, shape: Shape, networks: int = 1) -> int:
@@ -118,7 +144,11 @@ def _power_below(number: int) -> int:
 def _compiled(structure: Any, sizes: Any, many: bool) -> Callable:
     """The program of a structure, from the network's numbers, its arrays and a batch, for one size of batches."""
 
-    def outputs(numbers: list[Any], parameters: Any, state: Any, x: Any) -> Any:
-        return outputs_of(structure.unflatten(numbers), parameters, state, dense(x))[0]
+    def outputs(*arrays: Any) -> Any:
+        return _outputs(structure, *arrays)
 
     return taking_any(jax.jit(outputs, compiler_options=side_by_side() if many else None))
+
+
+def _outputs(structure: Any, numbers: list[Any], parameters: Any, state: Any, x: Any) -> Any:
+    return outputs_of(structure.unflatten(numbers), parameters, state, dense(x))[0]

@@ -108,6 +108,11 @@ def either(native: Callable, plain: Callable, *arrays: Any, also: Any = jnp.floa
     return lax.platform_dependent(*tree.unflatten(alike(leaves)), cpu=native, default=plain)
 
 
+def address(target: str) -> int:
+    """Where the function of this name begins, of the kernels that are in use."""
+    return ctypes.cast(getattr(_library(f"kernels-{processor()}"), target), ctypes.c_void_p).value or 0
+
+
 def _best() -> str:
     ask = _library("processor").chainrule_processor
     ask.restype = ctypes.c_char_p

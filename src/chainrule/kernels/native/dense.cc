@@ -16,8 +16,8 @@ constexpr int kSums = 16;                   // vectors of sums that stay in regi
 constexpr int64_t kWorthAThread = 1 << 18;  // numbers of the matrix
 
 // y = x w + b for R rows and up to kSums / R vectors of columns, of which the last has `some` lanes.
-template <int R, int V>
-void strip(Rows<const float> x, Rows<const float> w, const float* b, Rows<float> y, int64_t depth, int64_t some) {
+template <int R, int V, class Some>
+void strip(Rows<const float> x, Rows<const float> w, const float* b, Rows<float> y, int64_t depth, Some some) {
   Vector sums[R][V] = {};
   for (int64_t k = 0; k < depth; ++k) {
     const float* right = w.data + k * w.step;
@@ -40,6 +40,7 @@ void fitting_strip(Rows<const float> x, Rows<const float> w, const float* b, Row
   if constexpr (V > 1) {
     if (columns <= (V - 1) * kLanes) return fitting_strip<R, V - 1>(x, w, b, y, depth, columns);
   }
+  if (columns == V * kLanes) return strip<R, V>(x, w, b, y, depth, std::integral_constant<int64_t, kLanes>{});
   strip<R, V>(x, w, b, y, depth, columns - (V - 1) * kLanes);
 }
 
