@@ -127,6 +127,9 @@ def test_values_stay_within_what_a_cost_takes(prices):
     assert y.mean() == pytest.approx(1)
     [column] = planned.preprocessor.predicted
     assert (column.mean, column.scale[0] > 100) == ((0.0,), True)
+    prices.write_text("width,share\n" + "".join(f"{n},{n / 40}\n" for n in range(41)))
+    planned = plan(str(prices), cost="CrossEntropy()", network="Dense(1) >> Sigmoid()")
+    assert (planned.preprocessor.units, planned.preprocessor.task) == ((1, 0), "regression")
     raw = plan(str(prices), cost="SquaredLog()", network="Dense(1) >> Softplus()").preprocessor.predicted[0]
     assert (raw.mean, raw.scale) == ((0.0,), (1.0,))
 

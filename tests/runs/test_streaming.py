@@ -135,6 +135,32 @@ def test_values_are_regressed():
     assert (run.folder / "predictions.png").exists()
 
 
+def test_values_stay_within_what_a_cost_takes():
+    write(target=np.arange(ROWS) % 50)
+    choices = {"stream": True, "network": "Dense(1) >> Exp()"}
+    planned = plan("d.csv", cost="Poisson()", **choices)
+    scale, shift = planned.preprocessor.units
+    assert (scale, shift) == (pytest.approx(24.5, rel=0.1), 0)
+    y = rows_of(planned)["train"][:, -1]
+    assert (y.min(), y.max()) == (0, pytest.approx(49 / scale[0]))
+    standardised = plan("d.csv", network="Dense(1)", stream=True)  # the cache has its own rows
+    assert rows_of(standardised)["train"][:, -1].min() < -1
+    assert len(entries()) == 2
+
+
+def test_a_value_that_a_cost_can_not_take_is_named_by_its_place():
+    lines = [f"{n / 7},{n % 4}\n" for n in range(40)]
+    Path("counts.csv").write_text("".join(["size,count\n", *lines]))
+    Path("more.csv").write_text("".join(["size,count\n", *lines[:7], "1.5,-3\n"]))
+    for data, choices in (("more.csv", {}), ("counts.csv", {"validation": "more.csv"})):
+        for stream in (None, True):
+            with pytest.raises(ChainruleError) as caught:
+                plan(data, cost="Poisson()", network="Dense(1) >> Exp()", stream=stream, **choices)
+            assert str(caught.value) == (
+                "more.csv, line 9, column 'count': Poisson() takes a number >= 0, got -3. Mend the cell."
+            )
+
+
 def test_a_sample_of_the_rows_is_remembered(monkeypatch):
     monkeypatch.setattr(seen, "MOST", 400)
     run = train(write(), stream=True, **FORMULAS)

@@ -124,11 +124,15 @@ def check_each(name: str, array: Any, wrong: Callable[[np.ndarray, float], Any],
     if isinstance(array, Tracer):
         return
     values = np.asarray(array)
+    if (place := first_wrong(values, wrong)) is not None:
+        raise ChainruleError(f"{name}[{', '.join(map(str, place))}] is {values[place]}, expected {expected}.")
+
+
+def first_wrong(values: np.ndarray, wrong: Callable[[np.ndarray, float], Any]) -> tuple[int, ...] | None:
+    """The place of the first number that is wrong, as `check_each` asks for it; None where none is."""
     slack = 8 * max(float(jnp.finfo(values.dtype).eps), 2**-23) if jnp.issubdtype(values.dtype, jnp.floating) else 0
     found = wrong(values, slack)
-    if found.any():
-        place = tuple(np.argwhere(found)[0].tolist())
-        raise ChainruleError(f"{name}[{', '.join(map(str, place))}] is {values[place]}, expected {expected}.")
+    return tuple(np.argwhere(found)[0].tolist()) if found.any() else None
 
 
 def of_axes(array: Any, x: jax.Array) -> Any:

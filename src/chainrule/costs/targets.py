@@ -47,11 +47,16 @@ class Targets(NamedTuple):
         """Whether whole numbers can be class numbers."""
         return math.isfinite(self.fewest)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether they are values that must stay within bounds, in whatever unit they are measured."""
+        return math.isfinite(self.least) and not (self.of_all or self.scores)
+
     def check(self, E: Any, name: str) -> None:
         """Refuse the first number that can't be, by the name of the array and its place."""
-        check_each(name, E, self._wrong, self.expected)
+        check_each(name, E, self.wrong, self.expected)
 
-    def _wrong(self, E: Any, slack: float) -> Any:
+    def wrong(self, E: Any, slack: float) -> Any:
         """Which numbers can't be, but for rounding."""
         if self.only:
             return (self.no != E) & (self.yes != E)

@@ -19,7 +19,7 @@ from chainrule.formula.layer import Chain
 from chainrule.metrics import MAE, R2, RMSE, Accuracy, Metric
 from chainrule.model.examples import inputs, lengthened, longer, take
 from chainrule.model.prediction import batches, joined, most_rows
-from chainrule.model.targets import class_count, expected, sample_weights
+from chainrule.model.targets import check_cells, class_count, expected, sample_weights
 from chainrule.model.trained import Trained
 from chainrule.notation import as_metrics, check_measured
 from chainrule.regularizers import penalty
@@ -74,6 +74,7 @@ def _parts_of_rows(model: Trained, rows: Any, sample_weight: Any, who: str) -> I
     assert model.preprocessor is not None
     table = model.preprocessor.complete(rows)
     weights = sample_weights(sample_weight, table.rows, who)
+    check_cells(table, model.preprocessor, model.cost)
     for some, x in model.preprocessor.in_blocks(table):
         x, E, _ = _checked(model, x, model.preprocessor.targets(table.take(some)), None, who)
         yield from measurable(model, x, E, None if weights is None else weights[some])

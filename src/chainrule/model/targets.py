@@ -4,8 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.arrays.dtypes import first_wrong
 from chainrule.arrays.masked import Masked, Shape, over, parts, rows_of, shape_of, step_weights
 from chainrule.costs import Cost
+from chainrule.data.preprocessing import Preprocessor
+from chainrule.data.table import Table
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain
 from chainrule.formula.network import deciding
@@ -86,6 +89,19 @@ def class_count(E: np.ndarray | None, classes: Classes, standardised: bool = Fal
     if classes:
         return len(classes)
     return None if E is not None and not standardised and ((E >= 0) & (E <= 1)).all() else 0
+
+
+def check_cells(table: Table, preprocessor: Preprocessor, cost: Cost | None) -> None:
+    """Refuse the first cell of values to predict that a cost can't take, by its place in the file."""
+    if cost is None or preprocessor.classes or not cost.targets.bounded:
+        return
+    values = preprocessor.raw_targets(table)
+    if (wrong := first_wrong(values, cost.targets.wrong)) is not None:
+        row, column = wrong
+        raise ChainruleError(
+            f"{table.place(row, preprocessor.schema.targets[column])}: {cost!r} takes {cost.targets.expected}, got "
+            f"{values[wrong]:g}. Mend the cell."
+        )
 
 
 def as_names(classes: Any) -> Classes:

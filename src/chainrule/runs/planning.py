@@ -1,6 +1,5 @@
 """What a run will do: everything that is chosen for it, by the user or by the data, and checked before it begins."""
 
-import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -244,8 +243,8 @@ def plan(
         raise ArgumentError(
             "{batch_size} all needs all rows at once, and these are read block after block. Choose a number: 1024."
         )
-    bounds = _bounds(cost)
-    found = streamed(data, **given, progress=progress) if stream else in_memory(data, **given, bounds=bounds)
+    given["cost"] = cost
+    found = streamed(data, **given, progress=progress) if stream else in_memory(data, **given)
     preprocessor, prepared = found.preprocessor, found.parts
     if balanced and not preprocessor.classes:
         raise ArgumentError(
@@ -256,7 +255,7 @@ def plan(
     check_measured(metrics, "metric", target, count)
     _, y, *_ = prepared["train"].part(0)
     if cost is not None:
-        _check_cost(cost, target, bool(count), stream)
+        _check_cost(cost, target, bool(count))
     chain = chain or as_chain(default_network(preprocessor, cost.outputs_per_target if cost else 1))
     chain = ended(chain, preprocessor.input_shape, y, cost, preprocessor.classes)
     cost = cost or default_cost(chain)
@@ -334,36 +333,23 @@ def _watched(stopping: EarlyStopping | None) -> tuple[Metric, ...]:
     return () if stopping is None or stopping.monitor is None else (stopping.monitor,)
 
 
-def _bounds(cost: Cost | None) -> tuple[float, float] | None:
-    """Between which numbers values must stay for a cost; None where they may be any."""
-    if cost is None or math.isinf(cost.targets.least):
-        return None
-    return cost.targets.least, cost.targets.most
-
-
-def _check_cost(cost: Cost, target: str, classes: bool, stream: bool) -> None:
+def _check_cost(cost: Cost, target: str, classes: bool) -> None:
     """Refuse a cost that can't take the classes or the values of a table."""
     targets = cost.targets
     if classes and not targets.have_classes:
         raise ChainruleError(
             f"cost: {cost!r} is for values, but {target} is a class. Choose CategoricalCrossEntropy()."
         )
-    if classes:
-        return
-    if targets.of_all or targets.scores:
+    if not classes and (targets.of_all or targets.scores):
         raise ChainruleError(f"cost: {cost!r} is for classes, but {target} is a value. Choose Quadratic().")
-    if stream and _bounds(cost):
-        raise ChainruleError(
-            f"cost: {cost!r} takes {targets.expected}, but a stream's values are standardised, and below 0 too. "
-            f"Choose Quadratic()."
-        )
 
 
 def _check_end(network: Chain, preprocessor: Preprocessor, y: np.ndarray, cost: Cost) -> None:
     """Refuse a network whose outputs are not what its targets are, before a folder is claimed."""
     last, values, each = network.layers[-1], len(preprocessor.predicted), cost.outputs_per_target
     outputs = network.output_shape(preprocessor.input_shape)
-    if not preprocessor.classes and (is_probable(last) or outputs[-1] != each * values):
+    beyond = is_probable(last) and not ((y >= 0) & (y <= 1)).all()
+    if not preprocessor.classes and (beyond or outputs[-1] != each * values):
         what = "is a value" if values == 1 else f"are {values} values"
         of_each = f", and {cost!r} takes {each} outputs for each" if each > 1 else ""
         raise ChainruleError(

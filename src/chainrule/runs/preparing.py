@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chainrule.costs import Cost
 from chainrule.data.columns import Number
 from chainrule.data.loaders import Loader, Whole
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.table import Found, Table
 from chainrule.errors import warn
+from chainrule.model.targets import check_cells
 from chainrule.runs.parts import divide
 from chainrule.runs.seen import seen_before
 
@@ -30,25 +32,28 @@ class Prepared:
     found: tuple[Found, ...]
 
 
-def in_memory(
-    data: Any, *, test: Any, validation: Any, bounds: tuple[float, float] | None = None, **choices: Any
-) -> Prepared:
-    """Read data, divide their rows, and prepare them; arguments are those of `divide`.
-
-    Values to predict are standardised, unless they must stay between bounds.
-    """
+def in_memory(data: Any, *, test: Any, validation: Any, cost: Cost | None = None, **choices: Any) -> Prepared:
+    """Read data, divide their rows, and prepare them; arguments are those of `divide`, and the cost that is said."""
     divided = divide(data, test=test, validation=validation, **choices)
-    preprocessor = Preprocessor.fit(divided.parts["train"], divided.schema)
-    if bounds is not None:
-        predicted = tuple(
-            column.measured_from(*bounds) if isinstance(column, Number) else column for column in preprocessor.predicted
-        )
-        preprocessor = replace(preprocessor, predicted=predicted)
+    preprocessor = measured_for(cost, Preprocessor.fit(divided.parts["train"], divided.schema))
+    for part in divided.parts.values():
+        check_cells(part, preprocessor, cost)
     prepared: dict[str, Loader] = {
         name: Whole((preprocessor.inputs(part), preprocessor.targets(part))) for name, part in divided.parts.items()
     }
     _say_seen(divided.parts, prepared, {"validation": validation, "test": test})
     return Prepared(preprocessor, prepared, divided.chosen, tuple(part.found for part in divided.parts.values()))
+
+
+def measured_for(cost: Cost | None, preprocessor: Preprocessor) -> Preprocessor:
+    """What standardises the values to predict, unless a cost needs them within bounds."""
+    if cost is None or not cost.targets.bounded:
+        return preprocessor
+    least, most, *_ = cost.targets
+    predicted = (
+        column.measured_from(least, most) if isinstance(column, Number) else column for column in preprocessor.predicted
+    )
+    return replace(preprocessor, predicted=(*predicted,))
 
 
 def _say_seen(parts: Mapping[str, Table], prepared: Mapping[str, Loader], sources: Mapping[str, Any]) -> None:

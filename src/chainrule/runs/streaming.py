@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays.memory import blocks
+from chainrule.costs import Cost
 from chainrule.data import cache
 from chainrule.data.dealing import Dealer, Dealt
 from chainrule.data.division import PARTS, Division
@@ -25,15 +26,24 @@ from chainrule.data.splitting import empty_part
 from chainrule.data.streams import Stream
 from chainrule.data.table import Found, Table
 from chainrule.errors import ArgumentError, ChainruleError
+from chainrule.model.targets import check_cells
 from chainrule.runs.parts import fractions_of, is_source, read_as_text
 from chainrule.runs.passes import Passes
-from chainrule.runs.preparing import Prepared
+from chainrule.runs.preparing import Prepared, measured_for
 
 LAYOUT = 1  # of the cache's entries
 
 
 def streamed(
-    data: Any, *, test: Any, validation: Any, seed: int, reading: dict[str, Any], progress: bool = False, **columns: Any
+    data: Any,
+    *,
+    test: Any,
+    validation: Any,
+    seed: int,
+    reading: dict[str, Any],
+    cost: Cost | None = None,
+    progress: bool = False,
+    **columns: Any,
 ) -> Prepared:
     """Learn a stream's preparation and deal its rows, unless the cache has them.
 
@@ -44,6 +54,7 @@ def streamed(
         test, validation: a fraction of the rows, or files of their own; where not said, the usual fraction.
         seed: of the division and the deal.
         reading: how files are read.
+        cost: the one that is said, as the values that it takes are measured and checked for it.
         progress: whether to show how far it is.
         **columns: the others of `Schema.of`.
 
@@ -68,11 +79,13 @@ def streamed(
     streams = [Stream(source, text, **reading) for source in (data, *own.values())]
     with Passes(progress, streams[0].name) as passes:
         digests = [each.digest(passes.share("compared with the cache")) for each in streams]
-        said = [LAYOUT, version("chainrule"), digests, [*own], fractions, seed, reading, columns]
+        bounds = cost.targets if cost is not None and cost.targets.bounded else None
+        said = [LAYOUT, version("chainrule"), digests, [*own], fractions, seed, reading, columns, bounds]
         key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
         entry = cache.Entry.find(key)
         if entry is None:
-            entry = _entry(key, streams[0], dict(zip(own, streams[1:], strict=True)), columns, fractions, seed, passes)
+            apart = dict(zip(own, streams[1:], strict=True))
+            entry = _entry(key, streams[0], apart, columns, fractions, seed, cost, passes)
             passes.say(f"prepared rows: {entry.folder} (to empty the cache, remove {cache.place()})")
         else:
             passes.say(
@@ -88,17 +101,20 @@ def _entry(
     columns: dict[str, Any],
     fractions: dict[str, float],
     seed: int,
+    cost: Cost | None,
     passes: Passes,
 ) -> cache.Entry:
     """The two passes, whose rows are a new entry of the cache."""
     learned = _learned(stream, own, columns, fractions, seed, passes)
+    learned = replace(learned, preprocessor=measured_for(cost, learned.preprocessor))
     for each in own.values():
         each.kinds.text.update(learned.preprocessor.text)
         each.only = stream.only
     rows = sum(learned.rows.values()) + sum(each.rows(len(stream.only or ())) for each in own.values())
     size = _size(learned.preprocessor, rows)
     with cache.writing(key, size) as writing:
-        dealers = _dealt(stream, own, learned, Division(learned.preprocessor.schema, fractions, seed), writing, passes)
+        division = Division(learned.preprocessor.schema, fractions, seed)
+        dealers = _dealt(stream, own, learned, division, cost, writing, passes)
         counts = {"data": stream.name, "rows": sum(learned.rows.values()), **fractions, "seed": seed}
         about = {
             "preprocessor": learned.preprocessor.to_json(),
@@ -170,6 +186,7 @@ def _dealt(
     own: dict[str, Stream],
     learned: _Learned,
     division: Division,
+    cost: Cost | None,
     writing: cache.Writing,
     passes: Passes,
 ) -> dict[str, Dealer]:
@@ -182,6 +199,7 @@ def _dealt(
     for each, divides, names in ((stream, division, PARTS), *((each, None, (name,)) for name, each in own.items())):
         unknown = Counter[str]()
         for table, parts in _divided(each, preprocessor.schema, divides, unknown, passes.share("dealt")):
+            check_cells(table, preprocessor, cost)
             for rows in blocks(table.rows, math.prod(preprocessor.input_shape)):
                 x, y = preprocessor.prepared(table.take(rows), unseen)
                 for part, name in enumerate(names):
