@@ -53,7 +53,12 @@ FEW = (  # run without XLA
     ('Conv2D(5, 3, padding="same") >> ReLU() >> MaxPool2D(2) >> Flatten() >> Dense(2)', (9, 7, 3), 1),
     ("LSTM(17) >> Dense(2)", (9, 3), 1),
 )
-LARGE = ("ReLU()", "LeakyReLU(0.3)")  # native for large arrays alone, where no layers are beside them
+ALONE = (
+    *("ReLU()", "LeakyReLU(0.3)"),  # native for large arrays alone, where no layers are beside them
+    *("GELU()", "GELU(approximate=True)", "SiLU(1.7)", "Mish()", "TanhExp()", "LiSHT()", "ELiSH()", "HardELiSH()"),
+    *("SELU()", "CELU(0.5)", "ISRLU()", "LogSigmoid()", "ArcTan()", "SobolevaTanh(2, 1, 3, 1)", "SoftClipping(3)"),
+    *("TanhShrink()", "Sinusoid()", "Sinc()", "Gaussian()", "BentIdentity()", "Exp()"),
+)
 OPTIMIZERS = (
     "GradientDescent()",
     "Momentum()",
@@ -89,7 +94,7 @@ def results() -> list:
         population = jax.vmap(lambda scale: case("Dense(21)", (5,), 30, scale))(jnp.arange(1.0, 4.0))
         steps = [step(text) for text in OPTIMIZERS]
         surprisals = [surprisal(jnp.sin(jnp.arange(9.0 * of)).reshape(9, of)) for of in (1, 5, 70)]
-        return [case(*each) for each in CASES], population, [alone(text) for text in LARGE], steps, surprisals
+        return [case(*each) for each in CASES], population, [alone(text) for text in ALONE], steps, surprisals
 
     def directly(text: str, shape: tuple, rows: int):
         layer = parse(text)

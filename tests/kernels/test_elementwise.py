@@ -1,5 +1,6 @@
 """Native activations are the rounded truth, in every shape; they have all derivatives, batched, and in threads."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
@@ -10,6 +11,7 @@ import pytest
 from chainrule.activations import ELU, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
 from chainrule.kernels import elementwise, native
 from chainrule.kernels.elementwise import elu, sigmoid, softplus, tanh
+from chainrule.notation import parse
 from chainrule.textbook.accuracy.measure import errors
 
 built = pytest.mark.skipif(native.processor() is None, reason="the native kernels are not built")
@@ -63,6 +65,28 @@ def test_the_ends(function, minus_0, low, high, slopes):
     assert slope[:3].tolist() == list(slopes)
     far = jnp.array([-3e38, 3e38])
     np.testing.assert_array_equal(f(far), jnp.minimum(jnp.array([low, high]), far.at[0].set(1)))
+
+
+OTHERS = """GELU() GELU(approximate=True) SiLU(1.7) Mish() TanhExp() LiSHT() ELiSH() HardELiSH() SELU() CELU(0.5)
+ISRLU() LogSigmoid() ArcTan() SobolevaTanh(2,1,3,1) SoftClipping(3) TanhShrink() Sinusoid() Sinc() Gaussian()
+BentIdentity() Exp()"""  # as their plain forms, whose truth `chainrule verify` knows
+
+
+@built
+def test_the_others_are_as_exact_as_their_plain_forms(monkeypatch):
+    formulas = [*map(parse, OTHERS.split())]
+    x = np.concatenate([numbers(60), np.float32([0, -0.0, 20, -20, 88, -88, 3e38, -3e38, np.inf, -np.inf, np.nan])])
+
+    def program():
+        return jax.jit(lambda x: [jax.jvp(f, (x,), (jnp.ones_like(x),)) for f in formulas])
+
+    natively = program()
+    assert len(set(re.findall(r"@chainrule_(\w+)", natively.lower(x).as_text()))) == len(formulas)
+    ours = natively(x)
+    monkeypatch.setattr(native, "processor", lambda: None)
+    for formula, results, plain in zip(formulas, ours, program()(x), strict=True):
+        for one, other in zip(results, plain, strict=True):
+            assert errors(np.asarray(one), np.asarray(other, np.float64)).max() <= 1, formula
 
 
 @built
@@ -163,10 +187,11 @@ def test_other_numbers_are_left_to_jax(dtype):
         ("tanh", ((4,), (3,)), [(4,)]),
         ("elu", (4,), [(4,), (3,)]),
         ("elu", (4,), [(4,)]),
+        ("tanh", (4,), [(4,), ()]),
     ],
 )
 def test_shapes_are_checked_before_memory_is_touched(name, shapes, arrays):
-    with pytest.raises(jax.errors.JaxRuntimeError, match="shapes of input, alpha and outputs do not fit"):
+    with pytest.raises(jax.errors.JaxRuntimeError, match="shapes of input, numbers and outputs do not fit"):
         native.call(name, shapes, *map(jnp.ones, arrays))
 
 

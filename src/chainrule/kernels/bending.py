@@ -63,5 +63,5 @@ def _log1p_over(v: Any) -> jax.Array:
     return jnp.asarray(total)
 
 
-bent_identity = in_double(_bent, _bent_slope)
+bent_identity = in_double(_bent, _bent_slope, name="bent_identity")
 soft_exponential = in_double(_soft_exponential, _soft_exponential_slope)

@@ -93,7 +93,7 @@ def _elu_slope(x: Any, alpha: Any) -> jax.Array:
     return jnp.where(x > 0, 1, alpha * functions.exp(jnp.where(x > 0, 0, x)))
 
 
-exp = in_double(jnp.exp, jnp.exp)
+exp = in_double(jnp.exp, jnp.exp, name="exp")
 tanh = elementwise("tanh", functions.tanh, functions.sech2)
 sigmoid = elementwise("sigmoid", functions.sigmoid, functions.bell)
 softplus = elementwise("softplus", functions.softplus, functions.sigmoid)

@@ -14,10 +14,11 @@ from chainrule.kernels.elementwise import in_double
 Function = Callable[..., Any]
 
 
-def _gated(gate: Function, *slopes: Function, line: tuple[Function, Function] | None = None) -> Function:
+def _gated(name: str, gate: Function, *slopes: Function, line: tuple[Function, Function] | None = None) -> Function:
     """h(x) g(x), whose derivative is h′(x) g(x) + h(x) g′(x).
 
     Args:
+        name: the native kernel's; none where there is none.
         gate: g, of x and of the formula's numbers.
         slopes: its derivatives, of the same: by x, and then by each number.
         line: h and its derivative; by default x itself.
@@ -39,7 +40,7 @@ def _gated(gate: Function, *slopes: Function, line: tuple[Function, Function] | 
 
         return slope
 
-    return in_double(value, slope, *map(by_number, slopes[1:]))
+    return in_double(value, slope, *map(by_number, slopes[1:]), name=name)
 
 
 # The gates, and their derivatives.
@@ -114,16 +115,17 @@ def _ramp(width: float) -> tuple[Function, Function]:
     )
 
 
-gelu = _gated(_normal, _density)
-gelu_by_tanh = _gated(_near_normal, _near_density)
+gelu = _gated("gelu", _normal, _density)
+gelu_by_tanh = _gated("gelu_by_tanh", _near_normal, _near_density)
 silu = _gated(
+    "silu",
     lambda x, beta: _sigmoid(beta * x),
     lambda x, beta: beta * _bell(beta * x),
     lambda x, beta: x * _bell(beta * x),
 )
-mish = _gated(_tanh_of_softplus, _slope_of_tanh_of_softplus)
-tanh_exp = _gated(_tanh_of_exp, _slope_of_tanh_of_exp)
-lisht = _gated(jnp.tanh, _sech2)
-hard_swish = _gated(*_ramp(3))
-elish = _gated(_sigmoid, _bell, line=(_elu, _elu_slope))
-hard_elish = _gated(*_ramp(1), line=(_elu, _elu_slope))
+mish = _gated("mish", _tanh_of_softplus, _slope_of_tanh_of_softplus)
+tanh_exp = _gated("tanh_exp", _tanh_of_exp, _slope_of_tanh_of_exp)
+lisht = _gated("lisht", jnp.tanh, _sech2)
+hard_swish = _gated("", *_ramp(3))
+elish = _gated("elish", _sigmoid, _bell, line=(_elu, _elu_slope))
+hard_elish = _gated("hard_elish", *_ramp(1), line=(_elu, _elu_slope))

@@ -28,6 +28,6 @@ def _bell(x: Any) -> jax.Array:
     return jnp.exp(-(jnp.clip(x, -100, 100) ** 2))  # 0 further out
 
 
-sinusoid = in_double(jnp.sin, jnp.cos)
-sinc = in_double(_sinc, _sinc_slope)
-gaussian = in_double(_bell, lambda x: -2 * jnp.clip(x, -100, 100) * _bell(x))
+sinusoid = in_double(jnp.sin, jnp.cos, name="sinusoid")
+sinc = in_double(_sinc, _sinc_slope, name="sinc")
+gaussian = in_double(_bell, lambda x: -2 * jnp.clip(x, -100, 100) * _bell(x), name="gaussian")

@@ -63,6 +63,6 @@ def _root(x: Any, alpha: Any) -> jax.Array:
     return jnp.sqrt(1 + alpha * jnp.minimum(x, 0) ** 2)
 
 
-selu = in_double(_selu, _selu_slope)
-celu = in_double(_celu, _celu_slope, _celu_by_alpha)
-isrlu = in_double(_isrlu, _isrlu_slope, _isrlu_by_alpha)
+selu = in_double(_selu, _selu_slope, name="selu")
+celu = in_double(_celu, _celu_slope, _celu_by_alpha, name="celu")
+isrlu = in_double(_isrlu, _isrlu_slope, _isrlu_by_alpha, name="isrlu")

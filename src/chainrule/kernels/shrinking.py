@@ -21,7 +21,7 @@ def _outside(x: Any, threshold: Any) -> jax.Array:
     return only((x <= -threshold) | (x > threshold), x)
 
 
-tanh_shrink = in_double(_tanh_shrink, lambda x: jnp.tanh(x) ** 2)
+tanh_shrink = in_double(_tanh_shrink, lambda x: jnp.tanh(x) ** 2, name="tanh_shrink")
 soft_shrink = straight(
     lambda x, threshold: jnp.where(jnp.abs(x) <= threshold, 0, x - jnp.sign(x) * threshold), _outside
 )

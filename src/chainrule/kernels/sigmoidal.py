@@ -5,8 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from chainrule.arrays import functions
 from chainrule.arrays.dtypes import real_type
-from chainrule.kernels.elementwise import Function, elementwise, in_double, softplus
+from chainrule.kernels.elementwise import Function, elementwise, in_double
 
 
 def straight(plain: Function, slope: Function) -> Function:
@@ -89,14 +90,15 @@ def _soft_clipping_slope(x: Any, alpha: Any) -> jax.Array:
 
 def log_sigmoid(x: Any) -> jax.Array:
     """ln σ(x): minus the softplus of −x."""
-    return -softplus(-as_real(x))
+    return _log_sigmoid(as_real(x))
 
 
+_log_sigmoid = elementwise("log_sigmoid", lambda x: -functions.softplus(-x), lambda x: functions.sigmoid(-x))
 softsign = in_double(_softsign, lambda x: 1 / (1 + jnp.abs(x)) ** 2)
-arctan = in_double(jnp.arctan, lambda x: 1 / (1 + x**2))
+arctan = in_double(jnp.arctan, lambda x: 1 / (1 + x**2), name="arctan")
 isru = in_double(_isru, _isru_slope)
-soboleva_tanh = in_double(_soboleva, _soboleva_slope)
-soft_clipping = in_double(_soft_clipping, _soft_clipping_slope)
+soboleva_tanh = in_double(_soboleva, _soboleva_slope, name="soboleva_tanh")
+soft_clipping = in_double(_soft_clipping, _soft_clipping_slope, name="soft_clipping")
 sqnl = straight(_sqnl, lambda x: 1 - jnp.abs(_clipped(x, -2, 2)) / 2)
 binary_step = straight(lambda x: jnp.where(jnp.isnan(x), x, only(x >= 0, x)), jnp.zeros_like)
 hard_sigmoid = straight(

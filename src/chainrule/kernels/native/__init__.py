@@ -20,7 +20,11 @@ from jax import lax
 from chainrule.kernels.native.primitive import Call
 from chainrule.kernels.sharding import Rule, alike
 
-ACTIVATIONS = ("tanh", "sigmoid", "softplus", "elu", "relu", "leaky_relu")
+ACTIVATIONS = (
+    *("tanh", "sigmoid", "log_sigmoid", "softplus", "relu", "leaky_relu", "elu", "selu", "celu", "isrlu", "exp"),
+    *("gelu", "gelu_by_tanh", "silu", "mish", "tanh_exp", "lisht", "elish", "hard_elish", "bent_identity"),
+    *("arctan", "soboleva_tanh", "soft_clipping", "tanh_shrink", "sinusoid", "sinc", "gaussian"),
+)
 CELLS = ("elman", "lstm", "gru", "published_gru")
 OPTIMIZERS = ("gradient_descent", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw")
 KERNELS = (

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "doubles.h"
 #include "pages.h"
+#include "points.h"
 #include "threads.h"
 #include "xla/ffi/api/ffi.h"
 
@@ -14,121 +14,260 @@ namespace ffi = xla::ffi;
 namespace chainrule {
 namespace {
 
-// 2 artanh s = 2 (s + s³/3 + s⁵/5 + …) = ln((1 + s) / (1 − s)), for |s| ≤ 1/3.
-inline Wide twice_artanh(Wide s) {
-  const Wide square = s * s;
-  Wide sum{};
-#pragma GCC unroll 16
-  for (int n = 19; n > 0; n -= 2) sum = sum * square + 2.0 / n;
-  return s * sum;
-}
+// Each formula is written as a book writes it, where that keeps its digits; the numbers that it has are its members.
 
-struct Point {
-  Wide value, slope;
+struct Exp {
+  Point operator()(Point x) const { return exp(x); }
 };
 
-struct Tanh {  // (e²ˣ − 1) / (e²ˣ + 1)
-  Point operator()(Wide x) const {
-    const Exponential e(2.0 * x);
-    const Wide share = 1.0 / (2.0 + e.minus_1());
-    return {e.minus_1() * share, 4.0 * (e.value() * share) * share};
-  }
+struct Tanh {
+  Point operator()(Point x) const { return tanh(x); }
 };
 
-struct Sigmoid {  // 1 / (1 + e⁻ˣ)
-  Point operator()(Wide x) const {
-    const Wide e = Exponential(-x).value(), share = 1.0 / (1.0 + e);
-    return {share, (e * share) * share};
-  }
+struct Sigmoid {
+  Point operator()(Point x) const { return sigmoid(x); }
 };
 
-struct Softplus {  // ln(1 + eˣ) = max(x, 0) + ln(1 + e^(−|x|)), where ln(1 + e) = 2 artanh(e / (2 + e))
-  Point operator()(Wide x) const {
-    const Wide e = Exponential(x < 0.0 ? x : -x).value(), share = 1.0 / ((1.0 + e) * (2.0 + e));
-    return {(x > 0.0 ? x : Wide{}) + twice_artanh(e * (1.0 + e) * share),
-            (x < 0.0 ? e : Wide{} + 1.0) * (2.0 + e) * share};
-  }
+struct Softplus {
+  Point operator()(Point x) const { return softplus(x); }
 };
 
-struct ELU {  // x, or alpha (eˣ − 1) up to 0
-  double alpha;
-
-  Point operator()(Wide x) const {
-    const Exponential e(x);
-    return {x > 0.0 ? x : alpha * e.minus_1(), x > 0.0 ? Wide{} + 1.0 : alpha * e.value()};
-  }
+struct LogSigmoid {
+  Point operator()(Point x) const { return -softplus(-x); }
 };
 
 struct ReLU {
-  Point operator()(Wide x) const { return {x <= 0.0 ? Wide{} : x, x > 0.0 ? Wide{} + 1.0 : Wide{}}; }
+  Point operator()(Point x) const { return relu(x); }
 };
 
-struct LeakyReLU {  // x, or slope x up to 0
-  double slope;
+struct LeakyReLU {
+  Wide slope;
 
-  Point operator()(Wide x) const { return {x > 0.0 ? x : slope * x, x > 0.0 ? Wide{} + 1.0 : Wide{} + slope}; }
+  Point operator()(Point x) const { return choose(x.value > 0.0, x, slope * x); }
+};
+
+struct ELU {
+  Wide alpha;
+
+  Point operator()(Point x) const { return choose(x.value > 0.0, x, alpha * expm1(x)); }
+};
+
+struct SELU {
+  Point operator()(Point x) const {
+    return 1.0507009873554805 * choose(x.value > 0.0, x, 1.6732632423543772 * expm1(x));
+  }
+};
+
+struct CELU {
+  Wide alpha;
+
+  Point operator()(Point x) const { return choose(x.value > 0.0, x, alpha * expm1(1.0 / alpha * x)); }
+};
+
+struct ISRLU {
+  Wide alpha;
+
+  Point operator()(Point x) const {
+    x = held(x);
+    const Wide share = 1.0 / sqrt(1.0 + alpha * x.value * x.value);
+    return choose(x.value > 0.0, x, {x.value * share, share * share * share});
+  }
+};
+
+struct GELU {
+  Point operator()(Point x) const { return held(x) * normal(x); }
+};
+
+struct GELUByTanh {  // where 1 + tanh u is 2 σ(2u)
+  Point operator()(Point x) const {
+    x = held(x);
+    return x * sigmoid(1.5957691216057308 * (x + 0.044715 * (x * x * x)));
+  }
+};
+
+struct SiLU {
+  Wide beta;
+
+  Point operator()(Point x) const {
+    x = held(x);
+    return x * sigmoid(beta * x);
+  }
+};
+
+struct Mish {  // tanh ln(1 + eˣ) is w / (w + 2) where w is eˣ (eˣ + 2)
+  Point operator()(Point x) const {
+    const Point e = exp(clip(x, -250.0, 150.0)), w = e * (e + 2.0);
+    return held(x) * (w / (w + 2.0));
+  }
+};
+
+struct TanhExp {
+  Point operator()(Point x) const { return held(x) * tanh(exp(clip(x, -250.0, 150.0))); }
+};
+
+struct LiSHT {
+  Point operator()(Point x) const {
+    x = held(x);
+    return x * tanh(x);
+  }
+};
+
+struct ELiSH {
+  Point operator()(Point x) const {
+    x = held(x);
+    return choose(x.value > 0.0, x, expm1(x)) * sigmoid(x);
+  }
+};
+
+struct HardELiSH {
+  Point operator()(Point x) const {
+    x = held(x);
+    return choose(x.value > 0.0, x, expm1(x)) * clip(0.5 * (x + 1.0), 0.0, 1.0);
+  }
+};
+
+struct TanhShrink {
+  Point operator()(Point x) const {  // near 0, where x − tanh x cancels, Taylor's series
+    constexpr double kSeries[] = {1.0 / 3,         -2.0 / 15,          17.0 / 315,          -62.0 / 2835,
+                                  1382.0 / 155925, -21844.0 / 6081075, 929569.0 / 638512875};
+    const Point square = x * x;
+    return choose(abs(x.value) < 0.25, x * square * polynomial(kSeries, square), x - tanh(x));
+  }
+};
+
+struct ArcTan {
+  Point operator()(Point x) const { return atan(held(x)); }
+};
+
+struct SobolevaTanh {  // seen from 0, so that nothing grows
+  Wide a, b, c, d;
+
+  Point operator()(Point x) const {
+    const Bits right = x.value > 0.0;
+    const Point t = held(abs(x));
+    const Wide rise = right ? a : b, fall = right ? b : a, down = right ? c : d;
+    const Point size = -expm1(-(rise + fall) * t) * exp((rise - down) * t) / (1.0 + exp(-(c + d) * t));
+    return choose(right, size, -size);
+  }
+};
+
+struct SoftClipping {  // the difference of two softplus: each a line, and what is added to it near its bend
+  Wide alpha;
+
+  Point operator()(Point x) const {
+    const Point bends = log1p(exp(-abs(alpha * x))) - log1p(exp(-abs(alpha * (x - 1.0))));
+    return clip(x, 0.0, 1.0) + 1.0 / alpha * bends;
+  }
+};
+
+struct Sinusoid {
+  Point operator()(Point x) const { return sin(x); }
+};
+
+struct Sinc {  // near 0, where x cos x − sin x cancels, Taylor's series
+  Point operator()(Point x) const {
+    constexpr double kSeries[] = {1.0, -1.0 / 6, 1.0 / 120, -1.0 / 5040, 1.0 / 362880};
+    const Bits near = abs(x.value) < 0.0625;
+    const Point far = held(choose(near, 1.0 + 0.0 * x, x));
+    return choose(near, polynomial(kSeries, x * x), sin(far) / far);
+  }
+};
+
+struct Gaussian {
+  Point operator()(Point x) const {
+    x = held(x);
+    return exp(-(x * x));
+  }
+};
+
+struct BentIdentity {  // (√(x² + 1) − 1) / 2 + x, without that difference, which cancels near 0
+  Point operator()(Point x) const {
+    x = held(x);
+    return x * (1.0 + x / (2.0 * (sqrt(x * x + 1.0) + 1.0)));
+  }
 };
 
 template <class Function>
 void vector(Function f, const float* x, int64_t count, float* y) {
-  round_to(y, f(read(x, count)).value, count);
+  round_to(y, f({read(x, count), all(1.0)}).value, count);
 }
 
 template <class Function>
 void vector(Function f, const float* x, int64_t count, float* y, float* slope) {
-  const Point point = f(read(x, count));
+  const Point point = f({read(x, count), all(1.0)});
   round_to(y, point.value, count);
   round_to(slope, point.slope, count);
 }
 
+// Flat, since a compiler that has many formulas to inline leaves some out, and their vectors go through memory.
 template <class Function, class... To>
-void numbers(Function f, const float* x, int64_t count, To... to) {
-  int64_t i = 0;
-  for (; i + kWide <= count; i += kWide) vector(f, x + i, kWide, (to + i)...);
-  if (i < count) vector(f, x + i, count - i, (to + i)...);
+[[gnu::flatten]] void numbers(Function f, const float* x, int64_t count, To... to) {
+  for (int64_t i = 0; i < count; i += kWide) vector(f, x + i, std::min<int64_t>(kWide, count - i), (to + i)...);
 }
 
 using Array = ffi::Buffer<ffi::F32>;
 
 constexpr int64_t kChunk = 1 << 14;  // numbers that are worth a thread
 
-// f of each number of x: to y, or to y and the slope. A function that has an alpha is given several, each for an equal
-// stretch of x.
+template <class Function>
+constexpr int kNumbers = std::is_empty_v<Function> ? 0 : sizeof(Function) / sizeof(Wide);
+
+// The numbers that a formula has: of each one, or several, each for an equal stretch of x.
+template <class Function>
+struct Numbers {
+  const float* data[kNumbers<Function> + 1];
+  int64_t stretch[kNumbers<Function> + 1];
+
+  // The formula for some numbers of x from i on, and where these end.
+  Function at(int64_t i, int64_t* end) const {
+    Wide each[kNumbers<Function> + 1] = {};
+    for (int n = 0; n < kNumbers<Function>; ++n) {
+      const int64_t place = i / stretch[n];
+      each[n] = all(data[n][place]);
+      *end = std::min(*end, (place + 1) * stretch[n]);
+    }
+    Function f;
+    std::memcpy(&f, each, kNumbers<Function> * sizeof(Wide));
+    return f;
+  }
+};
+
+// f of each number of x: to y, or to y and the slope.
 template <class Function, class... To>
-void elementwise(ffi::ThreadPool pool, Array x, const float* alpha, int64_t alphas, To... to) {
-  const int64_t size = x.element_count(), stretch = size / alphas;
+void elementwise(ffi::ThreadPool pool, Array x, Numbers<Function> its, To... to) {
+  const int64_t size = x.element_count();
   const float* from = x.typed_data();
   (on_large_pages(to, size), ...);
   in_parallel(pool, (size + kChunk - 1) / kChunk, [=](int64_t part) {
     const int64_t end = std::min(size, (part + 1) * kChunk);
     for (int64_t i = part * kChunk, stop; i < end; i = stop) {
-      stop = std::min(end, (i / stretch + 1) * stretch);
-      if constexpr (std::is_empty_v<Function>) {
-        numbers(Function{}, from + i, stop - i, (to + i)...);
-      } else {
-        numbers(Function{alpha[i / stretch]}, from + i, stop - i, (to + i)...);
-      }
+      const Function f = its.at(i, &(stop = end));
+      numbers(f, from + i, stop - i, (to + i)...);
     }
   });
 }
 
-// Takes x, and alpha where the function has one; gives the values, and the derivatives where these are asked for, too.
+// Takes x, and the formula's numbers; gives the values, and the derivatives where these are asked for, too.
 template <class Function>
 ffi::Error activation(ffi::ThreadPool pool, Array x, ffi::RemainingArgs others, ffi::Result<Array> y,
                       ffi::RemainingRets slopes) {
-  const auto alpha = others.get<Array>(0);
+  const int64_t size = x.element_count();
   auto slope = slopes.get<Array>(0);
-  const float* numbers = alpha ? alpha->typed_data() : nullptr;
-  const int64_t count = alpha ? alpha->element_count() : 1, size = x.element_count();
-  const bool fits = y->element_count() == size && (!slope || (*slope)->element_count() == size);
-  if (!fits || alpha.has_value() == std::is_empty_v<Function> || (size && (!count || size % count))) {
-    return ffi::Error::InvalidArgument("activation: shapes of input, alpha and outputs do not fit.");
+  bool fits = y->element_count() == size && (!slope || (*slope)->element_count() == size);
+  fits = fits && others.size() == kNumbers<Function>;
+  Numbers<Function> its;
+  for (int n = 0; fits && n < kNumbers<Function>; ++n) {
+    const auto number = others.get<Array>(n);
+    const int64_t count = number ? number->element_count() : 0;
+    fits = !size || (count && size % count == 0);
+    if (fits && size) its.data[n] = number->typed_data(), its.stretch[n] = size / count;
   }
+  if (!fits) return ffi::Error::InvalidArgument("activation: shapes of input, numbers and outputs do not fit.");
   if (!size) return ffi::Error::Success();
   if (slope) {
-    elementwise<Function>(pool, x, numbers, count, y->typed_data(), (*slope)->typed_data());
+    elementwise(pool, x, its, y->typed_data(), (*slope)->typed_data());
   } else {
-    elementwise<Function>(pool, x, numbers, count, y->typed_data());
+    elementwise(pool, x, its, y->typed_data());
   }
   return ffi::Error::Success();
 }
@@ -145,9 +284,30 @@ ffi::Error activation(ffi::ThreadPool pool, Array x, ffi::RemainingArgs others, 
                                     .Ret<chainrule::Array>()                                  \
                                     .RemainingRets())
 
+CHAINRULE_ACTIVATION(exp, Exp);
 CHAINRULE_ACTIVATION(tanh, Tanh);
 CHAINRULE_ACTIVATION(sigmoid, Sigmoid);
 CHAINRULE_ACTIVATION(softplus, Softplus);
-CHAINRULE_ACTIVATION(elu, ELU);
+CHAINRULE_ACTIVATION(log_sigmoid, LogSigmoid);
 CHAINRULE_ACTIVATION(relu, ReLU);
 CHAINRULE_ACTIVATION(leaky_relu, LeakyReLU);
+CHAINRULE_ACTIVATION(elu, ELU);
+CHAINRULE_ACTIVATION(selu, SELU);
+CHAINRULE_ACTIVATION(celu, CELU);
+CHAINRULE_ACTIVATION(isrlu, ISRLU);
+CHAINRULE_ACTIVATION(gelu, GELU);
+CHAINRULE_ACTIVATION(gelu_by_tanh, GELUByTanh);
+CHAINRULE_ACTIVATION(silu, SiLU);
+CHAINRULE_ACTIVATION(mish, Mish);
+CHAINRULE_ACTIVATION(tanh_exp, TanhExp);
+CHAINRULE_ACTIVATION(lisht, LiSHT);
+CHAINRULE_ACTIVATION(elish, ELiSH);
+CHAINRULE_ACTIVATION(hard_elish, HardELiSH);
+CHAINRULE_ACTIVATION(tanh_shrink, TanhShrink);
+CHAINRULE_ACTIVATION(arctan, ArcTan);
+CHAINRULE_ACTIVATION(soboleva_tanh, SobolevaTanh);
+CHAINRULE_ACTIVATION(soft_clipping, SoftClipping);
+CHAINRULE_ACTIVATION(sinusoid, Sinusoid);
+CHAINRULE_ACTIVATION(sinc, Sinc);
+CHAINRULE_ACTIVATION(gaussian, Gaussian);
+CHAINRULE_ACTIVATION(bent_identity, BentIdentity);
