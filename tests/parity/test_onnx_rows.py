@@ -128,18 +128,22 @@ def test_rows_with_blank_cells_have_no_answer_where_training_had_none():
         assert "label" not in found or found["label"].tolist()[1:] == ["", ""]
 
 
+@pytest.mark.parametrize("prepared", [True, False])
 @pytest.mark.parametrize(
     ("network", "cost"),
     [("Dense(2)", Quadratic()), ("Dense(4)", GaussianNLL()), ("Dense(6)", Quantile((0.1, 0.4, 0.9)))],
 )
-def test_values_are_in_the_units_of_several_targets(network, cost):
+def test_values_and_what_the_cost_tells_of_them_are_in_the_units_of_several_targets(network, cost, prepared):
     trained = {"a": RNG.normal(size=40), "y": RNG.normal(1e6, 10, 40), "z": RNG.normal(-3, 0.1, 40)}
-    model = model_of(
-        network, Preprocessor.fit(trained, target=["y", "z"]) if network == "Dense(2)" else None, cost, (1,)
-    )
+    model = model_of(network, Preprocessor.fit(trained, target=["y", "z"]) if prepared else None, cost, (1,))
     x = trained["a"].reshape(-1, 1)
-    found = ask(model, {"a": x} if model.preprocessor else {"x": x.astype(np.float32)})["values"]
-    np.testing.assert_allclose(found, model.predict({"a": trained["a"]} if model.preprocessor else x), rtol=1e-5)
+    found = ask(model, {"a": x} if prepared else {"x": x.astype(np.float32)})
+    given = {"a": trained["a"]} if prepared else x
+    expected = {"values": model.predict(given)}
+    expected |= {f"values {word}": each for word, each in cost.details(np.asarray(model(given))).items()}
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ def to_onnx(model: Model, path: str | os.PathLike, arrays: bool = False, masked:
     Any other model takes "x", arrays of any number of rows; and of steps, where it takes sequences of any length.
 
     The answers to classes are "label", their names, (rows,), and "probabilities", (rows, classes), or "scores" where
-    they are none; else "values" in the units of the targets, (rows, targets).
+    they are none; else "values" in the units of the targets, (rows, targets), and beside them "values std" behind
+    GaussianNLL, or each quantile, such as "values 0.9", behind Quantile.
 
     `chainrule.load` reads the same model from the file, to the bit.
 

@@ -1,14 +1,17 @@
 """What a model says, from its network's outputs: `label` and `probabilities`, or `values` in their own units.
 
 Labels are the classes' names, texts, numbers or booleans as they were given, (rows,); probabilities are (rows, classes)
-also where the network has one output; values are double, (rows, targets).
+also where the network has one output; values are (rows, targets), and beside them `values std` or each quantile, such
+as `values 0.9`, where the cost tells of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from chainrule.activations import Activation
+from chainrule.costs import Cost, GaussianNLL, Quantile
 from chainrule.interchange.onnx.graph import Graph
 from chainrule.interchange.onnx.rows import DOUBLE, INT64
 from chainrule.interchange.onnx.values import real, whole
@@ -33,19 +36,40 @@ def answer(graph: Graph, model: Trained, outputs: str, shape: Sequence[int | str
 
 
 def _values(graph: Graph, model: Trained, a: str, shape: Sequence[int | str], blank: str) -> None:
+    """The cost's estimate of each target, and beside it what else it tells, in the targets' units."""
     dtype = np.float32 if model.preprocessor is None else np.float64
-    if model.preprocessor is not None:
-        a = graph.add("Cast", a, to=DOUBLE)
-        columns = model.preprocessor.predicted
-        mean, scale = (
-            np.repeat([getattr(c, part)[0] for c in columns], int(shape[-1]) // len(columns)) for part in WAY
-        )
-        a = graph.add("Add", graph.add("Mul", a, graph.constant(scale)), graph.constant(mean))
-    a, count = estimated(graph, model, a, int(shape[-1]), dtype)
-    graph.output("values", _unless(graph, blank, dtype(np.nan), a), dtype, (*shape[:-1], count))
+    outputs = int(shape[-1])
+    a = a if model.preprocessor is None else graph.add("Cast", a, to=DOUBLE)
+    estimate, count = estimated(graph, model, a, outputs, dtype)
+    told = [("values", estimate, True), *DETAILS.get(type(model.cost), _nothing)(graph, model.cost, a, outputs)]
+    for name, value, shifts in told:
+        if model.preprocessor is not None:
+            scale, shift = map(graph.constant, model.preprocessor.units)
+            value = graph.add("Mul", value, scale)
+            value = graph.add("Add", value, shift) if shifts else value
+        graph.output(name, _unless(graph, blank, dtype(np.nan), value), dtype, (*shape[:-1], count))
 
 
-WAY = ("mean", "scale")
+Told = Iterator[tuple[str, str, bool]]
+"""Outputs of a number for each target: a name, the value, and whether it moves with the target, as spreads do not."""
+
+
+def _nothing(graph: Graph, cost: Cost, a: str, outputs: int) -> Told:
+    yield from ()
+
+
+def _deviation(graph: Graph, cost: GaussianNLL, a: str, outputs: int) -> Told:
+    s = graph.add("Gather", a, whole(graph, *range(outputs // 2, outputs)), axis=-1)
+    yield "values std", graph.add("Sqrt", graph.add("Exp", s)), False
+
+
+def _quantiles(graph: Graph, cost: Quantile, a: str, outputs: int) -> Told:
+    for level, [places] in cost.details(np.arange(outputs)[None]).items():
+        yield f"values {level}", graph.add("Gather", a, whole(graph, *places), axis=-1), True
+
+
+DETAILS: dict[type[Cost], Callable[[Graph, Any, str, int], Told]] = {GaussianNLL: _deviation, Quantile: _quantiles}
+"""What costs tell of targets beside their estimate, as `Cost.details` says it."""
 
 
 def _classes(graph: Graph, model: Trained, a: str, shape: Sequence[int | str], blank: str) -> None:
