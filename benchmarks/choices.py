@@ -101,8 +101,10 @@ def optimizers() -> Iterator[Row]:
 def best_rate(of: Data, network: str, rule: type[Formula]) -> list[float]:
     """The figures at the rate whose mean is best, of seeds that are not those of the table."""
     others = [*range(SEEDS, SEEDS + 3)]
-    tried = {rate: np.mean(figures(of, network, optimizer=rule(rate), seed=others)) for rate in RATES}
-    best = max(tried, key=lambda rate: np.nan_to_num(tried[rate], nan=-np.inf))
+    rates = np.repeat(RATES, len(others))
+    tried = figures(of, network, optimizer=rule(rates), seed=others * len(RATES))
+    means = np.mean(np.reshape(tried, (len(RATES), len(others))), axis=1)
+    best = RATES[int(np.argmax(np.nan_to_num(means, nan=-np.inf)))]
     return figures(of, network, optimizer=rule(best))
 
 
@@ -181,7 +183,8 @@ def table(rows: dict[str, dict[str, list[float]]], usual: list[str]) -> str:
             return ""
         good = [value for value in found if np.isfinite(value)]
         lost = f", {len(found) - len(good)} diverged" if len(good) < len(found) else ""
-        return f"{np.mean(good):.3f} ± {np.std(good):.3f}{lost}{arrow(found, beside)}" if good else "diverged"
+        shown = f"{np.mean(good):.3f} ± {np.std(good):.3f}{lost}" if good else "diverged"
+        return f"{arrow(found, beside)} {shown}".strip().replace("-", "−").replace(" ", "\u00a0")
 
     lines = [f"| | {' | '.join(SETS).replace('_', ' ')} |", f"| --- |{' ---: |' * len(SETS)}"]
     for name, found in rows.items():
@@ -196,7 +199,7 @@ def arrow(found: list[float], beside: list[float]) -> str:
     """Whether figures are surely higher or lower than those of the same seeds beside them."""
     gains = np.subtract(found, beside)
     error = np.std(gains, ddof=1) / np.sqrt(len(gains))
-    return " ↑" if gains.mean() > SURE * error else " ↓" if gains.mean() < -SURE * error else ""
+    return "↑" if gains.mean() > SURE * error else "↓" if gains.mean() < -SURE * error else ""
 
 
 def main() -> None:
