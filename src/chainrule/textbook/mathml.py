@@ -95,7 +95,8 @@ class _MathML(MathMLPresentationPrinter):
     def _print_Mul(self, expr):
         front, sums = apart(expr)
         if sums != 1:
-            return self.row(self._print(front), self._print(sums))
+            before = self.row("(", self._print(front), ")") if self.flat else self._print(front)
+            return self.row(before, self._print(sums))
         negative, above, below = split(expr)
         shown = self.fraction(above, below) if below else self.factors(above)
         return self.row("−", shown) if negative else shown
@@ -104,7 +105,13 @@ class _MathML(MathMLPresentationPrinter):
         if not self.flat:
             return self.row(self.factors(above), self.factors(below), tag="mfrac")
         divisor = self.row("(", self.spaced(below), ")") if len(below) > 1 else self.inside(below[0], "Pow")
-        return self.row(self.spaced(above) if above else self.leaf("mn", "1"), "/", divisor)
+        return self.row(self.spaced(above) if above else self.leaf("mn", "1"), self.slash(), divisor)
+
+    def slash(self) -> Element:
+        element = self.leaf("mo", "/")
+        for side in ("lspace", "rspace"):
+            element.setAttribute(side, "0")
+        return element
 
     def factors(self, parts: list) -> Element:
         if len(parts) == 1:
@@ -121,7 +128,7 @@ class _MathML(MathMLPresentationPrinter):
     def _get_printed_Rational(self, e, folded=None):
         if not self.flat:
             return super()._get_printed_Rational(e, folded)
-        shown = self.row(self.leaf("mn", str(abs(e.p))), "/", self.leaf("mn", str(e.q)))
+        shown = self.row(self.leaf("mn", str(abs(e.p))), self.slash(), self.leaf("mn", str(e.q)))
         return self.row("−", shown) if e.p < 0 else shown
 
     def _print_Symbol(self, sym, style="plain"):
