@@ -1,11 +1,46 @@
 """In and out: what is trained here as other libraries have it, and what was trained there as networks of ours."""
 
 import os
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from chainrule.costs import Cost
 from chainrule.model import Model
+from chainrule.regularizers import Regularizer
 
-__all__ = ["to_onnx"]
+__all__ = ["from_onnx", "to_onnx"]
+
+
+def from_onnx(
+    path: str | os.PathLike,
+    input_shape: Iterable[int] | None = None,
+    *,
+    cost: Cost | str | None = None,
+    regularizer: Regularizer | str | None = None,
+    classes: Sequence[Any] | None = None,
+) -> Model:
+    """A network from the graph of an ONNX file that PyTorch, Keras, scikit-learn or others wrote, with its arrays.
+
+    Chains, and whatever parts and meets again, become compositions of layers: residual blocks, gates, branches joined,
+    attention. Constants are computed, what is x · σ(x) in two nodes becomes SiLU, and transpositions and reshapes are
+    gone where layers can do without. Images, series and volumes come with their channels last, as everywhere here,
+    though the graph may have them first; so do the outputs that have places.
+
+    Files that Chainrule wrote give the model that was written, to the bit.
+
+    Args:
+        path: the file; arrays in files of their own are read from the same folder.
+        input_shape: one example's shape as the graph has it, where its sizes are not all fixed.
+        cost, regularizer: for measures and further training; by default as in `fit`.
+        classes: the names of the classes in the order of the outputs; by default those in the graph, or 0, 1, ….
+
+    Raises:
+        ChainruleError: without the onnx package; for a file of something else, cut short, or with arrays that are not
+            in its folder; and for what no formula computes, by its node and operator.
+    """
+    from chainrule.interchange.onnx.reading.files import from_onnx
+
+    return from_onnx(path, input_shape, cost=cost, regularizer=regularizer, classes=classes)
 
 
 def to_onnx(model: Model, path: str | os.PathLike, arrays: bool = False, masked: bool = False) -> None:
@@ -22,8 +57,6 @@ def to_onnx(model: Model, path: str | os.PathLike, arrays: bool = False, masked:
     The answers to classes are "label", their names, (rows,), and "probabilities", (rows, classes), or "scores" where
     they are none; else "values" in the units of the targets, (rows, targets), and beside them "values std" behind
     GaussianNLL, or each quantile, such as "values 0.9", behind Quantile.
-
-    `chainrule.load` reads the same model from the file, to the bit.
 
     `chainrule.load` reads the same model from the file, to the bit.
 

@@ -107,8 +107,8 @@ def read(metadata: Mapping[str, str], constants: Mapping[str, np.ndarray]) -> Ar
     return taken | _rest(metadata.get(REST, ""))
 
 
-def content(file: Path) -> tuple[Description, Arrays]:
-    """The description and the arrays of a model in an ONNX file.
+def opened(file: Path) -> Any:
+    """ONNX's ModelProto of a file, without the arrays that stand in other files.
 
     Raises:
         ChainruleError: for a file of something else, or cut short.
@@ -121,11 +121,22 @@ def content(file: Path) -> tuple[Description, Arrays]:
             f"{file}: ONNX files need the onnx package. Install it: pip install 'chainrule[onnx]'"
         ) from None
     try:
-        model = onnx.load_model(file, load_external_data=False)
+        return onnx.load_model(file, load_external_data=False)
     except DecodeError:
         raise ChainruleError(f"{file} is no ONNX file, or is cut short or damaged. Use an intact copy.") from None
     except OSError as error:
         raise ChainruleError(f"Can't read {file}: {error.strerror or error}.") from None
+
+
+def content(file: Path) -> tuple[Description, Arrays]:
+    """The description and the arrays of a model in an ONNX file.
+
+    Raises:
+        ChainruleError: for a file of something else, or cut short.
+    """
+    model = opened(file)
+    import onnx
+
     said = {entry.key: entry.value for entry in model.metadata_props}
     if DESCRIPTION not in said:
         raise ChainruleError(

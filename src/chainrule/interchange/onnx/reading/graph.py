@@ -74,7 +74,10 @@ def read(model: Any, input_shape: Shape | None = None, constants: Mapping[str, n
         raise ChainruleError(f"output {output} does not depend on the input")
     end = Node("output", output, [flow], {}, 0)
     shape = values[fed[0].name].view.shape
-    return _made(_as_output(end.flow(0)), shape, _classes(onnx, graph, values))
+    try:
+        return _made(_as_output(end.flow(0)), shape, _classes(onnx, graph, values))
+    except ChainruleError as error:
+        raise (error if str(error).startswith("node ") else end.refuse(str(error).rstrip("."))) from None
 
 
 def _found(onnx: Any, node: Node, proto: Any, opsets: dict[str, int], values: dict[str, Any]) -> tuple[Any, ...]:

@@ -1,6 +1,5 @@
 """A node of a graph as its reader sees it, and the readers of all operators."""
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,7 +42,10 @@ class Node:
         """Its outputs."""
         if self.operator not in READERS:
             raise self.refuse("no formula computes this operator", nearest(self.operator, READERS))
-        found = READERS[self.operator](self)
+        try:
+            found = READERS[self.operator](self)
+        except ChainruleError as error:
+            raise (error if str(error).startswith("node ") else self.refuse(str(error).rstrip("."))) from None
         for attribute in self.attributes.keys() - self.taken:
             raise self.refuse(f"attribute {attribute}={self.attributes[attribute]!r} is not known")
         return found if isinstance(found, tuple) else (found,)
@@ -111,21 +113,6 @@ class Node:
     def refuse(self, why: str, hint: str = "") -> ChainruleError:
         """The error of a node that can't be read."""
         return ChainruleError(f"node {self.name or '?'} ({self.operator}): {why}.{hint}")
-
-
-def refusing(reader: Reader) -> Reader:
-    """A reader whose errors name the node."""
-
-    @functools.wraps(reader)
-    def named(node: Node) -> Any:
-        try:
-            return reader(node)
-        except ChainruleError as error:
-            if str(error).startswith("node "):
-                raise
-            raise node.refuse(str(error).rstrip(".")) from None
-
-    return named
 
 
 def varying_axes(node: Node, x: Flow, c: np.ndarray) -> tuple[np.ndarray, list[int]]:
