@@ -169,6 +169,16 @@ def test_labels_are_classes_of_their_own_type_and_scores_no_probabilities(networ
         np.testing.assert_allclose(found["scores"], model(x), rtol=1e-5)
 
 
+def test_columns_keep_their_names_whatever_these_are():
+    names = ("label", "constant", "Concat", "parameters.0.kernel", "x y|é\n")
+    trained = dict.fromkeys(names[1:], [1.0, 2.0] * 20) | {"label": ["red", "blue"] * 20, "kind": KINDS}
+    model = model_of("Dense(2) >> Softmax()", Preprocessor.fit(trained))
+    rows = {name: trained[name] for name in names}
+    found = ask(model, fed(rows))
+    assert found.keys() == {"label_2", "probabilities"}
+    assert found["label_2"].tolist() == model.predict(rows).tolist()
+
+
 def test_arrays_leave_the_preparation_out():
     trained = {"a": [1.0, 2.0] * 20, "colour": ["red", "blue"] * 20, "kind": KINDS}
     model = model_of("Dense(2) >> Softmax()", Preprocessor.fit(trained))

@@ -40,28 +40,42 @@ def prepared(graph: Graph, preprocessor: Preprocessor) -> Prepared:
     Rows with a blank cell have no answer.
     """
     fills, parts = preprocessor.schema.missing == "median", list[Prepared]()
-    for kind, columns in groupby(preprocessor.columns, type):
-        parts.extend(COLUMNS[kind](graph, [*columns], fills))
+    given = [(column, _given(graph, column)) for column in preprocessor.columns]  # before anything else takes a name
+    for kind, some in groupby(given, lambda each: type(each[0])):
+        columns, inputs = zip(*some, strict=True)
+        parts.extend(COLUMNS[kind](graph, columns, inputs, fills))
     x = parts[0].x.became(_beside(graph, [part.x.name for part in parts]))
     return Prepared(replace(x, shape=preprocessor.input_shape), _any(graph, [part.blank for part in parts]))
 
 
-def _numbers(graph: Graph, columns: Sequence[Number], fills: bool) -> Iterator[Prepared]:
+def _given(graph: Graph, column: Any) -> str:
+    dtype, shape = GIVEN[type(column)](column)
+    return graph.input(column.name, dtype, ("rows", *shape))
+
+
+GIVEN: dict[type, Callable[[Any], tuple[type, tuple[int | str, ...]]]] = {
+    Number: lambda column: (np.float32 if len(column.shape) > 2 else np.float64, column.shape),
+    Category: lambda _: (str, (1,)),
+    Series: lambda column: (np.float64, ("steps", *column.step.shape)),
+    Tokens: lambda _: (str, (1,)),
+    Date: lambda _: (np.float64, (1,)),
+}
+"""What columns of a kind are given as: their type, and the shape of a row."""
+
+
+def _numbers(graph: Graph, columns: Sequence[Number], inputs: Sequence[str], fills: bool) -> Iterator[Prepared]:
     """Standardised in double, in which times of this century differ, and rounded to single afterwards."""
     shape = columns[0].shape
-    images = len(shape) > 2
-    each = [graph.input(c.name, np.float32 if images else np.float64, ("rows", *c.shape)) for c in columns]
-    x = _beside(graph, each)
-    x = graph.add("Cast", x, to=DOUBLE) if images else x
+    x = _beside(graph, inputs)
+    x = graph.add("Cast", x, to=DOUBLE) if len(shape) > 2 else x
     x, blank = _filled(graph, x, np.concatenate([c.fill for c in columns]), fills, len(shape))
     mean, scale = (np.concatenate([getattr(c, part) for c in columns]) for part in ("mean", "scale"))
     yield Prepared(Value(_standardised(graph, x, mean, scale), shape), blank)
 
 
-def _categories(graph: Graph, columns: Sequence[Category], fills: bool) -> Iterator[Prepared]:
+def _categories(graph: Graph, columns: Sequence[Category], inputs: Sequence[str], fills: bool) -> Iterator[Prepared]:
     """A number for each text, compared with the numbers of the values: to compare texts takes much longer."""
-    for column in columns:
-        x = graph.input(column.name, str, ("rows", 1))
+    for column, x in zip(columns, inputs, strict=True):
         texts, codes = _spellings(column)
         unseen, blank = len(column.values), len(column.values) + 1
         code = graph.add(
@@ -77,11 +91,9 @@ def _categories(graph: Graph, columns: Sequence[Category], fills: bool) -> Itera
         yield Prepared(Value(graph.add("Cast", own, to=FLOAT), column.shape), gone)
 
 
-def _series(graph: Graph, columns: Sequence[Series], fills: bool) -> Iterator[Prepared]:
+def _series(graph: Graph, columns: Sequence[Series], inputs: Sequence[str], fills: bool) -> Iterator[Prepared]:
     """Steps of NaN alone at the end are padding; as many are put behind as the longest of training has more."""
-    [column] = columns
-    shape = ("rows", "steps", *column.step.shape)
-    x = graph.input(column.name, np.float64, shape)
+    [column], [x] = columns, inputs
     more = graph.add("Sub", whole(graph, column.length), size(graph, x, 1))
     more = graph.add("Max", more, whole(graph, 0))
     ends = graph.add("Concat", whole(graph, 0, 0, 0, 0), more, whole(graph, 0), axis=0)
@@ -99,10 +111,10 @@ def _series(graph: Graph, columns: Sequence[Series], fills: bool) -> Iterator[Pr
     yield Prepared(Value(graph.add("Where", live, z, real(graph, 0)), column.shape, mask), blank)
 
 
-def _tokens(graph: Graph, columns: Sequence[Tokens], fills: bool) -> Iterator[Prepared]:
+def _tokens(graph: Graph, columns: Sequence[Tokens], inputs: Sequence[str], fills: bool) -> Iterator[Prepared]:
     """Texts are taken apart by onnxruntime's own operator, as ONNX has none for it, and numbered by the vocabulary."""
-    [column] = columns
-    x = graph.add("Squeeze", graph.input(column.name, str, ("rows", 1)), whole(graph, 1))
+    [column], [x] = columns, inputs
+    x = graph.add("Squeeze", x, whole(graph, 1))
     if column.unit == "words":
         x = graph.add("StringNormalizer", x, case_change_action="LOWER", locale=LOCALE)
         how: dict[str, Any] = {"tokenexp": f"{LETTERS}+(?:['’]{LETTERS}+)*"}
@@ -124,10 +136,10 @@ def _tokens(graph: Graph, columns: Sequence[Tokens], fills: bool) -> Iterator[Pr
     yield Prepared(Value(graph.add("Max", ids, graph.constant(least)), column.shape, tokens=True))
 
 
-def _dates(graph: Graph, columns: Sequence[Date], fills: bool) -> Iterator[Prepared]:
+def _dates(graph: Graph, columns: Sequence[Date], inputs: Sequence[str], fills: bool) -> Iterator[Prepared]:
     """Days, and what they say; what years, months and weekdays are is looked up in tables of 400 years."""
-    for column in columns:
-        days = graph.add("Div", graph.input(column.name, np.float64, ("rows", 1)), graph.constant(DAY))
+    for column, x in zip(columns, inputs, strict=True):
+        days = graph.add("Div", x, graph.constant(DAY))
         days, blank = _filled(graph, days, np.array([column.fill]), fills, 1)
         floor = graph.add("Floor", days)
         since = graph.add("Sub", floor, graph.constant(float(LEAP)))
@@ -177,14 +189,14 @@ def _cycle(name: str, days: np.ndarray) -> np.ndarray:
     return CYCLES[name][1](days.astype(np.float64)).astype(np.float32)
 
 
-COLUMNS: dict[type, Callable[[Graph, Sequence[Any], bool], Iterator[Prepared]]] = {
+COLUMNS: dict[type, Callable[[Graph, Sequence[Any], Sequence[str], bool], Iterator[Prepared]]] = {
     Number: _numbers,
     Category: _categories,
     Series: _series,
     Tokens: _tokens,
     Date: _dates,
 }
-"""What columns of a kind that stand side by side become; `fills` says whether blank cells are filled."""
+"""What columns of a kind that stand side by side become of their inputs; `fills`: whether blank cells are filled."""
 
 
 def _spellings(column: Category) -> tuple[list[str], list[int]]:
