@@ -16,7 +16,11 @@ def test_what_is_exported_predicts_and_is_summarised_like_the_run(run, trained):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("run model.txt", "Expected the name of an ONNX file, such as model.onnx, got 'model.txt'."),
+        (
+            "run model.txt",
+            "Expected the name of a file that ends in .onnx, .safetensors, .pt, .pth, .keras or .weights.h5, "
+            "got 'model.txt'.",
+        ),
         ("run none/m.onnx", "Can't write none/m.onnx: No such file or directory. Nothing was written."),
         ("none m.onnx", "There is no model file none. Train one: chainrule train digits."),
         (

@@ -11,6 +11,7 @@ from chainrule.cli.command import Command
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.export import export
 from chainrule.cli.formulas import list_formulas
+from chainrule.cli.importing import import_model
 from chainrule.cli.info import info
 from chainrule.cli.interrupt import INTERRUPTED
 from chainrule.cli.plot import plot
@@ -72,6 +73,7 @@ for command, name in (
     (evaluate, "evaluate"),
     (predict, "predict"),
     (export, "export"),
+    (import_model, "import"),
     (summary, "summary"),
     (list_formulas, "list"),
     (verify, "verify"),

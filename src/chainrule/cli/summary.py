@@ -37,11 +37,12 @@ def summary(
         return
     if shape is None:
         raise ChainruleError("A network in notation needs the shape of its input: --input 64 or --input 8,8,1.")
-    output.layers(rows_of(as_chain(formula("network", network, Layer)), _shape(shape)))
+    output.layers(rows_of(as_chain(formula("network", network, Layer)), shape_of("--input", shape)))
 
 
-def _shape(text: str) -> tuple[int, ...]:
+def shape_of(option: str, text: str) -> tuple[int, ...]:
+    """One example's shape."""
     axes = [axis.strip() for axis in text.strip("()").replace("x", ",").rstrip(",").split(",")]
     if not all(re.fullmatch("[1-9][0-9]{0,8}", axis) for axis in axes):
-        raise ChainruleError(f"--input must be whole numbers such as 64 or 8,8,1, got {text}.")
+        raise ChainruleError(f"{option} must be whole numbers such as 64 or 8,8,1, got {text}.")
     return tuple(map(int, axes))

@@ -1,14 +1,31 @@
 """In and out: what is trained here as other libraries have it, and what was trained there as networks of ours."""
 
 import os
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 from chainrule.costs import Cost
+from chainrule.errors import ArgumentError, ChainruleError
+from chainrule.formula.layer import Layer
+from chainrule.interchange.keras import from_keras, to_keras
+from chainrule.interchange.pytorch import from_torch, to_torch
 from chainrule.model import Model
 from chainrule.regularizers import Regularizer
 
-__all__ = ["from_onnx", "to_onnx"]
+__all__ = [
+    "from_keras",
+    "from_onnx",
+    "from_torch",
+    "read",
+    "to_keras",
+    "to_onnx",
+    "to_torch",
+    "write",
+    "writer",
+]
+
+Way = TypeVar("Way")
 
 
 def from_onnx(
@@ -95,3 +112,58 @@ def onnx_converter(estimator: Any) -> Any:
     from chainrule.interchange import pipelines
 
     return pipelines.convert
+
+
+def read(
+    path: str | os.PathLike,
+    network: Layer | str | None = None,
+    input_shape: Iterable[int] | None = None,
+    **choices: Any,
+) -> Model:
+    """A model that another library saved, by the suffix of its file: see `from_torch`, `from_keras` and `from_onnx`.
+
+    Args:
+        path: the file.
+        network, input_shape: where the file holds weights alone, the network and one example's shape.
+        **choices: of that function.
+    """
+    return _by_suffix(path, READERS)(path, network, input_shape, **choices)
+
+
+def write(model: Model, path: str | os.PathLike) -> None:
+    """Write a model for another library, by the suffix of the file: see `to_onnx`, `to_torch` and `to_keras`."""
+    writer(path)(model, path)
+
+
+def writer(path: str | os.PathLike) -> "Callable[[Model, str | os.PathLike], None]":
+    """What writes a file of this name; refused where nothing does."""
+    return _by_suffix(path, WRITERS)
+
+
+def _from_onnx(path: Any, network: Any, input_shape: Any, *, names: Any = None, **choices: Any) -> Model:
+    if network is not None or names is not None:
+        raise ArgumentError("{} has its own network. Leave {network} and {names} out.", path)
+    return from_onnx(path, input_shape, **choices)
+
+
+OF_TORCH, OF_KERAS = (".safetensors", ".pt", ".pth"), (".keras", ".weights.h5")
+READERS: dict[str, Callable[..., Model]] = {
+    **dict.fromkeys(OF_TORCH, from_torch),
+    **dict.fromkeys(OF_KERAS, from_keras),
+    ".onnx": _from_onnx,
+}
+"""What reads a file, by its suffix."""
+WRITERS: dict[str, Callable[[Model, str | os.PathLike], None]] = {
+    ".onnx": to_onnx,
+    **dict.fromkeys(OF_TORCH, to_torch),
+    **dict.fromkeys(OF_KERAS, to_keras),
+}
+"""What writes a file, by its suffix."""
+
+
+def _by_suffix(path: str | os.PathLike, ways: dict[str, Way]) -> Way:
+    for suffix, way in ways.items():
+        if Path(path).name.lower().endswith(suffix):
+            return way
+    *first, last = ways
+    raise ChainruleError(f"Expected the name of a file that ends in {', '.join(first)} or {last}, got {str(path)!r}.")

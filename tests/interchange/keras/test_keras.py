@@ -110,9 +110,9 @@ def test_bad_files_are_refused(tmp_path):
             from_keras(bad)
         assert expected in str(refused.value)
     for source, network, expected in [
-        (good, "Dense(3)", "has its own network. Leave yours out, or take weights alone: .weights.h5."),
+        (good, "Dense(3)", "has its own network. Leave network out, or take weights: .weights.h5."),
         (tmp_path / "none.keras", None, "Name one of Keras': .keras or .weights.h5."),
-        (tmp_path / "none.weights.h5", None, "holds weights alone. Give the network and input_shape too."),
+        (tmp_path / "none.weights.h5", None, "holds weights alone. Give network and input_shape too."),
         (tmp_path / "model.bin", None, "Expected a file of Keras', .keras or .weights.h5, got"),
     ]:
         with pytest.raises(ChainruleError) as refused:

@@ -7,14 +7,14 @@ from typing import Any
 
 from chainrule.costs import Cost
 from chainrule.data.files import write_whole
-from chainrule.errors import ChainruleError
+from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.formula.layer import Layer
 from chainrule.interchange.keras import files
 from chainrule.interchange.keras.described import Notes
 from chainrule.interchange.keras.forms import KERAS
 from chainrule.interchange.keras.reading import network_of, regularizer_of
 from chainrule.interchange.keras.writing import written
-from chainrule.interchange.weights.exchange import MODULES, model_of, taken
+from chainrule.interchange.weights.exchange import MODULES, given_for, model_of, taken
 from chainrule.model import Model
 from chainrule.notation import as_chain
 from chainrule.regularizers import Regularizer
@@ -54,7 +54,7 @@ def from_keras(
     shape = None if input_shape is None else tuple(input_shape)
     if path.name.lower().endswith(WHOLE):
         if network is not None:
-            raise ChainruleError(f"{path} has its own network. Leave yours out, or take weights alone: {WEIGHTS}.")
+            raise ArgumentError("{} has its own network. Leave {network} out, or take weights: {}.", path, WEIGHTS)
         config, stored, who = files.read(path)
         notes = Notes()
         try:
@@ -68,10 +68,8 @@ def from_keras(
         names = piece.modules
         regularizer = regularizer_of(notes) if regularizer is None else regularizer
     elif path.name.lower().endswith(WEIGHTS):
-        if network is None or shape is None:
-            raise ChainruleError(f"{path} holds weights alone. Give the network and input_shape too.")
+        chain, shape = given_for(path, network, shape)
         stored, who = files.read_weights(path)
-        chain = as_chain(network)
     else:
         raise ChainruleError(f"Expected a file of Keras', {WHOLE} or {WEIGHTS}, got {path}. Save it as one.")
     p, state, found = taken(stored, chain, shape, KERAS, who, names)

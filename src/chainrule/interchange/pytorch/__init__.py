@@ -11,16 +11,15 @@ from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Layer
 from chainrule.interchange.pytorch import files
 from chainrule.interchange.pytorch.forms import PYTORCH
-from chainrule.interchange.weights.exchange import MODULES, given, model_of, taken
+from chainrule.interchange.weights.exchange import MODULES, given, given_for, model_of, taken
 from chainrule.model import Model
-from chainrule.notation import as_chain
 from chainrule.regularizers import Regularizer
 
 
 def from_torch(
     source: str | os.PathLike | Mapping[str, Any],
-    network: Layer | str,
-    input_shape: Iterable[int],
+    network: Layer | str | None,
+    input_shape: Iterable[int] | None,
     *,
     names: Iterable[str] | None = None,
     cost: Cost | str | None = None,
@@ -53,8 +52,9 @@ def from_torch(
     >>> model(np.array([[1.0, 1.0]])).tolist()
     [[3.5]]
     """
+    who = "The state_dict" if isinstance(source, Mapping) else source
+    chain, shape = given_for(who, network, input_shape)
     tensors, who = files.read(source)
-    chain, shape = as_chain(network), tuple(input_shape)
     p, state, found = taken(files.by_module(tensors), chain, shape, PYTORCH, who, names)
     return model_of(
         chain, shape, p, state, cost=cost, regularizer=regularizer, classes=classes, training={MODULES: found}

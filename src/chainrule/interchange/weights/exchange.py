@@ -9,7 +9,7 @@ from chainrule.activations import Sigmoid
 from chainrule.arrays.compilation import on_device
 from chainrule.arrays.masked import Shape
 from chainrule.costs import Cost
-from chainrule.errors import ChainruleError
+from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.formula.layer import Chain, Layer
 from chainrule.interchange.weights.matching import Stored, matched
 from chainrule.interchange.weights.modules import Library, check_nothing, check_whole, copied, empty, whole
@@ -60,6 +60,13 @@ def given(model: Model, library: Library) -> list[tuple[str, dict[str, np.ndarra
         found.append((name, {key: array for key, array in arrays.items() if array is not None}))
     check_nothing(of, library)
     return found
+
+
+def given_for(who: Any, network: Layer | str | None, shape: Iterable[int] | None) -> tuple[Chain, Shape]:
+    """The network and the shape that are given for weights; refused where they are not."""
+    if network is None or shape is None:
+        raise ArgumentError("{} holds weights alone. Give {network} and {input_shape} too.", who)
+    return as_chain(network), tuple(shape)
 
 
 def model_of(
