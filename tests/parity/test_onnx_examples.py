@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule import load
+from chainrule import fit, load
 from chainrule.cli import main
 from chainrule.data import read
 from chainrule.data.columns import Category
@@ -111,6 +112,23 @@ def test_what_an_example_trains_answers_alike_without_chainrule(example, here):
     train(line)
     table = read_rows(data, load("run"), {})
     check(here, table.take(np.arange(min(table.rows, 500))))
+
+
+@pytest.mark.slow
+def test_tags_of_each_letter_answer_alike_without_chainrule(here):
+    network = runpy.run_path(str(EXAMPLES[0].parent / "word_boundaries.py"))["NETWORK"]
+    rng = np.random.default_rng(0)
+    letters = [rng.integers(2, 20, length) for length in (5, 9, 3, 7)]
+    tags = [each % 2 for each in letters]
+    model = fit(f"{network} >> Dense(2) >> Softmax()", letters, tags, epochs=1, batch_size="all", progress=False)
+    model.to_onnx("model.onnx")
+    padded = np.zeros((4, 9), np.int64)
+    for row, each in zip(padded, letters, strict=True):
+        row[: len(each)] = each
+    found, _ = asked_elsewhere(here, {"x": padded})
+    for row, each, expected in zip(range(4), model.predict(letters), model.predict_proba(letters), strict=True):
+        assert found["label"][row][: len(each)] == each.tolist()
+        np.testing.assert_allclose(found["probabilities"][row][: len(each)], expected, rtol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:.*training never showed")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from chainrule import ChainruleError, NetworkClassifier, NetworkRegressor
 
@@ -67,6 +67,18 @@ def test_a_whole_pipeline_of_a_data_frame():
         label, numbers = ask(skl2onnx.to_onnx(model, initial_types=said, options=options), inputs)
         assert label.tolist() == model.predict(frame).tolist()
         np.testing.assert_allclose(numbers, model.predict_proba(frame), rtol=1e-5, atol=1e-6)
+
+
+def test_categories_by_number_become_vectors():
+    frame = pd.DataFrame({"size": X[:, 0], "cut": np.array(["good", "fair", "ideal"])[THREE]})
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    columns = make_column_transformer((encoder, ["cut"]), (StandardScaler(), ["size"]))
+    network = "EntityEmbedding((3,), units=2) >> Dense(4) >> ReLU()"
+    model = make_pipeline(columns, NetworkRegressor(**QUICK | {"network": network})).fit(frame, X[:, 1])
+    frame.loc[0, "cut"] = "never seen"
+    said = [("size", types.FloatTensorType([None, 1])), ("cut", types.StringTensorType([None, 1]))]
+    [values] = ask(skl2onnx.to_onnx(model, initial_types=said), {name: frame[[name]].to_numpy() for name in frame})
+    np.testing.assert_allclose(values[:, 0], model.predict(frame), rtol=1e-5, atol=1e-6)
 
 
 def test_an_earlier_opset_is_refused():
