@@ -1,6 +1,7 @@
 """A model inside an ONNX file, read back to the bit or refused in one line."""
 
 import json
+import sys
 
 import jax
 import numpy as np
@@ -130,6 +131,13 @@ def test_what_is_no_onnx_file_is_refused(file, altered, said):
     with pytest.raises(ChainruleError) as error:
         load(file)
     assert str(error.value) == f"{file} {said}"
+
+
+def test_without_the_onnx_package_is_said_what_to_install(file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ChainruleError) as error:
+        load(file)
+    assert str(error.value) == f"{file}: ONNX files need the onnx package. Install it: pip install 'chainrule[onnx]'"
 
 
 def foreign(proto):
