@@ -109,7 +109,11 @@ class _Translation:
         return reduce(partial(self.graph.add, "Add"), map(self.of, value.args))
 
     def product(self, value: Math) -> str:
-        """A product, what is below the bar dividing what is above; exponentials on both sides are shifted first."""
+        """A product, what is below the bar dividing what is above.
+
+        Sums of exponentials on both sides are divided by the largest below first. 1 / (1 + e⁻ᵘ) stays what it is, since
+        ONNX Runtime's Sigmoid loses its digits far below 0.
+        """
         negative, above, below = split(value)
         over, under = sp.Mul(*above), sp.Mul(*below)
         if _exponents(over) and _exponents(under):

@@ -1,7 +1,7 @@
 """Recurrent layers: the operators that ONNX has for them, and a Scan of their step where it has none.
 
-A run of one layer, or of several directions of it side by side, is (rows, [steps,] directions, units). The operators
-want padding behind the last step, so that of masked sequences the live steps are gathered before the others.
+A run of one layer, or of several directions of it, is (directions, rows, [steps,] units). The operators want
+padding behind the last step, so that of masked sequences the live steps are gathered before the others.
 """
 
 import dataclasses
@@ -50,7 +50,7 @@ ACTIVATIONS: dict[type[Activation], tuple[str, Callable[[Any], tuple[float, ...]
 def recurrent(graph: Graph, layer: Any, own: Own, x: Value) -> Value:
     """The operator in one direction, or a Scan."""
     y = _run(graph, [(layer, own.p)], channels_last(graph, x))
-    return x.became(graph.add("Squeeze", y, whole(graph, -2)), first=False)
+    return x.became(graph.add("Squeeze", y, whole(graph, 0)), first=False)
 
 
 @form(Bidirectional)
@@ -59,9 +59,11 @@ def bidirectional(graph: Graph, layer: Bidirectional, own: Own, x: Value) -> Val
     one, mirrored = layer.layer, dataclasses.replace(layer.layer, reverse=not layer.layer.reverse)
     y = _run(graph, [(one, own.p["forward"]), (mirrored, own.p["backward"])], channels_last(graph, x))
     if layer.merge == "concat":
-        y = graph.add("Reshape", y, whole(graph, *(0 for _ in one.output_shape(x.shape)), 2 * one.units))
+        axes = len(one.output_shape(x.shape))
+        y = graph.transpose(y, (*range(1, axes + 1), 0, axes + 1))
+        y = graph.add("Reshape", y, whole(graph, *[0] * axes, 2 * one.units))
     else:
-        y = graph.add("ReduceSum" if layer.merge == "sum" else "ReduceMean", y, whole(graph, -2), keepdims=0)
+        y = graph.add("ReduceSum" if layer.merge == "sum" else "ReduceMean", y, whole(graph, 0), keepdims=0)
     return x.became(y, first=False)
 
 
@@ -70,8 +72,8 @@ def _run(graph: Graph, parts: Parts, x: Value) -> str:
     layer, _ = parts[0]
     if type(layer) in KINDS and type(getattr(layer, "activation", Tanh())) in ACTIVATIONS:
         return _operated(graph, parts, x)
-    each = [graph.add("Unsqueeze", _scanned(graph, one, p, x), whole(graph, -2)) for one, p in parts]
-    return graph.add("Concat", *each, axis=-2) if len(each) > 1 else each[0]
+    each = [graph.add("Unsqueeze", _scanned(graph, one, p, x), whole(graph, 0)) for one, p in parts]
+    return graph.add("Concat", *each, axis=0) if len(each) > 1 else each[0]
 
 
 def _operated(graph: Graph, parts: Parts, x: Value) -> str:
@@ -81,9 +83,9 @@ def _operated(graph: Graph, parts: Parts, x: Value) -> str:
     layer, kind = parts[0][0], KINDS[type(parts[0][0])]
     values, lengths = (_live_first(graph, x), _lengths(graph, x.mask)) if x.mask else (x.name, "")
     first = [_first(graph, parts, state, x) for state in range(layer.states)]
-    weights = [*_weights(graph, kind, parts), lengths, *(first or [])]
+    weights = [*_weights(graph, kind, parts), lengths, *first]
     if kind is MEMORY:
-        weights += [*[""] * (2 - len(first)), _peepholes(graph, parts)]
+        weights.append(_peepholes(graph, parts))
     y, last = graph.add(
         kind.operator,
         graph.transpose(values, (1, 0, 2)),
@@ -95,14 +97,10 @@ def _operated(graph: Graph, parts: Parts, x: Value) -> str:
         **_activation(layer, len(parts)),
     )
     if layer.return_sequences:
-        y = graph.transpose(y, (2, 0, 1, 3))
-        y = _in_place(graph, x.mask, y) if x.mask else y
+        y = _in_place(graph, x.mask, y) if x.mask else graph.transpose(y, (1, 2, 0, 3))
     else:
-        y = graph.transpose(last, (1, 0, 2))
-        if x.mask and first[0]:  # of no step, what it starts with
-            start = graph.transpose(first[0], (1, 0, 2))
-            y = graph.add("Where", graph.add("Unsqueeze", any_step(graph, x.mask), whole(graph, 2)), y, start)
-    return graph.add("Gather", y, whole(graph, 1, 0), axis=-2) if swapped else y
+        y = graph.add("Where", any_step(graph, x.mask), last, first[0]) if x.mask and first[0] else last
+    return graph.add("Gather", y, whole(graph, 1, 0), axis=0) if swapped else y
 
 
 def _weights(graph: Graph, kind: Kind, parts: Parts) -> list[str]:
@@ -175,10 +173,12 @@ def _lengths(graph: Graph, mask: str) -> str:
 
 
 def _in_place(graph: Graph, mask: str, y: str) -> str:
-    """Outputs of live steps back in their places; in those of padding is the last one before."""
+    """The operator's outputs of live steps back in their places; in those of padding is the last one before."""
     count = graph.add("CumSum", graph.add("Cast", mask, to=WHOLE), graph.constant(np.int64(1)))
     at = graph.add("Max", graph.add("Sub", count, whole(graph, 1)), whole(graph, 0))
-    return graph.add("GatherND", y, graph.add("Unsqueeze", at, whole(graph, 2)), batch_dims=1)
+    by_rows = graph.transpose(y, (2, 0, 1, 3))
+    placed = graph.add("GatherND", by_rows, graph.add("Unsqueeze", at, whole(graph, 2)), batch_dims=1)
+    return graph.transpose(placed, (2, 0, 1, 3))
 
 
 def _scanned(graph: Graph, layer: Any, p: Any, x: Value) -> str:

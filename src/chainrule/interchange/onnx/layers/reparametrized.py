@@ -13,7 +13,7 @@ from chainrule.layers import SpectralNorm, WeightNorm
 def reparametrized(graph: Graph, layer: WeightNorm | SpectralNorm, own: Own, x: Value) -> Value:
     """The layer within, with the kernels that it computes with."""
     named, state = layer.of_layer(*own)
-    p, _ = layer.resolved(x.shape, *jax.tree.map(lambda array: array.numbers, own))
+    p, _ = layer.resolved(x.shape, *jax.tree.map(lambda array: array.numbers.astype(np.float32), own))
     computed = {id(kernel) for kernel in layer.kernels(x.shape, named)}
 
     def now(array: Array, numbers: jax.Array) -> Array:
