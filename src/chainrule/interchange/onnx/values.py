@@ -108,7 +108,7 @@ def channels_last(graph: Graph, x: Value) -> Value:
 def of_channels(graph: Graph, array: Array, x: Value) -> str:
     """An array of a number for each channel, or of one for all, to be computed with x."""
     ones = (1,) * len(x.places) if x.first and array.numbers.ndim else ()
-    return array.moved(lambda numbers: numbers.reshape(*numbers.shape, *ones)).into(graph)
+    return array.moved(lambda numbers: numbers.reshape((*numbers.shape, *ones))).into(graph)
 
 
 def filled(graph: Graph, x: Value, fill: float = 0.0) -> Value:
