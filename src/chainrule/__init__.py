@@ -9,7 +9,7 @@ TYPE_CHECKING = False  # as in `typing`, whose import would take most of this on
 if TYPE_CHECKING:
     from typing import Any
 
-    from chainrule import activations, costs, initializers, layers, metrics, optimizers, regularizers, runs
+    from chainrule import activations, costs, initializers, interchange, layers, metrics, optimizers, regularizers, runs
     from chainrule.arrays.masked import Masked
     from chainrule.data import loaders
     from chainrule.data.loaders import Loader
@@ -36,6 +36,7 @@ __all__ = [
     "costs",
     "fit",
     "initializers",
+    "interchange",
     "layers",
     "load",
     "loaders",

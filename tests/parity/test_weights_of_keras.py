@@ -107,6 +107,9 @@ MODELS = {
         k.Bidirectional(k.LSTM(3, return_sequences=True), merge_mode="sum"),
         k.Bidirectional(k.GRU(2)),
     ),
+    "Embedding(7, 4) >> Conv1D(3, 2) >> GlobalMaxPool1D()": lambda: straight(  # which forget the mask
+        (6,), k.Embedding(7, 4, mask_zero=True), k.Conv1D(3, 2), k.GlobalMaxPooling1D()
+    ),
     "Dense(4) >> Tanh() >> GlobalMaxPool1D() >> PReLU(initial=0.25) >> HardSwish()": lambda: straight(
         (5, 3),
         k.TimeDistributed(k.Dense(4, activation="tanh")),
@@ -184,6 +187,11 @@ def test_regularisers_of_kernels_come_in_where_all_share_them(tmp_path):
         assert made("l2", None) is None
 
 
+@keras.saving.register_keras_serializable("ours")
+class Dense(k.Dense):
+    """A class of another package that has the name of one of Keras'."""
+
+
 BOTH = "Choose what both have."
 REFUSED = {
     "Lambda: there is no such layer here. Choose layers that both have.": lambda: straight(
@@ -207,6 +215,9 @@ REFUSED = {
         (4,), lambda x: (lambda dense: dense(dense(x)))(k.Dense(4))
     ),
     "Multiply: of numbers there is none here. Choose layers that both have.": lambda: graph((4,), lambda x: 2.0 * x),
+    "Dense: its class is not Keras' own, and no code is run. Choose layers that both have.": lambda: straight(
+        (4,), Dense(3)
+    ),
     "goes into branches that do not join where they part, which + * | can't write.": lambda: graph((4,), crossing),
     "Average: it sees 2 inputs, and a layer here one.": lambda: graph((4,), lambda x: k.Average()([x, k.Dense(4)(x)])),
 }

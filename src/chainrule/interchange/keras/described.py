@@ -8,9 +8,22 @@ from typing import Any, NamedTuple
 from chainrule.activations import Identity, LeakyReLU, PReLU, ReLU, ReLU6, Softmax
 from chainrule.arrays.masked import Shape
 from chainrule.errors import ChainruleError
-from chainrule.formula.layer import Layer
+from chainrule.formula.layer import Chain, Layer
 from chainrule.interchange.keras.twins import ACTIVATIONS, LINEAR, TWINS, Twin
-from chainrule.layers import Bidirectional, Frozen, Reshape, SpatialDropout
+from chainrule.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    Dense,
+    Embedding,
+    Frozen,
+    GlobalAveragePool1D,
+    LayerNorm,
+    Reshape,
+    SelfAttention,
+    SpatialDropout,
+)
 from chainrule.regularizers import L1, L2, Regularizer
 
 Config = Mapping[str, Any]
@@ -88,6 +101,29 @@ def layer_of(seen: Described) -> Piece:
         piece = replace(piece, layer=Frozen(piece.layer))
     inside = seen.kind in ("Activation", "SimpleRNN", "LSTM", "GRU")
     return piece if inside else piece >> _activation(seen)
+
+
+def with_masks(network: Layer) -> Layer:
+    """A network whose masks are seen by the layer behind the embedding, or else there are none.
+
+    Keras' masks are lost at a layer that knows none, and tokens of padding have vectors like others.
+    """
+    first, *others = network.layers if isinstance(network, Chain) else [network]
+    after = next((layer for layer in others if layer.decides and type(layer) not in (Dense, LayerNorm)), None)
+    embedding = first.layer if type(first) is Frozen else first
+    if type(embedding) is not Embedding or embedding.padding_id is None or _sees_masks(after):
+        return network
+    plain: Layer = replace(embedding, padding_id=None)
+    return Chain((Frozen(plain) if type(first) is Frozen else plain, *others))
+
+
+def _sees_masks(layer: Layer | None) -> bool:
+    """Whether a layer of Keras, or one in it, makes use of masks."""
+    inner = getattr(layer, "layers", None) or [getattr(layer, "layer", None), getattr(layer, "block", None)]
+    return type(layer) in MASKED or any(_sees_masks(each) for each in inner if each is not None)
+
+
+MASKED = frozenset({RNN, LSTM, GRU, Bidirectional, SelfAttention, GlobalAveragePool1D})
 
 
 def by_twin(seen: Described, **changed: Any) -> Piece:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -12,7 +13,7 @@ from chainrule.arrays.masked import Shape
 from chainrule.errors import ChainruleError, warn
 from chainrule.formula.layer import Add, Concatenate, Layer, Multiply
 from chainrule.interchange.algebra import Join, Path, path
-from chainrule.interchange.keras.described import Config, Described, Notes, Piece, layer_of
+from chainrule.interchange.keras.described import Config, Described, Notes, Piece, layer_of, with_masks
 from chainrule.regularizers import Regularizer
 
 MERGES: dict[str, Callable[[tuple[Layer, ...]], Layer]] = {"Add": Add, "Multiply": Multiply, "Concatenate": Concatenate}
@@ -33,6 +34,8 @@ def network_of(config: Config, notes: Notes, shape: Shape | None = None, within:
         raise ChainruleError(f"expected a Sequential or a functional model, got {kind}. Save the weights alone.")
     layers = {_name(layer): layer for layer in inner["layers"]}
     modules = dict(zip(layers, _modules(layers.values(), within), strict=True))
+    for layer in layers.values():
+        _check_own(layer)
 
     def piece_of(name: str, shape: Shape) -> Piece:
         layer, kind = layers[name], str(layers[name].get("class_name"))
@@ -42,8 +45,10 @@ def network_of(config: Config, notes: Notes, shape: Shape | None = None, within:
         return layer_of(Described(kind, layer.get("config") or {}, who, modules[name], shape, call, notes))
 
     if kind == "Sequential":
-        return _sequential(inner, layers, piece_of, shape)
-    return _functional(inner, layers, piece_of, shape)
+        piece, shape = _sequential(inner, layers, piece_of, shape)
+    else:
+        piece, shape = _functional(inner, layers, piece_of, shape)
+    return replace(piece, layer=with_masks(piece.layer)), shape
 
 
 def regularizer_of(notes: Notes) -> Regularizer | None:
@@ -143,6 +148,16 @@ def class_name(kind: str) -> str:
     """
     spaced = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", kind)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", spaced).lower()
+
+
+def _check_own(layer: Config) -> None:
+    """Refuse a class that is not Keras', whatever its name."""
+    package = str(layer.get("module") or "keras").partition(".")[0]
+    if package != "keras" or ">" in str(layer.get("registered_name")):
+        raise ChainruleError(
+            f"layer {_name(layer)!r}, {layer.get('class_name')}: its class is not Keras' own, and no code is run. "
+            f"Choose layers that both have."
+        )
 
 
 def _name(layer: Config) -> str:
