@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-LIBRARIES = ("chainrule", "jax", "jaxlib", "torch", "keras", "flax", "optax", "scikit-learn", "skorch")
+LIBRARIES = ("chainrule", "jax", "jaxlib", "torch", "keras", "flax", "optax", "onnxruntime", "scikit-learn", "skorch")
 
 
 SIDE, NUMBERS, TIMES = 2048, 10**8, 8

@@ -1,9 +1,5 @@
 """A step of training, and predictions, of networks that every library has."""
 
-from collections.abc import Callable
-
-import numpy as np
-
 from benchmarks.tasks import classification
 from benchmarks.workload import Contestants, Workload
 
@@ -54,33 +50,3 @@ def step(
 def recurrent(layer: str, batch: int, time: int, features: int) -> Workload:
     """A step of one recurrent layer and a dense one."""
     return step(f"{layer} >> Dense(10) >> Softmax()", (time, features), batch)
-
-
-def prediction(rows: int, calls: int) -> Workload:
-    """Probabilities of so many rows from the MLP, as often as `calls`."""
-    task = classification(MLP, (784,), 32, 1)
-    x = np.random.default_rng(1).normal(size=(rows, 784)).astype(np.float32)
-
-    def contestants() -> Contestants:
-        from benchmarks.peers import flax_nnx, keras_on_jax, ours, pytorch, scikit_learn
-
-        makers: dict[str, Callable] = {
-            "Chainrule": ours.predictor,
-            "PyTorch": pytorch.predictor,
-            "torch.compile": lambda task: pytorch.predictor(task, compiled=True),
-            "Keras": keras_on_jax.predictor,
-            "Flax": flax_nnx.predictor,
-            "scikit-learn": scikit_learn.predictor,
-        }
-        return {name: _calls(make(task), x, calls) for name, make in makers.items()}
-
-    return Workload(contestants, calls, flops=rows * task.flops_forward)
-
-
-def _calls(predict: Callable[[np.ndarray], np.ndarray], x: np.ndarray, calls: int) -> Callable[[], float]:
-    def work() -> float:
-        for _ in range(calls):
-            a = predict(x)
-        return float(np.asarray(a[:, 0]).mean())
-
-    return work

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from benchmarks.machine import Limits
 from benchmarks.measure import Result
 
-LIBRARIES = ("Chainrule", "PyTorch", "torch.compile", "Keras", "Flax", "scikit-learn", "skorch")
+LIBRARIES = ("Chainrule", "ONNX Runtime", "PyTorch", "torch.compile", "Keras", "Flax", "scikit-learn", "skorch")
 TOLERANCE = 2e-3  # how far first costs may differ: of a GRU without a second bias, of an RNN with one too many
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 

@@ -4,8 +4,9 @@ from benchmarks.activations import ACTIVATIONS, activation
 from benchmarks.estimators import fits
 from benchmarks.machine import limits, products, sums
 from benchmarks.measure import take_turns
-from benchmarks.networks import CNN, LARGE, LOCAL, MLP, POOLED, SERIES, SMALL, SPOKEN, prediction, recurrent, step
+from benchmarks.networks import CNN, LARGE, LOCAL, MLP, POOLED, SERIES, SMALL, SPOKEN, recurrent, step
 from benchmarks.populations import population
+from benchmarks.predictions import GRU, of_table, prediction
 from benchmarks.processes import digits, imports
 from benchmarks.report import Entry
 from benchmarks.updates import OPTIMIZERS, update
@@ -37,8 +38,15 @@ WORKLOADS = {
     "64 networks of 64-64-10 at once, batch 32": lambda: population(64),
     **{f"{name.split('(')[0]}, 10 million parameters": lambda name=name: update(name) for name in OPTIMIZERS},
     **{f"{name}, 16 million numbers": lambda name=name: activation(name) for name in ACTIVATIONS},
-    "prediction of one row by MLP 784-256-128-10": lambda: prediction(1, 2000),
-    "prediction of 100,000 rows by MLP 784-256-128-10": lambda: prediction(100_000, 1),
+    "prediction of one row by MLP 784-256-128-10": lambda: prediction(MLP, 1, 2000),
+    "prediction of 100 rows by MLP 784-256-128-10": lambda: prediction(MLP, 100, 200),
+    "prediction of 100,000 rows by MLP 784-256-128-10": lambda: prediction(MLP, 100_000, 1),
+    "prediction of one row by CNN 32-64-64 on 28 × 28 × 1": lambda: prediction(CNN, 1, 1000),
+    "prediction of 100 rows by CNN 32-64-64 on 28 × 28 × 1": lambda: prediction(CNN, 100, 20),
+    "prediction of one row by GRU 64→128, 100 steps": lambda: prediction(GRU, 1, 500),
+    "prediction of 100 rows by GRU 64→128, 100 steps": lambda: prediction(GRU, 100, 20),
+    "prediction of one raw row of a table of 8 columns": lambda: of_table(1, 200),
+    "prediction of 10,000 raw rows of a table of 8 columns": lambda: of_table(10_000, 2),
     "fit of an estimator to digits, 30 epochs": lambda: fits("digits"),
     "fit of an estimator to breast_cancer, 30 epochs": lambda: fits("breast_cancer"),
     "fit of an estimator to diamonds, 5 epochs": lambda: fits("diamonds"),
