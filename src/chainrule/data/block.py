@@ -1,4 +1,4 @@
-"""The plain numbers among a table's columns, taken and prepared all at once, which is what makes a single row fast."""
+"""What is plain among a table's columns, prepared without a table, which is what makes a single row fast."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from chainrule.data.columns import Column, Number
+from chainrule.data.columns import Category, Column, Number
 from chainrule.data.table import EXACT, is_records
 
 SCALARS = {int, float, NoneType, np.float64, np.float32, np.int64, np.int32}
@@ -24,6 +24,7 @@ class Block:
         names: the columns'.
         places: theirs among the inputs.
         others: the other columns, each with its first place and the one after its last.
+        spelt: of each of these the place of each text that is a category, if it has such.
         width: the number of all inputs.
         alone: whether these are all columns.
         mean, scale, fill: theirs, (columns,).
@@ -32,6 +33,7 @@ class Block:
     names: tuple[str, ...]
     places: np.ndarray
     others: tuple[tuple[Column, int, int], ...]
+    spelt: tuple[dict[str, int], ...]
     width: int
     mean: np.ndarray
     scale: np.ndarray
@@ -53,8 +55,12 @@ class Block:
         mean, scale, fill = (
             np.array([getattr(column, part)[0] for column, _ in found]) for part in ("mean", "scale", "fill")
         )
+        spelt = tuple(
+            {text: start + place for text, place in column.spelt.items()} if isinstance(column, Category) else {}
+            for column, start, _ in others
+        )
         names, places = zip(*((column.name, place) for column, place in found), strict=True)
-        return cls(names, np.array(places), tuple(others), int(ends[-1]), mean, scale, fill)
+        return cls(names, np.array(places), tuple(others), spelt, int(ends[-1]), mean, scale, fill)
 
     def take(self, data: Any, fill: bool) -> np.ndarray | None:
         """The columns' numbers, float64 (rows, columns), blank cells filled; None where anything about them is odd."""
@@ -62,16 +68,28 @@ class Block:
         if values is None or values.dtype.kind not in "iuf" or values.ndim != 2:
             return None
         values = values.astype(np.float64)
-        if (np.abs(values) >= EXACT).any():
-            return None
-        blank = np.isnan(values)
-        if not blank.any():
+        size = np.abs(values)
+        if (size < EXACT).all():
             return values
-        return np.where(blank, self.fill, values) if fill else None
+        blank = np.isnan(values)
+        return np.where(blank, self.fill, values) if fill and ((size < EXACT) | blank).all() else None
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Standardised, float64 (rows, columns)."""
         return (values - self.mean) / self.scale
+
+    def encode_spelt(self, data: Any, encoded: np.ndarray) -> list[tuple[Column, int, int]]:
+        """Mark the categories of a batch whose cells all spell known values, and give the columns that remain."""
+        marks, remaining = [], []
+        for other, places in zip(self.others, self.spelt, strict=True):
+            found = _places(data, other[0].name, places) if places else None
+            if found is None or len(found) != len(encoded):
+                remaining.append(other)
+            else:
+                marks.append(found)
+        if marks:
+            encoded[np.arange(len(encoded)), marks] = 1
+        return remaining
 
     def _numbers(self, data: Any) -> np.ndarray | None:
         """The columns side by side, as the data hold them."""
@@ -82,7 +100,7 @@ class Block:
         if isinstance(data, Mapping):
             values = [data.get(name) for name in self.names]
             if all(isinstance(each, np.ndarray) and each.dtype.kind in "iuf" and each.ndim == 1 for each in values):
-                return np.stack(values, axis=1) if len(set(map(len, values))) == 1 else None  # type: ignore[arg-type]
+                return np.array(values).T if len(set(map(len, values))) == 1 else None  # type: ignore[arg-type]
             found = _plain(values) if all(isinstance(each, list) for each in values) else None
             return None if found is None else found.T
         if hasattr(data, "iloc"):  # of pandas
@@ -92,6 +110,25 @@ class Block:
                 return None
             return (data if wanted == [*places.values()] else data.take(wanted, axis=1)).to_numpy()
         return None
+
+
+def _places(data: Any, name: str, places: dict[Any, int]) -> list[int] | None:
+    """Where a column's cells are marked; None where one is no known value, or to find out takes more than a look."""
+    if isinstance(data, list):
+        cells = [row.get(name) for row in data]
+    elif isinstance(data, dict):
+        cells = data.get(name)
+        if isinstance(cells, np.ndarray) and cells.dtype.kind in "UO":
+            cells = cells.tolist()
+    else:
+        return None
+    if not isinstance(cells, list):
+        return None
+    try:
+        found = [*map(places.get, cells)]
+    except TypeError:  # of a cell that is a list, say
+        return None
+    return None if None in found else found  # type: ignore[return-value]
 
 
 def _is_plain(column: Column) -> bool:

@@ -16,7 +16,7 @@ from chainrule.arrays.memory import aligned, blocks
 from chainrule.data.dates import Date, Order, Times, times
 from chainrule.data.learning import HELD, Learning, Moments, Sample, filled, median
 from chainrule.data.records import check_distinct, check_sizes, require
-from chainrule.data.table import Table, blanks, live, meaning, shortened
+from chainrule.data.table import BOOLEANS, Table, blanks, live, meaning, shortened
 from chainrule.data.tokens import Tokens, Unit, Vocabulary
 from chainrule.data.values import as_number, numbers, texts
 from chainrule.errors import ChainruleError, cut, warn
@@ -153,6 +153,11 @@ class Category:
             if places.keys() == {no, yes}:
                 return places | {off: places[no], on: places[yes]}
         return places
+
+    @property
+    def spelt(self) -> dict[str, int]:
+        """The places of the values that no table writes in another way."""
+        return {value: place for value, place in self._places.items() if value.lower() not in BOOLEANS}
 
     def codes(self, texts: np.ndarray) -> np.ndarray:
         """Each cell's place among the values, int32 of shape (rows,); -1 for a value never seen."""

@@ -182,10 +182,10 @@ class Preprocessor:
         numbers = None if block is None else block.take(data, self.schema.missing == "median")
         if block is None or numbers is None:
             return _beside(self._encoded(self._table(data, self.schema.inputs), self.columns, unseen))
-        encoded = np.empty((len(numbers), block.width), np.float32)
+        encoded = np.zeros((len(numbers), block.width), np.float32)
         encoded[:, block.places] = block.encode(numbers)
-        if block.others:
-            columns, starts, ends = zip(*block.others, strict=True)
+        if others := block.encode_spelt(data, encoded):
+            columns, starts, ends = zip(*others, strict=True)
             table = self._table(data, [column.name for column in columns])
             if table.rows != len(numbers):
                 table = self._table(data, self.schema.inputs)  # which says so
