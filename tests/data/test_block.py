@@ -105,3 +105,26 @@ def test_a_model_predicts_records_as_json_has_them():
 def test_images_and_lone_columns_are_no_block():
     assert Block.of(Preprocessor.fit({"x": np.ones((2, 3, 3, 1)), "y": ["a", "b"]}).columns) is None
     assert Block.of(Preprocessor.fit({"city": ["Rome", "Oslo"], "y": ["a", "b"]}).columns) is None
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["x", "1"],
+        ["x", None],
+        ["", "y"],
+        ["True", "maybe"],
+        ["True", "False"],
+        ["TRUE", "x"],
+        [1, "1.0"],
+        [True, False],
+    ],
+    ids=str,
+)
+def test_categories_mean_what_they_do_one_by_one(cells):
+    kinds = ["x", "y", "True", "False", "maybe", "1"]
+    preprocessor = Preprocessor.fit({"a": [*range(6)], "kind": kinds, "y": [*range(6)]}, missing="median")
+    columns = {"a": [1.0, 2.0], "kind": cells}
+    expected = one_by_one(preprocessor, columns)
+    for data in (columns, [{"a": a, "kind": kind} for a, kind in zip(*columns.values(), strict=True)]):
+        np.testing.assert_array_equal(preprocessor.inputs(data), expected)
