@@ -24,8 +24,8 @@ def ulp(truth: Values) -> Values:
     >>> ulp(np.array([1.0, 0.75, 0.0])).tolist() == [2**-23, 2**-24, 2**-149]
     True
     """
-    power = (np.abs(truth).view(np.int64) & np.int64(0x7FF << 52)).view(np.float64)  # the exponent alone
-    return np.clip(power, 2.0**-126, 2.0**127) * 2.0**-23
+    power = (abs(truth).view(np.int64) & np.int64(0x7FF << 52)).view(np.float64)  # the exponent alone
+    return power.clip(2.0**-126, 2.0**127) * 2.0**-23
 
 
 class Bounded(NamedTuple):

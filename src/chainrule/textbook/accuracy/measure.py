@@ -18,6 +18,7 @@ from chainrule.formula.base import Formula, fields
 from chainrule.notation.families import family
 from chainrule.textbook.accuracy.bounded import ulp
 from chainrule.textbook.accuracy.oracle import Oracle, RowOracle, is_scalar, oracles
+from chainrule.textbook.accuracy.parts import polynomial
 from chainrule.textbook.expression import expression, free_indices, lines
 from chainrule.textbook.letters import index
 
@@ -216,6 +217,11 @@ def value_and_derivative(f: Function) -> Function:
 
 def worst(results: np.ndarray, truth: Oracle, x: np.ndarray, how: str) -> Worst:
     """The largest of the results' errors. A number below the smallest normal may be taken for 0."""
+    part = truth.part(x)
+    if part and len(x) == BLOCK and np.abs(x[[0, -1]]).min() >= SMALLEST:  # most blocks of all numbers
+        with jax.enable_x64(True):
+            largest, place = _worst_on(np.float64(part.coefficients), *(np.float64(side) for side in (x, results)))
+        return Worst(float(largest), float(x[place]), how)
     error = errors(results, truth(x))
     vanishing = (np.abs(x) < SMALLEST) & (error > 0)
     if vanishing.any():
@@ -226,9 +232,17 @@ def worst(results: np.ndarray, truth: Oracle, x: np.ndarray, how: str) -> Worst:
     return Worst(float(error[place]), float(x[place]), how)
 
 
-def errors(results: np.ndarray, truth: np.ndarray) -> np.ndarray:
+@jax.jit
+def _worst_on(coefficients: jax.Array, x: jax.Array, results: jax.Array) -> tuple[jax.Array, jax.Array]:
+    error = errors(results, polynomial(coefficients, x, jnp), jnp)
+    place = jnp.argmax(error)
+    return error[place], place
+
+
+def errors(results: Any, truth: Any, numpy: Any = np) -> Any:
     """Each result's error in units in the last place of the truth; infinite for a NaN that the truth is not.
 
+    NumPy computes it, or what has the same functions.
     A truth below the smallest normal number may also be 0, or as far from it as that number; one beyond the largest is
     infinite.
 
@@ -237,14 +251,12 @@ def errors(results: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """
     with np.errstate(invalid="ignore"):
         results = results.astype(np.float64)
-        truth = np.where(np.abs(truth) >= OVERFLOW, np.copysign(np.inf, truth), truth)
-        distance = np.abs(results - truth)
+        truth = numpy.where(abs(truth) >= OVERFLOW, numpy.copysign(np.inf, truth), truth)
+        distance = abs(results - truth)
         error = distance / ulp(truth)
-    error[(distance <= SMALLEST) & (np.abs(truth) < SMALLEST)] = 0
-    odd = ~(error < np.inf)
-    alike = (results[odd] == truth[odd]) | (np.isnan(results[odd]) & np.isnan(truth[odd]))
-    error[odd] = np.where(alike, 0, np.inf)
-    return error
+    vanishing = (distance <= SMALLEST) & (abs(truth) < SMALLEST)
+    alike = vanishing | (results == truth) | (numpy.isnan(results) & numpy.isnan(truth))
+    return numpy.where(alike, 0, numpy.where(error < np.inf, error, np.inf))
 
 
 def blocks(every: int) -> Iterator[np.ndarray]:

@@ -19,10 +19,12 @@ from chainrule.errors import ChainruleError
 from chainrule.formula.base import fields
 from chainrule.initializers import Constant
 from chainrule.textbook.accuracy.bounded import FORMS, Bounded, Values, X, evaluate
-from chainrule.textbook.accuracy.parts import PRECISION, branch, far, held, in_cases, near, real, to_the_left
+from chainrule.textbook.accuracy.parts import PRECISION, Part, branch, far, held, in_cases, near, real, to_the_left
 from chainrule.textbook.expression import expression, lines
 from chainrule.textbook.letters import symbol
 from chainrule.textbook.mathematics import Drawn, number
+
+FEW = 2**13  # numbers at a time, whose many bounds stay in the processor's nearest cache
 
 
 class Oracle:
@@ -53,11 +55,16 @@ class Oracle:
                 return held(part(x))
             truth[inside] = part(x[inside])
             known |= inside
-        between = ~known & np.isfinite(x) & (x != 0)
-        truth[between], known[between] = self._computed(x[between])
+        between = np.flatnonzero(~known & np.isfinite(x) & (x != 0))
+        for places in np.split(between, range(FEW, len(between), FEW)):
+            truth[places], known[places] = self._computed(x[places])
         for place in np.flatnonzero(~known):
             truth[place] = self.digits(x[place])
         return held(truth)
+
+    def part(self, x: np.ndarray) -> Part | None:
+        """That which all of x is on."""
+        return next((part for part in self.parts if len(x) and part.holds(x)), None)
 
     def _computed(self, x: Values) -> tuple[Values, Values]:
         """The formula in float64, the surest of the ways of writing it, and whether that is sure enough."""

@@ -38,12 +38,11 @@ class Part(NamedTuple):
     coefficients: list[float]
 
     def __call__(self, x: Any) -> Any:
-        first, *others = self.coefficients
-        total = np.full_like(x, first)
-        for each in others:
-            total *= x
-            total += each
-        return total
+        return polynomial(self.coefficients, x)
+
+    def holds(self, x: Values) -> bool:
+        """Whether all of x is here."""
+        return bool(self.least <= x.min() and x.max() <= self.most)
 
     def agrees(self, exact: Callable[[float], float]) -> bool:
         """Whether it is the truth at the ends and between, or as near as makes no difference there."""
@@ -51,6 +50,15 @@ class Part(NamedTuple):
         x = first * (last / first) ** np.array([0, 0.001, *np.linspace(0.05, 0.95, 19), 0.999, 1])
         truth = held(np.array([exact(each) for each in x.tolist()]))
         return np.allclose(held(self(x)), truth, rtol=8 * UNIT, atol=2.0**-160, equal_nan=True)
+
+
+def polynomial(coefficients: Any, x: Any, numpy: Any = np) -> Any:
+    """Its value at each x, which NumPy computes, or what has the same functions."""
+    first, *others = coefficients
+    total = numpy.full_like(x, first)
+    for each in others:
+        total = total * x + each
+    return total
 
 
 def near(function: sp.Expr, sign: int) -> Iterator[Part]:
