@@ -220,7 +220,7 @@ def worst(results: np.ndarray, truth: Oracle, x: np.ndarray, how: str) -> Worst:
     part = truth.part(x)
     if part and len(x) == BLOCK and np.abs(x[[0, -1]]).min() >= SMALLEST:  # most blocks of all numbers
         with jax.enable_x64(True):
-            largest, place = _worst_on(np.float64(part.coefficients), *(np.float64(side) for side in (x, results)))
+            largest, place = _worst_on(*(np.asarray(each, np.float64) for each in (part.coefficients, x, results)))
         return Worst(float(largest), float(x[place]), how)
     error = errors(results, truth(x))
     vanishing = (np.abs(x) < SMALLEST) & (error > 0)
