@@ -73,6 +73,18 @@ def test_the_worst_says_where_it_is():
     assert found == (0.5 / 2**-22, 2, "somehow")
 
 
+def test_a_block_on_one_part_of_the_line_is_compared_as_each_number_is():
+    truth, x = Oracle(X), next(itertools.islice(blocks(1), 3800, None))
+    assert truth.part(x)
+    assert worst(x, truth, x, "").error == 0
+    results = x.copy()
+    results[[5, 77]] = np.nextafter(x[[5, 77]], np.float32([0, np.inf]))
+    results[77] = np.nextafter(results[77], np.float32(np.inf))
+    assert worst(results, truth, x, "") == (errors(results, x.astype(np.float64)).max(), x[77], "") == (2, x[77], "")
+    results[9] = np.nan
+    assert worst(results, truth, x, "")[:2] == (np.inf, x[9])
+
+
 class Broken(ELU):
     """ELU whose value and derivative lose their digits near 0."""
 
