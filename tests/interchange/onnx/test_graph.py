@@ -39,8 +39,21 @@ def test_equal_nodes_and_constants_are_made_once_and_a_transpose_is_undone_by_wh
     assert graph.constant(np.ones(2), "parameters.0") == "parameters.0_2"
     assert graph.constant(np.array(["a", "é"])) == graph.constant(np.array(["a", "é"], object))
     assert graph.add("Relu", x) == graph.add("Relu", x)
-    there = graph.transpose(x, (0, 2, 1))
-    assert graph.transpose(there, (0, 2, 1)) == graph.transpose(x, (0, 1, 2)) == x
+    there = graph.transpose(x, (1, 2, 0))
+    assert graph.transpose(there, (2, 0, 1)) == graph.transpose(x, (0, 1, 2)) == x
+    assert graph.transpose(there, (1, 0, 2)) == graph.transpose(x, (2, 1, 0))
+
+
+def test_what_nobody_asks_for_is_left_out():
+    graph = Graph()
+    x = graph.input("x", np.float32, ("rows", 2))
+    y = graph.add("Relu", x)
+    graph.add("Add", y, graph.constant(np.float32(3)))
+    graph.output("last", graph.add("Neg", y), np.float32, ("rows", 2))
+    graph.output("first", y, np.float32, ("rows", 2))
+    model = read(graph)
+    assert [(*node.input, *node.output) for node in model.graph.node] == [("x", "first"), ("first", "last")]
+    assert not model.graph.initializer
 
 
 def test_more_than_a_file_holds_is_refused(monkeypatch):

@@ -50,6 +50,7 @@ class Graph:
         self._taken: Counter[str] = within._taken if within else Counter()
         self._called: dict[str, str] = within._called if within else {}
         self._made: dict[Any, Any] = {}
+        self._transposed: dict[str, tuple[str, tuple[int, ...]]] = {}
 
     def inner(self, name: str) -> Self:
         """A graph to be an attribute of a node of this one, such as the body of a Scan; it sees the values here."""
@@ -97,22 +98,26 @@ class Graph:
         return made[0] if outputs == 1 else made
 
     def transpose(self, value: str, axes: Iterable[int]) -> str:
-        """A value with its axes in another order, which is undone by what it came of."""
-        axes = tuple(axes)
-        if axes == tuple(range(len(axes))):
-            return value
-        made = self.add("Transpose", value, perm=axes)
-        back = tuple(np.argsort(axes).tolist())
-        self._made.setdefault(("Transpose", (made,), 1, "", repr({"perm": back})), value)
+        """A value with its axes in another order; of one that was transposed before, what it came of is, at once."""
+        source, before = self._transposed.get(value, (value, None))
+        order = tuple(before[axis] for axis in axes) if before else tuple(axes)
+        if order == tuple(range(len(order))):
+            return source
+        made = self.add("Transpose", source, perm=order)
+        self._transposed[made] = source, order
         return made
 
     def output(self, name: str, value: str, dtype: np.dtype | type, shape: Sizes) -> None:
         """An output: a value by the name that whoever runs the model knows it by."""
-        name = self._new(name)
-        if self._nodes and value in (last := self._nodes[-1]).output:
-            last.output[list(last.output).index(value)] = self._called[value] = name
+        name, value = self._new(name), self._called.get(value, value)
+        inside = {seen for node in self._nodes for attribute in node.attribute for seen in _seen(attribute.g.node)}
+        made = {each for node in self._nodes for each in node.output}
+        if value in made - inside - {output.name for output in self._outputs}:
+            self._called[value] = name
+            for node in self._nodes:
+                for side in (node.input, node.output):
+                    side[:] = [name if each == value else each for each in side]
         else:
-            value = self._called.get(value, value)
             self._nodes.append(self._onnx.helper.make_node("Identity", [value], [name], name=name))
         self._of_type(self._outputs, name, dtype, shape)
 
@@ -140,13 +145,18 @@ class Graph:
         return model.SerializeToString(deterministic=True)
 
     def _proto(self) -> Any:
-        seen = {*_seen(self._nodes), *(output.name for output in self._outputs)}
-        for node in self._nodes:  # of recurrent layers, what nobody asks for is not computed
+        nodes, seen = [], {output.name for output in self._outputs}
+        for node in reversed(self._nodes):
+            if seen.isdisjoint(node.output):
+                continue  # since nobody asks for it
+            nodes.insert(0, node)
+            seen.update(_seen([node]))
             if node.op_type in SPARING:
                 node.output[:] = [name if name in seen else "" for name in node.output]
-        constants = {} if self._within else self.constants
+        unused = {*self._unnamed.values()} - seen
+        constants = {} if self._within else {k: v for k, v in self.constants.items() if k not in unused}
         return self._onnx.helper.make_graph(
-            self._nodes,
+            nodes,
             self.name,
             self._inputs,
             self._outputs,
