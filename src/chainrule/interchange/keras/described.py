@@ -5,15 +5,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chainrule.activations import Identity, LeakyReLU, PReLU, ReLU, ReLU6, Softmax
 from chainrule.arrays.masked import Shape
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain, Layer
 from chainrule.interchange.keras.twins import ACTIVATIONS, LINEAR, TWINS, Twin
+from chainrule.interchange.weights.matching import Stored
 from chainrule.layers import (
     GRU,
     LSTM,
     RNN,
+    Affine,
     Bidirectional,
     Dense,
     Embedding,
@@ -56,9 +60,11 @@ class Notes:
 
     Attributes:
         penalties: by layer with kernels, how these are regularised.
+        told: by module, the arrays of one that has no weights there.
     """
 
     penalties: dict[str, Regularizer | None] = field(default_factory=dict)
+    told: Stored = field(default_factory=dict)
 
 
 class Described(NamedTuple):
@@ -257,6 +263,16 @@ def _each_step(seen: Described) -> Piece:
     return layer_of(inner)
 
 
+def _rescaling(seen: Described) -> Piece:
+    """What is no weight there, and is not trained here."""
+    channels = seen.shape[-1:]
+    numbers = (np.broadcast_to(np.float32(seen.config.get(name, usual)), channels) for name, usual in RESCALED.items())
+    seen.notes.told[seen.module] = {str(index): array for index, array in enumerate(numbers)}
+    return Piece(Frozen(Affine()), (seen.module,))
+
+
+RESCALED = {"scale": 1.0, "offset": 0.0}
+
 SPECIAL: dict[str, Callable[[Described], Piece]] = {
     "Bidirectional": _bidirectional,
     "SeparableConv2D": _separable,
@@ -270,6 +286,7 @@ SPECIAL: dict[str, Callable[[Described], Piece]] = {
     "Softmax": _softmax,
     "PReLU": _prelu,
     "TimeDistributed": _each_step,
+    "Rescaling": _rescaling,
 }
 """Layers of Keras that are not one of ours with fields of other names."""
 

@@ -11,6 +11,7 @@ from chainrule.layers import (
     GRU,
     LSTM,
     RNN,
+    Affine,
     BatchNorm,
     Bidirectional,
     Conv1D,
@@ -100,7 +101,9 @@ def _prelu(layer: PReLU, of: Of) -> Arrays:
 
 
 FORMS: dict[type, Form] = {
-    **dict.fromkeys((Dense, Conv1D, Conv2D, Conv3D, Embedding, LayerNorm, RMSNorm, GroupNorm, InstanceNorm), _plain),
+    **dict.fromkeys(
+        (Affine, Dense, Conv1D, Conv2D, Conv3D, Embedding, LayerNorm, RMSNorm, GroupNorm, InstanceNorm), _plain
+    ),
     DepthwiseConv2D: _depthwise,
     **dict.fromkeys((ConvTranspose1D, ConvTranspose2D), _transposed),
     BatchNorm: _batch_norm,
