@@ -9,7 +9,7 @@ import pytest
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Context
 from chainrule.notation import parse
-from chainrule.optimizers import Adam, Averaged, ClipNorm, Lookahead, Momentum
+from chainrule.optimizers import Adam, Averaged, ClipNorm, GradientDescent, Lookahead, Momentum
 from chainrule.training import fit
 
 STEPS = 50
@@ -157,6 +157,18 @@ def test_a_population_has_the_point_of_each():
         np.testing.assert_allclose(model.history["validation_cost"], alone.history["validation_cost"], rtol=1e-4)
         for ours, truth in zip(jax.tree.leaves(model.parameters), jax.tree.leaves(alone.parameters), strict=True):
             np.testing.assert_allclose(ours, truth, rtol=1e-3, atol=1e-4)
+
+
+def test_a_mean_is_of_points_that_hold_their_constraint():
+    averaged, w = Averaged(GradientDescent(1.0)), jnp.array([0.5])
+    state = averaged.init(w)
+    for g in (2.0, -1.0, 2.0):  # to 0, 1 and 0
+        w, state, _ = averaged.descend(
+            lambda _, g=g: ((0.0, None), jnp.array([g])), w, state, lambda w, rates: jnp.maximum(w, 0)
+        )
+    assert (w.item(), averaged.published(w, state).item()) == (0, pytest.approx(1 / 3))
+    with pytest.raises(ChainruleError, match=r"^fit: UnitNorm\(\) holds where Averaged"):
+        trained("Averaged(Adam(0.1))", regularizer="UnitNorm()")  # a mean of units is shorter than one
 
 
 def test_l1_and_a_second_point_are_refused():

@@ -61,8 +61,9 @@ def test_kernels_without_a_direction_and_those_whose_squares_no_float_holds():
         ("Lion(0.1)", "NonNegative() + MaxNorm(0.5)"),
         (optax.sgd(0.5), "MaxNorm(0.5) + NonNegative() + L2(0.001)"),
         ("Adam(0.1)", "MaxNorm(0.5) + L1(0.001) + NonNegative()"),
+        ("Averaged(Adam(0.1))", "NonNegative() + MaxNorm(0.5)"),
     ],
-    ids=["Lion", "Optax", "L1"],
+    ids=["Lion", "Optax", "L1", "mean"],
 )
 def test_they_hold_after_each_step_whatever_the_optimizer(optimizer, regularizer, tmp_path):
     kernels = []

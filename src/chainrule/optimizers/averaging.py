@@ -55,8 +55,8 @@ class Beside(Around):
         after, walk = self.optimizer.advance(params, grads, state["walk"])
         return self._joined(after, walk, state)
 
-    def descend(self, slope, params, state):
-        after, walk, found = self.optimizer.descend(slope, params, state["walk"])
+    def descend(self, slope, params, state, rest=None):
+        after, walk, found = self.optimizer.descend(slope, params, state["walk"], rest)
         return *self._joined(after, walk, state), found
 
     def published(self, params, state):
@@ -78,7 +78,8 @@ class Averaged(Beside):
     and its weights add up to 1 from the first step on; Keras' `ema_momentum` and PyTorch's `get_ema_multi_avg_fn` begin
     at a first value instead, whose part in the mean is decayᵗ. Without, it is PyTorch's `AveragedModel` updated at each
     step. Statistics of layers such as `BatchNorm` are gathered at the mean too, by a pass more over each batch: nothing
-    is left to do like PyTorch's `update_bn`. With L1 the mean has no exact zeros: `fit` refuses that.
+    is left to do like PyTorch's `update_bn`. With L1 the mean has no exact zeros: `fit` refuses that. Constraints hold
+    for the mean as they do for what it is of, where the set is convex: NonNegative and MaxNorm.
 
     Reference: Polyak & Juditsky, 1992, Acceleration of stochastic approximation by averaging; Izmailov et al., 2018,
     Averaging weights leads to wider optima and better generalization, arXiv:1803.05407.
@@ -100,6 +101,10 @@ class Averaged(Beside):
         theta = optimizer(theta, g)
         mu = mu + (theta - mu) / t"""
 
+    @property
+    def publishes_means(self):
+        return True
+
     def in_textbook(self):
         if self.decay is None:
             return self.textbook
@@ -117,8 +122,8 @@ class Lookahead(Beside):
     """A slow walk that goes a part of the way of every k steps of a fast one, which then begins again from there.
 
     The slow point is evaluated, validated and saved: where an epoch is one step, it moves every k epochs. The state of
-    the fast optimizer is kept where it begins again, as in the paper. With L1 the slow point has no exact zeros: `fit`
-    refuses that.
+    the fast optimizer is kept where it begins again, as in the paper. The slow point has no exact zeros with L1, and a
+    part of the first values, which need not hold a constraint: `fit` refuses both.
 
     Reference: Zhang, Lucas, Hinton & Ba, 2019, Lookahead optimizer: k steps forward, 1 step back, arXiv:1907.08610.
 

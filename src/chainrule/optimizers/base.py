@@ -21,6 +21,9 @@ Slots = dict[str, jax.Array]
 Slope = Callable[[Any], tuple[tuple[Any, Any], Any]]
 """Gives of parameters the cost, what was found on the way, and the gradient: `jax.value_and_grad(…, has_aux=True)`."""
 
+Rest = Callable[[Any, Callable[[Any], Any]], Any]
+"""Gives of parameters after a step, and of what tells their rates, those after a regulariser's proximal step."""
+
 KERNELS: dict[type["Rule"], str] = {}
 """The native kernels of exactly these rules; a subclass may have another `step`."""
 
@@ -45,6 +48,11 @@ class Optimizer(Formula):
         """Whether its result is not where it takes gradients: it has a `published` of its own."""
         return False
 
+    @property
+    def publishes_means(self) -> bool:
+        """Whether its result is a mean of the parameters that its steps led to, each after its proximal step."""
+        return False
+
     @abstractmethod
     def init(self, params: Any) -> Any:
         """The state before the first step."""
@@ -58,13 +66,19 @@ class Optimizer(Formula):
         updates, state = self.update(grads, state, params)
         return jax.tree.map(lambda p, delta: (p + delta).astype(real_type(p)), params, updates), state
 
-    def descend(self, slope: Slope, params: Any, state: Any) -> tuple[Any, Any, Any]:
+    def descend(self, slope: Slope, params: Any, state: Any, rest: Rest | None = None) -> tuple[Any, Any, Any]:
         """A step down a cost, as `fit` makes it: new parameters, new state, and what was found at the old parameters.
 
-        Most need the gradient there. What asks for it, or for the cost, elsewhere too has no `update`.
+        Most need the gradient there. What asks for it, or for the cost, elsewhere too has no `update`. A proximal step
+        of what is regularised, if any, ends it.
         """
         (_, found), grads = slope(params)
-        return *self.advance(params, grads, state), found
+        params, state = self.advance(params, grads, state)
+        return self.rested(rest, params, state), state, found
+
+    def rested(self, rest: Rest | None, params: Any, state: Any) -> Any:
+        """The parameters after a proximal step, if there is one, by the rates of the step that led to this state."""
+        return params if rest is None else rest(params, lambda params: self.rates(state, params))
 
     def published(self, params: Any, state: Any) -> Any:
         """The parameters that are evaluated, validated and saved: picked, not computed, so of several networks too."""
@@ -95,6 +109,10 @@ class Around(Optimizer):
     @property
     def publishes(self):
         return self.optimizer.publishes
+
+    @property
+    def publishes_means(self):
+        return self.optimizer.publishes_means
 
     def init(self, params):
         return self.optimizer.init(params)

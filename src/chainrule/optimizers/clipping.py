@@ -140,9 +140,9 @@ class Clipped(Around):
     def advance(self, params, grads, state):
         return self.optimizer.advance(params, self.clipping(grads, params), state)
 
-    def descend(self, slope, params, state):
+    def descend(self, slope, params, state, rest=None):
         def clipped(params: Any) -> tuple[Any, Any]:
             cost, grads = slope(params)
             return cost, self.clipping(grads, params)
 
-        return self.optimizer.descend(clipped, params, state)
+        return self.optimizer.descend(clipped, params, state, rest)

@@ -17,6 +17,7 @@ class FromOptax:
     has_rates: ClassVar[bool] = False
     whole_batch: ClassVar[bool] = False
     publishes: ClassVar[bool] = False
+    publishes_means: ClassVar[bool] = False
 
     def init(self, params: Any) -> Any:
         """Optax's state before the first step."""
@@ -26,7 +27,7 @@ class FromOptax:
         """Optax's steps and its new state."""
         return self.transformation.update(grads, state, params)
 
-    advance, descend = Optimizer.advance, Optimizer.descend
+    advance, descend, rested = Optimizer.advance, Optimizer.descend, Optimizer.rested
 
     def __repr__(self) -> str:
         return f"FromOptax({type(self.transformation).__name__})"

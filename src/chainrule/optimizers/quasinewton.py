@@ -68,7 +68,7 @@ class LBFGS(Optimizer):
             f"descend(slope, params, state)."
         )
 
-    def descend(self, slope, params, state):
+    def descend(self, slope, params, state, rest=None):
         theta, apart = ravel_pytree(jax.tree.map(widened, params))
 
         def at(theta: jax.Array) -> tuple[jax.Array, jax.Array, Any]:
@@ -91,7 +91,8 @@ class LBFGS(Optimizer):
         s, y = jax.tree.map(lambda pairs: jnp.where(length > 0, pairs, 0), (s, y))
         after = picked(apart(theta + length * d), params)
         t = jnp.minimum(state["t"], 1) + 1
-        return after, {"t": t, "before": theta, "g": g, "s": s, "y": y}, found
+        state = {"t": t, "before": theta, "g": g, "s": s, "y": y}
+        return self.rested(rest, after, state), state, found
 
 
 def _remembered(s: Any, y: Any, step: Any, change: Any, known: Any) -> tuple[jax.Array, jax.Array]:

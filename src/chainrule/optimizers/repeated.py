@@ -26,6 +26,7 @@ class OfEach:
 
     whole_batch: ClassVar[bool] = False
     publishes: ClassVar[bool] = False
+    publishes_means: ClassVar[bool] = False
 
     @property
     def has_rates(self) -> bool:
@@ -40,7 +41,7 @@ class OfEach:
         """The rule's steps, and the new state."""
         return self.formula.update(grads, state, params, self.repeated)
 
-    advance, descend, published = Optimizer.advance, Optimizer.descend, Optimizer.published
+    advance, descend, rested, published = Optimizer.advance, Optimizer.descend, Optimizer.rested, Optimizer.published
 
     def rates(self, state: Any, params: Any) -> Any:
         """The rule's rates."""

@@ -44,13 +44,13 @@ class SAM(Around):
     def advance(self, params, grads, state):
         return self.update(grads, state, params)
 
-    def descend(self, slope, params, state):
+    def descend(self, slope, params, state, rest=None):
         def sharp(params: Any) -> tuple[Any, Any]:
             cost, grads = slope(params)
             uphill = jax.tree.map(lambda w, way: (w + self.rho * way).astype(real_type(w)), params, _direction(grads))
             return cost, slope(uphill)[1]
 
-        return self.optimizer.descend(sharp, params, state)
+        return self.optimizer.descend(sharp, params, state, rest)
 
 
 def _direction(grads: Any) -> Any:

@@ -27,6 +27,9 @@ class Regularizer(Formula):
     reach: ClassVar[int] = 0
     """Which proximal steps in a sum come first: 0 those of single weights, 1 of units, 2 constraints of units."""
 
+    keeps_means: ClassVar[bool] = False
+    """Whether its proximal step leaves a mean alone of parameters that it leaves alone: a convex set has its means."""
+
     @property
     def needs_rates(self) -> bool:
         """Whether its proximal step is as long as the optimizer's was, rather than always the same."""
@@ -128,6 +131,11 @@ class Sum(Regularizer):
     def has_kink(self) -> bool:  # type: ignore[override]
         """Whether any of the terms has a kink."""
         return any(term.has_kink for term in self.terms)
+
+    @property
+    def keeps_means(self) -> bool:  # type: ignore[override]
+        """Whether all that have a kink do."""
+        return all(term.keeps_means for term in self.terms if term.has_kink)
 
     @property
     def needs_rates(self):

@@ -51,6 +51,7 @@ class NonNegative(Projection):
     """
 
     reach = 0
+    keeps_means = True
     textbook = "w = max(0, w)"
 
     def project(self, w):
@@ -71,6 +72,8 @@ class MaxNorm(Projection):
     """
 
     max_norm: float = positive(meaning="c, the longest unit that may be")
+
+    keeps_means = True
     textbook = """
         norm[j] = sqrt(sum(w[i, j]**2 for i))
         w[i, j] = w[i, j] * min(1, max_norm / norm[j])"""

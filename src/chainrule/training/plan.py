@@ -262,7 +262,8 @@ def _check_rates(regularizer: Regularizer | None, optimizer: Any) -> None:
             f"fit: {regularizer!r} needs the rates of the optimizer's steps, which {optimizer!r} does not tell. "
             f"Use another optimizer, such as Adam(0.001), or L2."
         )
-    if regularizer is not None and regularizer.has_kink and optimizer.publishes:
+    holds = not optimizer.publishes or (optimizer.publishes_means and regularizer and regularizer.keeps_means)
+    if regularizer is not None and regularizer.has_kink and not holds:
         raise ChainruleError(
             f"fit: {regularizer!r} holds where {optimizer!r} walks, not for what it publishes. "
             f"Use another optimizer, such as Adam(0.001)."

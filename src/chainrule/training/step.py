@@ -3,6 +3,7 @@
 Devices may share a batch: then each takes its part, and what is summed over the batch is summed over the devices.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -102,15 +103,17 @@ def step(
         gradient, figures = context.total((gradient, figures))
         return (figures[0], (statistics, figures, total)), gradient
 
+    def rested(regularizer: Regularizer, trained: Any, rates: Any) -> Any:
+        declared, _ = parted(network.parameters(shape), trains)
+        each = rates(trained) if regularizer.needs_rates else jax.tree.map(jnp.ones_like, trained)
+        return shrunk(regularizer, declared, trained, each)
+
+    rest = None if regularizer is None or not regularizer.has_kink else partial(rested, regularizer)
     there = optimizer.published(trained, state.slots) if optimizer.publishes else trained
-    trained, slots, (statistics, figures, total) = optimizer.descend(slope, trained, state.slots)
+    trained, slots, (statistics, figures, total) = optimizer.descend(slope, trained, state.slots, rest)
     if optimizer.publishes and jax.tree.leaves(statistics):
         _, (statistics, *_) = objective(there)  # since those of other parameters are of no use for these
     record = jnp.stack([*(total * figure for figure in figures), total])
-    if regularizer is not None and regularizer.has_kink:
-        declared, _ = parted(network.parameters(shape), trains)
-        rates = optimizer.rates(slots, trained) if regularizer.needs_rates else jax.tree.map(jnp.ones_like, trained)
-        trained = shrunk(regularizer, declared, trained, rates)
     return State(united(trained, frozen), statistics, slots, state.key, state.step + 1), record
 
 
