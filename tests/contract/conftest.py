@@ -76,6 +76,7 @@ def variants(formula) -> list[Formula]:
     return [example(formula), *_others(formula)]
 
 
+@functools.cache
 def allowed(field: dataclasses.Field) -> list:
     """Values that the field takes."""
     family = next(
