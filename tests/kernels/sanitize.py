@@ -70,6 +70,7 @@ OPTIMIZERS = (
     "AdamW()",
 )
 FLAGS = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mfma"]}
+FAST = ["--xla_backend_optimization_level=0", "--xla_cpu_use_fusion_emitters=false"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-O1", "-g"]
 
 
@@ -126,13 +127,13 @@ def sanitized(kind: str, folder: Path) -> list:
         for name in ("libasan.so", "libstdc++.so")
     ]
     settings = {"LD_PRELOAD": " ".join(runtimes), "ASAN_OPTIONS": "detect_leaks=0", "CHAINRULE_KERNELS": kind}
-    settings["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # what is tried is not what XLA compiles
     subprocess.run([sys.executable, __file__, str(library), str(out)], check=True, env=os.environ | settings)
     return list(np.load(out).values())
 
 
 def main() -> None:
     """Without arguments try every kind; with a library and a file, write the library's results there."""
+    os.environ["XLA_FLAGS"] = " ".join(FAST)  # what is tried is not what XLA compiles
     if len(sys.argv) == 3:
         native._library = lambda kind: ctypes.CDLL(sys.argv[1])
         assert native.processor()
