@@ -124,12 +124,15 @@ POOLS = [
     ((6, 7, 2), MaxPool2D(3, stride=2, padding=1)),
     ((4, 3, 1), MaxPool2D((4, 3))),
     ((6, 6, 2), MaxPool2D((2, 3))),
+    ((9, 3), MaxPool1D(2, stride=1, dilation=3)),
+    ((8, 9, 2), MaxPool2D((2, 3), stride=2, padding=1, dilation=(3, 2))),
 ]
 
 
 POOLS += [
     (shape, {MaxPool1D: AveragePool1D, MaxPool2D: AveragePool2D}[type(layer)](layer.size, layer.stride, layer.padding))
     for shape, layer in POOLS
+    if layer.dilation == 1  # PyTorch's means have none
 ]
 
 
@@ -140,7 +143,7 @@ def test_pooling_with_ties(shape, layer):
     inputs = first(x)
     padding = 0 if layer.padding == "valid" else layer.padding
     if isinstance(layer, MaxPool1D | MaxPool2D):
-        y = (F.max_pool1d, F.max_pool2d)[layer.rank - 1](inputs, layer.size, layer.stride, padding)
+        y = (F.max_pool1d, F.max_pool2d)[layer.rank - 1](inputs, layer.size, layer.stride, padding, layer.dilation)
     else:
         pool = (F.avg_pool1d, F.avg_pool2d)[layer.rank - 1]
         y = pool(inputs, layer.size, layer.stride, padding, count_include_pad=False)

@@ -21,24 +21,30 @@ from chainrule.layers.windows import (
     over_time,
     padding,
     per_axis,
+    reach_of,
     window,
 )
 
 
 class Pooling(Layer):
-    """Each window of each channel made one value."""
+    """Each window of each channel made one value. With `dilation` its cells are apart, as in PyTorch's maxima."""
 
     size: Axes = per_axis(2, "the window's size, one number or one for each axis")
     stride: Axes | None = optional(per_axis(meaning="how far the window moves; None: its size, so that none overlap"))
     padding: Padding = padding()
+    dilation: Axes = per_axis(1, "the distance between the window's cells")
 
     rank: ClassVar[int] = abstract()
     """How many axes the window moves over."""
 
     def window(self, shape: tuple[int, ...]) -> Window:
         """The window over examples of this shape; refused where it does not fit."""
-        found = window(self, shape, self.rank, self.size, self.stride or self.size, self.padding)
-        if any(max(pads) >= size for size, pads in zip(found.size, found.pads, strict=True)):
+        found = window(self, shape, self.rank, self.size, self.stride or self.size, self.padding, self.dilation)
+        reach = reach_of(found.size, found.dilation)
+        padded = any(max(pads) >= far for far, pads in zip(reach, found.pads, strict=True))
+        if padded or not all(
+            found.along(axis).inside(length).any(axis=0).all() for axis, length in enumerate(shape[:-1])
+        ):
             raise ChainruleError(
                 f"{self!r}: expected padding smaller than the window, {found.size}, got {self.padding}: "
                 f'some windows would see nothing else. Choose "same".'
@@ -46,7 +52,7 @@ class Pooling(Layer):
         return found
 
     def in_textbook(self):
-        return in_axes(self, self.rank, self.size, self.stride or self.size, self.padding)
+        return in_axes(self, self.rank, self.size, self.stride or self.size, self.padding, self.dilation)
 
     def output_shape(self, shape):
         return (*self.window(shape).places(shape[:-1]), shape[-1])
@@ -72,7 +78,7 @@ class MaxPool1D(_MaxPool):
     """
 
     rank = 1
-    textbook = "y[t, c] = max(x[stride * t + k - pad, c] for k)"
+    textbook = "y[t, c] = max(x[stride * t + dilation * k - pad, c] for k)"
 
     def output_mask(self, x, mask):
         return over_time(self, x, mask)
@@ -92,7 +98,7 @@ class MaxPool2D(_MaxPool):
     """
 
     rank = 2
-    textbook = "y[i, j, c] = max(x[stride * i + k - pad, stride * j + l - pad, c] for k, l)"
+    textbook = "y[i, j, c] = max(x[stride * i + dilation * k - pad, stride * j + dilation * l - pad, c] for k, l)"
 
 
 class MaxPool3D(_MaxPool):
@@ -105,7 +111,10 @@ class MaxPool3D(_MaxPool):
     """
 
     rank = 3
-    textbook = "y[h, i, j, c] = max(x[stride * h + k - pad, stride * i + l - pad, stride * j + m - pad, c] for k, l, m)"
+    textbook = (
+        "y[h, i, j, c] = max(x[stride * h + dilation * k - pad, stride * i + dilation * l - pad, "
+        "stride * j + dilation * m - pad, c] for k, l, m)"
+    )
 
 
 class AveragePool1D(_AveragePool):
@@ -118,7 +127,7 @@ class AveragePool1D(_AveragePool):
     """
 
     rank = 1
-    textbook = "y[t, c] = mean(x[stride * t + k - pad, c] for k)"
+    textbook = "y[t, c] = mean(x[stride * t + dilation * k - pad, c] for k)"
 
     def output_mask(self, x, mask):
         return over_time(self, x, mask)
@@ -142,7 +151,7 @@ class AveragePool2D(_AveragePool):
     """
 
     rank = 2
-    textbook = "y[i, j, c] = mean(x[stride * i + k - pad, stride * j + l - pad, c] for k, l)"
+    textbook = "y[i, j, c] = mean(x[stride * i + dilation * k - pad, stride * j + dilation * l - pad, c] for k, l)"
 
 
 class AveragePool3D(_AveragePool):
@@ -156,7 +165,8 @@ class AveragePool3D(_AveragePool):
 
     rank = 3
     textbook = (
-        "y[h, i, j, c] = mean(x[stride * h + k - pad, stride * i + l - pad, stride * j + m - pad, c] for k, l, m)"
+        "y[h, i, j, c] = mean(x[stride * h + dilation * k - pad, stride * i + dilation * l - pad, "
+        "stride * j + dilation * m - pad, c] for k, l, m)"
     )
 
 

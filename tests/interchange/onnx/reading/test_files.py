@@ -80,7 +80,8 @@ WEIGHTS = {"w": np.ones((1, 4, 2), np.float32), "r": np.ones((1, 4, 1), np.float
         (elsewhere("weights.bin"),
          "net.onnx: its arrays are in weights.bin, which is missing. Put it beside the file."),
         (elsewhere("../weights.bin"),
-         "net.onnx: the array w is said to be in ../weights.bin, which is not in the file's folder. Use a file that keeps its arrays beside it."),
+         "net.onnx: the array w is said to be in ../weights.bin, which is not in the file's "
+         "folder. Use a file that keeps its arrays beside it."),
         (elsewhere("/etc/passwd"), "net.onnx: the array w is said to be in /etc/passwd, which is not in the file's "
          "folder. Use a file that keeps its arrays beside it."),
         (elsewhere("net.onnx", 10**6), "net.onnx: net.onnx ends within the array w. Use an intact copy."),

@@ -130,7 +130,7 @@ def average_pool(graph: Graph, layer: Any, own: Own, x: Value) -> Value:
 
 def _around(layer: Any, window: Window) -> dict[str, Any]:
     """A window's attributes; "same" over time is left to the runtime, which knows how many steps there are."""
-    told: dict[str, Any] = {"kernel_shape": window.size, "strides": window.stride}
+    told: dict[str, Any] = {"kernel_shape": window.size, "strides": window.stride, "dilations": window.dilation}
     if layer.padding == "same" and len(window.size) == 1:
         return told | {"auto_pad": "SAME_UPPER"}
     lows, highs = zip(*window.pads, strict=True)

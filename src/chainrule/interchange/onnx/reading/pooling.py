@@ -47,9 +47,8 @@ def pool(node: Node) -> Flow:
     node.only(storage_order=0)
     counted, ceil = node.get("count_include_pad", 0), node.get("ceil_mode", 0)
     strides, dilations = at.strides(node), node.get("dilations", [1] * at.rank)
-    if set(dilations) != {1}:
-        raise node.refuse(f"attribute dilations={dilations}: no formula pools places that are apart")
-    pads = at.pads(node, strides, at.window)
+    reach = [(n - 1) * dilation + 1 for n, dilation in zip(at.window, dilations, strict=True)]
+    pads = at.pads(node, strides, reach)
     lengths = at.lengths
     if counted and any(map(any, pads)):
         if at.rank > len(ZERO_PADS):
@@ -57,13 +56,14 @@ def pool(node: Node) -> Flow:
         at = replace(at, x=at.through(ZERO_PADS[at.rank - 1](**padding_of(pads))))
         pads, lengths = [(0, 0)] * at.rank, at.lengths
     if ceil and node.get("auto_pad", "NOTSET") == "NOTSET":
-        ends = [high for _, high in at.pads(node, strides, at.window)] if counted else [0] * at.rank
+        ends = [high for _, high in at.pads(node, strides, reach)] if counted else [0] * at.rank
         pads = [
             _up(length, size, stride, *both, padded)
-            for length, size, stride, both, padded in zip(lengths, at.window, strides, pads, ends, strict=True)
+            for length, size, stride, both, padded in zip(lengths, reach, strides, pads, ends, strict=True)
         ]
     fields = {"size": one_or_each(at.window)}
     fields |= {} if tuple(strides) == tuple(at.window) else {"stride": one_or_each(strides)}
+    fields |= {} if set(dilations) == {1} else {"dilation": one_or_each(dilations)}
     return at.through(POOLS[node.operator][at.rank - 1](**fields, **padding_of(pads)))
 
 
