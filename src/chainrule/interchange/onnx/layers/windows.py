@@ -64,7 +64,6 @@ def convolution(graph: Graph, layer: Any, own: Own, x: Value) -> Value:
         kernel.into(graph),
         own.p["bias"].into(graph) if layer.bias else "",
         group=x.shape[-1] if isinstance(layer, DepthwiseConv2D) else layer.groups,
-        dilations=window.dilation,
         **_around(layer, window),
     )
     return over_time(graph, window, x.became(y))
