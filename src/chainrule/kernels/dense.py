@@ -13,7 +13,7 @@ from chainrule.kernels.bilinear import bilinear
 from chainrule.kernels.derivatives import differentiable, with_zeros
 from chainrule.kernels.sharding import by_parts
 
-FEW = 4  # rows, up to which the kernel's numbers are each read for little work
+FEW = 8  # rows, up to which the kernel's numbers are each read for little work
 MOST = 1 << 26  # multiplications, beyond which XLA's product is as fast or faster
 
 
@@ -77,7 +77,7 @@ def _either(a: jax.Array, b: jax.Array, turned: tuple[bool, bool]) -> jax.Array:
     shape = jax.eval_shape(partial(_plain, turned=turned), a, b).shape
     depth = a.shape[-2 if turned[0] else -1]
     examples = depth if turned[0] else shape[-2]
-    if min(a.size, b.size) == 0 or examples <= 2 * FEW or shape[-2] * shape[-1] * depth > MOST:
+    if min(a.size, b.size) == 0 or examples <= FEW or shape[-2] * shape[-1] * depth > MOST:
         return _plain(a, b, turned)
     left, right = map(int, turned)
     axes = zip((("mk", "km")[left], ("kn", "nk")[right], "mn"), (a.ndim, b.ndim, len(shape)), strict=True)

@@ -37,12 +37,14 @@ class Program:
 
     def __call__(self, parameters: Any, state: Any, x: Any) -> Any:
         """The outputs for checked inputs: an array, or one for each sequence where these are of unequal length."""
-        if isinstance(x, np.ndarray) and 0 < len(x) <= FEW and (run := self._directly(parameters, state, x)):
+        if run := self._directly(parameters, state, x):
             return run(x)
         rows, most = rows_of(x), self.most
         many = rows > MANY * most and not self.tokens  # YNNPACK sums tokens faster
 
         def forward(x: Any) -> Any:
+            if run := self._directly(parameters, state, x):
+                return run(x)
             sizes = x.shape if isinstance(x, np.ndarray) else jax.tree.map(np.shape, x)
             program = _compiled(self.structure, sizes, many and rows_of(x) == most)
             return program(self.numbers, parameters, state, x)
@@ -52,8 +54,10 @@ class Program:
             return a
         return [steps[live] for steps, live in zip(a, *mask, strict=True)]
 
-    def _directly(self, parameters: Any, state: Any, x: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
-        """What computes the outputs of so few rows without XLA, where their steps are native kernels."""
+    def _directly(self, parameters: Any, state: Any, x: Any) -> Callable[[np.ndarray], np.ndarray] | None:
+        """What computes the outputs without XLA, where rows are few and the network's steps are native kernels."""
+        if not isinstance(x, np.ndarray) or not 0 < len(x) <= FEW:
+            return None
         arrays, rows = (parameters, state), len(x)
         if not _same(arrays, self.arrays):
             self.arrays, self.direct = jax.tree.map(lambda array: array, arrays), {}
