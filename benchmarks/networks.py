@@ -7,6 +7,7 @@ EXAMPLES = 3200  # an epoch: long enough for the machine to come to its speed
 
 SMALL = "Dense(64) >> ReLU() >> Dense(10) >> Softmax()"
 MLP = "Dense(256) >> ReLU() >> Dense(128) >> ReLU() >> Dense(10) >> Softmax()"
+WIDE = "Dense(1024) >> ReLU() >> Dense(1024) >> ReLU() >> Dense(10) >> Softmax()"
 LARGE = "Dense(2048) >> ReLU() >> Dense(2048) >> ReLU() >> Dense(10) >> Softmax()"
 CNN = (
     'Conv2D(32, 3, padding="same") >> ReLU() >> MaxPool2D(2) >> Conv2D(64, 3, padding="same") >> ReLU() >> '

@@ -4,7 +4,7 @@ from benchmarks.activations import ACTIVATIONS, activation
 from benchmarks.estimators import fits
 from benchmarks.machine import limits, products, sums
 from benchmarks.measure import take_turns
-from benchmarks.networks import CNN, LARGE, LOCAL, MLP, POOLED, SERIES, SMALL, SPOKEN, recurrent, step
+from benchmarks.networks import CNN, LARGE, LOCAL, MLP, POOLED, SERIES, SMALL, SPOKEN, WIDE, recurrent, step
 from benchmarks.populations import population
 from benchmarks.predictions import GRU, of_table, prediction
 from benchmarks.processes import digits, imports
@@ -17,6 +17,7 @@ WORKLOADS = {
     "MLP 784-256-128-10, batch 32": lambda: step(MLP, (784,), 32, 200, dense=True),
     "MLP 784-256-128-10, batch 256": lambda: step(MLP, (784,), 256, 100, dense=True),
     "MLP 64-64-10, batch 1, gradient descent": lambda: step(SMALL, (64,), 1, 1347, optimizer=SGD, dense=True),
+    "MLP 256-1024-1024-10, batch 128": lambda: step(WIDE, (256,), 128, 100),
     "MLP 2048-2048-2048-10, batch 1024": lambda: step(LARGE, (2048,), 1024, 6),
     "CNN 32-64-64 on 28 × 28 × 1, batch 32": lambda: step(CNN, (28, 28, 1), 32),
     "CNN 32-64-64 on 28 × 28 × 1, batch 128": lambda: step(CNN, (28, 28, 1), 128),
