@@ -91,8 +91,9 @@ class GaussianNLL(Cost):
     """The likelihood of values whose mean is μ and the logarithm of whose variance is s: two outputs for each value.
 
     The first half of the outputs are the means, the second half the s, so that a network ends in Dense(2) for one
-    value, and no variance is below 0. Its derivatives are (μ − E) / e^s and (1 − (E − μ)² / e^s) / 2. PyTorch's
-    `gaussian_nll_loss` takes the variance itself, 1e-6 at least; Keras has none.
+    value, and no variance is below 0; a run answers the mean, and the standard deviation in a column beside it. Its
+    derivatives are (μ − E) / e^s and (1 − (E − μ)² / e^s) / 2. PyTorch's `gaussian_nll_loss` takes the variance itself,
+    1e-6 at least; Keras has none.
 
     Reference: Nix & Weigend, 1994, Estimating the mean and variance of the target probability distribution.
 

@@ -27,8 +27,8 @@ class Quantile(Cost):
 
     Its derivative by a is −τ where a is too small, 1 − τ where it is too large, and 0 where it is E. With a tuple,
     such as (0.1, 0.5, 0.9), a network has an output for each τ (of several values first those of the first τ), and the
-    quantile nearest to the median is what metrics measure. τ = 0.5 is half of AbsoluteError; scikit-learn has it as
-    `mean_pinball_loss`. Neither Keras nor PyTorch has it.
+    quantile nearest to the median is what metrics measure; a run answers that, and each in a column beside it. τ = 0.5
+    is half of AbsoluteError; scikit-learn has it as `mean_pinball_loss`. Neither Keras nor PyTorch has it.
 
     Reference: Koenker & Bassett, 1978, Regression quantiles, Econometrica 46.
 

@@ -66,7 +66,8 @@ class WeightNorm(Reparametrized):
 
     The parameters are those of the layer, whose kernels are the directions, and a vector of lengths for each kernel,
     which regularisers apply to. A length begins as that of a kernel that the layer's initialiser draws, so that a
-    normal kernel begins as it would without; the published way sets lengths and biases by a first batch.
+    normal kernel begins as it would without. The published way sets lengths and biases by a first batch; here first
+    values are declared, and know of no data.
 
     PyTorch's weight_norm is the same for layers whose weights have the outputs first; in its transposed convolutions
     they come second, and there a length is an input's.
