@@ -130,7 +130,7 @@ def test_every_layer(formula):
     variants = {repr(each): each for each in (CONTRACT.example(formula), *CONTRACT._others(formula))}
     for place, layer in enumerate(variants.values()):
         fitting = [shape for shape in SHAPES if takes(layer, shape)]
-        for shape in fitting if place == 0 else fitting[:2]:
+        for shape in fitting if place == 0 else fitting[:1]:
             check(layer, shape)
             if len(shape) > 1 or layer.tokens:
                 check(layer, shape, np.array(MASKS)[:, np.arange(shape[0]) % 4])

@@ -37,9 +37,7 @@ from chainrule.activations import (
 )
 from chainrule.interchange.onnx.forms import form
 from chainrule.interchange.onnx.graph import Graph
-from chainrule.interchange.onnx.values import Own, Value, channels_last, of_channels, real, whole
-
-FLOAT, WHOLE = 1, 7  # ONNX's numbers of types
+from chainrule.interchange.onnx.values import FLOAT, WHOLE, Own, Value, channels_last, of_channels, real, whole
 
 OPERATORS: dict[type[Activation], tuple[str, Any]] = {
     Tanh: ("Tanh", None),

@@ -11,7 +11,7 @@ from chainrule.activations import Activation
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Composition, Layer
 from chainrule.interchange.onnx.graph import Graph
-from chainrule.interchange.onnx.values import Own, Value
+from chainrule.interchange.onnx.values import FLOAT, Own, Value
 
 
 class Form(Protocol):
@@ -59,7 +59,7 @@ def written(graph: Graph, layer: Layer, own: Own, x: Value) -> Value:
 
 def _in_numbers(graph: Graph, x: Value) -> Value:
     """A batch as real numbers, where it was of tokens."""
-    return x.became(graph.add("Cast", x.name, to=1), tokens=False) if x.tokens else x
+    return x.became(graph.add("Cast", x.name, to=FLOAT), tokens=False) if x.tokens else x
 
 
 def _keeps_steps(layer: Layer, x: Value) -> bool:

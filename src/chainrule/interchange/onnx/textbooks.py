@@ -14,7 +14,7 @@ from chainrule.activations import Activation
 from chainrule.errors import ChainruleError
 from chainrule.interchange.onnx.forms import form
 from chainrule.interchange.onnx.graph import Graph
-from chainrule.interchange.onnx.values import Own, Value, of_channels, real
+from chainrule.interchange.onnx.values import FLOAT, Own, Value, of_channels, real
 from chainrule.textbook.expression import expression
 from chainrule.textbook.letters import symbol
 from chainrule.textbook.mathematics import Indicator, Math, minus, split, times, total
@@ -51,8 +51,6 @@ RELATIONS: dict[Any, str] = {
     sp.GreaterThan: "GreaterOrEqual",
     sp.Eq: "Equal",
 }
-
-FLOAT = 1  # ONNX's number of the type
 
 
 @form(Activation)

@@ -10,6 +10,9 @@ import numpy as np
 from chainrule.arrays.masked import Shape
 from chainrule.interchange.onnx.graph import Graph
 
+FLOAT, INT, WHOLE, DOUBLE = 1, 6, 7, 11
+"""ONNX's numbers of types."""
+
 
 @dataclass(frozen=True)
 class Value:

@@ -67,7 +67,7 @@ def _numbered(model: Trained) -> Trained:
 
 def inputs(graph: Graph, layer: Chain, shape: Shape, masked: bool = False) -> Value:
     """The arrays that a network takes as inputs of a graph."""
-    given = sizes(layer, shape, shape)
+    given = sizes(layer, shape)
     x = graph.input("x", np.int64 if layer.tokens else np.float32, given)
     mask = graph.input("mask", np.bool_, given[:2]) if masked else ""
     return Value(x, shape, mask, tokens=bool(layer.tokens))
@@ -85,11 +85,12 @@ def named(tree: Any) -> Any:
     return structure.unflatten(Array(place(path), np.asarray(leaf)) for path, leaf in leaves)
 
 
-def sizes(layer: Chain, shape: Shape, after: Shape) -> tuple[int | str, ...]:
-    """The sizes of a batch before or behind a network: rows, and steps where sequences may have any length."""
-    if not takes_any_length(layer, shape) or len(after) < 2 - (after is shape):
-        return ("rows", *after)
-    return ("rows", "steps" if after[0] == shape[0] else "steps of outputs", *after[1:])
+def sizes(layer: Chain, shape: Shape, after: Shape | None = None) -> tuple[int | str, ...]:
+    """The sizes of a batch before a network, or behind it: rows, and steps where there may be any number of them."""
+    sized = shape if after is None else after
+    if (after is not None and len(after) < 2) or not takes_any_length(layer, shape):
+        return ("rows", *sized)
+    return ("rows", "steps" if sized[0] == shape[0] else "steps of outputs", *sized[1:])
 
 
 def takes_any_length(layer: Layer, shape: Shape) -> bool:

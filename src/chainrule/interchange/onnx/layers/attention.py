@@ -4,10 +4,21 @@ import numpy as np
 
 from chainrule.interchange.onnx.forms import form
 from chainrule.interchange.onnx.graph import Graph
-from chainrule.interchange.onnx.values import Own, Value, channels_last, counted, filled, product, real, size, whole
+from chainrule.interchange.onnx.values import (
+    DOUBLE,
+    FLOAT,
+    Own,
+    Value,
+    channels_last,
+    counted,
+    filled,
+    product,
+    real,
+    size,
+    whole,
+)
 from chainrule.layers import AttentionPool, LearnedPositions, SelfAttention, SinusoidalPositions
 
-FLOAT, DOUBLE = 1, 11  # ONNX's numbers of types
 LOWEST = float(np.finfo(np.float32).min)
 
 

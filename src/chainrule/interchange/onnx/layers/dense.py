@@ -4,7 +4,7 @@ import numpy as np
 
 from chainrule.interchange.onnx.forms import form
 from chainrule.interchange.onnx.graph import Graph
-from chainrule.interchange.onnx.values import Array, Own, Value, affine, channels_last, product, real, whole
+from chainrule.interchange.onnx.values import WHOLE, Array, Own, Value, affine, channels_last, product, real, whole
 from chainrule.layers import (
     Affine,
     AlphaDropout,
@@ -19,8 +19,6 @@ from chainrule.layers import (
     Reshape,
     SpatialDropout,
 )
-
-FLOAT, WHOLE = 1, 7  # ONNX's numbers of types
 
 
 @form(Dense)

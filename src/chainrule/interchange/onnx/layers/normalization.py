@@ -21,8 +21,6 @@ from chainrule.interchange.onnx.values import (
 )
 from chainrule.layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 
-FLOAT = 1  # ONNX's number of the type
-
 
 @form(BatchNorm)
 def batch_norm(graph: Graph, layer: BatchNorm, own: Own, x: Value) -> Value:

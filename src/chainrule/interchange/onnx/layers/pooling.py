@@ -8,6 +8,7 @@ import numpy as np
 from chainrule.interchange.onnx.forms import form
 from chainrule.interchange.onnx.graph import Graph
 from chainrule.interchange.onnx.values import (
+    FLOAT,
     Own,
     Value,
     channels_first,
@@ -28,8 +29,6 @@ from chainrule.layers import (
     Upsample2D,
 )
 from chainrule.layers.windows import spread
-
-FLOAT = 1  # ONNX's number of the type
 
 
 @form(GlobalMaxPool1D, GlobalMaxPool2D)

@@ -14,10 +14,20 @@ from chainrule.activations import ELU, Activation, HardSigmoid, Identity, LeakyR
 from chainrule.interchange.onnx.forms import form, written
 from chainrule.interchange.onnx.graph import Graph
 from chainrule.interchange.onnx.layers.pooling import any_step
-from chainrule.interchange.onnx.values import Array, Own, Value, channels_last, counted, filled, product, size, whole
+from chainrule.interchange.onnx.values import (
+    INT,
+    WHOLE,
+    Array,
+    Own,
+    Value,
+    channels_last,
+    counted,
+    filled,
+    product,
+    size,
+    whole,
+)
 from chainrule.layers import GRU, LSTM, RNN, Bidirectional, LayerNormLSTM, PeepholeLSTM
-
-INT, WHOLE = 6, 7  # ONNX's numbers of types
 
 Parts = Sequence[tuple[Any, Any]]
 """Layers that differ in their direction, each with its parameters."""

@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.interchange.onnx.forms import form
 from chainrule.interchange.onnx.graph import Graph
 from chainrule.interchange.onnx.values import (
+    FLOAT,
     Own,
     Value,
     channels_first,
@@ -49,8 +50,6 @@ from chainrule.layers import (
     ZeroPad2D,
 )
 from chainrule.layers.windows import reach_of
-
-BOOL, FLOAT = 9, 1  # ONNX's numbers of types
 
 
 @form(Conv1D, Conv2D, Conv3D, DepthwiseConv2D)
