@@ -141,6 +141,16 @@ def test_a_mask_that_the_network_would_mix_is_refused_in_its_own_words():
     )
 
 
+def test_raw_rows_need_no_mask():
+    model = dataclasses.replace(model_of("Dense(2)", (3,)), preprocessor=object())
+    with pytest.raises(ChainruleError) as caught:
+        content(model, masked=True)
+    assert str(caught.value) == (
+        "masked is for inputs that are arrays: of raw rows, the file finds itself which steps there are. "
+        "Leave it out, or choose arrays=True."
+    )
+
+
 def test_the_name_of_the_file_says_what_it_is(tmp_path):
     with pytest.raises(ChainruleError) as caught:
         model_of("Dense(2)", (3,)).to_onnx(tmp_path / "model.pt")

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.arrays.masked import Shape
 from chainrule.data.files import write_whole
-from chainrule.errors import ChainruleError
+from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.formula.base import check_single
 from chainrule.formula.layer import Chain, Layer, Parameter
 from chainrule.interchange.onnx import activations as activations
@@ -39,6 +39,11 @@ def to_onnx(model: Trained, path: str | os.PathLike, arrays: bool = False, maske
 def content(model: Trained, arrays: bool = False, masked: bool = False) -> bytes:
     """The content of a model's ONNX file."""
     check_single(model.network)
+    if masked and model.preprocessor and not arrays:
+        raise ArgumentError(
+            "{masked} is for inputs that are arrays: of raw rows, the file finds itself which steps there are. "
+            "Leave it out, or choose {arrays}=True."
+        )
     graph = graph_of(model, arrays, masked)
     with np.errstate(all="ignore"):  # what is computed from places means nothing
         traced = graph_of(_numbered(model), arrays, masked)
