@@ -17,8 +17,13 @@ SERIES = (
     'Conv1D(32, 5, padding="same") >> ReLU() >> MaxPool1D(2) >> Conv1D(64, 5, padding="same") >> ReLU() >> '
     "GlobalAveragePool1D() >> Dense(10) >> Softmax()"
 )
+SEPARABLE = (
+    'Conv2D(32, 3, padding="same") >> ReLU() >> DepthwiseConv2D(3, padding="same") >> Conv2D(64, 1) >> ReLU() >> '
+    'DepthwiseConv2D(3, padding="same") >> Conv2D(64, 1) >> ReLU() >> GlobalAveragePool2D() >> Dense(10) >> Softmax()'
+)
 LOCAL = "LocallyConnected2D(32, 3) >> ReLU() >> Flatten() >> Dense(10) >> Softmax()"
 POOLED = "Embedding(20000, 64) >> GlobalAveragePool1D() >> Dense(10) >> Softmax()"
+STACKED = "LSTM(256, return_sequences=True) >> LSTM(256) >> Dense(10) >> Softmax()"
 SPOKEN = "Embedding(20000, 64) >> GRU(64, reset_after=True) >> Dense(10) >> Softmax()"
 
 

@@ -4,7 +4,21 @@ from benchmarks.activations import ACTIVATIONS, activation
 from benchmarks.estimators import fits
 from benchmarks.machine import limits, products, sums
 from benchmarks.measure import take_turns
-from benchmarks.networks import CNN, LARGE, LOCAL, MLP, POOLED, SERIES, SMALL, SPOKEN, WIDE, recurrent, step
+from benchmarks.networks import (
+    CNN,
+    LARGE,
+    LOCAL,
+    MLP,
+    POOLED,
+    SEPARABLE,
+    SERIES,
+    SMALL,
+    SPOKEN,
+    STACKED,
+    WIDE,
+    recurrent,
+    step,
+)
 from benchmarks.populations import population
 from benchmarks.predictions import GRU, of_table, prediction
 from benchmarks.processes import digits, imports
@@ -23,6 +37,7 @@ WORKLOADS = {
     "CNN 32-64-64 on 28 × 28 × 1, batch 128": lambda: step(CNN, (28, 28, 1), 128),
     "CNN 32-64-64 on 32 × 32 × 3, batch 32": lambda: step(CNN, (32, 32, 3), 32),
     "CNN 32-64-64 on 32 × 32 × 3, batch 128": lambda: step(CNN, (32, 32, 3), 128),
+    "depthwise separable CNN 32-64-64 on 32 × 32 × 3, batch 32": lambda: step(SEPARABLE, (32, 32, 3), 32),
     "Conv1D 32-64 on series of 512 × 16, batch 32": lambda: step(SERIES, (512, 16), 32),
     "LocallyConnected2D 16 × 16 × 16 → 32, batch 64": lambda: step(LOCAL, (16, 16, 16), 64),
     "Embedding 20,000 × 64, pooled, 100 tokens, batch 32": lambda: step(POOLED, (100,), 32),
@@ -36,6 +51,7 @@ WORKLOADS = {
         for kind, options in {"RNN": "", "LSTM": "", "GRU": ", reset_after=True"}.items()
         for batch, time, features, units in ((32, 100, 64, 128), (64, 50, 128, 256), (16, 200, 32, 64))
     },
+    "two LSTM 256, 50 steps of 128, batch 64": lambda: step(STACKED, (50, 128), 64),
     "64 networks of 64-64-10 at once, batch 32": lambda: population(64),
     **{f"{name.split('(')[0]}, 10 million parameters": lambda name=name: update(name) for name in OPTIMIZERS},
     **{f"{name}, 16 million numbers": lambda name=name: activation(name) for name in ACTIVATIONS},

@@ -96,7 +96,7 @@ class Task:
 def _times(layer: Layer, shape: Shape) -> int:
     """How often an example meets each number of a layer's kernel."""
     match type(layer).__name__:
-        case "Conv1D" | "Conv2D":
+        case "Conv1D" | "Conv2D" | "DepthwiseConv2D":
             return int(np.prod(layer.output_shape(shape)[:-1]))
         case "RNN" | "LSTM" | "GRU":
             return shape[0]

@@ -56,8 +56,15 @@ def network(task: Task) -> nnx.Module:
                 size = p["kernel"].shape[:-2]
                 like = nnx.Conv(shape[-1], layer.filters, size, padding=layer.padding.upper(), rngs=rngs)
                 made.append(_with(like, p))
+            case "DepthwiseConv2D":
+                size, channels = p["kernel"].shape[:-2], shape[-1]
+                like = nnx.Conv(
+                    channels, channels, size, padding=layer.padding.upper(), feature_group_count=channels, rngs=rngs
+                )
+                made.append(_with(like, p))
             case "RNN" | "LSTM" | "GRU" as name:
-                made.append(_Last(_cell(name, shape[-1], layer.units, p, rngs)))
+                cell = _cell(name, shape[-1], layer.units, p, rngs)
+                made.append(nnx.RNN(cell) if layer.return_sequences else _Last(cell))
             case "LocallyConnected2D":
                 made.append(_Local(p["kernel"], p["bias"]))
             case "Embedding":
@@ -69,6 +76,8 @@ def network(task: Task) -> nnx.Module:
                 made.append(lambda x, size=size: nnx.max_pool(x, size, size))
             case "GlobalAveragePool1D":
                 made.append(lambda x: x.mean(1))
+            case "GlobalAveragePool2D":
+                made.append(lambda x: x.mean((1, 2)))
             case "Flatten":
                 made.append(lambda x: x.reshape(x.shape[0], -1))
             case "ReLU":

@@ -49,12 +49,15 @@ def network(task: Task) -> keras.Model:
                 made.append(layers.Dense(layer.units))
             case "Conv2D":
                 made.append(layers.Conv2D(layer.filters, layer.kernel_size, layer.stride, layer.padding))
+            case "DepthwiseConv2D":
+                made.append(layers.DepthwiseConv2D(layer.kernel_size, layer.stride, layer.padding))
+                p = p | {"kernel": p["kernel"].swapaxes(2, 3)}
             case "Conv1D":
                 made.append(layers.Conv1D(layer.filters, layer.kernel_size, layer.stride, layer.padding))
             case "RNN":
                 made.append(layers.SimpleRNN(layer.units))
             case "LSTM":
-                made.append(layers.LSTM(layer.units))
+                made.append(layers.LSTM(layer.units, return_sequences=layer.return_sequences))
             case "GRU":
                 made.append(layers.GRU(layer.units, reset_after=layer.reset_after))
                 p = _gru(p, layer.units)
@@ -64,6 +67,8 @@ def network(task: Task) -> keras.Model:
                 made.append(layers.MaxPooling2D(layer.size, layer.stride))
             case "MaxPool1D":
                 made.append(layers.MaxPooling1D(layer.size, layer.stride))
+            case "GlobalAveragePool2D":
+                made.append(layers.GlobalAveragePooling2D())
             case "GlobalAveragePool1D":
                 made.append(layers.GlobalAveragePooling1D())
             case "Flatten":

@@ -83,6 +83,10 @@ def network(task: Task) -> nn.Module:
             case "Conv2D":
                 like = nn.Conv2d(shape[-1], layer.filters, layer.kernel_size, layer.stride, layer.padding)
                 modules.append(_with(like, p["kernel"].transpose(3, 2, 0, 1), p["bias"]))
+            case "DepthwiseConv2D":
+                channels = shape[-1]
+                like = nn.Conv2d(channels, channels, layer.kernel_size, layer.stride, layer.padding, groups=channels)
+                modules.append(_with(like, p["kernel"].transpose(3, 2, 0, 1), p["bias"]))
             case "Conv1D":
                 like = nn.Conv1d(shape[-1], layer.filters, layer.kernel_size, layer.stride, layer.padding)
                 modules.append(_with(like, p["kernel"].transpose(2, 1, 0), p["bias"]))
@@ -91,7 +95,8 @@ def network(task: Task) -> nn.Module:
                 recurrent = np.zeros_like(p["bias"])
                 if "recurrent_bias" in p:
                     recurrent[-layer.units :] = p["recurrent_bias"]
-                modules.append(Last(_with(like, p["kernel"].T, p["recurrent_kernel"].T, p["bias"], recurrent)))
+                like = _with(like, p["kernel"].T, p["recurrent_kernel"].T, p["bias"], recurrent)
+                modules.append(Steps(like) if layer.return_sequences else Last(like))
             case "LocallyConnected2D":
                 modules.append(Local(p["kernel"], p["bias"]))
             case "Embedding":
@@ -100,6 +105,8 @@ def network(task: Task) -> nn.Module:
                 modules.append(nn.MaxPool2d(layer.size, layer.stride))
             case "MaxPool1D":
                 modules.append(nn.MaxPool1d(layer.size, layer.stride))
+            case "GlobalAveragePool2D":
+                modules.append(Mean((2, 3)))
             case "GlobalAveragePool1D":
                 time = 1 if any(isinstance(m, nn.Embedding) for m in modules) else 2
                 modules.append(Mean(time))
@@ -129,10 +136,21 @@ class Last(nn.Module):
         return self.layer(x)[0][:, -1]
 
 
-class Mean(nn.Module):
-    """The mean over time."""
+class Steps(nn.Module):
+    """A recurrent layer's outputs after all steps."""
 
-    def __init__(self, axis: int) -> None:
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x)[0]
+
+
+class Mean(nn.Module):
+    """The mean over time, or over places."""
+
+    def __init__(self, axis: int | tuple[int, ...]) -> None:
         super().__init__()
         self.axis = axis
 
