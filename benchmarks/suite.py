@@ -62,7 +62,7 @@ WORKLOADS = {
     "prediction of 100 rows by CNN 32-64-64 on 28 × 28 × 1": lambda: prediction(CNN, 100, 20),
     "prediction of one row by GRU 64→128, 100 steps": lambda: prediction(GRU, 1, 500),
     "prediction of 100 rows by GRU 64→128, 100 steps": lambda: prediction(GRU, 100, 20),
-    "prediction of one raw row of a table of 8 columns": lambda: of_table(1, 200),
+    "prediction of one raw row of a table of 8 columns": lambda: of_table(1, 2000),
     "prediction of 10,000 raw rows of a table of 8 columns": lambda: of_table(10_000, 2),
     "fit of an estimator to digits, 30 epochs": lambda: fits("digits"),
     "fit of an estimator to breast_cancer, 30 epochs": lambda: fits("breast_cancer"),
