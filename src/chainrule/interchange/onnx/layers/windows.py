@@ -187,7 +187,7 @@ def zero_pad(graph: Graph, layer: Any, own: Own, x: Value) -> Value:
 @form(Crop1D, Crop2D)
 def crop(graph: Graph, layer: Any, own: Own, x: Value) -> Value:
     """Slice."""
-    window = layer.window(x.shape)
+    window, x = layer.window(x.shape), _series(graph, x)
     lows, highs = zip(*window.pads, strict=True)
     starts, ends = [-low for low in lows], [high or END for high in highs]
     return over_time(graph, window, x.became(_slice(graph, x.name, x.places, starts, ends, window.stride)))
