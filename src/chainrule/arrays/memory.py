@@ -54,6 +54,8 @@ def blocks(rows: int, numbers: int = 1) -> Iterator[slice]:
     >>> [len(range(*block.indices(50_000))) for block in blocks(50_000, 784)], [*blocks(30_000, 784)]
     ([16384, 16384, 17232], [slice(0, 30000, None)])
     """
+    if rows < ROWS:
+        return iter((slice(0, rows),))
     size = rows_of_block(numbers)
     starts = [*range(0, max(rows - size, 0) + 1, size)]
     return map(slice, starts, [*starts[1:], rows])
