@@ -138,6 +138,13 @@ def test_a_transformer_block_reads_as_it_is_written(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_normalisation_in_several_nodes_is_found_by_what_it_computes(tmp_path):
+    module = S(nn.Linear(4, 8), nn.RMSNorm(8), nn.Linear(8, 2))
+    model = check(module, (4,), tmp_path / "model.onnx", newer=True)
+    assert [type(layer).__name__ for layer in model.network.layers] == ["Dense", "RMSNorm", "Dense"]
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_what_no_formula_computes_is_named(tmp_path):
     module = Written(lambda m, x: torch.sort(m.a(x))[0], a=nn.Linear(4, 4))
     with pytest.raises(ChainruleError, match=r"model.onnx: node /TopK \(TopK\): no formula computes this operator"):

@@ -29,11 +29,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Pointwise:
-    """A function of each number of another tensor, and what it was made by."""
+    """A function of each number of another tensor, or of all those along some of its axes, and what it was made by.
+
+    The function takes arrays whose last axis is these axes, as one.
+    """
 
     base: "Flow"
     function: Callable[[np.ndarray], np.ndarray]
     made_by: str
+    axes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,8 @@ class Flow:
         """
         chosen = _flat(self.view.there[axis] for axis in axes)
         last = tuple(factor for factor in _flat(self.view.here) if factor in chosen)
-        others = (
-            axis
-            for place, axis in enumerate(self.view.there)
-            if place not in axes and self.view.batch not in axis and axis
-        )
+        rest = (its for place, its in enumerate(self.view.there) if place not in axes)
+        others = filter(None, (tuple(factor for factor in its if not factor.batch) for its in rest))
         here = self.view.here
         kept = _flat(here[1:]) == (*(factor for factor in _flat(here[1:]) if factor not in last), *last)
         if kept and here[-1] == last and len(here) > 1 and self.view.batch not in last:

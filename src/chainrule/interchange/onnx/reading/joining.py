@@ -141,7 +141,7 @@ def _with_constant(node: Node, flow: Flow, c: np.ndarray, function: Callable[...
     if c.size == 1:
         number = float(c.reshape(()))
         if c.ndim > len(flow.view.there):
-            flow = flow.reshaped((1,) * (c.ndim - len(flow.view.there)) + flow.view.sizes)
+            flow = node.settled(flow).reshaped((1,) * (c.ndim - len(flow.view.there)) + flow.view.sizes)
         return applied(flow, lambda x: function(x, number), node.operator)
     lines = {**LINES, "Sub": lambda c: (-1, c)} if reverse else LINES
     if node.operator not in lines or (reverse and node.operator == "Div"):

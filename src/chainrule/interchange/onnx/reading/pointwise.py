@@ -1,7 +1,7 @@
-"""Functions of each number that graphs spell in several nodes, and the activations that they are.
+"""Functions of each number, or of each row, that graphs spell in several nodes, and the formulas that they are.
 
-x · σ(x) comes as two nodes, Mish as three, GELU as five: what they compute is followed in double, and an activation is
-found by its values.
+x · σ(x) comes as two nodes, Mish as three, GELU as five, RMSNorm as six: what they compute is followed in double, and
+the formula is found by its values.
 """
 
 import functools
@@ -20,7 +20,7 @@ from chainrule.errors import ChainruleError
 from chainrule.formula.base import fields
 from chainrule.formula.layer import Layer, NoisyLayer
 from chainrule.interchange.onnx.reading.flow import Flow, Pointwise, Step
-from chainrule.layers import Affine
+from chainrule.layers import Affine, LayerNorm, RMSNorm
 from chainrule.notation.families import family
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -39,29 +39,40 @@ def pointwise(flow: Flow) -> Pointwise:
 def applied(flow: Flow, function: Function, made_by: str, layer: Layer | None = None) -> Flow:
     """A function of each number, which is a layer of its own or none."""
     before = pointwise(flow)
-    made = Pointwise(
-        before.base, lambda x: function(before.function(x)), f"{before.made_by}, {made_by}".removeprefix(", ")
-    )
+    names = f"{before.made_by}, {made_by}".removeprefix(", ")
+    made = replace(before, function=lambda x: function(before.function(x)), made_by=names)
     if layer is None or not flow.whole:
         return Flow(flow.steps, flow.view, made, whole=False)
     return Flow((*flow.steps, Step(layer, {}, {})), flow.view, made)
 
 
+def along(flow: Flow, axes: tuple[int, ...], function: Function, made_by: str) -> Pointwise | None:
+    """A function of all numbers along some axes; None where it was one along others."""
+    before = pointwise(flow)
+    if before.axes not in ((), axes):
+        return None
+    names = f"{before.made_by}, {made_by}".removeprefix(", ")
+    return Pointwise(before.base, lambda x: function(before.function(x)), names, axes)
+
+
 def met(flows: Sequence[Flow], function: Callable[..., np.ndarray], made_by: str) -> Flow | None:
-    """A function of tensors that are functions of each number of the same one; None where they are not."""
+    """A function of tensors that are functions of each number, or row, of the same one; None where they are not."""
     for base in (pointwise(flows[0]).base, *flows):
         through = [Pointwise(each, lambda x: x, "") if each == base else each.pointwise for each in flows]
-        if all(each and each.base == base for each in through):
-            return _met(base, [each for each in through if each], function, made_by)
+        known = [each for each in through if each and each.base == base]
+        axes = {each.axes for each in known if each.axes}
+        if len(known) == len(flows) and len(axes) < 2:
+            names = [name for each in known for name in each.made_by.split(", ") if name]
+            made = Pointwise(
+                base,
+                lambda x, known=known: function(*(each.function(x) for each in known)),
+                ", ".join(dict.fromkeys([*names, made_by])),
+                next(iter(axes), ()),
+            )
+            full = any(flow.view.sizes == base.view.sizes for flow in flows)
+            view = base.view if full else flows[0].view
+            return Flow(base.steps, view, made, whole=False)
     return None
-
-
-def _met(base: Flow, through: list[Pointwise], function: Callable[..., np.ndarray], made_by: str) -> Flow:
-    names = [name for each in through for name in each.made_by.split(", ") if name]
-    made = Pointwise(
-        base, lambda x: function(*(each.function(x) for each in through)), ", ".join(dict.fromkeys([*names, made_by]))
-    )
-    return Flow(base.steps, base.view, made, whole=False)
 
 
 @functools.lru_cache(512)
@@ -75,11 +86,16 @@ def settled(flow: Flow) -> Flow | None:
         return flow
     if (base := settled(made.base)) is None:
         return None
-    if (", " in made.made_by or not flow.whole) and (activation := found(made.function)):
-        return base.then(activation, flow.view)
+    several = ", " in made.made_by or not flow.whole
+    if made.axes:
+        rows, _ = base.ending(*made.axes)
+        if several and (layer := found_of_rows(made.function, rows.view.shape[-1])):
+            return rows.then(layer, rows.view)
+    elif several and (activation := found(made.function)):
+        return base.then(activation, base.view)
     if flow.whole:
         return replace(flow, pointwise=None)
-    if line := straight(made.function):
+    if not made.axes and (line := straight(made.function)):
         return scaled(base, *line)
     return None
 
@@ -105,6 +121,31 @@ def found(function: Function) -> Activation | None:
             if np.allclose(values, expected, rtol=CLOSE, atol=CLOSE):
                 return candidate
     return None
+
+
+def found_of_rows(function: Function, n: int) -> Layer | None:
+    """The formula that a function of rows of n numbers is; of normalisations without their scales and offsets."""
+    rows = np.linspace(0.5, 3, 5)[:, None] * np.sin(np.arange(5 * n).reshape(5, n) ** 1.5)
+    with np.errstate(all="ignore"):
+        expected, few = function(rows), function(1e-3 * rows)
+        if expected.shape != rows.shape or not np.isfinite(expected).all():
+            return None
+        for candidate in _candidates_of_rows(1e-3 * rows, few):
+            values = np.asarray(candidate.forward({}, jnp.asarray(rows, jnp.float32)))
+            if np.allclose(values, expected, rtol=1e-4, atol=CLOSE):
+                return candidate
+    return None
+
+
+def _candidates_of_rows(x: np.ndarray, y: np.ndarray) -> Iterator[Layer]:
+    """Activations of several values; and normalisations with the epsilon that small numbers tell."""
+    yield from (activations.Softmax(), activations.LogSoftmax(), activations.Softmin())
+    middle, off = x.shape[-1] // 2, x - x.mean(-1, keepdims=True)
+    for kind, d in ((LayerNorm, off), (RMSNorm, x)):
+        epsilons = (d / y)[:, middle] ** 2 - (d**2).mean(-1)
+        with suppress(ChainruleError):
+            fields = {"scale": False} | ({"offset": False} if kind is LayerNorm else {})
+            yield kind(epsilon=float(f"{np.median(epsilons):.6g}"), **fields)
 
 
 def straight(function: Function) -> tuple[float, float] | None:

@@ -9,7 +9,7 @@ from chainrule.interchange.onnx.reading.axes import View, size
 from chainrule.interchange.onnx.reading.flow import Flow
 from chainrule.interchange.onnx.reading.node import Node, reads
 from chainrule.interchange.onnx.reading.places import one_or_each, padding_of, places
-from chainrule.interchange.onnx.reading.pointwise import applied
+from chainrule.interchange.onnx.reading.pointwise import Function, along, applied, settled
 from chainrule.layers import (
     AveragePool1D,
     AveragePool2D,
@@ -37,6 +37,15 @@ WHOLE: dict[str, tuple[Any, Any]] = {
     "ReduceMean": (GlobalAveragePool1D, GlobalAveragePool2D),
     "ReduceMax": (GlobalMaxPool1D, GlobalMaxPool2D),
     "ReduceSum": (GlobalAveragePool1D, GlobalAveragePool2D),
+}
+
+
+REDUCED: dict[str, Function] = {
+    "GlobalAveragePool": lambda x: x.mean(-1, keepdims=True),
+    "GlobalMaxPool": lambda x: x.max(-1, keepdims=True),
+    "ReduceMean": lambda x: x.mean(-1, keepdims=True),
+    "ReduceMax": lambda x: x.max(-1, keepdims=True),
+    "ReduceSum": lambda x: x.sum(-1, keepdims=True),
 }
 
 
@@ -79,7 +88,7 @@ def _up(length: int, size: int, stride: int, low: int, high: int, padded: int) -
 @reads(*WHOLE)
 def whole(node: Node) -> Flow:
     """The mean or the largest of all places, or of some axes."""
-    x = node.x
+    x = node.any(0)
     if node.operator.startswith("Global"):
         axes, keep = [*range(2, len(x.view.there))], True
     else:
@@ -92,6 +101,10 @@ def whole(node: Node) -> Flow:
     if x.view.batch_axis in axes:
         raise node.refuse("it mixes the rows of a batch")
     there = tuple(() if place in axes else axis for place, axis in enumerate(x.view.there) if keep or place not in axes)
+    made = along(x, tuple(axes), REDUCED[node.operator], node.operator) if keep else None
+    if made and not settled(x):
+        return Flow(x.steps, View(there, x.view.here), made, whole=False)
+    x = node.settled(x)
     reduced = [x.view.there[axis] for axis in axes]
     kept = tuple(factor for axis in there for factor in axis if not factor.batch)
     one, two = WHOLE[node.operator]
@@ -100,8 +113,7 @@ def whole(node: Node) -> Flow:
         x, layer = x.arranged((x.view.batch,), *reduced, kept), two()
     else:
         x, layer = x.arranged((x.view.batch,), tuple(f for axis in reduced for f in axis), kept), one()
-    found = x.then(layer, View(there, ((x.view.batch,), kept)))
-    if node.operator != "ReduceSum":
-        return found
-    n = math.prod(map(size, reduced))
-    return applied(found, lambda x: n * x, "ReduceSum")
+    steps = x.then(layer, View(there, ((x.view.batch,), kept)))
+    if node.operator == "ReduceSum":
+        steps = node.settled(applied(steps, lambda x: math.prod(map(size, reduced)) * x, "ReduceSum"))
+    return replace(steps, pointwise=made)

@@ -50,7 +50,8 @@ def reshape(node: Node) -> Flow:
 def flatten(node: Node) -> Flow:
     """Two axes of all."""
     x = node.x
-    axis = node.get("axis", 1) % (len(x.view.there) + 1)
+    axis = node.get("axis", 1)
+    axis = axis + len(x.view.there) if axis < 0 else axis
     return x.reshaped((math.prod(x.view.sizes[:axis]), math.prod(x.view.sizes[axis:])))
 
 
