@@ -143,8 +143,8 @@ struct SobolevaTanh {  // seen from 0, so that nothing grows
   Wide a, b, c, d;
 
   Point operator()(Point x) const {
-    const Bits right = x.value > 0.0;
-    const Point t = held(abs(x));
+    const Bits right = x.value >= 0.0;
+    const Point t = held(choose(right, x, -x));
     const Wide rise = right ? a : b, fall = right ? b : a, down = right ? c : d;
     const Point size = -expm1(-(rise + fall) * t) * exp((rise - down) * t) / (1.0 + exp(-(c + d) * t));
     return choose(right, size, -size);
