@@ -93,7 +93,7 @@ def test_the_mean_is_that_of_all_steps_with_weights_that_add_up_to_1():
 
 X = rng.normal(size=(40, 4)).astype(np.float32)
 Y = (X @ rng.normal(size=(4, 3))).argmax(axis=1)
-NETWORK = "Dense(8) >> BatchNorm() >> ReLU() >> Dense(3) >> Softmax()"
+NETWORK = "Dense(8, bias=False) >> BatchNorm() >> ReLU() >> Dense(3) >> Softmax()"
 
 
 def trained(optimizer, **options):
