@@ -18,6 +18,7 @@ from chainrule.layers.attention import SelfAttention
 from chainrule.layers.normalization import Normalization
 from chainrule.layers.pooling import Pooling
 from chainrule.layers.recurrent import Bidirectional, Recurrent
+from chainrule.layers.scaling import Affine
 from chainrule.layers.windows import PLACES
 from chainrule.metrics import ConfusionMatrix, Kappa
 from chainrule.notation import formulas, parse
