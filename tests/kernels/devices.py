@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import MISSING, fields
 
 if __name__ == "__main__":  # before JAX begins
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
@@ -18,6 +19,9 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from chainrule.activations import GELU
+from chainrule.activations.base import OfSeveral
+from chainrule.formula.layer import NoisyLayer
 from chainrule.formula.network import initialize
 from chainrule.kernels import elementwise, native
 from chainrule.kernels.convolution import convolution
@@ -29,6 +33,7 @@ from chainrule.kernels.rows import take
 from chainrule.kernels.softmax import softmax, surprisal
 from chainrule.kernels.window import Window
 from chainrule.notation import parse
+from chainrule.notation.families import members
 from chainrule.optimizers import base as optimizers
 
 MODES = "jit", "explicit", "shard_map"
@@ -57,6 +62,14 @@ def layer(text, shape, x=None):
     )
 
 
+def every_activation(x):
+    """All those of each number that learn nothing and draw nothing, side by side."""
+    scalar = [formula for formula in members("activations") if not issubclass(formula, OfSeveral | NoisyLayer)]
+    formulas = [formula() for formula in scalar if all(field.default is not MISSING for field in fields(formula))]
+    plain = [formula for formula in formulas if not formula.parameters(x.shape[1:])]
+    return jnp.concatenate([made(x) for made in (*plain, GELU(approximate=True))], axis=-1)
+
+
 def of_each(name, *numbers):
     return lambda x, *numbers: getattr(elementwise, name)(x, *numbers), (normal(ROWS, 10), *map(np.float32, numbers))
 
@@ -81,6 +94,7 @@ CASES = {
     "surprisal": (surprisal, (normal(ROWS, 10),)),
     **{name: of_each(name) for name in ("tanh", "sigmoid", "softplus")},
     "elu": of_each("elu", 0.5),
+    "every activation": (every_activation, (normal(ROWS, 10),)),
     "RNN": layer("RNN(6)", (7, 3)),
     "GRU": layer("GRU(6)", (7, 3)),
     "reset after": layer("GRU(6, reset_after=True)", (7, 3)),
@@ -90,7 +104,7 @@ CASES = {
     "masked": layer("Embedding(50, 12, padding_id=0) >> LSTM(6, return_sequences=True)", (30,), TOKENS),
 }
 BRIEFLY = {"in groups", "without phases", "local", "GRU", "reset after", "no native cell", "masked"}
-BRIEFLY |= {"attention", "masked attention"}
+BRIEFLY |= {"attention", "masked attention", "every activation"}
 """Of which value and gradient are compared: the rest is as in another case, and takes long to compile."""
 RULES = {type(rule).__name__: rule for rule in (rule() for rule in optimizers.KERNELS)}
 
