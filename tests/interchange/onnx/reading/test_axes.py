@@ -46,8 +46,8 @@ def operations(draw):
     return shape, found
 
 
-@given(operations())
-def test_what_is_moved_there_comes_out_as_numpy_moves_it(case):
+def both(case):
+    """Numbers that all differ, and what operations make of them: by the reader, and by NumPy."""
     shape, operations = case
     x = np.arange(ROWS * math.prod(shape)).reshape(ROWS, *shape)
     flow, there = Flow((), View.of((ROWS, *shape))), x
@@ -57,6 +57,12 @@ def test_what_is_moved_there_comes_out_as_numpy_moves_it(case):
         else:
             flow, there = flow.reshaped(numbers), there.reshape(numbers)
         assert flow.view.sizes == there.shape
+    return x, flow, there
+
+
+@given(operations())
+def test_what_is_moved_there_comes_out_as_numpy_moves_it(case):
+    x, flow, there = both(case)
     here = flow.as_there()
     expected = np.moveaxis(there, flow.view.batch_axis, 0)
     np.testing.assert_array_equal(moved(here.steps, x), expected)
@@ -65,14 +71,7 @@ def test_what_is_moved_there_comes_out_as_numpy_moves_it(case):
 
 @given(operations())
 def test_the_entries_of_an_axis_are_found_in_its_order_here(case):
-    shape, operations = case
-    x = np.arange(ROWS * math.prod(shape)).reshape(ROWS, *shape)
-    flow, there = Flow((), View.of((ROWS, *shape))), x
-    for what, numbers in operations:
-        if what == "transpose":
-            flow, there = flow.seen(flow.view.transposed(numbers)), there.transpose(numbers)
-        else:
-            flow, there = flow.reshaped(numbers), there.reshape(numbers)
+    x, flow, there = both(case)
     axis = 0 if flow.view.batch_axis else len(there.shape) - 1
     ended, rows = flow.ending(axis)
     last = np.moveaxis(there, axis, -1).reshape(-1, there.shape[axis])
