@@ -115,6 +115,16 @@ def _ramp(width: float) -> tuple[Function, Function]:
     )
 
 
+def _hard_swish(x: Any) -> jax.Array:
+    x = held(x)
+    return x * jnp.clip(x + 3, 0, 6) / 6
+
+
+def _hard_swish_slope(x: Any) -> jax.Array:  # divided last, so that it is 0 at −3/2 and no rest of two quotients
+    x = held(x)
+    return jnp.where(x > 3, 1, jnp.where(x > -3, (2 * x + 3) / 6, 0))
+
+
 gelu = _gated("gelu", _normal, _density)
 gelu_by_tanh = _gated("gelu_by_tanh", _near_normal, _near_density)
 silu = _gated(
@@ -126,6 +136,6 @@ silu = _gated(
 mish = _gated("mish", _tanh_of_softplus, _slope_of_tanh_of_softplus)
 tanh_exp = _gated("tanh_exp", _tanh_of_exp, _slope_of_tanh_of_exp)
 lisht = _gated("lisht", jnp.tanh, _sech2)
-hard_swish = _gated("", *_ramp(3))
+hard_swish = in_double(_hard_swish, _hard_swish_slope)
 elish = _gated("elish", _sigmoid, _bell, line=(_elu, _elu_slope))
 hard_elish = _gated("hard_elish", *_ramp(1), line=(_elu, _elu_slope))

@@ -10,7 +10,8 @@ from chainrule.activations import ELU, Activation, LeakyReLU, PReLU, ReLU, Softm
 from chainrule.arrays.functions import exp, sigmoid, softplus, surprisal, tanh
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy
 from chainrule.kernels import native
-from chainrule.textbook.accuracy.measure import accuracy, verifiable
+from chainrule.textbook.accuracy.measure import BOUND, SMALLEST, accuracy, value_and_derivative, verifiable, worst
+from chainrule.textbook.accuracy.oracle import is_scalar, oracles
 
 pytestmark = pytest.mark.slow
 
@@ -31,6 +32,35 @@ def test_so_they_are_where_no_kernel_is_built(formula, monkeypatch):
     monkeypatch.setattr(native, "processor", lambda: None)
     found = accuracy(formula, SAMPLE)
     assert found.kept, found
+
+
+def around_zeros(formula):
+    """All float32 numbers near those where the formula's value or slope changes its sign."""
+    at = jax.jit(value_and_derivative(formula))
+    grid = np.linspace(-20, 20, 20_001).astype(np.float32) + np.float32(1e-4)
+    for side, values in enumerate(map(np.asarray, at(grid))):
+        for place in np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0):
+            low, high = grid[place], grid[place + 1]
+            for _ in range(40):
+                middle = np.float32((float(low) + float(high)) / 2)
+                below = np.sign(np.asarray(at(np.full(8, middle))[side])[0]) == np.sign(values[place])
+                low, high = (middle, high) if below else (low, middle)
+            yield (low.view(np.int32) + np.arange(-2000, 2000, dtype=np.int32)).view(np.float32)
+
+
+@pytest.mark.parametrize("kernels", ["native", "plain"])
+@pytest.mark.parametrize("formula", [each for each in FORMULAS if is_scalar(each)], ids=repr)
+def test_so_they_are_around_zeros_where_only_the_last_digits_are_left(formula, kernels, monkeypatch):
+    if kernels == "plain":
+        monkeypatch.setattr(native, "processor", lambda: None)
+    zeros = [x[np.abs(x) >= SMALLEST] for x in around_zeros(formula)]
+    if not zeros:
+        pytest.skip("it has none")
+    x, truth = np.unique(np.concatenate(zeros)), oracles(formula)
+    found = map(np.asarray, jax.jit(value_and_derivative(formula))(x))
+    assert [worst(ours, truth[side], x, "").error <= BOUND for side, ours in zip(truth, found, strict=True)] == [
+        True
+    ] * 2
 
 
 @pytest.mark.parametrize("x", [17.0, -22.0, 43.5, -43.5])

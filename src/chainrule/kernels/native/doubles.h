@@ -24,9 +24,9 @@ struct Exponential {
     const Wide r = inside - (shifted - shift) * 0.6931471805599453;
     power = (Wide)(((Bits)shifted + 1023) << 52);
     part = Wide{};
-    double coefficient = 1.0 / 362880;  // Taylor's series of e^r − 1 up to r⁹ / 9!, enough for |r| ≤ ln 2 / 2
+    double coefficient = 1.0 / 6227020800.0;  // Taylor's series of e^r − 1 up to r¹³ / 13!: all digits, |r| ≤ ln 2 / 2
 #pragma GCC unroll 16
-    for (int n = 9; n > 0; coefficient *= n--) part = part * r + coefficient;
+    for (int n = 13; n > 0; coefficient *= n--) part = part * r + coefficient;
     part *= r;
   }
 
