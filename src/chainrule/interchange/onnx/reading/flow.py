@@ -220,3 +220,10 @@ def rows_of(axis: Axis, order: Axis) -> np.ndarray:
     """
     places = np.arange(size(order)).reshape([factor.size for factor in order])
     return places.transpose([order.index(factor) for factor in axis]).reshape(size(axis))
+
+
+def in_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Entries of an axis there, put where they are found here: the first is `rows[0]`th."""
+    found = np.empty_like(values, np.float32)
+    found[rows] = values
+    return found

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ChainruleError, nearest
-from chainrule.interchange.onnx.reading.flow import Flow
+from chainrule.interchange.onnx.reading.flow import Flow, in_rows
 from chainrule.interchange.onnx.reading.pointwise import settled
 
 Reader = Callable[["Node"], Any]
@@ -130,6 +130,4 @@ def along_last(node: Node, x: Flow, c: np.ndarray) -> tuple[Flow, np.ndarray]:
     """A tensor whose last axis here is what a constant has entries for, and these entries in its order."""
     c, varying = varying_axes(node, x, c)
     x, rows = x.ending(*varying)
-    vector = np.empty(len(rows), np.float32)
-    vector[rows] = c.ravel()
-    return x, vector
+    return x, in_rows(c.ravel(), rows)

@@ -6,7 +6,7 @@ import numpy as np
 
 from chainrule.interchange.onnx.reading.activations import decimal
 from chainrule.interchange.onnx.reading.axes import View, size
-from chainrule.interchange.onnx.reading.flow import Flow
+from chainrule.interchange.onnx.reading.flow import Flow, in_rows
 from chainrule.interchange.onnx.reading.node import Node, reads
 from chainrule.interchange.onnx.reading.places import places
 from chainrule.layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
@@ -20,12 +20,7 @@ def batch_norm(node: Node) -> tuple[Flow, ...]:
     momentum, epsilon = decimal(node.get("momentum", 0.9)), decimal(node.get("epsilon", 1e-5))
     flow, rows = node.x.ending(1)
 
-    def moved(place: int) -> np.ndarray:
-        vector = np.empty(len(rows), np.float32)
-        vector[rows] = node.constant(place)
-        return vector
-
-    scale, offset, mean, variance = map(moved, range(1, 5))
+    scale, offset, mean, variance = (in_rows(node.array(place), rows) for place in range(1, 5))
     count = np.float32(1 / (1 - momentum)) if momentum < 1 else np.float32(1e6)
     state = {"mean": mean, "variance": variance, "count": count}
     layer = BatchNorm(**_unless(momentum=(momentum, 0.9), epsilon=(epsilon, 1e-5)))
@@ -81,16 +76,10 @@ def layer_norm(node: Node) -> tuple[Flow, ...]:
     made: Any = LayerNorm if node.operator == "LayerNormalization" else RMSNorm
     fields = {"scale": scale is not None} | ({"offset": offset is not None} if made is LayerNorm else {})
     arrays = {
-        name: _moved(values, rows) for name, values in (("scale", scale), ("offset", offset)) if values is not None
+        name: in_rows(values, rows) for name, values in (("scale", scale), ("offset", offset)) if values is not None
     }
     layer = made(**_unless(epsilon=(epsilon, 1e-5)), **{name: held for name, held in fields.items() if not held})
     return (x.then(layer, x.view, arrays),)
-
-
-def _moved(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    vector = np.empty(len(rows), np.float32)
-    vector[rows] = values
-    return vector
 
 
 def _unless(**fields: tuple[Any, Any]) -> dict[str, Any]:

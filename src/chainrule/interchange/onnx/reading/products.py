@@ -7,7 +7,7 @@ import numpy as np
 from chainrule.formula.layer import Layer
 from chainrule.interchange.onnx.reading.attention import mixing, product
 from chainrule.interchange.onnx.reading.axes import View, axis_of
-from chainrule.interchange.onnx.reading.flow import Flow
+from chainrule.interchange.onnx.reading.flow import Flow, in_rows
 from chainrule.interchange.onnx.reading.node import Node, reads
 from chainrule.interchange.onnx.reading.places import places
 from chainrule.interchange.onnx.reading.shapes import taking
@@ -54,9 +54,7 @@ def matmul(node: Node) -> Any:
 def dense(x: Flow, kernel: np.ndarray, bias: np.ndarray | None) -> Flow:
     """A fully connected layer over the last axis there; its rows are put in the order of the array here."""
     x, rows = x.ending(len(x.view.there) - 1)
-    moved = np.empty_like(kernel)
-    moved[rows] = kernel
-    units = kernel.shape[1]
+    moved, units = in_rows(kernel, rows), kernel.shape[1]
     if mixed := mixing(x, moved, bias):
         return mixed
     arrays = {"kernel": moved} | ({} if bias is None else {"bias": np.broadcast_to(bias, (units,))})
