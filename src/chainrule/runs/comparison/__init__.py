@@ -1,0 +1,1 @@
+"""Comparisons: several formulas on the same data, each trained from several seeds."""
