@@ -1,7 +1,6 @@
 """What a run will do: everything that is chosen for it, by the user or by the data, and checked before it begins."""
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -16,34 +15,23 @@ from chainrule.data.schema import Missing
 from chainrule.data.streams import is_folder_of_tables, is_large
 from chainrule.data.table import Found
 from chainrule.errors import ArgumentError, ChainruleError
-from chainrule.formula.base import check_single
 from chainrule.formula.layer import Chain, Layer
 from chainrule.metrics import R2, Accuracy, Metric
 from chainrule.model.model import is_probable
 from chainrule.model.summary import Summary, summary
 from chainrule.model.targets import balanced_weights, targets
-from chainrule.notation import as_chain, as_formula, as_metrics, as_optimizer, check_measured
+from chainrule.notation import as_chain, check_measured
 from chainrule.notation.choices import (
-    EPOCHS,
-    SEEDS,
     BatchSize,
-    as_early_stopping,
-    as_whole,
     batch_size_of,
-    is_batch_size,
 )
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
+from chainrule.runs.choosing import Choices, figures
 from chainrule.runs.defaults import default_batch_size, default_epochs, default_network, default_patience
-from chainrule.runs.parts import source_of
-from chainrule.runs.preparing import in_memory
-from chainrule.runs.streaming import streamed
+from chainrule.runs.material import Material, Names, Part, material
 from chainrule.training.ending import default_cost, ended
-from chainrule.training.placement import as_devices, check_shared
-
-Names = str | Iterable[str]
-Part = float | str | os.PathLike | Any | None
-"""A fraction of the rows, or a source of its own."""
+from chainrule.training.placement import check_shared
 
 
 @dataclass(frozen=True)
@@ -201,120 +189,111 @@ def plan(
     >>> planned.network, planned.epochs, planned.rows
     (Dense(3) >> Softmax(), 5, {'train': 105, 'validation': 15, 'test': 30})
     """
-    chain = None if network is None else as_chain(network)
-    cost = None if cost is None else as_formula(cost, Cost)
-    optimizer = as_optimizer(optimizer)
-    regularizer = None if regularizer is None else as_formula(regularizer, Regularizer)
-    for formula in (chain, cost, optimizer, regularizer):
-        check_single(formula, "Give one number; chainrule.fit trains a population.")
-    metrics = _figures("metrics", metrics)
-    seed = as_whole(seed, "{seed}", *SEEDS)
-    epochs = None if epochs is None else as_whole(epochs, "{epochs}", *EPOCHS)
-    batch_size = None if batch_size is None else _batch_size(batch_size)
-    stopping = None if early_stopping == "never" else as_early_stopping(early_stopping)
-    devices = as_devices(devices)
-    reading = {"separator": separator, "decimal": decimal, "header": header, "blank": _list(blank or ()), "size": size}
-    reading = {name: value for name, value in reading.items() if value not in (None, [])}
-    if task is None and cost is not None and not cost.targets.have_classes:
-        task = "regression"
-    columns = {
-        "target": None if target is None else _list(target),
-        "task": task,
-        "drop": _list(drop),
-        "text": _list(text),
-        "words": _list(words),
-        "characters": _list(characters),
-        "day_first": _list(day_first),
-        "month_first": _list(month_first),
-        "order_by": order_by,
-        "group": group,
-        "missing": missing,
-    }
-    said = columns | {"test": _said(test), "validation": _said(validation)} | reading
-    given = {"test": test, "validation": validation, "seed": seed, "reading": reading, **columns}
+    asked = Choices.of(
+        network=network,
+        cost=cost,
+        optimizer=optimizer,
+        regularizer=regularizer,
+        metrics=metrics,
+        balanced=balanced,
+        epochs=epochs,
+        batch_size=batch_size,
+        early_stopping=early_stopping,
+        monitor=monitor,
+        seed=seed,
+        devices=devices,
+    )
     if stream is False and is_folder_of_tables(data):
         raise ArgumentError("{stream}: the files of a folder are read block after block. Leave it out.")
     stream = is_large(data) if stream is None else stream
-    if stream and optimizer.whole_batch:
+    if stream and asked.optimizer.whole_batch:
         raise ChainruleError(
-            f"{optimizer!r}: its steps are for all rows at once, and these are read block after block. Choose Adam()."
+            f"{asked.optimizer!r}: its steps are for all rows at once, and these are read block after block. "
+            f"Choose Adam()."
         )
     if stream and batch_size == "all":
         raise ArgumentError(
             "{batch_size} all needs all rows at once, and these are read block after block. Choose a number: 1024."
         )
-    given["cost"] = cost
-    found = streamed(data, **given, progress=progress) if stream else in_memory(data, **given)
-    preprocessor, prepared = found.preprocessor, found.parts
-    if balanced and not preprocessor.classes:
+    found = material(
+        data,
+        target=target,
+        task=task,
+        drop=drop,
+        text=text,
+        words=words,
+        characters=characters,
+        day_first=day_first,
+        month_first=month_first,
+        missing=missing,
+        order_by=order_by,
+        group=group,
+        separator=separator,
+        decimal=decimal,
+        header=header,
+        blank=blank,
+        size=size,
+        test=test,
+        validation=validation,
+        seed=asked.seed,
+        cost=asked.cost,
+        stream=stream,
+        progress=progress,
+    )
+    return planned(found, asked)
+
+
+def planned(found: Material, asked: Choices) -> Plan:
+    """The plan of what is said on data that are prepared, with whatever is not said chosen for them."""
+    preprocessor, prepared = found.prepared.preprocessor, found.prepared.parts
+    optimizer, cost, epochs = asked.optimizer, asked.cost, asked.epochs
+    if asked.balanced and not preprocessor.classes:
         raise ArgumentError(
             "{balanced} is for classes, but what is predicted ({}) is no class. Leave it out.",
             preprocessor.schema.target,
         )
     count, target = len(preprocessor.classes), preprocessor.schema.target
-    check_measured(metrics, "metric", target, count)
+    check_measured(asked.metrics, "metric", target, count)
     _, y, *_ = prepared["train"].part(0)
     if cost is not None:
         _check_cost(cost, target, bool(count))
-    chain = chain or as_chain(default_network(preprocessor, cost.outputs_per_target if cost else 1))
+    chain = asked.network or as_chain(default_network(preprocessor, cost.outputs_per_target if cost else 1))
     chain = ended(chain, preprocessor.input_shape, y, cost, preprocessor.classes)
     cost = cost or default_cost(chain)
     _check_end(chain, preprocessor, y, cost)
     rows = sum(prepared["train"].rows)
-    batch: BatchSize = batch_size_of(optimizer, batch_size, default_batch_size(rows, stream))
-    check_shared(devices, rows if batch == "all" else min(batch, rows))
+    batch: BatchSize = batch_size_of(optimizer, asked.batch_size, default_batch_size(rows, found.stream))
+    check_shared(asked.devices, rows if batch == "all" else min(batch, rows))
+    stopping = None if asked.early_stopping == "never" else asked.early_stopping
     if epochs is None:
-        epochs = default_epochs(rows, batch, stream)
-        if early_stopping is None and "validation" in prepared:
+        epochs = default_epochs(rows, batch, found.stream)
+        if asked.early_stopping is None and "validation" in prepared:
             stopping = EarlyStopping(default_patience(epochs))
     if stopping and "validation" not in prepared:
         raise ArgumentError("{early_stopping} watches the validation cost: choose {validation} too, such as 0.1.")
-    stopping = _monitored(stopping, monitor)
+    stopping = _monitored(stopping, asked.monitor)
     check_measured(_watched(stopping), "monitor", target, count)
     return Plan(
-        source_of(data),
-        said,
-        found.chosen,
-        found.found,
+        found.source,
+        found.said,
+        found.prepared.chosen,
+        found.prepared.found,
         preprocessor,
         prepared,
         chain,
         summary(chain, preprocessor.input_shape),
         cost,
         optimizer,
-        regularizer,
-        metrics,
+        asked.regularizer,
+        asked.metrics,
         epochs,
         batch,
         stopping,
-        seed,
-        balanced,
-        devices,
-        stream,
+        asked.seed,
+        asked.balanced,
+        asked.devices,
+        found.stream,
     )
-
-
-def _list(names: Names) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
-
-
-def _said(part: Part) -> float | str | None:
-    """A part as a record has it."""
-    return part if part is None or isinstance(part, int | float) else source_of(part)
-
-
-def _batch_size(size: Any) -> BatchSize:
-    if not is_batch_size(size):
-        raise ArgumentError('{batch_size} must be a whole number of 1 or more, or "all", got {!r}.', size)
-    return "all" if size == "all" else int(size)
-
-
-def _figures(name: str, metrics: Any) -> tuple[Metric, ...]:
-    found = as_metrics(metrics, "plan")
-    for metric in found:
-        if not metric.is_figure:
-            raise ChainruleError(f"{name}: {metric!r} is a table, not a figure. A run keeps it as confusion.png.")
-    return found
 
 
 def _monitored(stopping: EarlyStopping | None, monitor: Metric | str | None) -> EarlyStopping | None:
@@ -325,7 +304,7 @@ def _monitored(stopping: EarlyStopping | None, monitor: Metric | str | None) -> 
         raise ArgumentError(
             "{monitor} says what early stopping watches, but nothing stops early. Choose {early_stopping} too."
         )
-    return replace(stopping, monitor=None if monitor == "cost" else _figures("monitor", [monitor])[0])
+    return replace(stopping, monitor=None if monitor == "cost" else figures("monitor", [monitor])[0])
 
 
 def _watched(stopping: EarlyStopping | None) -> tuple[Metric, ...]:
