@@ -40,10 +40,25 @@ def train(
 ) -> list[Model]:
     """The models of plans of one structure: each is that of its own training, to rounding.
 
-    Ctrl-C ends them all; early stopping, a callback or divergence ends one.
-
     Raises:
         DivergedError: where all have diverged: the first one's.
+    """
+    members = trained(plans, callbacks, keeper, ctrl_c, progress, began)
+    _tell(members)
+    return [member.records.model() for member in members]
+
+
+def trained(
+    plans: Sequence[Plan],
+    callbacks: Sequence[Callback],
+    keeper: Keeper,
+    ctrl_c: Interrupt,
+    progress: bool,
+    began: float,
+) -> "list[Member]":
+    """The members of a population once they are trained, those that diverged included.
+
+    Ctrl-C ends them all; early stopping, a callback or divergence ends one.
     """
     members, epochs, ended = list[Member](), plans[0].epochs, 0
     with ctrl_c, keeper:
@@ -61,8 +76,7 @@ def train(
         keeper.finish(ctrl_c.came)
     for member in members:
         member.records.history.seconds = member.records.seconds
-    _tell(members)
-    return [member.records.model() for member in members]
+    return members
 
 
 class Member:
