@@ -8,15 +8,16 @@ import jax
 import numpy as np
 
 from chainrule.arrays.masked import Shape
+from chainrule.arrays.random import keyed
 from chainrule.costs import CategoricalCrossEntropy
 from chainrule.formula.layer import Chain, Layer
 from chainrule.layers import Embedding
 from chainrule.metrics import Accuracy
 from chainrule.notation import parse
 from chainrule.training.batches import on_device
-from chainrule.training.feed import InMemory
+from chainrule.training.feed import InMemory, first_values
 from chainrule.training.loop import Loop
-from chainrule.training.step import Problem
+from chainrule.training.step import Problem, first
 
 
 @dataclass
@@ -52,7 +53,8 @@ class Task:
 
     def loop(self) -> Loop:
         """Our training loop, the one that `fit` runs, before its first epoch."""
-        loop = Loop(self.problem, InMemory(on_device(self.x, self.y, None), self.batch, seed=0), seed=0)
+        state = first(self.problem, keyed(first_values(0)), self.shape)
+        loop = Loop(self.problem, InMemory(on_device(self.x, self.y, None), self.batch, seed=0), state)
         loop.chunk = loop.feed.steps
         return loop
 

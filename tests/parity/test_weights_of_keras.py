@@ -167,6 +167,17 @@ def test_each_model_comes_in_and_goes_out(network, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_what_keras_has_adapted_comes_in_and_goes_out(tmp_path):
+    peer = straight((3,), k.Normalization(), k.Dense(2))
+    peer.layers[0].adapt(rng.normal(2, 3, (20, 3)))
+    peer.save(tmp_path / "theirs.keras")
+    model = from_keras(tmp_path / "theirs.keras")
+    assert repr(model.network) == "Standardize() >> Dense(2)"
+    alike(model, peer)
+    to_keras(model, tmp_path / "mine.keras")
+    alike(model, keras.saving.load_model(tmp_path / "mine.keras"))
+
+
 def test_mobilenet_comes_in_and_answers_alike(tmp_path):
     keras.utils.set_random_seed(0)
     peer = keras.applications.MobileNet(weights=None, input_shape=(32, 32, 3), alpha=0.25, classes=5)

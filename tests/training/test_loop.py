@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from chainrule.arrays.random import keyed
 from chainrule.costs import Quadratic
 from chainrule.layers import Dense
 from chainrule.metrics import MAE, RMSE
@@ -13,9 +14,9 @@ from chainrule.notation import as_chain
 from chainrule.optimizers import GradientDescent
 from chainrule.training import fit, loop
 from chainrule.training.batches import bucket, on_device, shuffled
-from chainrule.training.feed import InMemory
+from chainrule.training.feed import InMemory, first_values
 from chainrule.training.loop import Loop
-from chainrule.training.step import Problem
+from chainrule.training.step import Problem, first
 
 ROWS, RATE = 33, 0.1
 random = np.random.default_rng(0)
@@ -28,7 +29,8 @@ def linear(batch_size, x=X, E=E, weights=None) -> Loop:
     """The loop of a linear network."""
     problem = Problem(as_chain(Dense(1)), Quadratic(), GradientDescent(RATE), None, (RMSE(), MAE()))
     size = bucket(len(x)) if batch_size == "all" else batch_size
-    return Loop(problem, InMemory(on_device(x, E, weights), size, seed=7), seed=7)
+    visited = InMemory(on_device(x, E, weights), size, seed=7)
+    return Loop(problem, visited, first(problem, keyed(first_values(7)), visited.shape))
 
 
 def by_hand(batch_size, loop: Loop, weights=None) -> tuple[np.ndarray, np.ndarray, float]:

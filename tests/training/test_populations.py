@@ -152,10 +152,13 @@ def test_a_network_that_stopped_is_changed_no_more():
 
 def test_few_that_are_left_go_on_among_themselves(monkeypatch):
     counts = []
-    begin = populations.Population._begin
-    monkeypatch.setattr(
-        populations.Population, "_begin", lambda self, *of: (counts.append(len(self.members)), begin(self, *of))
-    )
+    begin = populations.Population.__init__
+
+    def begun(self, members, *others):
+        counts.append(len(members))
+        begin(self, members, *others)
+
+    monkeypatch.setattr(populations.Population, "__init__", begun)
     options = {"validation": (X[:10], Y[:10]), "epochs": 4, "early_stopping": 1}
     models = train(optimizer="Adam([1e-30, 0.01, 1e-30, 1e-30])", **options)
     assert counts == [4, 1]
@@ -226,10 +229,13 @@ def test_groups_as_large_as_memory_allows(monkeypatch):
     network, rates = "Dense(8) >> ReLU() >> Dense(3) >> Softmax()", "Adam([0.001, 0.01, 0.1])"
     at_once = train(network, optimizer=rates, seed=[1, 2, 3], validation=0.2)
     groups = []
-    begin = populations.Population._begin
-    monkeypatch.setattr(
-        populations.Population, "_begin", lambda self, *of: (groups.append(len(self.members)), begin(self, *of))
-    )
+    begin = populations.Population.__init__
+
+    def begun(self, members, *others):
+        groups.append(len(members))
+        begin(self, members, *others)
+
+    monkeypatch.setattr(populations.Population, "__init__", begun)
     monkeypatch.setattr(populations, "most", lambda: 9_000)
     for mine, its in zip(train(network, optimizer=rates, seed=[1, 2, 3], validation=0.2), at_once, strict=True):
         close(mine, its)

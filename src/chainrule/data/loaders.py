@@ -52,7 +52,12 @@ class Whole(NamedTuple):
 
     def part(self, index: int) -> Any:
         """All of them."""
-        return self.examples if self.chosen is None else jax.tree.map(lambda a: a[self.chosen], self.examples)
+        return self.examples if self.chosen is None else self.some(index, np.arange(len(self.chosen)))
+
+    def some(self, index: int, rows: np.ndarray) -> Any:
+        """Some of them, by their numbers."""
+        places = rows if self.chosen is None else self.chosen[rows]
+        return jax.tree.map(lambda array: array[places], self.examples)
 
 
 def first(loader: Loader, who: str) -> tuple[Any, Any, Any]:

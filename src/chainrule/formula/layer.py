@@ -43,6 +43,9 @@ class Layer(Formula):
     nothing but its input is `forward`; one that does has an `apply`.
     """
 
+    learns: ClassVar[bool] = False
+    """Whether it learns its statistics of training inputs before the first step."""
+
     @property
     def tokens(self) -> int | None:
         """How many tokens there are, for a layer that takes tokens (0, 1, …) rather than numbers."""

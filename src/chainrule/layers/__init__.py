@@ -9,6 +9,7 @@ from chainrule.layers.dense import Dense
 from chainrule.layers.embedding import Embedding
 from chainrule.layers.entities import EntityEmbedding
 from chainrule.layers.frozen import Frozen
+from chainrule.layers.learned import RobustScale, Standardize
 from chainrule.layers.local import LocallyConnected1D, LocallyConnected2D
 from chainrule.layers.lstm import LSTM, LayerNormLSTM, PeepholeLSTM
 from chainrule.layers.noise import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout
@@ -87,10 +88,12 @@ __all__ = [
     "RMSNorm",
     "Repeat",
     "Reshape",
+    "RobustScale",
     "SelfAttention",
     "SinusoidalPositions",
     "SpatialDropout",
     "SpectralNorm",
+    "Standardize",
     "Stride1D",
     "Stride2D",
     "Upsample1D",

@@ -8,13 +8,15 @@ import jax
 import numpy as np
 
 from chainrule.arrays.masked import Shape, rows_of
-from chainrule.arrays.sparse import as_arrays
+from chainrule.arrays.sparse import as_arrays, dense
 from chainrule.costs import Cost
-from chainrule.data.loaders import Loader, first, given
+from chainrule.data.loaders import Loader, Whole, first, given
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain
 from chainrule.model.examples import inputs, take
 from chainrule.model.targets import Classes, expected
+
+MOST_ROWS, MOST_NUMBERS = 1 << 16, 1 << 25  # of a sample
 
 
 class Examples(NamedTuple):
@@ -73,6 +75,19 @@ def checked(
     """Examples of a known shape for a network."""
     x = inputs(x, shape, who, network.tokens)
     return Examples(as_arrays(x), *expected(y, weights, x, network, cost, classes, who)[:2])
+
+
+def sample(examples: "Whole | Checked", each: int) -> Any:
+    """Inputs of some rows, evenly spread, of so many numbers each; all of them where they are few."""
+    rows = np.asarray(examples.rows)
+    count = int(rows.sum())
+    most = min(count, MOST_ROWS, max(MOST_NUMBERS // max(each, 1), 1))
+    chosen, ends, found = np.arange(most) * count // most, np.cumsum(rows), []
+    for part, (start, end) in enumerate(zip(ends - rows, ends, strict=True)):
+        own = chosen[(chosen >= start) & (chosen < end)] - start
+        if len(own):
+            found.append(dense(examples.some(part, own).x))
+    return jax.tree.map(lambda *arrays: np.concatenate(arrays), *found)
 
 
 def _described(examples: Examples) -> str:

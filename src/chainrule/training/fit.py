@@ -177,7 +177,7 @@ def _train(
     with ctrl_c:
         start = planned.start
         visited = feed(planned.examples, planned.shape, planned.batch_size, planned.seed, place)
-        loop = Loop(planned.problem, visited, planned.seed, start and start.state, start and start.records, place)
+        loop = Loop(planned.problem, visited, planned.begun, start and start.records, place)
     records = Records(planned, loop.state, began)
     done = (planned.left.start - 1) * planned.steps + len(loop.records)
     shown = Progress(progress and place.leads, planned.epochs, planned.steps, planned.rows, lambda: ctrl_c.came, done)

@@ -7,12 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.arrays.random import keyed
 from chainrule.model.history import Row
-from chainrule.training.checkpoint import fitting
-from chainrule.training.feed import Block, Feed, first_values
+from chainrule.training.feed import Block, Feed
 from chainrule.training.placement import Placement
-from chainrule.training.step import Problem, State, first
+from chainrule.training.step import Problem, State
 
 CHUNK = 0.2  # seconds of steps between two looks at the screen and the keyboard
 
@@ -40,25 +38,10 @@ class Loop:
         self,
         problem: Problem,
         feed: Feed,
-        seed: int,
-        state: State | None = None,
-        records: np.ndarray | None = None,
-        placement: Placement | None = None,
-    ):
-        if state is None:
-            state = first(problem, keyed(first_values(seed)), feed.shape)
-        else:
-            state = fitting(state, problem, feed.shape)
-        self._begin(problem, feed, state, records, placement)
-
-    def _begin(
-        self,
-        problem: Problem,
-        feed: Feed,
         state: State,
         records: np.ndarray | None = None,
         placement: Placement | None = None,
-    ) -> None:
+    ):
         self.problem, self.feed, self.placement = problem, feed, placement or Placement()
         figures = (*np.shape(state.step), len(problem.metrics) + 2)
         self.placed: State = self.placement.put(state)

@@ -1,5 +1,6 @@
 """What a training will do: everything that it was given, checked before it begins, and what follows from that."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +11,14 @@ import numpy as np
 
 from chainrule.arrays.compilation import on_device
 from chainrule.arrays.masked import Shape, rows_of, shape_of
+from chainrule.arrays.random import keyed
 from chainrule.arrays.sparse import as_arrays
 from chainrule.costs import Cost
 from chainrule.data.loaders import Loader, Whole, first
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
-from chainrule.formula.network import check_sizes, check_trainable, is_parameter
+from chainrule.formula.network import check_sizes, check_trainable, is_parameter, learned, learners
 from chainrule.metrics import Accuracy, MeanMetric, Metric
 from chainrule.model import Model
 from chainrule.model.examples import check_categories, inputs
@@ -37,11 +39,13 @@ from chainrule.optimizers.repeated import told_of
 from chainrule.optimizers.schedules import over
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
-from chainrule.training.checkpoint import Checkpoint, as_checkpoint
+from chainrule.training.checkpoint import Checkpoint, as_checkpoint, fitting
 from chainrule.training.ending import default_cost, ended
-from chainrule.training.examples import Checked, Examples, checked
+from chainrule.training.examples import Checked, Examples, checked, sample
+from chainrule.training.feed import first_values
 from chainrule.training.placement import as_devices, check_shared
 from chainrule.training.step import Problem, State, published
+from chainrule.training.step import first as first_state
 
 BATCH = 32  # examples a step where nothing is said
 
@@ -123,6 +127,21 @@ class Plan:
         repeated = [one.repeated for one in declared if one.trainable]
         optimizer = reduced(over(self.optimizer, float(self.epochs * self.steps)), history.rows)
         return Problem(self.network, self.cost, told_of(repeated, optimizer), self.regularizer, self.followed)
+
+    @property
+    def first(self) -> State:
+        """The state before the first step; some layers have learned their statistics of the inputs by then."""
+        state = first_state(self.problem, keyed(first_values(self.seed)), self.shape)
+        count = learners(self.network, self.shape)
+        if not count:
+            return state
+        inputs = sample(self.examples, math.prod(self.shape))
+        return state._replace(statistics=learned(self.network, count, state.parameters, state.statistics, inputs))
+
+    @property
+    def begun(self) -> State:
+        """The state before the next step: the first, or that from which the training goes on."""
+        return fitting(self.start.state, self.problem, self.shape) if self.start else self.first
 
     @property
     def choices(self) -> dict[str, Any]:

@@ -10,15 +10,15 @@ import jax
 import numpy as np
 
 from chainrule.arrays.memory import most
-from chainrule.arrays.random import keyed, seeded
+from chainrule.arrays.random import seeded
 from chainrule.data.loaders import Whole
 from chainrule.errors import DivergedError, warn
 from chainrule.formula.network import FLOAT
 from chainrule.model import Model
 from chainrule.model.history import History, Row, Stopped
 from chainrule.optimizers.plateau import plateaus
-from chainrule.training.checkpoint import NONE, Checkpoint, fitting
-from chainrule.training.feed import Block, Feed, Shared, feed, feeds, first_values
+from chainrule.training.checkpoint import NONE, Checkpoint
+from chainrule.training.feed import Block, Feed, Shared, feed, feeds
 from chainrule.training.interrupt import Interrupt
 from chainrule.training.keeping import Keeper
 from chainrule.training.loop import Epoch, Loop, row
@@ -91,7 +91,7 @@ class Member:
     """
 
     def __init__(self, plan: Plan, callbacks: Sequence[Callback], began: float, number: int):
-        self.plan, self.state = plan, _begun(plan)
+        self.plan, self.state = plan, plan.begun
         self.stopped = not plan.left
         self.records = Records(plan, self.state, began, number)
         self.observers = observers(self.records, callbacks)
@@ -232,7 +232,7 @@ class Population(Loop):
         examples = getattr(one, "examples", None)
         self.held_out = None if plans[0].held_out is None else HeldOut(plans, examples)
         states: Any = jax.tree.map(lambda *arrays: np.stack(arrays), *(member.state for member in members))
-        self._begin(plans[0].problem, together, states, records)
+        super().__init__(plans[0].problem, together, states, records)
 
     def follow(self) -> None:
         """Take for each what its history says of its rate."""
@@ -267,13 +267,6 @@ def _apart(state: Any, count: int) -> list[State]:
 def _own(state: State) -> State:
     """A copy, since a view would keep the arrays of all."""
     return jax.tree.map(np.copy, state)
-
-
-def _begun(plan: Plan) -> State:
-    """The state before a plan's first step, or where it goes on."""
-    if plan.start:
-        return fitting(plan.start.state, plan.problem, plan.shape)
-    return first(plan.problem, keyed(first_values(plan.seed)), plan.shape)
 
 
 def _feeds(plans: Sequence[Plan]) -> Mapping[int, Feed]:

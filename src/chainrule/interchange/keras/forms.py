@@ -6,7 +6,7 @@ import numpy as np
 
 from chainrule.activations import PReLU
 from chainrule.interchange.weights.modules import Arrays, Form, Library, Of
-from chainrule.interchange.weights.views import Told, Viewed, joined, viewed
+from chainrule.interchange.weights.views import Told, Weight, joined, viewed
 from chainrule.layers import (
     GRU,
     LSTM,
@@ -26,11 +26,13 @@ from chainrule.layers import (
     InstanceNorm,
     LayerNorm,
     RMSNorm,
+    RobustScale,
     SelfAttention,
+    Standardize,
 )
 
 
-def numbered(*arrays: Viewed | None, within: str = "") -> Arrays:
+def numbered(*arrays: Weight | None, within: str = "") -> Arrays:
     """Arrays by their numbers there; None for one that a layer is without."""
     return {f"{within}{index}": each for index, each in enumerate(each for each in arrays if each is not None)}
 
@@ -54,6 +56,11 @@ def _batch_norm(layer: BatchNorm, of: Of) -> Arrays:
     arrays = numbered(*map(viewed, (*trained, of.state["mean"], of.state["variance"])))
     many = 1 / max(1 - layer.momentum, 1e-6)  # what batches count together after many of them, which are not counted
     return arrays | {"count": Told(of.state["count"], None, otherwise=many)}
+
+
+def _scaling(layer: Standardize | RobustScale, of: Of) -> Arrays:
+    variance = Told(of.state["scale"], np.square, np.sqrt, shape=of.state["scale"].shape, optional=False)
+    return numbered(viewed(of.state["center"]), variance, Told(None, lambda _: np.int32(0)))
 
 
 def _recurrent(layer: Any, of: Of, within: str = "cell/") -> Arrays:
@@ -107,6 +114,7 @@ FORMS: dict[type, Form] = {
     DepthwiseConv2D: _depthwise,
     **dict.fromkeys((ConvTranspose1D, ConvTranspose2D), _transposed),
     BatchNorm: _batch_norm,
+    **dict.fromkeys((Standardize, RobustScale), _scaling),
     **dict.fromkeys((RNN, LSTM), _recurrent),
     GRU: _gru,
     Bidirectional: _bidirectional,

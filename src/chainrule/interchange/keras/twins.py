@@ -70,7 +70,9 @@ from chainrule.layers import (
     Permute,
     Reshape,
     RMSNorm,
+    RobustScale,
     SelfAttention,
+    Standardize,
     Upsample1D,
     Upsample2D,
     ZeroPad1D,
@@ -156,6 +158,7 @@ WINDOW = _axes("kernel_size stride=strides dilation=dilation_rate") | _fields("p
 POOL = _axes("size=pool_size stride=strides") | _fields("padding")
 FIRST_LAST = {"data_format": ("channels_last", None)}
 LAST_AXIS = {"axis": (-1, [-1])}  # or the number of the last axis, which the reader knows
+LEARNED = {"mean": (None,), "variance": (None,), "invert": (False,)}
 CONVOLUTION = _fields("filters groups") | WINDOW
 TRANSPOSED = _fields("filters") | WINDOW
 SCALED = _fields("epsilon scale offset=center")
@@ -182,6 +185,7 @@ TWINS = [
         for ours, theirs in ((ConvTranspose1D, "Conv1DTranspose"), (ConvTranspose2D, "Conv2DTranspose"))
     ),
     Twin(BatchNorm, "BatchNormalization", SCALED | _fields("momentum"), LAST_AXIS | {"renorm": (False,)}),
+    *(Twin(ours, "Normalization", {}, LAST_AXIS | LEARNED) for ours in (Standardize, RobustScale)),
     Twin(LayerNorm, "LayerNormalization", SCALED, LAST_AXIS | {"rms_scaling": (False,)}),
     Twin(RMSNorm, "RMSNormalization", _fields("epsilon"), LAST_AXIS),
     Twin(InstanceNorm, "GroupNormalization", SCALED, LAST_AXIS | {"groups": (-1,)}),

@@ -31,8 +31,10 @@ from chainrule.layers import (
     LayerNorm,
     LearnedPositions,
     RMSNorm,
+    RobustScale,
     SelfAttention,
     SpectralNorm,
+    Standardize,
     WeightNorm,
 )
 from chainrule.layers.reparametrized import LEAST, WARM
@@ -75,6 +77,10 @@ def _batch_norm(layer: BatchNorm, of: Of) -> Arrays:
     running = {f"running_{short}": ordered(of.state[name], 0, of.before.blocks) for short, name in STATISTICS.items()}
     count = Told(of.state["count"], *counting(layer.momentum))
     return _scaled(layer, of) | running | {"num_batches_tracked": count}
+
+
+def _scaling(layer: Standardize | RobustScale, of: Of) -> Arrays:
+    return {name: ordered(of.state[name], 0, of.before.blocks) for name in ("center", "scale")}
 
 
 STATISTICS = {"mean": "mean", "var": "variance"}
@@ -233,6 +239,7 @@ FORMS: dict[type, Form] = {
     **dict.fromkeys((Conv1D, Conv2D, Conv3D, DepthwiseConv2D), _convolution),
     **dict.fromkeys((ConvTranspose1D, ConvTranspose2D), _transposed),
     BatchNorm: _batch_norm,
+    **dict.fromkeys((Standardize, RobustScale), _scaling),
     **dict.fromkeys((Affine, LayerNorm, RMSNorm, GroupNorm, InstanceNorm), _scaled),
     **dict.fromkeys((Embedding, LearnedPositions), _table),
     EntityEmbedding: _tables,

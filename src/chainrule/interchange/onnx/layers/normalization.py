@@ -16,10 +16,11 @@ from chainrule.interchange.onnx.values import (
     channels_first,
     channels_last,
     filled,
+    of_channels,
     real,
     whole,
 )
-from chainrule.layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from chainrule.layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, RobustScale, Standardize
 
 
 @form(BatchNorm)
@@ -36,6 +37,13 @@ def _told(graph: Graph, own: Own, channels: int) -> tuple[str, str]:
     neither = {"scale": np.ones(channels, np.float32), "offset": np.zeros(channels, np.float32)}
     scale, offset = (own.p.get(name, Array("", numbers)).into(graph) for name, numbers in neither.items())
     return scale, offset
+
+
+@form(Standardize, RobustScale)
+def scaling(graph: Graph, layer: Standardize | RobustScale, own: Own, x: Value) -> Value:
+    """Sub and Div."""
+    center, scale = (of_channels(graph, own.state[name], x) for name in ("center", "scale"))
+    return x.became(graph.add("Div", graph.add("Sub", x.name, center), scale))
 
 
 @form(LayerNorm)
