@@ -26,7 +26,7 @@ def main() -> int:
     print(f"| {' | '.join(HEADINGS)} |\n|{' --- |' * len(HEADINGS)}")
     code = 0
     for one in SETS.values():
-        if options.names and one.name not in options.names or options.part not in (None, one.part):
+        if (options.names and one.name not in options.names) or options.part not in (None, one.part):
             continue
         try:
             print(f"| {' | '.join(described(one))} |", flush=True)

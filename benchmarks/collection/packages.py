@@ -10,7 +10,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -72,7 +72,9 @@ class Package:
                 raise CollectionError(f"{self} comes by {self.download[0]}, which is not here.") from None
             except subprocess.CalledProcessError as error:
                 said = (error.stderr or error.stdout).strip().splitlines()[-1:] or ["no reason given"]
-                raise CollectionError(f"{self} could not be downloaded ({said[0]}). Try: {' '.join(self.download)}") from None
+                raise CollectionError(
+                    f"{self} could not be downloaded ({said[0]}). Try: {' '.join(self.download)}"
+                ) from None
             [archive] = Path(place).iterdir()
             return archive.read_bytes()
 
@@ -107,21 +109,22 @@ def member(archive: bytes, path: str, place: str = "") -> bytes:
         place: for messages.
     """
     try:
-        found = _opened(archive)(path)
-    except (KeyError, StopIteration):
+        found = _found(archive, path)
+    except StopIteration:
         raise CollectionError(f"{place}there is no {path}.") from None
     return gzip.decompress(found) if path.endswith(".gz") and not path.endswith(".tar.gz") else found
 
 
-def _opened(archive: bytes) -> Callable[[str], bytes]:
-    """What gives an archive's files by their paths."""
+def _found(archive: bytes, path: str) -> bytes:
     if archive.startswith(b"PK"):
-        zipped = zipfile.ZipFile(io.BytesIO(archive))
-        return lambda path: zipped.read(_named(zipped.namelist(), path))
+        with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
+            return zipped.read(_named(zipped.namelist(), path))
     if archive.startswith(b"!<arch>\n"):
         archive = next(content for name, content in _ar(archive) if name.startswith("data.tar"))
-    tarred = tarfile.open(fileobj=io.BytesIO(archive))
-    return lambda path: tarred.extractfile(_named(tarred.getnames(), path)).read()  # type: ignore[union-attr]
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tarred:
+        file = tarred.extractfile(_named(tarred.getnames(), path))
+        assert file is not None
+        return file.read()
 
 
 def _named(names: Iterable[str], path: str) -> str:

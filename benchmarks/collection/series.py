@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.collection.columns import Columns, texts
+from benchmarks.collection.columns import Columns
 from benchmarks.collection.sets import Set, Source
 from benchmarks.collection.sources import AEON
 from chainrule.data import read
@@ -27,7 +27,9 @@ def aeon(name: str) -> Source:
                 file.unlink()
         series, target = tables[0]
         steps = max(table[series].shape[1] for table in tables)
-        longer = [np.pad(t[series], ((0, 0), (0, steps - t[series].shape[1]), (0, 0)), constant_values=np.nan) for t in tables]
+        longer = [
+            np.pad(t[series], ((0, 0), (0, steps - t[series].shape[1]), (0, 0)), constant_values=np.nan) for t in tables
+        ]
         return {"series": np.concatenate(longer), "target": np.concatenate([table[target] for table in tables])}
 
     return Source(AEON, f"aeon/datasets/data/{name}", columns)

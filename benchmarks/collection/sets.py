@@ -69,7 +69,9 @@ class Set:
     def blank(self) -> int:
         """How many cells are blank."""
         cells = [each for each in self.inputs.values() if each.ndim == 1]
-        return sum(int((each == np.array(None)).sum() if each.dtype == object else np.isnan(each).sum()) for each in cells)
+        return sum(
+            int((each == np.array(None)).sum() if each.dtype == object else np.isnan(each).sum()) for each in cells
+        )
 
     @property
     def said(self) -> dict[str, object]:
@@ -94,7 +96,9 @@ def _loaded(one: Set) -> Columns:
     columns = one.source.read()
     if one.target not in columns or any(len(cells) != one.rows for cells in columns.values()):
         found = ", ".join(sorted({f"{len(cells):,}" for cells in columns.values()}))
-        raise CollectionError(f"{one.name}: expected {one.rows:,} rows with {one.target}, got {found} of {[*columns][:8]}.")
+        raise CollectionError(
+            f"{one.name}: expected {one.rows:,} rows with {one.target}, got {found} of {[*columns][:8]}."
+        )
     return columns
 
 

