@@ -76,8 +76,8 @@ def pictures():
 def no_pictures(request, monkeypatch):
     """No picture is drawn, unless a test asks for `pictures`."""
     if "pictures" not in request.fixturenames:
-        for name in ("curves", "confusion", "predictions"):
-            monkeypatch.setattr(f"chainrule.pictures.results.{name}", lambda *_: b"a picture")
+        for name in ("results.curves", "results.confusion", "results.predictions", "trials.learning", "trials.dots"):
+            monkeypatch.setattr(f"chainrule.pictures.{name}", lambda *_: b"a picture")
 
 
 @pytest.fixture
