@@ -1,8 +1,15 @@
 """What commands say is one line, without markup, whatever cells and names are in it."""
 
+import itertools
 import shlex
 
+import numpy as np
 import pytest
+
+from chainrule.cli import output
+from chainrule.notation import parse
+from chainrule.runs.comparison.comparison import Comparison
+from chainrule.runs.comparison.trial import Trial
 
 QUICK = '--network "Dense(2) >> Softmax()" --epochs 1'
 ODD = "[bold]a\x1b[31m\nb"
@@ -47,3 +54,35 @@ def test_words_of_a_command_are_cut_and_escaped(run, here):
         assert said.code == 2
         assert said.err[:-1].isprintable()
         assert len(said.err) < 1100
+
+
+def test_a_comparison_of_sixty_has_room_in_eighty_columns(capsys, monkeypatch):
+    monkeypatch.setattr(output, "WIDE", 80)
+    axes = {"activation": [f"Softplus({n})" for n in range(12)], "optimizer": [f"Nesterov({n})" for n in range(5)]}
+    values = np.random.default_rng(0).normal(0.9, 0.01, (60, 3))
+    rows = {"train": 1258, "validation": 180, "test": 359}
+    trials = [
+        Trial(
+            dict(zip(axes, choices, strict=True)),
+            seed,
+            {"optimizer.learning_rate": 10.0 ** -(seed + 1)},
+            {"accuracy": value},
+            {},
+            {},
+            rows,
+            30,
+            0.5,
+            0.2,
+        )
+        for choices, each in zip(itertools.product(*axes.values()), values, strict=True)
+        for seed, value in enumerate(each)
+    ]
+    output.comparison(Comparison(tuple(trials), axes, parse("Accuracy()"), data=f"flowers of {ODD}"))
+    said = capsys.readouterr().out
+    lines = said.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == r"flowers of [bold]a\x1b[31m\nb: 60 candidates × 3 seeds"
+    whole = [line for line in lines if "Softplus(" in line and "Nesterov(" in line and "0.001–0.1" in line]
+    assert len(whole) == 60
+    assert "\nactivation, over 5 choices of optimizer × 3 seeds\n" in said
+    assert " ".join(lines[-4:]).startswith("Softplus(")

@@ -15,11 +15,12 @@ from chainrule.data.dates import Date
 from chainrule.errors import counted, cut, one_line, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from chainrule.formula.base import Formula
     from chainrule.model.summary import Summary
     from chainrule.runs import Plan
+    from chainrule.runs.comparison.comparison import Comparison
 
 WIDE = 250  # columns of files and pipes, so that nothing is folded there
 NOTATION = 64  # columns of a list there, in which formulas of common length stand
@@ -135,6 +136,35 @@ def layers(rows: "Summary") -> None:
     for row in rows:
         table.add_row(Text(row.layer), " × ".join(map(str, row.output_shape)), f"{row.parameters:,}")
     _show(table)
+
+
+def comparison(comparison: "Comparison") -> None:
+    """What all trials share, a table of the candidates and one of each axis, and the answer."""
+    from chainrule.runs.comparison import told
+
+    _paragraphs(told.shared(comparison))
+    tables = [("", told.table(comparison)), *(told.effect(comparison, each) for each in comparison.effects)]
+    for title, columns in tables:
+        say("")
+        if title:
+            _paragraphs([title])
+        first, *others = columns
+        table = _table(first)
+        table.collapse_padding = True
+        for name in others:
+            table.add_column(name, justify="right", no_wrap="±" in "".join(columns[name]))
+        for cells in zip(*columns.values(), strict=True):
+            table.add_row(*map(Text, cells))
+        console(sys.stdout).print(table)
+    for words in filter(None, (told.legend(comparison), comparison.answer)):
+        say("")
+        _paragraphs([words])
+
+
+def _paragraphs(texts: "Iterable[str]") -> None:
+    """Texts, each from a new line on, folded between words."""
+    for text in texts:
+        console(sys.stdout).print(Text(printable(text)))
 
 
 def plan(plan: "Plan") -> None:
