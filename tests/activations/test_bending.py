@@ -56,6 +56,10 @@ def test_soft_exponentials_far_out_and_where_a_logarithm_has_no_value():
     assert logarithm[3:].tolist() == [pytest.approx(2 * np.log(5e29), rel=1e-6), np.inf]
 
 
+def test_of_an_exponential_nothing_is_lost_where_it_is_small():
+    assert SoftExponential()(jnp.float32(-40), alpha=1.0).item() == pytest.approx(np.exp(-40), rel=1e-7)
+
+
 def test_one_alpha_a_channel_is_learned_or_one_for_all():
     x = jnp.array([[1.0, 2.0], [3.0, -1.0]])
     for shared, shape in ((False, (2,)), (True, ())):

@@ -27,7 +27,9 @@ def _soft_exponential(x: Any, alpha: Any) -> jax.Array:
     """Either case as x times a smooth function of alpha, so that its derivatives pass through alpha = 0, too."""
     above = alpha >= 0
     u, v = _exponents(x, alpha)
-    grown = jnp.where(jnp.abs(u) < SMALL, x * _expm1_over(u), jnp.expm1(u) / _away_from_0(alpha)) + alpha
+    near = jnp.where(jnp.abs(u) < SMALL, x * _expm1_over(u), jnp.expm1(u) / _away_from_0(alpha)) + alpha
+    far = (jnp.exp(u) + (alpha - 1) * (alpha + 1)) / _away_from_0(alpha)  # where −1/α + α might leave too little
+    grown = jnp.where(u < -0.5, far, near)
     shrunk = jnp.where(jnp.abs(v) < SMALL, (x + alpha) * _log1p_over(v), -jnp.log1p(v) / _away_from_0(alpha))
     return jnp.where(above, grown, shrunk)
 
@@ -35,6 +37,10 @@ def _soft_exponential(x: Any, alpha: Any) -> jax.Array:
 def _soft_exponential_slope(x: Any, alpha: Any) -> jax.Array:
     u, v = _exponents(x, alpha)
     return jnp.where(alpha >= 0, jnp.exp(u), 1 / (1 + v))
+
+
+def _soft_exponential_by_alpha(x: Any, alpha: Any) -> jax.Array:
+    return jax.jvp(lambda alpha: _soft_exponential(x, alpha), (alpha,), (jnp.ones_like(alpha),))[1]
 
 
 def _exponents(x: Any, alpha: Any) -> tuple[jax.Array, jax.Array]:
@@ -64,4 +70,6 @@ def _log1p_over(v: Any) -> jax.Array:
 
 
 bent_identity = in_double(_bent, _bent_slope, name="bent_identity")
-soft_exponential = in_double(_soft_exponential, _soft_exponential_slope)
+soft_exponential = in_double(
+    *(_soft_exponential, _soft_exponential_slope, _soft_exponential_by_alpha), name="soft_exponential", learned=True
+)

@@ -22,55 +22,54 @@ Function = Callable[..., Any]
 LARGE = 1 << 23  # numbers, 32 MB: from here on malloc hands out new memory each time, which takes the most time
 
 
-def elementwise(name: str, plain: Function, *slopes: Function) -> Function:
+def elementwise(name: str, plain: Function, *slopes: Function, learned: bool = False) -> Function:
     """A function of each number.
 
     Args:
         name: the native kernel's; none where there is none.
         plain: the definition, of x and of the formula's numbers.
         slopes: its derivatives, of the same: by x, and then by each number, or by none, where JAX's own will do.
+        learned: whether the native kernel takes numbers for each x, and gives the derivatives by them, too.
     """
 
-    def plain_pair(x: Any, *numbers: Any) -> tuple[jax.Array, jax.Array]:
-        return plain(x, *numbers), slopes[0](x, *numbers)
+    def plainly(results: int, x: Any, *numbers: Any) -> list[jax.Array]:
+        return [form(x, *numbers) for form in (plain, *slopes)[:results]]
 
-    def native_value(x: jax.Array, *numbers: jax.Array) -> jax.Array:
-        return natively(1, x, *numbers)[0]
-
-    def native_pair(x: jax.Array, *numbers: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return natively(2, x, *numbers)
-
-    def natively(results: int, x: jax.Array, *numbers: jax.Array) -> Any:
-        rule = f"...{',' * len(numbers)}->{','.join(['...'] * results)}"
-        return native.call(name, (x.shape,) * results, x, *numbers, rule=rule, together=True)
+    def natively(results: int, x: jax.Array, *numbers: jax.Array) -> list[jax.Array]:
+        rule = f"{','.join(['...'] + ['...' if learned else ''] * len(numbers))}->{','.join(['...'] * results)}"
+        return native.call(name, [x.shape] * results, x, *numbers, rule=rule, together=True)
 
     def function(x: Any, *numbers: Any) -> jax.Array:
-        rule = "n*,*->n*" if any(map(jnp.ndim, numbers)) else "...,*->..."
-        return by_parts(rule)(of_part)(jnp.asarray(x), tuple(map(jnp.asarray, numbers)))
+        x, *numbers = jnp.broadcast_arrays(x, *numbers) if learned else map(jnp.asarray, (x, *numbers))
+        rule = "...,...->..." if learned else "n*,*->n*" if any(map(jnp.ndim, numbers)) else "...,*->..."
+        return by_parts(rule)(of_part)(x, tuple(numbers))
 
     def of_part(x: jax.Array, numbers: tuple[jax.Array, ...]) -> jax.Array:
-        return differentiable(either(native_value, plain), change, x, *numbers)
+        return differentiable(lambda *arguments: either(1)(*arguments)[0], change, x, *numbers)
 
-    def either(native_form: Function, plain: Function) -> Function:
-        return partial(_either, native_form, plain) if name else plain
+    def either(results: int) -> Function:
+        forms = partial(natively, results), partial(plainly, results)
+        return partial(_either, *forms, learned) if name else forms[1]
 
     def change(arguments: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
-        dx, *others = tangents
-        if all(d is None for d in others):
-            y, slope = differentiated_as(plain_pair, either(native_pair, plain_pair), *arguments)
-            return y, slope * dx
-        y = function(*arguments)
-        if len(slopes) < len(arguments):
-            return y, jax.jvp(plain, arguments, with_zeros(tangents, arguments))[1]
-        changes = zip(slopes, tangents, strict=True)
-        return y, reduce(operator.add, (by(*arguments) * d.astype(y.dtype) for by, d in changes if d is not None))
+        of_x_alone = all(d is None for d in tangents[1:])
+        if of_x_alone or learned:
+            results = 2 if of_x_alone else 1 + len(slopes)
+            y, *found = differentiated_as(partial(plainly, results), either(results), *arguments)
+        else:
+            y = function(*arguments)
+            if len(slopes) < len(arguments):
+                return y, jax.jvp(plain, arguments, with_zeros(tangents, arguments))[1]
+            found = (by(*arguments) for by in slopes)
+        changes = zip(found, tangents, strict=False)
+        return y, reduce(operator.add, (slope * d.astype(y.dtype) for slope, d in changes if d is not None))
 
     return function
 
 
-def in_double(plain: Function, *slopes: Function, name: str = "") -> Function:
+def in_double(plain: Function, *slopes: Function, name: str = "", learned: bool = False) -> Function:
     """A function of each number whose definition and derivatives are computed in double, each rounded once."""
-    return elementwise(name, rounded_once(plain), *map(rounded_once, slopes))
+    return elementwise(name, rounded_once(plain), *map(rounded_once, slopes), learned=learned)
 
 
 def where_large(name: str, plain: Function, slope: Function) -> Function:
@@ -79,8 +78,8 @@ def where_large(name: str, plain: Function, slope: Function) -> Function:
     return lambda x, *numbers: (function if jnp.size(x) >= LARGE else plain)(x, *numbers)
 
 
-def _either(native_form: Function, plain: Function, x: jax.Array, *numbers: jax.Array) -> Any:
-    if x.dtype != jnp.float32 or any(number.ndim for number in numbers):
+def _either(native_form: Function, plain: Function, learned: bool, x: jax.Array, *numbers: jax.Array) -> Any:
+    if x.dtype != jnp.float32 or (any(number.ndim for number in numbers) and not learned):
         return plain(x, *numbers)
     return native.either(native_form, plain, x, *numbers)
 

@@ -14,15 +14,16 @@ Function = Callable[..., Any]
 
 
 def _snake(x: Any, alpha: Any) -> jax.Array:
+    """x + sin² αx / α."""
     finite = jnp.where(jnp.isinf(x), 0, x)
     t = alpha * finite
     return x + finite * jnp.sin(t) * _sinc(t)
 
 
 def _snake_slope(x: Any, alpha: Any) -> jax.Array:
-    """1 + sin 2αx."""
-    t = alpha * x
-    return (jnp.sin(t) + jnp.cos(t)) ** 2
+    """1 + sin 2αx, without that sum where it cancels."""
+    sine, cosine = jnp.sin(2 * alpha * x), jnp.cos(2 * alpha * x)
+    return jnp.where(sine > 0, 1 + sine, cosine**2 / (1 - sine))
 
 
 def _snake_by_alpha(x: Any, alpha: Any) -> jax.Array:
@@ -44,7 +45,7 @@ def _of_parts(x: Any, t_l: Any, t_r: Any, left: Any, middle: Any, right: Any) ->
     return jnp.where(x <= t_l, left, jnp.where(x <= t_r, middle, right))
 
 
-snake = in_double(_snake, _snake_slope, _snake_by_alpha)
+snake = in_double(_snake, _snake_slope, _snake_by_alpha, name="snake", learned=True)
 
 srelu = in_double(
     _srelu,

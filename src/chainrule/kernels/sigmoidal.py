@@ -94,9 +94,9 @@ def log_sigmoid(x: Any) -> jax.Array:
 
 
 _log_sigmoid = elementwise("log_sigmoid", lambda x: -functions.softplus(-x), lambda x: functions.sigmoid(-x))
-softsign = in_double(_softsign, lambda x: 1 / (1 + jnp.abs(x)) ** 2)
+softsign = in_double(_softsign, lambda x: 1 / (1 + jnp.abs(x)) ** 2, name="softsign")
 arctan = in_double(jnp.arctan, lambda x: 1 / (1 + x**2), name="arctan")
-isru = in_double(_isru, _isru_slope)
+isru = in_double(_isru, _isru_slope, name="isru")
 soboleva_tanh = in_double(_soboleva, _soboleva_slope, name="soboleva_tanh")
 soft_clipping = in_double(_soft_clipping, _soft_clipping_slope, name="soft_clipping")
 sqnl = straight(_sqnl, lambda x: 1 - jnp.abs(_clipped(x, -2, 2)) / 2)

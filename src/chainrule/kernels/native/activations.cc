@@ -135,6 +135,24 @@ struct TanhShrink {
   }
 };
 
+struct Softsign {
+  Point operator()(Point x) const {
+    x = held(x);
+    const Wide share = 1.0 / (1.0 + abs(x.value));
+    return {x.value * share, share * share * x.slope};
+  }
+};
+
+struct ISRU {
+  Wide alpha;
+
+  Point operator()(Point x) const {
+    x = held(x);
+    const Wide share = 1.0 / sqrt(1.0 + alpha * x.value * x.value);
+    return {x.value * share, share * share * share * x.slope};
+  }
+};
+
 struct ArcTan {
   Point operator()(Point x) const { return atan(held(x)); }
 };
@@ -184,6 +202,50 @@ struct BentIdentity {  // (√(x² + 1) − 1) / 2 + x, without that difference,
   Point operator()(Point x) const {
     x = held(x);
     return x * (1.0 + x / (2.0 * (sqrt(x * x + 1.0) + 1.0)));
+  }
+};
+
+// Of a number that is learned, too: X and A are a Point and a Wide, whichever moves.
+
+struct Snake {  // x + sin²t / α, t being αx: by sine and cosine of 2t, of which no sum cancels
+  static Wide squared(Wave twice) {
+    const Wide by_sine = twice.sine * twice.sine / (1.0 + twice.cosine);
+    return 0.5 * (twice.cosine > 0.0 ? by_sine : 1.0 - twice.cosine);
+  }
+
+  static Wide value(Wide x, Wide alpha, Wave twice) {
+    const Wide wave = squared(twice) / alpha;
+    return x + (alpha == 0.0 || abs(x) > 1e38 * 4 ? Wide{} : wave);
+  }
+
+  Point operator()(Point x, Wide alpha) const {
+    const Wave twice(2.0 * alpha * x.value);
+    const Wide near = twice.cosine * twice.cosine / (1.0 - twice.sine);
+    return {value(x.value, alpha, twice), (twice.sine > 0.0 ? 1.0 + twice.sine : near) * x.slope};
+  }
+
+  Point operator()(Wide x, Point alpha) const {
+    const Wide t = alpha.value * x;
+    const Wave twice(2.0 * t);
+    const Wide slope = (t * twice.sine - squared(twice)) / (alpha.value * alpha.value);
+    return {value(x, alpha.value, twice), (alpha.value == 0.0 ? x * x : slope) * alpha.slope};
+  }
+};
+
+struct SoftExponential {  // either case as x times a smooth function of alpha, which passes through 0
+  template <class X, class A>
+  Point operator()(X x, A alpha) const {
+    constexpr double kExpm1[] = {1.0,       1.0 / 2,    1.0 / 6,     1.0 / 24,     1.0 / 120,
+                                 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800};
+    constexpr double kLog1p[] = {1.0,      -1.0 / 2, 1.0 / 3,  -1.0 / 4, 1.0 / 5,
+                                 -1.0 / 6, 1.0 / 7,  -1.0 / 8, 1.0 / 9,  -1.0 / 10};
+    const double small = 1.0 / 64;
+    x = choose(number(alpha) == 0.0, held(x), x);
+    const Point u = alpha * x, w = x + alpha, v = -(alpha * w);
+    const Point near = choose(abs(u.value) < small, x * polynomial(kExpm1, u), expm1(u) / alpha) + alpha;
+    const Point grown = choose(u.value < -0.5, (exp(u) + (alpha - 1.0) * (alpha + 1.0)) / alpha, near);
+    const Point shrunk = choose(abs(v.value) < small, w * polynomial(kLog1p, v), -log_of_1_plus(v) / alpha);
+    return choose(number(alpha) < 0.0, shrunk, grown);
   }
 };
 
@@ -272,6 +334,44 @@ ffi::Error activation(ffi::ThreadPool pool, Array x, ffi::RemainingArgs others, 
   return ffi::Error::Success();
 }
 
+// f of each number of x and of the learned number that it has: to y, and to the slope by x, and to that by the number.
+template <class Function>
+[[gnu::flatten]] void learned_numbers(const float* x, const float* numbers, int64_t size, float* y, float* by_x,
+                                      float* by_number) {
+  const Function f;
+  for (int64_t i = 0; i < size; i += kWide) {
+    const int64_t count = std::min<int64_t>(kWide, size - i);
+    const Wide at = read(x + i, count), number = read(numbers + i, count);
+    const Point moved = f(Point{at, all(1.0)}, number);
+    round_to(y + i, moved.value, count);
+    if (by_x) round_to(by_x + i, moved.slope, count);
+    if (by_number) round_to(by_number + i, f(at, Point{number, all(1.0)}).slope, count);
+  }
+}
+
+template <class Function>
+ffi::Error learned(ffi::ThreadPool pool, Array x, Array numbers, ffi::Result<Array> y, ffi::RemainingRets slopes) {
+  const int64_t size = x.element_count();
+  float* to[] = {y->typed_data(), nullptr, nullptr};
+  bool fits = numbers.element_count() == size && y->element_count() == size && slopes.size() <= 2;
+  for (size_t n = 0; fits && n < slopes.size(); ++n) {
+    auto slope = slopes.get<Array>(n);
+    fits = slope && (*slope)->element_count() == size;
+    if (fits) to[n + 1] = (*slope)->typed_data();
+  }
+  if (!fits) return ffi::Error::InvalidArgument("activation: shapes of input, numbers and outputs do not fit.");
+  for (float* each : to) {
+    if (each && size) on_large_pages(each, size);
+  }
+  const float *from = x.typed_data(), *its = numbers.typed_data();
+  in_parallel(pool, (size + kChunk - 1) / kChunk, [=](int64_t part) {
+    const int64_t i = part * kChunk;
+    learned_numbers<Function>(from + i, its + i, std::min(kChunk, size - i), to[0] + i, to[1] ? to[1] + i : nullptr,
+                              to[2] ? to[2] + i : nullptr);
+  });
+  return ffi::Error::Success();
+}
+
 }  // namespace
 }  // namespace chainrule
 
@@ -304,6 +404,8 @@ CHAINRULE_ACTIVATION(lisht, LiSHT);
 CHAINRULE_ACTIVATION(elish, ELiSH);
 CHAINRULE_ACTIVATION(hard_elish, HardELiSH);
 CHAINRULE_ACTIVATION(tanh_shrink, TanhShrink);
+CHAINRULE_ACTIVATION(softsign, Softsign);
+CHAINRULE_ACTIVATION(isru, ISRU);
 CHAINRULE_ACTIVATION(arctan, ArcTan);
 CHAINRULE_ACTIVATION(soboleva_tanh, SobolevaTanh);
 CHAINRULE_ACTIVATION(soft_clipping, SoftClipping);
@@ -311,3 +413,15 @@ CHAINRULE_ACTIVATION(sinusoid, Sinusoid);
 CHAINRULE_ACTIVATION(sinc, Sinc);
 CHAINRULE_ACTIVATION(gaussian, Gaussian);
 CHAINRULE_ACTIVATION(bent_identity, BentIdentity);
+
+#define CHAINRULE_LEARNED(name, Function)                                                  \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_##name, chainrule::learned<chainrule::Function>, \
+                                ffi::Ffi::Bind()                                           \
+                                    .Ctx<ffi::ThreadPool>()                                \
+                                    .Arg<chainrule::Array>()                               \
+                                    .Arg<chainrule::Array>()                               \
+                                    .Ret<chainrule::Array>()                               \
+                                    .RemainingRets())
+
+CHAINRULE_LEARNED(snake, Snake);
+CHAINRULE_LEARNED(soft_exponential, SoftExponential);

@@ -64,11 +64,23 @@ Point operator*(Constant c, Point p) {
   return {c * p.value, c * p.slope};
 }
 template <class Constant>
+Point operator*(Point p, Constant c) {
+  return c * p;
+}
+template <class Constant>
+Point operator/(Point p, Constant c) {
+  return 1.0 / c * p;
+}
+template <class Constant>
 Point operator/(Constant c, Point p) {
   const Wide share = 1.0 / p.value, value = c * share;
   return {value, -value * share * p.slope};
 }
 
+inline Wide number(Wide c) { return c; }
+inline Wide number(Point p) { return p.value; }
+
+inline Wide choose(Bits condition, Wide c, Wide d) { return condition ? c : d; }
 inline Point choose(Bits condition, Point p, Point q) {
   return {condition ? p.value : q.value, condition ? p.slope : q.slope};
 }
@@ -80,10 +92,11 @@ inline Point clip(Point x, double low, double high) {
 }
 
 // x, infinities held where no float is: 0 times one is 0.
-inline Point held(Point x) {
+inline Wide held(Wide x) {
   const double far = 1e39;
-  return {x.value > far ? all(far) : x.value < -far ? all(-far) : x.value, x.slope};
+  return x > far ? all(far) : x < -far ? all(-far) : x;
 }
+inline Point held(Point x) { return {held(x.value), x.slope}; }
 
 inline Point abs(Point x) { return choose(x.value > 0.0, x, -x); }
 inline Point relu(Point x) { return choose(x.value > 0.0, x, {x.value <= 0.0 ? Wide{} : x.value, Wide{}}); }
@@ -106,6 +119,19 @@ inline Point expm1(Point x) {  // eˣ − 1
 inline Point log1p(Point e) {  // ln(1 + e) = 2 artanh(e / (2 + e)), for 0 ≤ e ≤ 1
   const Wide share = 1.0 / ((1.0 + e.value) * (2.0 + e.value)), s = e.value * (1.0 + e.value) * share;
   return {2.0 * s * odd_parts<10>(s * s), (2.0 + e.value) * share * e.slope};
+}
+
+// ln(1 + x), for x > −1: with 1 + x = 2ᵏ m it is k ln 2 + 2 artanh((m − 1) / (m + 1)), and what 1 + x lost in rounding.
+inline Point log_of_1_plus(Point x) {
+  const Wide sum = 1.0 + x.value, lost = x.value - (sum - 1.0);
+  const Bits bits = (Bits)sum - 0x3fe6a09e667f3bcd, k = bits >> 52;  // m from √½ on
+  const double shift = 6755399441055744.0;  // as in Exponential: of a whole number between, the last bits
+  const Wide m = (Wide)((Bits)sum - (k << 52)), power = (Wide)((Bits)all(shift) + k) - shift;
+  const Wide from_1 = k == 0 ? x.value : m - 1.0, z = from_1 / (2.0 + from_1),
+             lost_share = k == 0 ? Wide{} : lost / sum;
+  const Wide inside = 2.0 * z * odd_parts<12>(z * z) + lost_share + power * 0.6931471805599453;
+  const Wide value = sum > 0.0 ? inside : sum == 0.0 ? all(-HUGE_VAL) : all(NAN);
+  return {sum > 1e300 ? sum : value, x.slope / sum};
 }
 
 inline Point tanh(Point x) {  // (e²ˣ − 1) / (e²ˣ + 1)
