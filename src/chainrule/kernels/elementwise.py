@@ -40,9 +40,9 @@ def elementwise(name: str, plain: Function, *slopes: Function, learned: bool = F
         return native.call(name, [x.shape] * results, x, *numbers, rule=rule, together=True)
 
     def function(x: Any, *numbers: Any) -> jax.Array:
-        x, *numbers = jnp.broadcast_arrays(x, *numbers) if learned else map(jnp.asarray, (x, *numbers))
         rule = "...,...->..." if learned else "n*,*->n*" if any(map(jnp.ndim, numbers)) else "...,*->..."
-        return by_parts(rule)(of_part)(x, tuple(numbers))
+        x, *each = jnp.broadcast_arrays(x, *numbers) if learned else map(jnp.asarray, (x, *numbers))
+        return by_parts(rule)(of_part)(x, tuple(each))
 
     def of_part(x: jax.Array, numbers: tuple[jax.Array, ...]) -> jax.Array:
         return differentiable(lambda *arguments: either(1)(*arguments)[0], change, x, *numbers)
