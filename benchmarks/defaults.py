@@ -1,4 +1,4 @@
-"""Untuned trainings side by side on the collection: `python -m benchmarks.defaults [--part PART]`."""
+"""Untuned trainings side by side on the collection: `python -m benchmarks.defaults [--part PART] [--table]`."""
 
 import argparse
 import subprocess
@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.collection import SETS, CollectionError, Set
+from benchmarks.defaults_page import page
 from benchmarks.machine import description
 from benchmarks.standings import OURS, Outcome, Standings
 from benchmarks.untuned import ENTRANTS, LIBRARIES, OF_KIND
@@ -31,12 +32,16 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, default=RESULTS, metavar="FILE", help=f"where outcomes are kept [{RESULTS.name}]"
     )
+    parser.add_argument("--table", action="store_true", help="only write docs/defaults.md of what is kept")
     options = parser.parse_args()
     if unknown := [name for name in options.sets or () if name not in SETS]:
         parser.error(f"there is no set {unknown[0]!r}. They are: {', '.join(SETS)}.")
     if options.seeds < 1:
         parser.error(f"--seeds must be 1 or more, got {options.seeds}.")
     standings = Standings(options.out)
+    if options.table:
+        Path("docs/defaults.md").write_text(page(standings), encoding="utf-8")
+        return 0
     chosen = [SETS[name] for name in options.sets or SETS]
     chosen = [one for one in chosen if options.sets or one.part == options.part]
     chosen = [one for one in chosen if options.kind in (None, one.kind)]

@@ -2,9 +2,10 @@
 
 import json
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 OURS = "Chainrule"
 
@@ -53,6 +54,11 @@ class Standings:
         """What an entrant came to on a set, seed after seed."""
         return [each for (of, who, _), each in sorted(self.outcomes.items()) if (of, who) == (name, entrant)]
 
+    def scores(self, name: str) -> dict[str, float]:
+        """The mean score of each entrant on a set, what failed as 0."""
+        who = dict.fromkeys(who for of, who, _ in sorted(self.outcomes) if of == name)
+        return {each: statistics.fmean(o.score or 0.0 for o in self.of(name, each)) for each in who}
+
     def compared(self, name: str, peer: str) -> "Compared | None":
         """Ours beside a peer's on a set, by the seeds that both have; none where there are none."""
         ours, theirs = ({each.seed: each for each in self.of(name, who)} for who in (OURS, peer))
@@ -94,6 +100,52 @@ class Compared:
     def time(self) -> float:
         """Our time in the peer's."""
         return statistics.fmean(each.seconds for each in self.ours) / statistics.fmean(e.seconds for e in self.theirs)
+
+
+class Goal(NamedTuple):
+    """Something that ours shall reach on each of some sets."""
+
+    words: str
+    kinds: tuple[str, ...]
+    peer: str
+    is_reached: Callable[[Compared], bool]
+    least: float = 1.0
+    """On which share of them."""
+
+
+GOALS = (
+    Goal("at least as good as the MLP", ("table",), "MLP", lambda each: each.is_as_good),
+    Goal("not worse than the MLP beyond the spread", ("table",), "MLP", lambda each: not each.is_beyond_spread),
+    Goal("in at most twice the MLP's time", ("table",), "MLP", lambda each: each.time <= 2),
+    Goal("at least as good as boosted trees", ("table",), "HistGradientBoosting", lambda each: each.is_as_good, 0.5),
+    Goal("at least as good as TF-IDF", ("text",), "TF-IDF", lambda each: each.is_as_good),
+    Goal("in at most twice TF-IDF's time", ("text",), "TF-IDF", lambda each: each.time <= 2),
+    Goal("at least as good as Keras's network", ("series", "images"), "Keras", lambda each: each.is_as_good),
+)
+
+
+class Count(NamedTuple):
+    """A goal, and on which sets it was reached."""
+
+    goal: Goal
+    reached: tuple[str, ...]
+    missed: tuple[str, ...]
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it was reached on as many of them as it says."""
+        return len(self.reached) >= self.goal.least * (len(self.reached) + len(self.missed))
+
+
+def counted(standings: Standings, kinds: dict[str, str]) -> list[Count]:
+    """The goals, counted on the sets that ours and the peer were measured on; `kinds` has the kind of each set."""
+    counts = []
+    for goal in GOALS:
+        names = [name for name, kind in kinds.items() if kind in goal.kinds]
+        both = [found for name in names if (found := standings.compared(name, goal.peer))]
+        reached = tuple(each.set for each in both if goal.is_reached(each))
+        counts.append(Count(goal, reached, tuple(each.set for each in both if each.set not in reached)))
+    return counts
 
 
 def mean_ranks(scores: Iterable[dict[str, float]]) -> dict[str, float]:

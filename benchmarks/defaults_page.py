@@ -1,0 +1,108 @@
+"""The page on untuned trainings: `python -m benchmarks.defaults --table` writes docs/defaults.md."""
+
+import statistics
+from collections.abc import Iterable
+
+from benchmarks.collection import SETS, Set
+from benchmarks.standings import OURS, Count, Outcome, Standings, counted, mean_ranks
+from benchmarks.untuned import OF_KIND
+
+INTRODUCTION = """\
+# What you get without choosing
+
+Real data sets, each divided {seeds} times into rows to train on and rows to test on: the same for all who take part.
+Nobody is tuned. Chainrule does what `chainrule train` does when only the target is said (and what blank cells or a
+column of text are, where it asks). scikit-learn's `MLPClassifier` and `MLPRegressor` have the usual pipeline (blanks
+filled, numbers and values to predict standardised, categories one-hot), `HistGradientBoosting` has its categories and
+blanks as they are, both with all defaults. TF-IDF takes words and pairs of words (of names and Chinese: one to three
+characters), and gives them to a logistic regression, or a ridge regression for values. Keras has the networks of its
+own examples, "Simple MNIST convnet" and "Timeseries classification from scratch".
+
+The scores are accuracy for classes and R² for values, on the rows to test on: the mean over the divisions, and their
+standard deviation. Seconds are from raw rows to a trained model, compilation included, each division of a set in a
+process of its own in which the entrants take turns. A difference is beyond the spread where its mean is more than its
+standard deviation over the divisions.
+
+The sets travel in packages, and `python -m benchmarks.collection` lists them with their licences. They were divided
+once, before anything was measured: those of a kind and a task were sorted by their rows and taken in pairs, and the one
+of each pair whose name has the lower SHA-256 is to choose defaults on. The others, in the tables here, were never used
+to choose. Letters, spam, topics of news, film ratings, smartwatch series and Fashion-MNIST are in neither part.
+"""
+
+HEADINGS = {
+    "table": "## Tables",
+    "text": "## Text",
+    "series": "## Series",
+    "images": "## Images",
+}
+
+
+def page(standings: Standings) -> str:
+    """All of it: the goals, counted, and a table for each kind of data; what was lost too."""
+    sets = [one for one in SETS.values() if one.part == "report" and standings.of(one.name, OURS)]
+    seeds = max((len(standings.of(one.name, OURS)) for one in sets), default=0)
+    parts = [INTRODUCTION.format(seeds=seeds), "## The goals, counted", goals(standings, sets)]
+    for kind, heading in HEADINGS.items():
+        if some := [one for one in sets if one.kind == kind]:
+            parts += [heading, table(standings, some, OF_KIND[kind])]
+    parts += [failures(standings, sets), made_of(standings, sets)]
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def goals(standings: Standings, sets: list[Set]) -> str:
+    """How often each goal is reached, and where it is not; then the mean ranks."""
+    lines = ["| Chainrule is … | reached | missed on |", "| --- | ---: | --- |"]
+    lines += [_goal(count) for count in counted(standings, {one.name: one.kind for one in sets})]
+    entrants = OF_KIND["table"]
+    scores = [standings.scores(one.name) for one in sets if one.kind == "table"]
+    ranks = mean_ranks(each for each in scores if each.keys() >= {*entrants})
+    shown = ", ".join(f"{who} {ranks[who]:.2f}" for who in sorted(ranks, key=ranks.__getitem__))
+    return "\n".join(lines) + (f"\n\nMean rank over the tables: {shown}." if ranks else "")
+
+
+def _goal(count: Count) -> str:
+    sets = len(count.reached) + len(count.missed)
+    wanted = "" if count.goal.least == 1 else f" (goal: {count.goal.least:.0%})"
+    return f"| {count.goal.words} | {len(count.reached)} of {sets}{wanted} | {', '.join(count.missed) or 'none'} |"
+
+
+def table(standings: Standings, sets: Iterable[Set], entrants: tuple[str, ...]) -> str:
+    """Scores and seconds, a line for each set; the best score is bold."""
+    lines = [
+        f"| set | predicts | rows | {' | '.join(entrants)} | {' | '.join(f'{who}: s' for who in entrants)} |",
+        f"| --- | --- | ---: |{' ---: |' * 2 * len(entrants)}",
+    ]
+    for one in sets:
+        outcomes = [standings.of(one.name, who) for who in entrants]
+        means = [statistics.fmean(each.score or 0.0 for each in of) if of else None for of in outcomes]
+        best = max(round(mean, 3) for mean in means if mean is not None)
+        scores = [_score(of, mean, best) for of, mean in zip(outcomes, means, strict=True)]
+        seconds = [f"{statistics.fmean(each.seconds for each in of):.1f}" if of else "" for of in outcomes]
+        lines.append(f"| {one.name} | {one.task} | {one.rows:,} | {' | '.join([*scores, *seconds])} |")
+    return "\n".join(lines)
+
+
+def _score(outcomes: list[Outcome], mean: float | None, best: float) -> str:
+    if mean is None:
+        return ""
+    spread = f" ± {statistics.stdev(each.score or 0.0 for each in outcomes):.3f}" if len(outcomes) > 1 else ""
+    shown = f"**{mean:.3f}**" if round(mean, 3) == best else f"{mean:.3f}"
+    return shown + spread + (" †" if any(each.score is None for each in outcomes) else "")
+
+
+def failures(standings: Standings, sets: list[Set]) -> str:
+    """What could not be trained, which counts as a score of 0."""
+    names = {one.name for one in sets}
+    failed = {(o.set, o.entrant, o.error) for o in standings.outcomes.values() if o.score is None and o.set in names}
+    return "\n".join(f"† {who} on {name}: {error}" for name, who, error in sorted(failed))
+
+
+def made_of(standings: Standings, sets: list[Set]) -> str:
+    """What was measured, and where."""
+    names = {one.name for one in sets}
+    measured = sorted({outcome.of for outcome in standings.outcomes.values() if outcome.set in names})
+    machine = ", ".join(f"{name} {value}" for name, value in standings.machine.items() if name in PLACE)
+    return f"Measured: {', '.join(measured)}; {machine}."
+
+
+PLACE = ("processor", "threads", "python", "jax", "jaxlib")
