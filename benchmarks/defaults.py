@@ -40,6 +40,8 @@ def main() -> int:
         parser.error(f"--seeds must be 1 or more, got {options.seeds}.")
     standings = Standings(options.out)
     if options.table:
+        if not any(who == OURS for _, who, _ in standings.outcomes):
+            parser.error(f"{options.out} has no outcome of {OURS}. Measure first: leave --table out.")
         Path("docs/defaults.md").write_text(page(standings), encoding="utf-8")
         return 0
     chosen = [SETS[name] for name in options.sets or SETS]

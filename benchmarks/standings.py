@@ -46,6 +46,7 @@ class Standings:
         self.outcomes[outcome.set, outcome.entrant, outcome.seed] = outcome
         lines = [json.dumps(asdict(self.outcomes[key]), ensure_ascii=False) for key in sorted(self.outcomes)]
         text = f'{{"machine": {json.dumps(machine)},\n"outcomes": [\n' + ",\n".join(lines) + "\n]}\n"
+        self.file.parent.mkdir(parents=True, exist_ok=True)
         partial = self.file.with_suffix(".partial")
         partial.write_text(text, encoding="utf-8")
         partial.replace(self.file)

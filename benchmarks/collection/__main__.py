@@ -1,6 +1,7 @@
 """What the collection holds: `python -m benchmarks.collection [--write FOLDER] [NAME …]`."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from benchmarks.collection import SETS, CollectionError, Set
-from benchmarks.collection.columns import Columns
 
 HEADINGS = ("set", "kind", "predicts", "rows", "tested", "columns", "classes", "blank", "part", "from", "licence")
+
+
+IN_COLUMNS = ("table", "text")
 
 
 def main() -> int:
@@ -60,26 +63,23 @@ def described(one: Set) -> list[str]:
 
 
 def commanded(one: Set) -> str:
-    """What `chainrule train` is told of it."""
-    words = {name: [value] if isinstance(value, str) else value for name, value in one.said.items()}
-    return " ".join(f"--{name} {value!r}" for name, values in words.items() for value in values)
+    """What `chainrule train` is told of its file; that of arrays says itself which is the target."""
+    said = {name: [words] if isinstance(words, str) else words for name, words in one.said.items()}
+    if one.kind not in IN_COLUMNS:
+        del said["target"]
+    return " ".join(f"--{name} {shlex.quote(word)}" for name, words in said.items() for word in words)
 
 
 def write(one: Set, folder: Path) -> Path:
     """A set as a file: of columns as Parquet, of arrays as NumPy's."""
     folder.mkdir(parents=True, exist_ok=True)
-    columns = one.load()
     place = folder / one.name.replace(" ", "-").replace("'", "")
-    if one.kind in ("table", "text"):
-        pyarrow.parquet.write_table(pa.table(dict(columns)), place.with_suffix(".parquet"))
-        return place.with_suffix(".parquet")
-    np.savez_compressed(place.with_suffix(".npz"), **_plain(columns))
-    return place.with_suffix(".npz")
-
-
-def _plain(columns: Columns) -> dict[str, np.ndarray]:
-    """Columns without objects, which NumPy would pickle."""
-    return {name: cells.astype(str) if cells.dtype == object else cells for name, cells in columns.items()}
+    if one.kind in IN_COLUMNS:
+        pyarrow.parquet.write_table(pa.table(dict(one.load())), f"{place}.parquet")
+        return Path(f"{place}.parquet")
+    [x], y = one.inputs.values(), one.load()[one.target]
+    np.savez_compressed(f"{place}.npz", x=x, y=y.astype(str) if one.task == "classes" else y)
+    return Path(f"{place}.npz")
 
 
 if __name__ == "__main__":

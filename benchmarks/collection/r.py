@@ -6,7 +6,7 @@ import warnings
 import zlib
 from typing import Any
 
-from benchmarks.collection.packages import Package
+from benchmarks.collection.packages import CollectionError, Package
 
 
 def r_object(package: Package, file: str, name: str) -> Any:
@@ -25,8 +25,10 @@ def r_object(package: Package, file: str, name: str) -> Any:
 
 
 def _read(content: bytes) -> Any:
-    import rdata
-
+    try:
+        import rdata
+    except ImportError:
+        raise CollectionError("R's tables need the rdata package. Install it: pip install '.[collection]'") from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of R's classes, which are read as what they are made of
         return rdata.conversion.convert(rdata.parser.parse_data(content), default_encoding="utf8")

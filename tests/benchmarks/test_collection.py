@@ -169,3 +169,29 @@ def test_a_package_that_is_not_to_be_had_says_so(tmp_path, monkeypatch):
         CollectionError, match=r"^some 1 could not be downloaded \(gone\)\. Try: sh -c echo gone >&2; false$"
     ):
         Package("some", "1", "MIT", ("sh", "-c", "echo gone >&2; false")).file("a.csv")
+
+
+def test_sets_are_listed_and_written_as_training_takes_them(tmp_path, monkeypatch, capsys):
+    from benchmarks.collection import __main__ as command
+
+    from chainrule.data import read
+
+    table = {"x": np.array([1.0, np.nan]), "kind of": np.array(["a", None], object), "target": np.array([1.0, 2.0])}
+    images = {"image": np.zeros((2, 4, 3), np.uint8), "target": np.array(["cat", "dog"], object)}
+    sets = [a_set("a table", 2, task="values", columns=table), a_set("images", 2, "images", columns=images)]
+    sets.append(a_set("wrong", 7, columns=images))
+    monkeypatch.setattr(command, "SETS", {one.name: one for one in sets})
+    monkeypatch.setattr("sys.argv", ["collection", "--write", str(tmp_path)])
+    assert command.main() == 1
+    said = capsys.readouterr()
+    assert "| a table | table | values | 2 | 20% | 2 |  | 2 | report | somewhere 1, a.csv | MIT |" in said.out
+    assert "| images | images | classes | 2 | 20% | 4 × 3 | 2 |  | report | somewhere 1, a.csv | MIT |" in said.out
+    assert f"{tmp_path}/a-table.parquet: --target target --task regression --missing median\n" in said.err
+    assert f"{tmp_path}/images.npz: --task classification\n" in said.err
+    assert "wrong: expected 7 rows with target, got 2 of ['image', 'target'].\n" in said.err
+    assert read(tmp_path / "a-table.parquet")["kind of"].tolist() == ["a", None]
+    assert [cells.shape for cells in read(tmp_path / "images.npz").values()] == [(2, 4, 3, 1), (2,)]
+    monkeypatch.setattr("sys.argv", ["collection", "tables"])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "there is no set 'tables'. They are: a table, images, wrong." in capsys.readouterr().err

@@ -123,6 +123,7 @@ def test_what_is_measured_already_is_not_measured_again(tmp_path, monkeypatch, c
     [
         (["--sets", "sonr"], "there is no set 'sonr'. They are: faces, "),
         (["--seeds", "0"], "--seeds must be 1 or more, got 0."),
+        (["--table", "--out", "no/outcomes.json"], "no/outcomes.json has no outcome of Chainrule. Measure first: "),
         (["--part", "both"], "invalid choice: 'both'"),
     ],
 )
