@@ -54,6 +54,7 @@ def learning(histories: Mapping[str, Sequence[Columns]], measure: str, kind: str
     ]
     shown = [name for name in names if name] or ["cost"]
     figure, axes = canvas(len(shown), (5.2 * len(shown), 4.4))
+    faint = 0.5 / (min(len(histories), SHOWN) + 1)  # bands that lie on each other stay transparent
     for axis, column in zip(axes, shown, strict=True):
         curves = [
             _over_seeds([columns[column] for columns in seeds if column in columns]) for seeds in histories.values()
@@ -64,7 +65,7 @@ def learning(histories: Mapping[str, Sequence[Columns]], measure: str, kind: str
                 label = counted(len(curves) - SHOWN, "other", "others") if number == SHOWN else None
                 axis.plot(epochs, mean, color=FAINT, linewidth=1, label=label, zorder=1)
                 continue
-            axis.fill_between(epochs, mean - spread, mean + spread, color=PALETTE[number], alpha=0.15, linewidth=0)
+            axis.fill_between(epochs, mean - spread, mean + spread, color=PALETTE[number], alpha=faint, linewidth=0)
             look = {"color": PALETTE[number], "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.8}
             axis.plot(epochs, mean, **look, label=_plain(cut(name)), zorder=3 + SHOWN - number)
         _fit(axis, curves[:SHOWN], column.endswith("cost"))
