@@ -135,7 +135,9 @@ def test_programs_stand_in_the_table_where_they_differ(compared):
     assert told.table(replace(found, trials=trials))["programs"] == ["1", "2"]
 
 
-def test_a_number_is_named_by_its_field(compared):
-    found = compared({"optimizer.learning_rate": ["0.1", "0.01"]}, noisy(0.9, 0.7))
-    assert found.answer.startswith("learning_rate=0.1 is best, ")
-    assert next(iter(told.table(found))) == "learning_rate"
+def test_a_formula_is_told_without_its_defaults_a_number_by_its_field(compared):
+    axes = {"activation": ["ELU(alpha=1.0)", "ELU(alpha=0.5)"], "optimizer.learning_rate": ["0.1", "0.01"]}
+    found = compared(axes, noisy(0.9, 0.7, 0.5, 0.3))
+    assert found.answer.startswith("ELU() with learning_rate=0.1 is best, ")
+    assert told.table(found)["activation"] == ["ELU()", "ELU()", "ELU(alpha=0.5)", "ELU(alpha=0.5)"]
+    assert told.table(found)["learning_rate"] == ["0.1", "0.01"] * 2

@@ -3,11 +3,13 @@
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
 from chainrule.data.columns import as_number
-from chainrule.errors import counted
+from chainrule.errors import ChainruleError, counted
+from chainrule.notation import parse
 from chainrule.runs.comparison.chance import LEVEL
 from chainrule.runs.comparison.results import Effect, Results
 from chainrule.runs.comparison.standing import Standing
@@ -25,7 +27,9 @@ def shared(results: Results) -> list[str]:
     """What all trials share, a line each: data, seeds, rows, epochs, choices that are not varied or are long."""
     trials, varied = results.trials, _varied(results)
     said = {axis: choices[0] for axis, choices in results.axes.items() if axis not in varied}
-    said |= {name: choice for axis in varied for choice, name in _names(results, axis).items() if name != choice}
+    said |= {
+        name: choice for axis in varied if _numbered(results, axis) for choice, name in _names(results, axis).items()
+    }
     rows = {part: [trial.rows[part] for trial in trials] for part in trials[0].rows}
     uses = {"train": "to train", "validation": "to validate", "test": "to test"}
     drawn = "drawn anew by each seed" if results.redrawn else "the same to test for all seeds"
@@ -135,9 +139,28 @@ def naming(results: Results, choices: Mapping[str, str], longest: int = LONG) ->
 
 def _names(results: Results, axis: str, longest: int = LONG) -> dict[str, str]:
     """How the choices of an axis are called: by themselves, or, where one is too long, by a number."""
-    choices = results.axes[axis]
-    long = max(map(len, choices)) > longest
-    return {choice: f"{_field(axis)} {number}" if long else choice for number, choice in enumerate(choices, 1)}
+    if _numbered(results, axis, longest):
+        return {choice: f"{_field(axis)} {number}" for number, choice in enumerate(results.axes[axis], 1)}
+    return {choice: _brief(choice) for choice in results.axes[axis]}
+
+
+def _numbered(results: Results, axis: str, longest: int = LONG) -> bool:
+    return max(len(_brief(choice)) for choice in results.axes[axis]) > longest
+
+
+@cache
+def _brief(choice: str) -> str:
+    """A formula's name where all of its fields have their defaults; else its notation, or what else it is.
+
+    >>> _brief("ELU(alpha=1.0)"), _brief("ELU(alpha=0.5)"), _brief("0.01")
+    ('ELU()', 'ELU(alpha=0.5)', '0.01')
+    """
+    try:
+        formula = parse(choice)
+        name = f"{type(formula).__name__}()"
+        return name if formula == parse(name) else choice
+    except ChainruleError:
+        return choice
 
 
 def _cells(results: Results, axis: str, standings: Sequence[Standing]) -> list[str]:
