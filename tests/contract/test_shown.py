@@ -100,6 +100,7 @@ SETTINGS = {
     "Stride1D": ["{}(2)", "{}(3)"],
     "Stride2D": ["{}(2)", "{}((1, 3))"],
     "Dense": ["{}(3)", "{}(3, bias=False)"],
+    "Periodic": ["{}(3, 2)"],
     "Embedding": ["{}(5, 3)", "{}(5, 3, padding_id=0)", "{}(5, 3, padding_id=2)"],
     "PReLU": ["{}()", "{}(shared=True)"],
     "GELU": ["{}()", "{}(approximate=True)"],

@@ -16,6 +16,13 @@ class Around(Composition):
     def categories(self) -> int:
         return self.layer.categories
 
+    @property
+    def learns(self) -> bool:
+        return self.layer.learns
+
+    def learned(self, p, state, x, mask):
+        return self.layer.learned(p, state, x, mask)
+
     def parts(self, shape):
         yield self.layer, shape
 

@@ -19,7 +19,6 @@ class Context:
     Attributes:
         key: what noise is drawn from; None: there is none.
         training: whether statistics are gathered, which inference only uses.
-        learning: whether this is the look at training inputs before the first step, at which some layers learn theirs.
         weights: (batch,), how much each row counts: 0 of padding, which enters no statistic. None: all the same.
         mask: (batch, time), False where a step of a sequence is padding. None: no step is.
         axis: of the devices that share the batch, each of which sees some of its rows. None: all of them are here.
@@ -27,7 +26,6 @@ class Context:
 
     key: jax.Array | None = None
     training: bool = field(default=False, metadata={"static": True})
-    learning: bool = field(default=False, metadata={"static": True})
     weights: jax.Array | None = None
     mask: jax.Array | None = None
     axis: str | None = field(default=None, metadata={"static": True})
@@ -45,4 +43,3 @@ class Context:
 
 
 INFERENCE = Context()
-LEARNING = Context(learning=True)

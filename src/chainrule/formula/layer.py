@@ -43,8 +43,10 @@ class Layer(Formula):
     nothing but its input is `forward`; one that does has an `apply`.
     """
 
-    learns: ClassVar[bool] = False
-    """Whether it learns its statistics of training inputs before the first step."""
+    @property
+    def learns(self) -> bool:
+        """Whether it learns statistics of the training inputs, before the first step."""
+        return False
 
     @property
     def tokens(self) -> int | None:
@@ -85,6 +87,10 @@ class Layer(Formula):
     def state(self, shape: Shape) -> Any:
         """The arrays that are kept but not trained (running statistics), at their first values."""
         return {}
+
+    def learned(self, p: Any, state: Any, x: Any, mask: Any) -> Any:
+        """The state before the first step, learned of the training inputs that reach the layer."""
+        return state
 
     @abstractmethod
     def forward(self, p: Any, x: jax.Array) -> jax.Array:
@@ -189,6 +195,10 @@ class Operation(Composition):
             )
         object.__setattr__(self, "layers", flat)
 
+    @property
+    def learns(self) -> bool:
+        return any(layer.learns for layer in self.layers)
+
     @classmethod
     def of(cls, one: Layer, other: Any) -> Self:
         """What the operator makes of two layers, which need no check, so that long ones take no longer."""
@@ -263,6 +273,15 @@ class Chain(Operation):
                 x, states[first], mask = self.layers[first].through(p[first], state[first], x, own)
         return x, tuple(states), mask
 
+    def learned(self, p, state, x, mask):
+        found, last = list(state), max(place for place, layer in enumerate(self.layers) if layer.learns)
+        for place, layer in enumerate(self.layers[: last + 1]):
+            if layer.learns:
+                found[place] = layer.learned(p[place], state[place], x, mask)
+            if place < last:
+                x, _, mask = layer.through(p[place], found[place], x, Context(mask=mask))
+        return tuple(found)
+
 
 class Branches(Operation):
     """Layers that see the same examples, and whose outputs become one; a step is padding where it is in any of them."""
@@ -307,6 +326,10 @@ class Branches(Operation):
         outputs, states, masks = zip(*each, strict=True)
         y = self.joined(level(outputs))
         return y, states, self._mask(y, outputs, masks)
+
+    def learned(self, p, state, x, mask):
+        each = zip(self.layers, p, state, strict=True)
+        return tuple(layer.learned(own, kept, x, mask) if layer.learns else kept for layer, own, kept in each)
 
     def _mask(self, y: Any, outputs: Sequence[Any], masks: Sequence[Any]) -> Any:
         """The steps that are padding in no branch; one step of a branch stands for all, as it spreads out."""

@@ -2,16 +2,14 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import jax
 
-from chainrule.arrays.masked import Shape, parts
+from chainrule.arrays.masked import Shape
 from chainrule.arrays.memory import check_memory
 from chainrule.arrays.random import split
 from chainrule.errors import ChainruleError
-from chainrule.formula.context import LEARNING
 from chainrule.formula.layer import Chain, Layer, Parameter
 
 FLOAT = 4  # bytes of a number in training
@@ -22,20 +20,6 @@ def initialize(layer: Layer, shape: Shape, key: jax.Array) -> Any:
     declared, tree = jax.tree.flatten(layer.parameters(shape), is_leaf=is_parameter)
     keys = split(key, len(declared))
     return tree.unflatten([p.initializer(own, p.shape) for p, own in zip(declared, keys, strict=True)])
-
-
-def learners(network: Chain, shape: Shape) -> int:
-    """How many of the first layers there are up to the last that learns its statistics of training inputs."""
-    learn = [any(each.learns for each, _ in layer.walk(reached)) for layer, reached in network.parts(shape)]
-    return max((place for place, learns in enumerate(learn, 1) if learns), default=0)
-
-
-def learned(network: Chain, count: int, p: Any, state: Any, x: Any) -> Any:
-    """The statistics before the first step, of which so many first layers learn theirs of training inputs."""
-    values, mask = parts(x)
-    front = Chain(network.layers[:count])
-    _, found, _ = front.through(p[:count], state[:count], values, replace(LEARNING, mask=mask))
-    return (*found, *state[count:])
 
 
 def numbers(layer: Layer, shape: Shape) -> int:

@@ -40,6 +40,15 @@ class Repeat(Composition):
     def categories(self) -> int:
         return self.block.categories
 
+    @property
+    def learns(self) -> bool:
+        if self.block.learns:
+            raise ChainruleError(
+                f"Repeat: expected a block that learns nothing of the training inputs before the first step, got "
+                f"{self.block!r}. Put what does so before it."
+            )
+        return False
+
     def parts(self, shape):
         yield self.block, shape
 

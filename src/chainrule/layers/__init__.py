@@ -4,10 +4,11 @@ from chainrule.formula.layer import Add, Chain, Concatenate, Layer, Multiply
 from chainrule.formula.repeat import Repeat
 from chainrule.layers import fusion as fusion  # which tells chains what is computed together
 from chainrule.layers.attention import AttentionPool, LearnedPositions, SelfAttention, SinusoidalPositions
+from chainrule.layers.bags import TfIdf
 from chainrule.layers.convolution import Conv1D, Conv2D, Conv3D, DepthwiseConv2D
 from chainrule.layers.dense import Dense
 from chainrule.layers.embedding import Embedding
-from chainrule.layers.entities import EntityEmbedding
+from chainrule.layers.entities import EntityEmbedding, Periodic
 from chainrule.layers.frozen import Frozen
 from chainrule.layers.learned import RobustScale, Standardize
 from chainrule.layers.local import LocallyConnected1D, LocallyConnected2D
@@ -84,6 +85,7 @@ __all__ = [
     "MaxPool3D",
     "Multiply",
     "PeepholeLSTM",
+    "Periodic",
     "Permute",
     "RMSNorm",
     "Repeat",
@@ -96,6 +98,7 @@ __all__ = [
     "Standardize",
     "Stride1D",
     "Stride2D",
+    "TfIdf",
     "Upsample1D",
     "Upsample2D",
     "WeightNorm",

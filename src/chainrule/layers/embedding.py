@@ -15,7 +15,8 @@ from chainrule.initializers import Initializer, Uniform
 from chainrule.kernels.rows import take
 
 
-def _token(meaning: str):
+def token(meaning: str) -> Any:
+    """A field for a token."""
 
     def holds(v: Any) -> bool:
         return type(v) is int and v >= 0
@@ -36,7 +37,7 @@ class Embedding(Layer):
 
     vocabulary: int = positive_int(meaning="the number of tokens; ids are 0 up to vocabulary - 1")
     units: int = positive_int(meaning="the length of a token's vector")
-    padding_id: int | None = optional(_token("the token that fills sequences up"))
+    padding_id: int | None = optional(token("the token that fills sequences up"))
     initializer: Initializer = Uniform()
     textbook = "y[t] = table[x[t]]"
 

@@ -1,13 +1,11 @@
 """Layers that learn from the training inputs, before the first step, how to scale them."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar
 
 import jax
 import numpy as np
 
 from chainrule.arrays.dtypes import of_axes, real_type, wide_type
-from chainrule.arrays.masked import over
 from chainrule.formula.layer import INFERENCE, Layer
 
 
@@ -18,11 +16,13 @@ class Scaling(Layer):
     are kept as statistics. A channel whose values are all equal has the scale 1.
     """
 
-    learns: ClassVar[bool] = True
+    @property
+    def learns(self) -> bool:
+        return True
 
     @abstractmethod
-    def learned(self, values: Any, xp: Any) -> tuple[Any, Any]:
-        """The center and the scale of each channel, of values (rows, channels), NaN where there are none."""
+    def scaling(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The center and the scale of each channel, of values (rows, channels)."""
 
     def output_shape(self, shape):
         if not shape:
@@ -36,14 +36,13 @@ class Scaling(Layer):
     def forward(self, p, x):
         raise self.without_state()
 
+    def learned(self, p, state, x, mask):
+        x = np.asarray(x, np.float32)
+        center, scale = self.scaling(x.reshape(-1, x.shape[-1]) if mask is None else x[np.asarray(mask)])
+        return {"center": center.astype(np.float32), "scale": np.where(scale > 0, scale, 1).astype(np.float32)}
+
     def apply(self, p, state, x, context=INFERENCE):
         self.output_shape(x.shape[1:])
-        if context.learning:
-            xp = x.__array_namespace__()
-            values = x if context.mask is None else xp.where(over(context.mask, x.ndim), x, xp.nan)
-            center, scale = self.learned(xp.reshape(values, (-1, x.shape[-1])), xp)
-            scale = xp.where(scale > 0, scale, 1)
-            state = {"center": center.astype(np.float32), "scale": scale.astype(np.float32)}
         wide = wide_type(x)
         center, scale = (of_axes(state[name].astype(wide), x) for name in ("center", "scale"))
         return ((x.astype(wide) - center) / scale).astype(real_type(x)), state
@@ -69,9 +68,8 @@ class Standardize(Scaling):
         sigma[c] = sqrt(mean((x[:, c] - mu[c])**2))
         y[b, c] = (x[b, c] - mu[c]) / sigma[c]"""
 
-    def learned(self, values, xp):
-        center = xp.nanmean(values, axis=0)
-        return center, xp.sqrt(xp.nanmean((values - center) ** 2, axis=0))
+    def scaling(self, values):
+        return values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
 
 
 class RobustScale(Scaling):
@@ -101,6 +99,6 @@ class RobustScale(Scaling):
         s[c] = d[c] if d[c] > 0 else r[c]
         y[b, c] = (x[b, c] - m[c]) / s[c]"""
 
-    def learned(self, values, xp):
-        least, low, center, high, most = xp.nanquantile(values, xp.asarray([0, 0.25, 0.5, 0.75, 1]), axis=0)
-        return center, xp.where(high > low, high - low, (most - least) / 2)
+    def scaling(self, values):
+        least, low, center, high, most = np.quantile(values, [0, 0.25, 0.5, 0.75, 1], axis=0)
+        return center, np.where(high > low, high - low, (most - least) / 2)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from chainrule.arrays.compilation import on_device
-from chainrule.arrays.masked import Shape, rows_of, shape_of
+from chainrule.arrays.masked import Shape, parts, rows_of, shape_of
 from chainrule.arrays.random import keyed
 from chainrule.arrays.sparse import as_arrays
 from chainrule.costs import Cost
@@ -18,7 +18,7 @@ from chainrule.data.loaders import Loader, Whole, first
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
-from chainrule.formula.network import check_sizes, check_trainable, is_parameter, learned, learners
+from chainrule.formula.network import check_sizes, check_trainable, is_parameter
 from chainrule.metrics import Accuracy, MeanMetric, Metric
 from chainrule.model import Model
 from chainrule.model.examples import check_categories, inputs
@@ -132,11 +132,10 @@ class Plan:
     def first(self) -> State:
         """The state before the first step; some layers have learned their statistics of the inputs by then."""
         state = first_state(self.problem, keyed(first_values(self.seed)), self.shape)
-        count = learners(self.network, self.shape)
-        if not count:
+        if not self.network.learns:
             return state
-        inputs = sample(self.examples, math.prod(self.shape))
-        return state._replace(statistics=learned(self.network, count, state.parameters, state.statistics, inputs))
+        x, mask = parts(sample(self.examples, math.prod(self.shape)))
+        return state._replace(statistics=self.network.learned(state.parameters, state.statistics, x, mask))
 
     @property
     def begun(self) -> State:

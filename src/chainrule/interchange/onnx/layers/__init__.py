@@ -1,6 +1,7 @@
 """The ONNX forms of layers, a kinship a room; whoever imports this knows all of them."""
 
 from chainrule.interchange.onnx.layers import attention as attention
+from chainrule.interchange.onnx.layers import bags as bags
 from chainrule.interchange.onnx.layers import compositions as compositions
 from chainrule.interchange.onnx.layers import dense as dense
 from chainrule.interchange.onnx.layers import normalization as normalization

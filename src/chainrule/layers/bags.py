@@ -1,0 +1,126 @@
+"""A layer for texts as bags of words: a linear map of how often each word is in a text, and in how many others."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from chainrule.arrays.dtypes import of_axes, widened
+from chainrule.errors import ChainruleError
+from chainrule.formula.constraints import optional, positive_int
+from chainrule.formula.layer import INFERENCE, Layer, Parameter
+from chainrule.initializers import Initializer, Uniform, Zeros
+from chainrule.kernels.rows import take
+from chainrule.layers.embedding import check_exact, token
+
+FACTOR = 1640531527  # 2³² less its golden section, by which products spread out over all numbers of 32 bits
+
+
+class TfIdf(Layer):
+    """A linear map of a text's TF-IDF, the weights of its tokens and n-grams: (time,) of whole numbers → (units,).
+
+    A token that is c times in the text weighs (1 + ln c) · idf, where idf = 1 + ln((1 + n) / (1 + m)) is large for one
+    that few, m, of the n training inputs have; the weights of a text have length 1. `fit` counts them before its first
+    step, in as many as 65,536 rows. A token that no training input has weighs nothing, and nor does padding.
+
+    With `ngrams` of 2, pairs of neighbours count as tokens too, with 3 also those of three: by a hash of theirs, so
+    that two may share one of the `buckets`.
+
+    `TfIdf(20000, 2) >> Softmax()` is what scikit-learn's TfidfVectorizer(sublinear_tf=True, smooth_idf=True) and
+    LogisticRegression compute together.
+
+    Reference: Salton & Buckley, 1988, Term-weighting approaches in automatic text retrieval; Weinberger, Dasgupta,
+    Langford, Smola & Attenberg, 2009, Feature hashing for large scale multitask learning, arXiv:0902.2206.
+
+    >>> layer = TfIdf(4, 1, padding_id=0)
+    >>> p = {"table": jnp.array([[9.0], [1.0], [2.0], [4.0]]), "bias": jnp.zeros(1)}
+    >>> y, _ = layer.apply(p, {"idf": jnp.ones(4)}, jnp.array([[1, 0, 0, 0], [1, 3, 0, 0]]))
+    >>> [round(float(each), 3) for each in y[:, 0]]
+    [1.0, 3.536]
+    """
+
+    vocabulary: int = positive_int(meaning="the number of tokens; ids are 0 up to vocabulary - 1")
+    units: int = positive_int(meaning="the number of outputs")
+    ngrams: int = positive_int(1, "how many neighbours count as one token, at most")
+    buckets: int = positive_int(32768, "how many numbers there are for n-grams of several tokens")
+    padding_id: int | None = optional(token("the token that fills sequences up"))
+    initializer: Initializer = Uniform()
+    textbook = """
+        c[t] = sum(x[s] == x[t] for s)
+        w[t] = (1 + ln(c[t])) * idf[x[t]]
+        y = sum(w[t] / c[t] * table[x[t]]) / sqrt(sum(w[t]**2 / c[t])) + bias"""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.padding_id is not None and self.padding_id >= self.vocabulary:
+            raise ChainruleError(
+                f"TfIdf: padding_id must be one of the {self.vocabulary} tokens, got {self.padding_id}. "
+                f"They count from 0."
+            )
+
+    @property
+    def tokens(self):
+        return self.vocabulary
+
+    @property
+    def terms(self) -> int:
+        """How many tokens and n-grams are told apart."""
+        return self.vocabulary + self.buckets * (self.ngrams > 1)
+
+    @property
+    def learns(self):
+        return True
+
+    def output_shape(self, shape):
+        if len(shape) != 1:
+            raise self.refuse("sequences (time,) of tokens", shape, "Put Flatten() before it.")
+        return (self.units,)
+
+    def output_mask(self, x, mask):
+        return None
+
+    def parameters(self, shape):
+        self.output_shape(shape)
+        table = Parameter((self.terms, self.units), self.initializer, True)
+        return {"table": table, "bias": Parameter((self.units,), Zeros())}
+
+    def state(self, shape):
+        return jax.device_put({"idf": np.ones(self.terms, np.float32)})
+
+    def forward(self, p, x):
+        raise self.without_state()
+
+    def apply(self, p, state, x, context=INFERENCE):
+        check_exact(self, self.vocabulary, x)
+        ids, live = self._terms(x, context.mask)
+        live = live & (state["idf"][ids] > 0)
+        ids = jnp.where(live, ids, -1)
+        count = jnp.sum(ids[:, :, None] == ids[:, None, :], axis=2, dtype=jnp.int32).astype(jnp.float32)
+        weight = jnp.where(live, (1 + jnp.log(count)) * state["idf"][ids], 0)
+        length = jnp.sqrt(jnp.sum(weight**2 / count, axis=1, keepdims=True))
+        share, table = weight / count / jnp.where(length > 0, length, 1), p["table"]
+        y = jnp.einsum("bt,btu->bu", share, widened(take(table, jnp.maximum(ids, 0))))
+        return (y + of_axes(widened(p["bias"]), y)).astype(table.dtype), state
+
+    def learned(self, p, state, x, mask):
+        ids, live = self._terms(np.asarray(x), None if mask is None else np.asarray(mask))
+        ordered = np.sort(np.where(live, ids, -1), axis=1)
+        new = np.diff(ordered, axis=1, prepend=-1) > 0
+        texts = np.bincount(ordered[new], minlength=self.terms)
+        return {"idf": np.where(texts, 1 + np.log((1 + len(ids)) / (1 + texts)), 0).astype(np.float32)}
+
+    def _terms(self, x: Any, mask: Any) -> tuple[Any, Any]:
+        """The numbers of a text's tokens and n-grams, (rows, terms), and which of them there are."""
+        xp: Any = np if isinstance(x, np.ndarray) else jnp
+        x, number, factor = x.astype(np.int32), x.astype(np.uint32), np.uint32(FACTOR)
+        live = xp.ones(x.shape, bool) if self.padding_id is None else x != self.padding_id
+        live = live if mask is None else live & mask
+        found, whole = [(x, live)], live
+        for n in range(1, min(self.ngrams, x.shape[1])):
+            number = number[:, :-1] * factor + x[:, n:].astype(np.uint32)
+            whole = whole[:, :-1] & live[:, n:]
+            bucket = (number * factor >> np.uint32(8)) % np.uint32(self.buckets)
+            found.append((self.vocabulary + bucket.astype(np.int32), whole))
+        ids, lives = zip(*found, strict=True)
+        return xp.concatenate(ids, axis=1), xp.concatenate(lives, axis=1)

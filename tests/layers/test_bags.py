@@ -1,0 +1,63 @@
+"""Texts as bags of words: what scikit-learn's vectoriser makes of the same texts, and n-grams by their hashes."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from chainrule import fit, load
+from chainrule.errors import ChainruleError
+from chainrule.layers import TfIdf
+
+TEXTS = ["a b b c", "a a d", "c", "b d d d d d d", "a"]
+NEW = ["b a b e", "e", "d"]  # with a word that no text has
+IDS = {"_": 0, "?": 1, "a": 2, "b": 3, "c": 4, "d": 5}
+
+
+def ids(texts):
+    found = np.zeros((len(texts), 7), np.int32)
+    for row, text in zip(found, texts, strict=True):
+        row[: len(text.split())] = [IDS.get(word, 1) for word in text.split()]
+    return found
+
+
+def learned(layer, x):
+    """The layer's statistics of some texts, and a table that tells each term's weight apart."""
+    p = {"table": jnp.eye(layer.terms, layer.units), "bias": jnp.zeros(layer.units)}
+    return p, layer.learned(p, None, x, None)
+
+
+def test_it_weighs_words_as_scikit_learn_does():
+    theirs = TfidfVectorizer(sublinear_tf=True, token_pattern=r"\w")
+    expected = [theirs.fit_transform(TEXTS).toarray(), theirs.transform(NEW).toarray()]
+    layer = TfIdf(6, 6, padding_id=0)
+    p, state = learned(layer, ids(TEXTS))
+    for texts, weights in zip((TEXTS, NEW), expected, strict=True):
+        y = np.asarray(layer.apply(p, state, jnp.asarray(ids(texts)))[0])
+        np.testing.assert_allclose(y[:, 2:], weights, rtol=1e-5, atol=1e-6)
+        assert not y[:, :2].any()  # padding, and what is unknown
+
+
+def test_n_grams_tell_the_order_of_words():
+    layer = TfIdf(6, 6 + 1000, ngrams=2, buckets=1000, padding_id=0)
+    p, state = learned(layer, ids(TEXTS))
+    one, other = np.asarray(layer.apply(p, state, jnp.asarray(ids(["a b", "b a"])))[0])
+    assert np.count_nonzero(one) == 3
+    assert np.count_nonzero(other) == 2  # since "b a" stands in no text, and weighs nothing
+    assert np.count_nonzero(state["idf"]) == 4 + len({"ab", "bb", "bc", "aa", "ad", "bd", "dd"})
+
+
+def test_it_trains_and_comes_back(tmp_path):
+    x = ids(TEXTS * 8)
+    model = fit("TfIdf(6, 2, ngrams=2, padding_id=0) >> Softmax()", x, (x == 3).any(axis=1).astype(int), epochs=30,
+                optimizer="Adam(0.1)", progress=False)  # fmt: skip
+    assert model.history["accuracy"][-1] == 1
+    model.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(load(tmp_path / "model.safetensors")(x), model(x))
+
+
+def test_what_it_does_not_take():
+    with pytest.raises(ChainruleError, match=r"TfIdf: padding_id must be one of the 3 tokens, got 3\. They count from"):
+        TfIdf(3, 2, padding_id=3)
+    with pytest.raises(ChainruleError, match=r"expected sequences \(time,\) of tokens, got shape \(3, 4\)\. Put Flat"):
+        TfIdf(3, 2).output_shape((3, 4))
