@@ -23,6 +23,26 @@ SEPARABLE = (
 )
 LOCAL = "LocallyConnected2D(32, 3) >> ReLU() >> Flatten() >> Dense(10) >> Softmax()"
 POOLED = "Embedding(20000, 64) >> GlobalAveragePool1D() >> Dense(10) >> Softmax()"
+NORMALIZED = (
+    'Conv2D(32, 3, padding="same", bias=False) >> BatchNorm() >> ReLU() >> MaxPool2D(2) >> '
+    'Conv2D(64, 3, padding="same", bias=False) >> BatchNorm() >> ReLU() >> MaxPool2D(2) >> '
+    "Flatten() >> Dense(64) >> ReLU() >> Dense(10) >> Softmax()"
+)
+BLOCK = " >> ".join(2 * ['BatchNorm() >> ReLU() >> Conv2D({0}, 3, padding="same")'])
+RESIDUAL = (
+    f'Conv2D(32, 3, padding="same") >> Identity() + ({BLOCK.format(32)}) >> MaxPool2D(2) >> '
+    f"Conv2D(64, 1) + ({BLOCK.format(64)}) >> BatchNorm() >> ReLU() >> GlobalAveragePool2D() >> Dense(10) >> Softmax()"
+)
+SEGMENTER = (
+    'Conv2D(32, 3, padding="same") >> ReLU() >> MaxPool2D(2) >> Conv2D(64, 3, padding="same") >> ReLU() >> '
+    'MaxPool2D(2) >> ConvTranspose2D(64, 4, stride=2, padding="same") >> ReLU() >> '
+    'ConvTranspose2D(32, 4, stride=2, padding="same") >> ReLU() >> Conv2D(10, 1) >> Softmax()'
+)
+ATTENTIVE = (
+    "Identity() + (LayerNorm() >> SelfAttention(4)) >> "
+    "Identity() + (LayerNorm() >> Dense(512) >> GELU() >> Dense(128)) >> "
+)
+TRANSFORMER = f"{2 * ATTENTIVE}LayerNorm() >> GlobalAveragePool1D() >> Dense(10) >> Softmax()"
 STACKED = "LSTM(256, return_sequences=True) >> LSTM(256) >> Dense(10) >> Softmax()"
 SPOKEN = "Embedding(20000, 64) >> GRU(64, reset_after=True) >> Dense(10) >> Softmax()"
 

@@ -1,6 +1,6 @@
 """Flax NNX with Optax: a jitted step, its arguments' structure cached."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -9,7 +9,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from benchmarks.tasks import Task
+from benchmarks.tasks import Part, Task
 
 OPTIMIZERS = {"Adam": optax.adam, "GradientDescent": optax.sgd}
 
@@ -41,52 +41,72 @@ def trainer(task: Task) -> Callable[[], float]:
 
 def predictor(task: Task) -> Callable[[np.ndarray], np.ndarray]:
     """The jitted network's probabilities."""
-    forward = nnx.cached_partial(nnx.jit(lambda model, x: jax.nn.softmax(model(x))), network(task))
+    model = network(task)
+    model.eval()
+    forward = nnx.cached_partial(nnx.jit(lambda model, x: jax.nn.softmax(model(x))), model)
     return lambda x: np.asarray(forward(x))
 
 
-def network(task: Task) -> nnx.Module:
+def network(task: Task) -> Any:
     """The same network up to Softmax, with the same parameters."""
-    rngs, made = nnx.Rngs(0), []
-    for layer, shape, p in task.layers():
-        match type(layer).__name__:
-            case "Dense":
-                made.append(_with(nnx.Linear(*p["kernel"].shape, rngs=rngs), p))
-            case "Conv1D" | "Conv2D":
-                size = p["kernel"].shape[:-2]
-                like = nnx.Conv(shape[-1], layer.filters, size, padding=layer.padding.upper(), rngs=rngs)
-                made.append(_with(like, p))
-            case "DepthwiseConv2D":
-                size, channels = p["kernel"].shape[:-2], shape[-1]
-                like = nnx.Conv(
-                    channels, channels, size, padding=layer.padding.upper(), feature_group_count=channels, rngs=rngs
-                )
-                made.append(_with(like, p))
-            case "RNN" | "LSTM" | "GRU" as name:
-                cell = _cell(name, shape[-1], layer.units, p, rngs)
-                made.append(nnx.RNN(cell) if layer.return_sequences else _Last(cell))
-            case "LocallyConnected2D":
-                made.append(_Local(p["kernel"], p["bias"]))
-            case "Embedding":
-                like = nnx.Embed(*p["table"].shape, rngs=rngs)
-                like.embedding[...] = jnp.asarray(p["table"])
-                made.append(like)
-            case "MaxPool1D" | "MaxPool2D":
-                size = layer.window(shape).size
-                made.append(lambda x, size=size: nnx.max_pool(x, size, size))
-            case "GlobalAveragePool1D":
-                made.append(lambda x: x.mean(1))
-            case "GlobalAveragePool2D":
-                made.append(lambda x: x.mean((1, 2)))
-            case "Flatten":
-                made.append(lambda x: x.reshape(x.shape[0], -1))
-            case "ReLU":
-                made.append(jax.nn.relu)
-            case "Softmax":
-                pass
-            case name:
-                raise NotImplementedError(name)
-    return nnx.Sequential(*made)
+    return module(task.whole, nnx.Rngs(0))
+
+
+def module(part: Part, rngs: nnx.Rngs) -> Any:
+    """One of Flax' own for a layer or a composition of them."""
+    layer, shape, p = part
+    match part.kind:
+        case "Chain":
+            return nnx.Sequential(*(module(one, rngs) for one in part.parts() if one.kind != "Softmax"))
+        case "Add":
+            return _Sum(module(one, rngs) for one in part.parts())
+        case "Dense":
+            return _with(nnx.Linear(*p["kernel"].shape, rngs=rngs), p)
+        case "Conv1D" | "Conv2D":
+            size, padding = p["kernel"].shape[:-2], layer.padding.upper()
+            like = nnx.Conv(shape[-1], layer.filters, size, padding=padding, use_bias=layer.bias, rngs=rngs)
+            return _with(like, p)
+        case "DepthwiseConv2D":
+            size, channels = p["kernel"].shape[:-2], shape[-1]
+            like = nnx.Conv(
+                channels, channels, size, padding=layer.padding.upper(), feature_group_count=channels, rngs=rngs
+            )
+            return _with(like, p)
+        case "ConvTranspose2D":
+            size, padding = p["kernel"].shape[:-2], layer.padding.upper()
+            like = nnx.ConvTranspose(shape[-1], layer.filters, size, layer.stride, padding=padding, rngs=rngs)
+            return _with(like, p | {"kernel": p["kernel"][::-1, ::-1]})  # its window sees the kernel mirrored
+        case "RNN" | "LSTM" | "GRU" as name:
+            cell = _cell(name, shape[-1], layer.units, p, rngs)
+            return nnx.RNN(cell) if layer.return_sequences else _Last(cell)
+        case "SelfAttention":
+            return _attention(layer.heads, shape[-1], p, rngs)
+        case "LayerNorm":
+            return _with(nnx.LayerNorm(shape[-1], epsilon=layer.epsilon, rngs=rngs), _named(p))
+        case "BatchNorm":
+            like = nnx.BatchNorm(shape[-1], momentum=layer.momentum, epsilon=layer.epsilon, rngs=rngs)
+            return _with(like, _named(p))
+        case "LocallyConnected2D":
+            return _Local(p["kernel"], p["bias"])
+        case "Embedding":
+            return _with(nnx.Embed(*p["table"].shape, rngs=rngs), {"embedding": p["table"]})
+        case "MaxPool1D" | "MaxPool2D":
+            size = layer.window(shape).size
+            return lambda x: nnx.max_pool(x, size, size)
+        case "GlobalAveragePool1D":
+            return lambda x: x.mean(1)
+        case "GlobalAveragePool2D":
+            return lambda x: x.mean((1, 2))
+        case "Flatten":
+            return lambda x: x.reshape(x.shape[0], -1)
+        case "ReLU":
+            return jax.nn.relu
+        case "GELU":
+            return lambda x: jax.nn.gelu(x, approximate=False)
+        case "Identity":
+            return lambda x: x
+        case name:
+            raise NotImplementedError(name)
 
 
 def _cell(name: str, features: int, units: int, p: dict[str, np.ndarray], rngs: nnx.Rngs) -> Any:
@@ -97,6 +117,26 @@ def _cell(name: str, features: int, units: int, p: dict[str, np.ndarray], rngs: 
     cell.dense_h.kernel[...] = jnp.asarray(p["recurrent_kernel"])
     (cell.dense_h if name == "LSTM" else cell.dense_i).bias[...] = jnp.asarray(p["bias"])
     return cell
+
+
+def _attention(heads: int, features: int, p: dict[str, np.ndarray], rngs: nnx.Rngs) -> Any:
+    """Flax' own, whose kernels have an axis of heads."""
+    made = nnx.MultiHeadAttention(heads, features, decode=False, rngs=rngs)
+    for name, each in zip("qkvo", (made.query, made.key, made.value, made.out), strict=True):
+        kernel, bias = p[f"kernel_{name}"], p[f"bias_{name}"]
+        _with(each, {"kernel": kernel.reshape(each.kernel.shape), "bias": bias.reshape(each.bias.shape)})
+    return made
+
+
+class _Sum(nnx.Module):
+    """The sum of branches."""
+
+    def __init__(self, branches: Iterable[Any]) -> None:
+        self.branches = nnx.List(branches)
+
+    def __call__(self, x: Any) -> Any:
+        first, *others = (branch(x) for branch in self.branches)
+        return sum(others, start=first)
 
 
 class _Last(nnx.Module):
@@ -125,6 +165,12 @@ class _Local(nnx.Module):
         return y + self.bias[...]
 
 
+def _named(p: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A normalisation's parameters by Flax' names."""
+    return {"scale": p["scale"], "bias": p["offset"]}
+
+
 def _with(module: Any, p: dict[str, np.ndarray]) -> Any:
-    module.kernel[...], module.bias[...] = jnp.asarray(p["kernel"]), jnp.asarray(p["bias"])
+    for name, array in p.items():
+        getattr(module, name)[...] = jnp.asarray(array)
     return module

@@ -1,6 +1,6 @@
 """PyTorch: eager, with fused optimizers and, for images, channels_last memory; and torch.compile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks.machine import cores
-from benchmarks.tasks import Task
+from benchmarks.tasks import Part, Task
 
 torch.set_num_threads(cores())
 
@@ -70,59 +70,110 @@ def inputs(x: np.ndarray) -> torch.Tensor:
 
 def network(task: Task) -> nn.Module:
     """The same network up to Softmax, with the same parameters."""
-    modules: list[nn.Module] = []
-    flattened: tuple[int, ...] = ()
-    for layer, shape, p in task.layers():
-        match type(layer).__name__:
-            case "Dense":
-                kernel = p["kernel"]
-                if len(flattened) > 1:  # channels come first here
-                    kernel = np.moveaxis(kernel.reshape(*flattened, -1), -2, 0).reshape(kernel.shape)
-                modules.append(_with(nn.Linear(*kernel.shape), kernel.T, p["bias"]))
-                flattened = ()
-            case "Conv2D":
-                like = nn.Conv2d(shape[-1], layer.filters, layer.kernel_size, layer.stride, layer.padding)
-                modules.append(_with(like, p["kernel"].transpose(3, 2, 0, 1), p["bias"]))
-            case "DepthwiseConv2D":
-                channels = shape[-1]
-                like = nn.Conv2d(channels, channels, layer.kernel_size, layer.stride, layer.padding, groups=channels)
-                modules.append(_with(like, p["kernel"].transpose(3, 2, 0, 1), p["bias"]))
-            case "Conv1D":
-                like = nn.Conv1d(shape[-1], layer.filters, layer.kernel_size, layer.stride, layer.padding)
-                modules.append(_with(like, p["kernel"].transpose(2, 1, 0), p["bias"]))
-            case "RNN" | "LSTM" | "GRU" as name:
-                like = getattr(nn, name)(shape[-1], layer.units, batch_first=True)
-                recurrent = np.zeros_like(p["bias"])
-                if "recurrent_bias" in p:
-                    recurrent[-layer.units :] = p["recurrent_bias"]
-                like = _with(like, p["kernel"].T, p["recurrent_kernel"].T, p["bias"], recurrent)
-                modules.append(Steps(like) if layer.return_sequences else Last(like))
-            case "LocallyConnected2D":
-                modules.append(Local(p["kernel"], p["bias"]))
-            case "Embedding":
-                modules.append(_with(nn.Embedding(*p["table"].shape), p["table"]))
-            case "MaxPool2D":
-                modules.append(nn.MaxPool2d(layer.size, layer.stride))
-            case "MaxPool1D":
-                modules.append(nn.MaxPool1d(layer.size, layer.stride))
-            case "GlobalAveragePool2D":
-                modules.append(Mean((2, 3)))
-            case "GlobalAveragePool1D":
-                time = 1 if any(isinstance(m, nn.Embedding) for m in modules) else 2
-                modules.append(Mean(time))
-            case "Flatten":
-                modules.append(nn.Flatten())
-                flattened = shape
-            case "ReLU":
-                modules.append(nn.ReLU())
-            case "Softmax":
-                pass
-            case name:
-                raise NotImplementedError(name)
-    if isinstance(modules[0], nn.Conv1d):
-        modules.insert(0, ChannelsFirst())
-    whole = nn.Sequential(*modules)
+    whole = module(task.whole, time=2 if "Conv1D" in task.notation else 1)
+    if task.notation.startswith("Conv1D"):
+        whole = nn.Sequential(ChannelsFirst(), whole)
     return whole.to(memory_format=torch.channels_last) if len(task.shape) == 3 else whole
+
+
+def module(part: Part, time: int, flattened: tuple[int, ...] = ()) -> nn.Module:
+    """One of PyTorch's own for a layer or a composition of them.
+
+    Args:
+        part: the layer.
+        time: the axis of time.
+        flattened: the shape of what was made one axis before it, channels last.
+    """
+    layer, shape, p = part
+    match part.kind:
+        case "Chain":
+            made = nn.Sequential()
+            for one in part.parts():
+                if one.kind != "Softmax":
+                    made.append(module(one, time, flattened))
+                flattened = one.shape if one.kind == "Flatten" else ()
+            return made
+        case "Add":
+            return Sum(module(one, time) for one in part.parts())
+        case "Dense":
+            kernel = p["kernel"]
+            if len(flattened) > 1:  # channels come first here
+                kernel = np.moveaxis(kernel.reshape(*flattened, -1), -2, 0).reshape(kernel.shape)
+            return _with(nn.Linear(*kernel.shape), kernel.T, p["bias"])
+        case "Conv2D":
+            like = nn.Conv2d(
+                *(shape[-1], layer.filters, layer.kernel_size, layer.stride, layer.padding), bias=layer.bias
+            )
+            return _with(like, p["kernel"].transpose(3, 2, 0, 1), *([p["bias"]] if layer.bias else []))
+        case "DepthwiseConv2D":
+            channels = shape[-1]
+            like = nn.Conv2d(channels, channels, layer.kernel_size, layer.stride, layer.padding, groups=channels)
+            return _with(like, p["kernel"].transpose(3, 2, 0, 1), p["bias"])
+        case "ConvTranspose2D":
+            [(low, high), _] = layer.over_outputs.pads
+            assert (low, layer.beyond) == (high, (0, 0))  # PyTorch pads both ends alike
+            like = nn.ConvTranspose2d(shape[-1], layer.filters, layer.kernel_size, layer.stride, low)
+            return _with(like, p["kernel"].transpose(2, 3, 0, 1), p["bias"])
+        case "Conv1D":
+            like = nn.Conv1d(shape[-1], layer.filters, layer.kernel_size, layer.stride, layer.padding)
+            return _with(like, p["kernel"].transpose(2, 1, 0), p["bias"])
+        case "RNN" | "LSTM" | "GRU" as name:
+            like = getattr(nn, name)(shape[-1], layer.units, batch_first=True)
+            recurrent = np.zeros_like(p["bias"])
+            if "recurrent_bias" in p:
+                recurrent[-layer.units :] = p["recurrent_bias"]
+            like = _with(like, p["kernel"].T, p["recurrent_kernel"].T, p["bias"], recurrent)
+            return Steps(like) if layer.return_sequences else Last(like)
+        case "SelfAttention":
+            like = nn.MultiheadAttention(shape[-1], layer.heads, batch_first=True)
+            kernel, bias = (np.concatenate([p[f"{kind}_{of}"] for of in "qkv"], axis=-1) for kind in ("kernel", "bias"))
+            return Attention(_with(like, kernel.T, bias, p["kernel_o"].T, p["bias_o"]))
+        case "LayerNorm":
+            return _with(nn.LayerNorm(shape[-1], layer.epsilon), p["scale"], p["offset"])
+        case "BatchNorm":
+            kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+            return _with(kind(shape[-1], layer.epsilon, 1 - layer.momentum), p["scale"], p["offset"])
+        case "LocallyConnected2D":
+            return Local(p["kernel"], p["bias"])
+        case "Embedding":
+            return _with(nn.Embedding(*p["table"].shape), p["table"])
+        case "MaxPool2D":
+            return nn.MaxPool2d(layer.size, layer.stride)
+        case "MaxPool1D":
+            return nn.MaxPool1d(layer.size, layer.stride)
+        case "GlobalAveragePool2D":
+            return Mean((2, 3))
+        case "GlobalAveragePool1D":
+            return Mean(time)
+        case "Flatten":
+            return nn.Flatten()
+        case "ReLU" | "GELU" | "Identity" as name:
+            return getattr(nn, name)()
+        case name:
+            raise NotImplementedError(name)
+
+
+class Sum(nn.Module):
+    """The sum of branches."""
+
+    def __init__(self, branches: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: Any) -> Any:
+        first, *others = (branch(x) for branch in self.branches)
+        return sum(others, start=first)
+
+
+class Attention(nn.Module):
+    """Steps that attend to each other."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x, x, x, need_weights=False)[0]
 
 
 class Last(nn.Module):
