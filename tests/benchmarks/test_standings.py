@@ -80,7 +80,8 @@ def test_the_page_shows_losses_and_failures_too(tmp_path):
     assert "| at least as good as boosted trees | 0 of 1 (goal: 50%) | sonar |" in page
     assert "Mean rank over the tables: MLP 1.00, HistGradientBoosting 2.00, Chainrule 3.00." in page
     assert "† Chainrule on sonar: ValueError: no" in page
-    assert "## Text" not in page
+    assert "TF-IDF's time" not in page
+    assert "## Texts" not in page
 
 
 def test_what_is_measured_already_is_not_measured_again(tmp_path, monkeypatch, capsys):
