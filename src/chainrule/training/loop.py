@@ -47,7 +47,7 @@ class Loop:
         self.placed: State = self.placement.put(state)
         self.blank = self.placement.put(np.zeros((feed.most_steps, *figures), np.float32))
         self.recorded = [] if records is None or not len(records) else [records]
-        self.chunk = 1  # steps; grows until a chunk takes its time
+        self.chunk = 1  # steps of the next one; grows until a chunk takes its time
 
     @property
     def state(self) -> State:
@@ -67,16 +67,30 @@ class Loop:
 
     def epoch(self, number: int, on_chunk: Callable[[int], Any], more: bool = False) -> Row:
         """One epoch's steps; `on_chunk` is told how many are done. Returns its mean cost and metrics."""
-        return row(number, self.problem, self._recorded(number, on_chunk, more))
+        for done in self.chunks(number, more):
+            on_chunk(done)
+        return self.ended(number)
 
-    def _recorded(self, number: int, on_chunk: Callable[[int], Any], more: bool = False) -> np.ndarray:
-        """One epoch's steps: the sum of what they recorded."""
+    def chunks(self, number: int, more: bool = False) -> Iterator[int]:
+        """One epoch's steps, a chunk each time that one is asked for; gives how many are done."""
         for block in self.feed.epoch(number, len(self.records), more):
-            self._visit(block, on_chunk)
+            yield from self._visit(block)
+
+    def warm_up(self) -> None:
+        """Compile the steps by doing none of an epoch's."""
+        block = next(iter(self.feed.epoch(1)))
+        self._run(block, self.blank, 0, 0)
+
+    def ended(self, number: int) -> Row:
+        """The mean cost and metrics of an epoch whose steps are done."""
+        return row(number, self.problem, self._recorded())
+
+    def _recorded(self) -> np.ndarray:
+        """The sum of what the steps of the epoch that ends recorded."""
         records, self.recorded = self.records, []
         return records.astype(np.float64).sum(axis=0)
 
-    def _visit(self, block: Block, on_chunk: Callable[[int], Any]) -> None:
+    def _visit(self, block: Block) -> Iterator[int]:
         """The steps of a block that are not done."""
         before, begin = self.recorded, len(self.records) - block.first
         records, done = self.blank, begin
@@ -89,7 +103,7 @@ class Loop:
             [seconds] = self.placement.agreed([time.perf_counter() - began])
             if seconds < CHUNK:
                 self.chunk *= 2
-            on_chunk(block.first + done)
+            yield block.first + done
 
     def _run(self, block: Block, records: Any, done: int, until: int) -> tuple[State, Any]:
         """The state after some steps of a block, and the records with theirs."""

@@ -241,7 +241,9 @@ class Population(Loop):
 
     def ends(self, number: int, on_chunk: Callable[[int], Any]) -> Iterator[tuple[Member, Epoch]]:
         """Each member with the end of an epoch."""
-        recorded = self._recorded(number, on_chunk)
+        for done in self.chunks(number):
+            on_chunk(done)
+        recorded = self._recorded()
         measured = [{}] * len(self.members)
         if self.held_out:
             state = published(self.problem, self.state, self.feed.shape)
