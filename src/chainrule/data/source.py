@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
@@ -96,6 +97,16 @@ def read(
         raise ChainruleError(f"Can't read {str(source)!r}: {error.strerror or error}.") from None
     table.test = table.test or read_test_beside(path)
     return table
+
+
+def read_bytes(content: bytes, name: str, text: Iterable[str] = ()) -> Table:
+    """The table that the bytes of a file hold, which is known by its name and its content, as `read` knows one.
+
+    >>> read_bytes(b"a,b\\n1,2\\n3,4\\n", "two.csv").rows
+    2
+    """
+    check_memory(len(content), name, "Give fewer rows or columns.")
+    return _read(BytesIO(content), name, Reading.of({}, None, None, None, None), tuple(text))
 
 
 def _read(file: BinaryIO, name: str, reading: Reading, text: tuple[str, ...]) -> Table:
