@@ -14,6 +14,7 @@ from chainrule.cli.formulas import list_formulas
 from chainrule.cli.importing import import_model
 from chainrule.cli.info import info
 from chainrule.cli.interrupt import INTERRUPTED
+from chainrule.cli.playground import playground
 from chainrule.cli.plot import plot
 from chainrule.cli.predict import predict
 from chainrule.cli.remedy import mended
@@ -79,6 +80,7 @@ for command, name in (
     (verify, "verify"),
     (show, "show"),
     (plot, "plot"),
+    (playground, "playground"),
     (info, "info"),
 ):
     app.command(name, cls=Command)(command)

@@ -1,0 +1,73 @@
+// The page: its views, its address, its keys.
+
+import { h } from "./dom.js";
+import { DEFAULTS, Lab } from "./lab.js";
+import { learnView } from "./learn.js";
+import { startTheme } from "./theme.js";
+
+const VIEWS = { learn: ["Learn", learnView] };
+
+/** The choices that the address holds behind its #, by the kind of their defaults. */
+function choicesOf(address) {
+  const said = new URLSearchParams(address.replace(/^#/, "")), choices = {};
+  for (const [name, usual] of Object.entries(DEFAULTS)) if (said.has(name)) choices[name] = typeof usual === "number" ? Number(said.get(name)) : said.get(name);
+  return { view: said.get("view") in VIEWS ? said.get("view") : "learn", choices };
+}
+
+export function addressOf(view, choices) {
+  const said = new URLSearchParams();
+  if (view !== "learn") said.set("view", view);
+  for (const [name, usual] of Object.entries(DEFAULTS)) if (choices[name] !== usual) said.set(name, choices[name]);
+  return `#${said}`;
+}
+
+startTheme(document.getElementById("theme"));
+const place = document.getElementById("view"), banner = document.getElementById("banner"), nav = document.getElementById("views");
+let { view, choices } = choicesOf(location.hash), shown = null, written = location.hash;
+const lab = new Lab(choices);
+
+function remember() {
+  written = addressOf(view, lab.choices);
+  history.replaceState(null, "", `${location.pathname}${location.search}${written}`);
+}
+
+const made = {};
+function open(name) {
+  view = name;
+  made[name] ??= VIEWS[name][1](lab);
+  shown?.leave?.();
+  shown = made[name];
+  place.replaceChildren(shown.element);
+  for (const button of nav.children) button.toggleAttribute("aria-current", button.dataset.view === name);
+  for (const button of nav.children) if (button.hasAttribute("aria-current")) button.setAttribute("aria-current", "page");
+  shown.enter?.();
+  shown.resize();
+}
+
+for (const [name, [title]] of Object.entries(VIEWS)) nav.append(h("button", { type: "button", "data-view": name, onclick: () => { open(name); remember(); } }, title));
+
+lab.on("open", async () => {
+  banner.hidden = true;
+  if (!lab.offered) lab.offered = await lab.link.ask({ do: "offer" });
+  if (!shown) open(view);
+  lab.begin();
+});
+lab.on("gone", () => {
+  banner.hidden = false;
+  banner.textContent = "The server is gone. As soon as it is back at this address, the page goes on.";
+});
+lab.on("chosen", remember);
+lab.on("refused", ({ field, message }) => { if (!shown && field !== "offer") banner.textContent = message; });
+
+addEventListener("hashchange", () => {
+  if (location.hash === written) return;
+  const said = choicesOf(location.hash);
+  open(said.view);
+  lab.choose({ ...DEFAULTS, ...said.choices });
+});
+addEventListener("resize", () => shown?.resize());
+addEventListener("keydown", (event) => {
+  if (event.target.closest("input, select, textarea, button, a, label") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const action = { " ": () => lab.toggle(), ".": () => lab.step(), e: () => lab.step(true), r: () => lab.again() }[event.key];
+  if (action) { event.preventDefault(); action(); }
+});

@@ -1,0 +1,195 @@
+// The view in which one network learns.
+
+import { h, icon, shown, throttled, whole } from "./dom.js";
+import { drawDistribution, drawHistory, drawOutput, drawSketch } from "./drawing.js";
+import { formulaCard, numberField } from "./formula.js";
+import { networkCard } from "./network.js";
+import { CLASSES, onTheme } from "./theme.js";
+
+const PACES = [[0, "as fast as it goes"], [1000, "1,000 steps a second"], [200, "200 steps a second"], [50, "50 steps a second"], [10, "10 steps a second"], [2, "2 steps a second"]];
+
+/** The buttons that run one lab or several, and how far they are. */
+export function runBar(labs) {
+  const lab = labs[0], each = (action) => () => labs.forEach(action);
+  const go = h("button", { className: "go", type: "button", onclick: () => { const running = lab.running; labs.forEach((one) => (running ? one.pause() : one.run())); } });
+  const step = h("button", { className: "round", type: "button", title: "One step ( . )", "aria-label": "One step", onclick: each((one) => one.step()) }, icon("step"));
+  const epoch = h("button", { className: "round", type: "button", title: "One epoch ( e )", "aria-label": "One epoch", onclick: each((one) => one.step(true)) }, icon("epoch"));
+  const again = h("button", { className: "round", type: "button", title: "Begin again ( r )", "aria-label": "Begin again", onclick: each((one) => one.again()) }, icon("again"));
+  const figure = (name) => { const value = h("b", {}, "0"); return { value, element: h("div", { className: "figure" }, value, h("span", {}, name)) }; };
+  const [epochs, steps, pace] = ["epoch", "steps", "steps a second"].map(figure);
+  const speed = h("select", { id: "pace", onchange: () => labs.forEach((one) => one.choose({ pace: Number(speed.value) })) }, PACES.map(([value, text]) => h("option", { value }, text)));
+  const seed = h("input", { type: "number", id: "seed", min: 0, max: 4294967295, onchange: () => seed.value !== "" && labs.forEach((one) => one.choose({ seed: Math.round(Number(seed.value)) })) });
+  const show = () => {
+    go.replaceChildren(icon(lab.running ? "pause" : "run"));
+    go.setAttribute("aria-label", lab.running ? "Pause" : "Run");
+    go.title = `${lab.running ? "Pause" : "Run"} ( space )`;
+  };
+  const draw = () => {
+    const picture = lab.picture;
+    epochs.value.textContent = whole(picture?.epoch ?? 0);
+    steps.value.textContent = whole(picture?.steps ?? 0);
+    pace.value.textContent = picture?.pace ? whole(picture.pace) : "–";
+  };
+  for (const kind of ["runs", "chosen", "gone", "diverged", "refused"]) lab.on(kind, show);
+  lab.on("picture", draw);
+  lab.on("chosen", ({ choices, new: begun }) => {
+    speed.value = String(choices.pace);
+    if (document.activeElement !== seed) seed.value = choices.seed;
+    if (begun) draw();
+  });
+  show();
+  return h("div", { className: "bar" },
+    h("div", { className: "buttons", role: "group", "aria-label": "Training" }, go, step, epoch, again),
+    h("div", { className: "figures" }, epochs.element, steps.element, pace.element),
+    h("div", { className: "right" }, h("label", { className: "inline" }, "speed", speed), h("label", { className: "inline" }, "seed", seed)));
+}
+
+function dataCard(lab) {
+  const sets = h("div", { className: "sets", role: "group", "aria-label": "Points" }), buttons = {};
+  for (const [name, { title, sketch }] of Object.entries(lab.offered.points)) {
+    const canvas = h("canvas", { "aria-hidden": "true" });
+    buttons[name] = h("button", { type: "button", title, onclick: () => lab.choose({ data: name }) }, canvas, name);
+    buttons[name].sketch = () => drawSketch(canvas, sketch);
+    sets.append(buttons[name]);
+  }
+  const said = h("p", { className: "said", role: "status" });
+  const number = (name, label, more) => numberField({ name, label, value: lab.choices[name], ...more }, (value) => lab.choose({ [name]: value }));
+  const fields = {
+    noise: number("noise", "noise", { low: 0, high: 1, scale: "linear", meaning: "the standard deviation of what is added to each point" }),
+    rows: number("rows", "points", { low: 20, high: 2000, scale: "whole" }),
+    test: number("test", "test part", { low: 0.1, high: 0.7, scale: "linear", meaning: "the part that is only measured on" }),
+    batch: number("batch", "batch size", { low: 1, high: 256, scale: "whole", meaning: "examples a step" }),
+  };
+  const curve = h("input", { type: "text", id: "curve", className: "wide", spellcheck: false, oninput: throttled(() => lab.choose({ curve: curve.value }), 200) });
+  const curved = h("div", { className: "field", hidden: true }, h("label", { htmlFor: "curve" }, "curve of x"), h("span"), curve);
+  const file = h("input", { type: "file", className: "hidden", accept: ".csv,.tsv,.parquet,.feather,.jsonl,.xlsx,.npz,.gz", onchange: () => { if (file.files[0]) lab.upload(file.files[0]); file.value = ""; } });
+  const drop = h("label", { className: "drop" }, file, h("b", {}, "Your own data"), h("br"), "drop a CSV or Parquet file here, or click");
+  for (const kind of ["dragover", "dragleave", "drop"]) drop.addEventListener(kind, (event) => {
+    event.preventDefault();
+    drop.classList.toggle("over", kind === "dragover");
+    if (kind === "drop" && event.dataTransfer.files[0]) lab.upload(event.dataTransfer.files[0]);
+  });
+  lab.on("chosen", ({ choices }) => {
+    for (const [name, button] of Object.entries(buttons)) button.setAttribute("aria-pressed", String(name === choices.data));
+    for (const [name, field] of Object.entries(fields)) field.show(choices[name]);
+    curved.hidden = !["halves", "line"].includes(choices.data);
+    if (document.activeElement !== curve) curve.value = choices.curve;
+    said.textContent = choices.data in buttons ? lab.offered.points[choices.data].title : "";
+    said.className = "said";
+  });
+  lab.on("examples", () => {
+    const { name, rows, inputs, classes } = lab.examples;
+    if (!(name in buttons)) said.textContent = `${name}: ${whole(rows.train)} rows to train, ${whole(rows.test)} to test; ${inputs.length} inputs${classes ? `, ${classes.length} classes` : ""}. All of it stays in memory.`;
+  });
+  lab.on("refused", ({ field, message }) => {
+    if (!["data", "curve", "upload", "noise", "rows", "test", "batch"].includes(field)) return;
+    said.className = "said wrong";
+    said.textContent = message;
+  });
+  const draw = () => Object.values(buttons).forEach((button) => button.sketch());
+  onTheme(draw);
+  const element = h("section", { className: "card data" }, h("h2", {}, "Data"), sets, said, curved, Object.values(fields).map((field) => field.element), drop);
+  return { element, resize: draw };
+}
+
+export function outputCard(lab, title = "Output") {
+  const map = h("canvas", { className: "map", role: "img" }), legend = h("div", { className: "legend" }), said = h("p", { className: "said wrong", role: "alert" });
+  const heading = h("span", {}, title), cost = h("span", { className: "muted" });
+  const element = h("section", { className: "card output" }, h("h2", {}, heading, cost), map, legend, said);
+  let unit = null;
+  const draw = () => {
+    map.hidden = !lab.examples?.frame;
+    drawOutput(map, lab, unit);
+  };
+  lab.on("picture", () => {
+    draw();
+    const row = lab.history.at(-1), accuracy = row?.validation_accuracy;
+    cost.textContent = row ? `test ${accuracy !== undefined && accuracy !== null ? `accuracy ${shown(accuracy)}` : `cost ${shown(row.validation_cost)}`}` : "";
+    map.setAttribute("aria-label", `The network's output for ${lab.examples?.name}, after ${lab.picture.steps} steps${row ? `; test cost ${shown(row.validation_cost)}` : ""}`);
+  });
+  lab.on("examples", () => {
+    const { classes, frame } = lab.examples;
+    legend.replaceChildren(...(classes ?? []).slice(0, 8).map((name, place) => h("span", {}, h("i", { style: `background:${CLASSES[place]}` }), name)),
+      ...(classes ? [] : [h("span", {}, h("i", { style: `background:${CLASSES[0]}` }), frame?.length === 1 ? "examples" : "below 0"), h("span", {}, h("i", { style: `background:${CLASSES[1]}` }), frame?.length === 1 ? "fitted curve" : "above 0")]),
+      h("span", {}, h("i", { className: "test" }), "to test"),
+      ...(frame ? [] : [h("span", {}, "Maps are of tables; of these rows, the curves tell.")]));
+    draw();
+  });
+  lab.on("chosen", () => { said.textContent = ""; });
+  lab.on("runs", () => { if (lab.running) said.textContent = ""; });
+  lab.on("diverged", ({ message }) => { said.textContent = message; });
+  lab.on("refused", ({ field, message }) => { if (field === null || ["run", "step", "cost", "optimizer", "regularizer", "seed", "pace", "choose"].includes(field)) said.textContent = message; });
+  onTheme(draw);
+  return { element, resize: draw, hover: (found) => { unit = found; heading.textContent = found ? `Unit ${found.place + 1} of column ${found.column + 1}` : title; draw(); } };
+}
+
+export function curvesCard(lab) {
+  const cost = h("canvas", { className: "plot", role: "img" }), metric = h("canvas", { className: "plot", role: "img" });
+  const name = h("h2", {}, h("span"));
+  const log = h("input", { type: "checkbox", id: "log", onchange: () => draw() });
+  const element = h("section", { className: "card" },
+    h("h2", {}, "Cost", h("label", { className: "inline", style: "text-transform:none;letter-spacing:0;font-weight:400" }, log, "logarithmic")), cost, name, metric,
+    h("div", { className: "legend" }, h("span", {}, h("i", { className: "line", style: "background:var(--blue)" }), "training"), h("span", {}, h("i", { className: "line", style: "background:var(--orange)" }), "test")));
+  const draw = () => {
+    const row = lab.history.at(-1) ?? {}, other = Object.keys(row).find((key) => !["epoch", "cost"].includes(key) && !key.startsWith("validation_"));
+    drawHistory(cost, lab.history, "cost", { log: log.checked });
+    metric.hidden = name.hidden = !other;
+    name.firstChild.textContent = other ?? "";
+    if (other) drawHistory(metric, lab.history, other, other === "accuracy" ? { unit: 1 } : {});
+    cost.setAttribute("aria-label", `Cost over ${lab.history.length} epochs: ${shown(row.cost)} in training, ${shown(row.validation_cost)} in test`);
+    metric.setAttribute("aria-label", `${other}: ${shown(row[other])} in training, ${shown(row[`validation_${other}`])} in test`);
+  };
+  lab.on("picture", draw);
+  lab.on("chosen", ({ new: begun }) => begun && draw());
+  onTheme(draw);
+  return { element, resize: draw };
+}
+
+export function layersCard(lab) {
+  const rows = h("tbody"), element = h("section", { className: "card" }, h("h2", {}, "Inside"),
+    h("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": "Each layer's figures" }, h("table", { className: "layers" },
+      h("thead", {}, h("tr", {}, ["layer", "outputs", "size of gradient", "dead units", "weights that are 0"].map((name) => h("th", { scope: "col" }, name)))), rows)),
+    h("p", { className: "note" }, "The distribution of each layer's outputs, and the root mean square of the gradient that comes back to them, over powers of ten: where it shrinks from layer to layer it vanishes, where it grows it explodes. A dead unit is 0 for every example."));
+  let cells = [];
+  lab.on("chosen", ({ network }) => {
+    cells = network.map((layer) => {
+      const cell = { bars: h("canvas", { role: "img" }), range: h("span", { className: "muted" }), meter: h("i"), gradient: h("span"), dead: h("span"), zeros: h("span") };
+      cell.row = h("tr", {}, h("td", {}, layer.notation), h("td", {}, h("div", { className: "pair" }, cell.bars, cell.range)), h("td", {}, h("div", { className: "pair" }, h("div", { className: "meter" }, cell.meter), cell.gradient)), h("td", {}, cell.dead), h("td", {}, cell.zeros));
+      return cell;
+    });
+    rows.replaceChildren(...cells.map((cell) => cell.row));
+  });
+  const draw = () => lab.picture?.layers.forEach((layer, place) => {
+    const cell = cells[place];
+    if (!cell) return;
+    drawDistribution(cell.bars, layer);
+    cell.bars.setAttribute("aria-label", `outputs from ${shown(layer.low)} to ${shown(layer.high)}`);
+    cell.range.textContent = `${shown(layer.low, 2)} … ${shown(layer.high, 2)}`;
+    const power = layer.gradient > 0 ? Math.min(Math.max((Math.log10(layer.gradient) + 8) / 10, 0), 1) : 0;
+    cell.meter.style.width = `${100 * power}%`;
+    cell.gradient.textContent = layer.gradient === null ? "with its cost" : shown(layer.gradient, 2);
+    cell.dead.textContent = layer.dead ? whole(layer.dead) : "–";
+    cell.dead.className = layer.dead ? "warn" : "muted";
+    cell.zeros.textContent = layer.weights ? `${whole(layer.zeros)} of ${whole(layer.weights)}` : "–";
+    cell.zeros.className = layer.zeros ? "" : "muted";
+  });
+  lab.on("picture", draw);
+  onTheme(draw);
+  return { element, resize: draw };
+}
+
+export function formulaCards(lab) {
+  const card = (part, title, families, none) => formulaCard({ lab, title, families, none,
+    pick: (value) => lab.choose({ [part]: value }), edit: (path, value) => lab.edit(part, path, value) });
+  const cards = { optimizer: card("optimizer", "Optimizer", ["optimizers"]), cost: card("cost", "Cost", ["costs"], "the one of the last layer"), regularizer: card("regularizer", "Regulariser", ["regularizers", "constraints"], "none") };
+  lab.on("chosen", (chosen) => Object.entries(cards).forEach(([part, each]) => each.show(chosen[part])));
+  return { element: h("div", { className: "formulas" }, Object.values(cards).map((each) => each.element)), resize: () => Object.values(cards).forEach((each) => each.resize()) };
+}
+
+export function learnView(lab) {
+  const output = outputCard(lab), network = networkCard(lab, { onhover: (unit) => output.hover(unit) });
+  const parts = [dataCard(lab), network, output, curvesCard(lab), layersCard(lab), formulaCards(lab)], [data, , , curves, layers, formulas] = parts;
+  for (const [part, name] of [[data, "data"], [network, "network-card"], [layers, "inside"]]) part.element.classList.add(name);
+  const element = h("div", {}, runBar([lab]), h("div", { className: "learn" }, data.element, network.element, h("div", { className: "stack right" }, output.element, curves.element), layers.element, formulas.element));
+  return { element, resize: () => parts.forEach((part) => part.resize()) };
+}

@@ -1,0 +1,270 @@
+"""The server: who may come in, what goes through its socket, and what is said of what does not fit."""
+
+import json
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+pytest.importorskip("starlette", reason="pip install 'chainrule[playground]'")
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from chainrule.playground import serving
+from chainrule.playground.frames import framed, unframed
+from chainrule.playground.serving import HEADERS, application
+
+TOKEN = "secret"
+SMALL = {"network": "Dense(3) >> Tanh()", "rows": 40, "batch": 14, "optimizer": "Momentum(0.1)"}
+
+
+@pytest.fixture(scope="module")
+def client():
+    with TestClient(application(TOKEN), base_url="http://127.0.0.1:8765") as client:
+        yield client
+
+
+@contextmanager
+def tab(client, token=TOKEN, origin="http://127.0.0.1:8765"):
+    with client.websocket_connect(f"ws://127.0.0.1:8765/socket?token={token}", headers={"origin": origin}) as socket:
+        yield Tab(socket)
+
+
+class Tab:
+    """A page as the server knows it."""
+
+    def __init__(self, socket):
+        self.socket = socket
+
+    def send(self, **asked):
+        self.socket.send_text(json.dumps(asked))
+
+    def get(self, kind):
+        """The next message of a kind; each picture on the way is answered as drawn."""
+        while True:
+            message = self.socket.receive()
+            if message.get("bytes") is None:
+                found = json.loads(message["text"])
+            else:
+                found = unframed(message["bytes"])[0] | {"frame": message["bytes"]}
+            if found["kind"] == "picture":
+                self.send(do="drawn")
+            if found["kind"] == kind:
+                return found
+            assert found["kind"] != "refused", found["message"]
+
+
+def array(message, name):
+    """An array of a frame."""
+    kind, shape, offset = message["arrays"][name]
+    content, kind = unframed(message["frame"])[1], {"f4": np.float32, "u1": np.uint8}[kind]
+    return np.frombuffer(content, kind, int(np.prod(shape)), offset).reshape(shape)
+
+
+def test_the_page_and_its_files(client):
+    page = client.get("/", params={"token": TOKEN})
+    assert "Chainrule playground" in page.text
+    assert {name: page.headers[name] for name in HEADERS} == HEADERS
+    for name, kind in (("app.js", "javascript"), ("style.css", "css"), ("icon.svg", "svg")):
+        assert kind in client.get(f"/{name}").headers["content-type"]
+    sources = [path.read_text() for path in serving.STATIC.iterdir()]
+    links = [
+        text for text in sources for scheme in ("https:", "http://") if scheme in text.replace("http://www.w3.org", "")
+    ]
+    assert not links  # nothing comes from the network
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/", {}, 403),
+        ("/?token=other", {}, 403),
+        ("/?token=secret", {"host": "evil.example"}, 400),
+        ("/..%2fserving.py", {}, 404),
+        ("/serving.py", {}, 404),
+    ],
+)
+def test_who_may_not_come_in(client, path, headers, status):
+    assert client.get(path, headers=headers).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("token", "origin"), [("other", "http://127.0.0.1:8765"), (TOKEN, "http://evil.example"), (TOKEN, "null")]
+)
+def test_a_socket_from_elsewhere_is_closed(client, token, origin):
+    with pytest.raises(WebSocketDisconnect) as closed, tab(client, token, origin):
+        pass
+    assert closed.value.code == 4403
+
+
+def test_only_so_many_tabs(client, monkeypatch):
+    monkeypatch.setattr(serving, "TABS", 1)
+    with tab(client) as one:
+        one.send(do="offer", ask=1)
+        one.get("offered")
+        with pytest.raises(WebSocketDisconnect) as closed, tab(client):
+            pass
+    assert closed.value.code == 4429
+
+
+def test_a_training_is_seen_from_its_beginning_to_its_end(client):
+    with tab(client) as page:
+        page.send(do="choose", choices=SMALL)
+        chosen = page.get("chosen")
+        assert chosen["choices"]["network"] == "Dense(3) >> Tanh() >> Dense(2) >> Softmax()"
+        assert chosen["notes"] == ["The network ends in Tanh(): Dense(2) >> Softmax() is added, for 2 classes."]
+        assert [column["units"] for column in chosen["columns"]] == [3, 2]
+        examples = page.get("examples")
+        assert examples["rows"] == {"train": 28, "test": 12}
+        assert array(examples, "train_x").shape == (28, 2)
+        first = page.get("picture")
+        assert (first["steps"], first["rows"]) == (0, [])
+        assert array(first, "map0").shape == (3, 32, 32)
+        assert array(first, "map1").sum(axis=0).min() >= 254  # probabilities of two classes add up to 1
+        page.send(do="step")
+        stepped = page.get("picture")
+        assert (stepped["steps"], stepped["epoch"]) == (1, 1)
+        assert stepped["under_way"]["cost"] > 0
+        assert np.abs(array(stepped, "weights0") - array(first, "weights0")).max() > 0
+        page.send(do="step", epoch=True)
+        ended = page.get("picture")
+        assert ended["steps"] == 2
+        assert [*ended["rows"][0]] == ["epoch", "cost", "accuracy", "validation_cost", "validation_accuracy"]
+        page.send(do="run")
+        while (seen := page.get("picture"))["epoch"] < 12:
+            assert seen["running"]
+        page.send(do="choose", choices={"optimizer": "Momentum(0.01)"})  # another number: it goes on
+        assert page.get("chosen")["new"] is False
+        page.send(do="pause")
+        assert page.get("runs")["running"] is False
+        page.send(do="choose", choices={"network": "Dense(4) >> Tanh()"})
+        assert page.get("chosen")["new"] is True
+
+
+def chosen(**choices):
+    return {"do": "choose", "choices": choices}
+
+
+def edited(**asked):
+    return {"do": "edit", "part": "network", **asked}
+
+
+REFUSED = [
+    (chosen(network="Dens(3)"), "network", "Unknown formula 'Dens' in \"Dens(3)\". Did you mean Dense?"),
+    (chosen(rows=1e9), "rows", "rows must be a whole number from 10 to 5000, got 1000000000.0."),
+    (chosen(depth=1), "depth", "There is no choice 'depth'. They are data,"),
+    (
+        chosen(network="Dense(9000) >> Dense(9000)"),
+        "network",
+        "The page takes 40 layers and 200,000 parameters at most. Choose fewer.",
+    ),
+    (
+        chosen(network="Dense(3, kernel_initializer=Pretrained('/etc/passwd'))"),
+        "network",
+        "Pretrained reads a file of this machine, which no page may. Run: chainrule train.",
+    ),
+    (chosen(data="halves", curve="open(x)"), "data", 'Can\'t read the curve "open(x)".'),
+    (
+        chosen(data="mine.csv"),
+        "data",
+        "The file 'mine.csv' is not here: pages keep files in memory only. Give it again.",
+    ),
+    (edited(path=[0, "units"], value=0), "network", "Dense: units must be a whole number >= 1, got 0."),
+    (edited(path=[7], value="Tanh()"), "network", "Dense(3) >> Tanh() >> Dense(2) >> Softmax() has no field '7'."),
+    (edited(insert="a", value="Tanh()"), "network", "insert must be a whole number"),
+    ({"do": "format"}, "format", "There is nothing to do by 'format'."),
+    ({"do": "show", "notation": "Addam()"}, "show", "Unknown formula 'Addam'"),
+]
+
+
+def test_what_is_wrong_is_said_and_changes_nothing(client):
+    with tab(client) as page:
+        page.send(do="choose", choices=SMALL)
+        page.get("picture")
+        for asked, field, message in REFUSED:
+            page.send(**asked)
+            refused = page.get("refused")
+            assert (refused["field"], refused["message"][: len(message)]) == (field, message)
+        page.socket.send_text("[1]")
+        assert page.get("refused")["message"].startswith("Expected a message in JSON")
+        page.socket.send_bytes(b"\xff\xff\xff\xff{")
+        assert page.get("refused")["message"].startswith("Expected a message: the length of a header")
+        page.send(do="choose", choices={})
+        assert page.get("chosen")["choices"]["network"] == "Dense(3) >> Tanh() >> Dense(2) >> Softmax()"
+
+
+def test_a_training_that_diverges_stands_still_and_says_why(client):
+    with tab(client) as page:
+        page.send(
+            do="choose",
+            choices={**SMALL, "data": "hills", "network": "Dense(3) >> ReLU()", "optimizer": "Momentum(1e20)"},
+        )
+        page.get("chosen")
+        page.send(do="run")
+        assert page.get("diverged")["message"].startswith("The cost became")
+        page.send(do="choose", choices={"optimizer": "Momentum(0.01)"}, anew=True)
+        assert page.get("chosen")["new"]
+
+
+BENT = "Dense(5) >> ELU(alpha=0.5) >> Dense(2) >> Softmax()"
+
+
+CLICKS = [
+    (edited(path=[0, "units"], value=5), "Dense(5) >> Tanh() >> Dense(2) >> Softmax()"),
+    (edited(path=[1], value="ELU()"), "Dense(5) >> ELU(alpha=1.0) >> Dense(2) >> Softmax()"),
+    (edited(path=[1, "alpha"], value=0.5), BENT),
+    (edited(insert=0, value="Dropout(0.25)"), f"Dropout(rate=0.25) >> {BENT}"),
+    (edited(remove=[0, 0]), BENT),
+    (chosen(data="clusters"), "Dense(5) >> ELU(alpha=0.5) >> Dense(3) >> Softmax()"),  # three classes: another end
+    (chosen(data="line"), "Dense(5) >> ELU(alpha=0.5) >> Dense(1)"),
+]
+
+
+def test_clicks_change_the_notation(client):
+    with tab(client) as page:
+        page.send(do="choose", choices=SMALL)
+        page.get("chosen")
+        for asked, _ in CLICKS:
+            page.send(**asked)
+        for _, network in CLICKS:
+            assert page.get("chosen")["choices"]["network"] == network
+        while "line1" not in (seen := page.get("picture"))["arrays"]:
+            pass
+        assert array(seen, "line1").shape == (1, 200)
+
+
+def test_a_file_is_taken_into_memory(client):
+    rows = "\n".join(f"{place % 7},{place % 5},{'yes' if place % 7 > 3 else 'no'}" for place in range(60))
+    with tab(client) as page:
+        page.send(do="choose", choices=SMALL)
+        page.get("chosen")
+        page.socket.send_bytes(framed({"do": "upload", "name": "mine.csv"}, content=f"a,b,found\n{rows}\n".encode()))
+        assert page.get("chosen")["choices"]["data"] == "mine.csv"
+        examples = page.get("examples")
+        assert (examples["classes"], examples["inputs"]) == (["no", "yes"], ["a", "b"])
+        page.socket.send_bytes(framed({"do": "upload", "name": "empty.csv"}, content=b""))
+        assert page.get("refused")["message"].startswith("empty.csv: ")
+
+
+def test_a_formula_is_shown(client):
+    with tab(client) as page:
+        page.send(do="show", notation="ELU(0.5)", ask=7)
+        found = page.get("page")
+        assert (found["ask"], found["name"], found["family"]) == (7, "ELU", "activations")
+        assert found["equations"][0]["mathml"].startswith("<math")
+        assert [*found["curves"]] == ["f(x)", "f′(x)"]
+
+
+def test_two_tabs_are_two_sessions_that_end_with_them(client):
+    sessions = client.app.state.sessions
+    with tab(client) as one, tab(client) as other:
+        one.send(do="choose", choices=SMALL)
+        other.send(do="choose", choices=SMALL | {"network": "Dense(2) >> Tanh()"})
+        assert one.get("chosen")["columns"][0]["units"] == 3
+        assert other.get("chosen")["columns"][0]["units"] == 2
+        threads = [session._thread for session in sessions]
+        assert len(threads) == 2
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert not sessions
