@@ -79,7 +79,7 @@ def dots(rows: Sequence[Row], measure: str, kind: str = "png") -> bytes:
     """A row for each candidate: a dot for each seed, the mean, and its standard error to both sides.
 
     Grey is who is surely worse than the best, or diverged with a seed. What lies far beyond all others is an arrow at
-    the edge.
+    the edge, with their number.
 
     Args:
         rows: the best first.
@@ -97,7 +97,10 @@ def dots(rows: Sequence[Row], measure: str, kind: str = "png") -> bytes:
         inside = (values >= low) & (values <= high)
         axis.scatter(values[inside], np.full(inside.sum(), height), s=22, color=colour, alpha=0.35, linewidths=0)
         for edge, beyond, marker in ((low, values < low, "<"), (high, values > high, ">")):
-            axis.scatter(np.full(beyond.sum(), edge), np.full(beyond.sum(), height), s=22, color=colour, marker=marker)
+            if count := int(beyond.sum()):
+                axis.scatter(edge, height, s=22, color=colour, marker=marker)
+                place = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center", "fontsize": 8}
+                axis.annotate(count, (edge, height), color=colour, **place)
         if math.isfinite(row.error) and low <= row.mean <= high:
             ends = [row.mean - row.error, row.mean + row.error]
             axis.plot(ends, [height, height], color=INK, linewidth=1.6, solid_capstyle="butt")
