@@ -151,3 +151,11 @@ def test_how_many_seeds_it_takes(compared):
     seeds = found.seeds_for(found.detectable(40))
     assert seeds in (40, 41)
     assert found.seeds_for(found.detectable(math.inf) / 2) is None
+
+
+def test_it_is_asked_of_those_that_are_not_told_from_the_best(compared):
+    wild = [0.30, 0.32, 0.30, 0.28, 0.30]
+    found = compared({"activation": TWO["activation"]}, [CLEAR[0], [value - 0.001 for value in CLEAR[0][::-1]], wild])
+    near, far = found.pairs[:2]
+    assert (near.beyond_chance, far.beyond_chance) == (False, True)
+    assert found.spread == pytest.approx(near.deviation)

@@ -49,8 +49,8 @@ seeds: in rank the last there, the mean of the others, not tested.
 
 ReLU() with Adam() has the highest accuracy, 0.9002 ± 0.0011: ELU() with Adam()
 can't be told from it with 5 seeds, 1 is worse beyond chance, 1 diverged with
-some seeds. A difference of 0.015 is seen with 5 seeds in four of five cases,
-one of 0.011 with about 8; below 0.0069 no number of seeds tells, only more
+some seeds. A difference of 0.017 is seen with 5 seeds in four of five cases,
+one of 0.012 with about 8; below 0.0078 no number of seeds tells, only more
 rows."""
     )
 

@@ -169,9 +169,13 @@ class Results:
 
     @property
     def spread(self) -> float:
-        """The standard deviation over seeds of a difference from the best; NaN where there is none."""
-        found = [pair.deviation for pair in self.pairs if pair.better == self.best.choices]
-        return float(np.sqrt(np.mean(np.square(found)))) if found else math.nan
+        """The standard deviation over seeds of a difference from the best; NaN where there is none.
+
+        Of the candidates that can't be told from it, to which the question goes; where all can, of all.
+        """
+        from_best = [pair for pair in self.pairs if pair.better == self.best.choices]
+        asked = [pair for pair in from_best if not pair.beyond_chance] or from_best
+        return float(np.sqrt(np.mean([pair.deviation**2 for pair in asked]))) if asked else math.nan
 
     def detectable(self, seeds: float | None = None, power: float = chance.POWER) -> float:
         """The smallest difference from the best that so many seeds show.
