@@ -24,10 +24,8 @@ class Problems:
     """
 
     def __init__(self, problems: Sequence[Problem]):
-        each = [*zip(*map(jax.tree.leaves, problems), strict=True)]
-        axes = tuple(None if len({*numbers}) == 1 else 0 for numbers in each)
-        self.numbers = [of[0] if axis is None else np.array(of) for of, axis in zip(each, axes, strict=True)]
-        self.known = {"structure": jax.tree.structure(problems[0]), "axes": axes}
+        self.numbers, self.known = _together(problems)
+        self.outputs = _together([(problem.network, problem.cost) for problem in problems])  # all that measuring needs
         self.regularized = problems[0].regularizer is not None
 
     def run(
@@ -38,13 +36,22 @@ class Problems:
 
     def assess(self, state: State, x: Any, E: Any, rows: Any) -> tuple[Any, Any]:
         """The outputs for some rows and their costs, (rows, networks, …); rows are of all, or (rows, networks)."""
-        return _assess(self.numbers, state.parameters, state.statistics, x, E, rows, **self.known)
+        numbers, known = self.outputs
+        return _assess(numbers, state.parameters, state.statistics, x, E, rows, **known)
 
     def penalties(self, state: State, shape: Shape) -> np.ndarray:
         """What the regulariser adds to the cost of each."""
         if not self.regularized:
             return np.zeros(len(state.step))
         return np.asarray(_penalties(self.numbers, state.parameters, shape=shape, **self.known))
+
+
+def _together(formulas: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The numbers of formulas of one structure, and how to make the formulas of them."""
+    each = [*zip(*map(jax.tree.leaves, formulas), strict=True)]
+    axes = tuple(None if len({*numbers}) == 1 else 0 for numbers in each)
+    numbers = [of[0] if axis is None else np.array(of) for of, axis in zip(each, axes, strict=True)]
+    return numbers, {"structure": jax.tree.structure(formulas[0]), "axes": axes}
 
 
 @compiled(static_argnames=("structure", "axes", "batch_size"))
@@ -90,9 +97,9 @@ def _assess(
 ) -> tuple[Any, jax.Array]:
 
     def own(numbers: Any, parameters: Any, statistics: Any, rows: jax.Array) -> tuple[Any, jax.Array]:
-        problem: Problem = structure.unflatten(numbers)
+        network, cost = structure.unflatten(numbers)
         some, expected = jax.tree.map(lambda array: take(array, rows), (x, E))
-        a, each, _ = problem.cost.through(problem.network, parameters, statistics, dense(some), expected)
+        a, each, _ = cost.through(network, parameters, statistics, dense(some), expected)
         return a, each
 
     in_axes = [*axes], 0, 0, None if np.ndim(rows) < 2 else 1
