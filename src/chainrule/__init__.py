@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from chainrule.notation import parse
     from chainrule.optimizers import schedules
     from chainrule.regularizers import EarlyStopping
+    from chainrule.runs.comparison import compare
     from chainrule.training import fit
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "NetworkClassifier",
     "NetworkRegressor",
     "activations",
+    "compare",
     "costs",
     "fit",
     "initializers",
@@ -58,6 +60,7 @@ _HOMES = {
     "Model": "model",
     "NetworkClassifier": "estimators",
     "NetworkRegressor": "estimators",
+    "compare": "runs.comparison",
     "fit": "training",
     "load": "model",
     "loaders": "data",

@@ -97,6 +97,29 @@ class Plan:
         return x if y is None else (x, y, weights)
 
     @property
+    def asked(self) -> dict[str, Any]:
+        """What `fit` is asked to do, without what it shows and where it is kept."""
+        (x, y, weights), validation = self.examples("train"), self.held_out
+        return {
+            "network": self.network,
+            "x": x,
+            "y": y,
+            "cost": self.cost,
+            "optimizer": self.optimizer,
+            "regularizer": self.regularizer,
+            "metrics": self.measured if validation else (),
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "sample_weight": weights,
+            "validation": validation,
+            "early_stopping": self.early_stopping,
+            "seed": self.seed,
+            "classes": self.preprocessor.classes or None,
+            "preprocessor": self.preprocessor,
+            "devices": self.devices or None,
+        }
+
+    @property
     def measured(self) -> tuple[Metric, ...]:
         """The metrics of each epoch and each part: those that were said, else the usual one."""
         return self.metrics or (Accuracy() if self.preprocessor.classes else R2(),)

@@ -186,28 +186,8 @@ def follow(plan: Plan, folder: Followed | None = None) -> Model:
 
 def _fitted(plan: Plan, place: Path | None, progress: bool, checkpoints: Checkpoints | None = None) -> Model:
     """The model of a plan, which goes on from what is kept in a place, if anything is."""
-    (x, y, weights), validation = plan.examples("train"), plan.held_out
-    return fit(
-        plan.network,
-        x,
-        y,
-        cost=plan.cost,
-        optimizer=plan.optimizer,
-        regularizer=plan.regularizer,
-        metrics=plan.measured if validation else (),
-        epochs=plan.epochs,
-        batch_size=plan.batch_size,
-        sample_weight=weights,
-        validation=validation,
-        early_stopping=plan.early_stopping,
-        seed=plan.seed,
-        progress=progress,
-        classes=plan.preprocessor.classes or None,
-        preprocessor=plan.preprocessor,
-        devices=plan.devices or None,
-        checkpoint=checkpoints,
-        resume=place if place and can_be_resumed(place) else None,
-    )
+    resume = place if place and can_be_resumed(place) else None
+    return fit(**plan.asked, progress=progress, checkpoint=checkpoints, resume=resume)
 
 
 def _name(data: Any) -> str:

@@ -5,7 +5,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
@@ -226,12 +226,17 @@ def record(plan: Plan, batch_size: BatchSize, command: Command | None) -> str:
             **{name: version(name) for name in ("chainrule", "jax", "numpy")},
         },
     }
-    return _toml({"command": command and command(sections)}) + "".join(
-        f"\n[{name}]\n{_toml(sections[name])}" for name in sections
+    return toml({"command": command and command(sections)}) + "".join(
+        f"\n[{name}]\n{toml(sections[name])}" for name in sections
     )
 
 
-def _toml(values: dict[str, Any]) -> str:
+def toml(values: Mapping[str, Any]) -> str:
     """Lines of TOML for plain values; None is left out. JSON's texts, numbers and lists are TOML's too."""
     plain = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items() if value is not None}
-    return "".join(f"{key} = {readable(text, ESCAPED)}\n" for key, text in plain.items())
+    return "".join(f"{_key(key)} = {readable(text, ESCAPED)}\n" for key, text in plain.items())
+
+
+def _key(name: str) -> str:
+    """A key of TOML, in quotes where it has other letters than those of a name."""
+    return name if name.isascii() and name.isidentifier() else json.dumps(name)
