@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from chainrule.cli.command import Command
+from chainrule.cli.compare import compare
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.export import export
 from chainrule.cli.formulas import list_formulas
@@ -71,6 +72,7 @@ def chainrule(
 
 for command, name in (
     (train, "train"),
+    (compare, "compare"),
     (evaluate, "evaluate"),
     (predict, "predict"),
     (export, "export"),

@@ -32,7 +32,7 @@ def mended(error: ChainruleError, arguments: list[str]) -> str:
     ]
     message = f"{error.message}, or choose {shlex.join(instead)}" if instead else error.message
     options = [word for name, value in error.choices.items() for word in options_of(name, value)]
-    if arguments[:1] != ["train"] and not READING.issuperset(error.choices):
+    if arguments[:1] not in (["train"], ["compare"]) and not READING.issuperset(error.choices):
         return f"{message}, or train with {shlex.join(options)}."
     once = [option(name) for name, value in error.choices.items() if not isinstance(value, list)]
     return f"{message}, or run: {shlex.join(['chainrule', *_without(once, arguments), *options])}"

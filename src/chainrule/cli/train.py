@@ -6,22 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from chainrule.cli import options
 from chainrule.cli.interrupt import CTRL_C
+from chainrule.cli.options import FORMULAS, RUN, One, Several, taking
 from chainrule.cli.reading import Blank, Decimal, Header, Separator, Size
 from chainrule.cli.words import option, quoted
 from chainrule.errors import ArgumentError, ChainruleError
 
-FORMULAS, DATA, RUN = "Formulas", "Data", "Run"
 FINISHING = "finishing: what was trained is saved first"
-RULE = "a fifth of the epochs, 5 at least; never where --epochs says how many: all of them are then trained"
-
-
-def _option(panel: str, metavar: str, text: str) -> Any:
-    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel)
-
-
-Text = str | None
-Texts = list[str] | None
 
 
 def train(
@@ -35,59 +27,53 @@ def train(
         ),
     ] = None,
     network: Annotated[
-        Text,
-        _option(FORMULAS, "FORMULA", 'Layers: "Dense(64) >> ReLU()"; an open end is completed [by the kind of data].'),
+        One,
+        taking(
+            FORMULAS,
+            "FORMULA",
+            'Layers: "Dense(64) >> ReLU()"; an open end is completed [by the kind of data].',
+        ),
     ] = None,
-    cost: Annotated[Text, _option(FORMULAS, "FORMULA", '"Quadratic()" [by the network\'s end].')] = None,
-    optimizer: Annotated[Text, _option(FORMULAS, "FORMULA", '"Nesterov(0.01)" [Adam(0.001)].')] = None,
-    regularizer: Annotated[Text, _option(FORMULAS, "FORMULA", '"L1(1e-3) + L2(1e-4)", "MaxNorm(3)" [none].')] = None,
-    metric: Annotated[Texts, _option(FORMULAS, "FORMULA", '"F1()"; may be repeated [accuracy, or R²].')] = None,
-    target: Annotated[
-        Texts, _option(DATA, "COLUMN", 'The column to predict; may be repeated for values ["target", or the last].')
-    ] = None,
-    task: Annotated[Text, _option(DATA, "WORD", "classification or regression, if the target leaves it open.")] = None,
-    drop: Annotated[Texts, _option(DATA, "COLUMN", "A column to leave out; may be repeated.")] = None,
-    text: Annotated[Texts, _option(DATA, "COLUMN", "A column of numbers to read as text; may be repeated.")] = None,
-    words: Annotated[Texts, _option(DATA, "COLUMN", "A column of text to read word by word.")] = None,
-    characters: Annotated[Texts, _option(DATA, "COLUMN", "A column of text to read letter by letter.")] = None,
-    day_first: Annotated[Texts, _option(DATA, "COLUMN", "A column of dates such as 31/1/2020.")] = None,
-    month_first: Annotated[Texts, _option(DATA, "COLUMN", "A column of dates such as 1/31/2020.")] = None,
-    missing: Annotated[
-        Text, _option(DATA, "WORD", "Blank cells: median fills them, drop leaves their rows out.")
-    ] = None,
-    balanced: Annotated[
-        bool, typer.Option("--balanced", help="Let every class count alike, however rare.", rich_help_panel=DATA)
-    ] = False,
-    order_by: Annotated[Text, _option(DATA, "COLUMN", "Train on the earliest rows by it, test on the last.")] = None,
-    group: Annotated[Text, _option(DATA, "COLUMN", "Keep rows that share its value in one part.")] = None,
+    cost: Annotated[One, taking(FORMULAS, "FORMULA", '"Quadratic()" [by the network\'s end].')] = None,
+    optimizer: Annotated[One, taking(FORMULAS, "FORMULA", '"Nesterov(0.01)" [Adam(0.001)].')] = None,
+    regularizer: Annotated[One, taking(FORMULAS, "FORMULA", '"L1(1e-3) + L2(1e-4)", "MaxNorm(3)" [none].')] = None,
+    metric: Annotated[Several, taking(FORMULAS, "FORMULA", '"F1()"; may be repeated [accuracy, or R²].')] = None,
+    target: options.Target = None,
+    task: options.Task = None,
+    drop: options.Drop = None,
+    text: options.Text = None,
+    words: options.Words = None,
+    characters: options.Characters = None,
+    day_first: options.DayFirst = None,
+    month_first: options.MonthFirst = None,
+    missing: options.Missing = None,
+    balanced: options.Balanced = False,
+    order_by: options.OrderBy = None,
+    group: options.Group = None,
     separator: Separator = None,
     decimal: Decimal = None,
     header: Header = None,
     blank: Blank = None,
     size: Size = None,
-    test: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.2], or a file.")] = None,
-    validation: Annotated[Text, _option(DATA, "PART", "A fraction of the rows [0.1], or a file.")] = None,
-    epochs: Annotated[
-        Text, _option(RUN, "NUMBER", "How often every example is seen [2,000 steps in all, 20 to 300 times].")
-    ] = None,
-    batch_size: Annotated[Text, _option(RUN, "NUMBER", "Examples a step; 1, 32, … or all [32].")] = None,
-    early_stopping: Annotated[
-        Text, _option(RUN, "NUMBER", f"Stop after so many epochs without a lower validation cost, or never [{RULE}].")
-    ] = None,
-    monitor: Annotated[Text, _option(RUN, "FORMULA", 'What early stopping watches: cost, "F1()", … [cost].')] = None,
-    seed: Annotated[Text, _option(RUN, "NUMBER", "Of the first values, the shuffles and the parts [0].")] = None,
+    test: options.Test = None,
+    validation: options.Validation = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    early_stopping: options.EarlyStopping = None,
+    monitor: options.Monitor = None,
+    seed: Annotated[One, taking(RUN, "NUMBER", "Of the first values, the shuffles and the parts [0].")] = None,
     devices: Annotated[
-        Text, _option(RUN, "NUMBER", "How many share each batch, or all [1]; a CPU is one device.")
+        One, taking(RUN, "NUMBER", "How many share each batch, or all [1]; a CPU is one device.")
     ] = None,
     hosts: Annotated[
-        Text,
-        _option(
+        One,
+        taking(
             RUN,
             "WHO",
             "Train with the same command on other hosts: auto (SLURM, mpirun, …), or ADDRESS:PORT,COUNT,INDEX.",
         ),
     ] = None,
-    out: Annotated[Text, _option(RUN, "FOLDER", "The folder to write [runs/NAME].")] = None,
+    out: Annotated[One, taking(RUN, "FOLDER", "The folder to write [runs/NAME].")] = None,
     stream: Annotated[
         bool | None,
         typer.Option(
@@ -100,10 +86,12 @@ def train(
         bool, typer.Option("--overwrite", help="Replace the run in that folder.", rich_help_panel=RUN)
     ] = False,
     checkpoint: Annotated[
-        Text, _option(RUN, "INTERVAL", '10m, "5 epochs", "1000 steps", or never: how often it is kept [1m].')
+        One,
+        taking(RUN, "INTERVAL", '10m, "5 epochs", "1000 steps", or never: how often it is kept [1m].'),
     ] = None,
     resume: Annotated[
-        Text, _option(RUN, "FOLDER", "Go on with the run in that folder, which was killed or interrupted.")
+        One,
+        taking(RUN, "FOLDER", "Go on with the run in that folder, which was killed or interrupted."),
     ] = None,
 ) -> int:
     """Train a network on a named data set or a file, and keep the result in a folder.
@@ -111,13 +99,12 @@ def train(
     Example: `chainrule train diamonds.csv --target price --network "Dense(64) >> ReLU() >> Dense(1)"
     --optimizer "Adam(0.003)" --regularizer "L2(1e-4)" --epochs 20 --batch-size 256 --seed 1`
     """
-    given = [name for name, value in locals().items() if value not in (None, False)]
+    given = dict(locals())
     from chainrule import runs
     from chainrule.cli import choices, output, reading
     from chainrule.costs import Cost
-    from chainrule.data.guesses import TASKS
     from chainrule.formula.layer import Layer
-    from chainrule.notation.choices import EPOCHS, SEEDS
+    from chainrule.notation.choices import SEEDS
     from chainrule.optimizers import Optimizer
     from chainrule.regularizers import Regularizer
 
@@ -126,7 +113,7 @@ def train(
         choices.number_or_all("--devices", devices),
     )
     if resume is not None:
-        _check_alone(given)
+        _check_alone([name for name, value in given.items() if value not in (None, False)])
         with _together(hosts, computing) as (leads, computing):
             if not leads:
                 followed = runs.Followed.of(resume)
@@ -143,27 +130,9 @@ def train(
         "optimizer": choices.formula("--optimizer", "Adam()" if optimizer is None else optimizer, Optimizer),
         "regularizer": choices.formula("--regularizer", regularizer, Regularizer),
         "metrics": choices.figures("--metric", metric or []),
-        "epochs": choices.whole("--epochs", epochs, *EPOCHS),
-        "batch_size": choices.number_or_all("--batch-size", batch_size),
-        "early_stopping": choices.early_stopping("--early-stopping", early_stopping),
-        "monitor": choices.monitor("--monitor", monitor),
         "seed": choices.whole("--seed", "0" if seed is None else seed, *SEEDS),
-        "target": target,
-        "task": choices.one_of("--task", task, TASKS),
-        "drop": drop or [],
-        "text": text or [],
-        "words": words or [],
-        "characters": characters or [],
-        "day_first": day_first or [],
-        "month_first": month_first or [],
-        "order_by": order_by,
-        "group": group,
-        "missing": choices.one_of("--missing", missing, ["median", "drop"]),
-        "balanced": balanced,
-        "test": choices.part(test),
-        "validation": choices.part(validation),
+        **options.said(given),
         "stream": stream,
-        **reading.said(separator, decimal, header, blank, size),
     }
     with _together(hosts, computing) as (leads, computing):
         if not leads:

@@ -11,14 +11,14 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from chainrule.activations import Activation
+from chainrule.activations import Activation, Identity
 from chainrule.costs import Cost
 from chainrule.errors import ArgumentError, ChainruleError, nearest
 from chainrule.estimators.fields import replaced
 from chainrule.formula.base import check_single, notation
 from chainrule.formula.layer import Chain, Composition, Layer, Multiply
 from chainrule.initializers import Initializer
-from chainrule.notation import as_chain, as_formula, parse
+from chainrule.notation import as_formula, parse
 from chainrule.notation.choices import as_early_stopping
 from chainrule.notation.parsing import formulas
 from chainrule.optimizers import Optimizer
@@ -46,11 +46,11 @@ WITHIN = {
 """Short names of paths."""
 
 READ: dict[str, Callable[[Any], Any]] = {
-    "network": as_chain,
     "early_stopping": lambda given: given if given == "never" else as_early_stopping(_read(given)),
     **{
         axis: partial(as_formula, family=family)
         for axis, family in {
+            "network": Layer,
             "cost": Cost,
             "optimizer": Optimizer,
             "regularizer": Regularizer,
@@ -193,13 +193,13 @@ def _written(value: Any) -> str:
 def _activated(network: Chain, activation: Any) -> Chain:
     """A network whose hidden activations are others: those that are layers of their own, but the last layer.
 
-    Gates stay what they are: activations within a recurrent layer, and factors of a product.
+    Gates stay what they are (activations within a recurrent layer, and factors of a product), and so does Identity().
     """
     *hidden, last = network.layers
     found: list[Activation] = []
 
     def other(layer: Any) -> Any:
-        if isinstance(layer, Activation):
+        if isinstance(layer, Activation) and layer != Identity():
             found.append(layer)
             return activation
         if isinstance(layer, tuple):

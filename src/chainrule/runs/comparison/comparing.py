@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
 import jax
+import joblib
 
 from chainrule.data.streams import is_folder_of_tables, is_large
 from chainrule.errors import ArgumentError, ChainruleError, warn
@@ -88,7 +89,7 @@ class Planned:
 def compare(
     data: Any,
     *,
-    jobs: int = 1,
+    jobs: int | Literal["all"] = 1,
     on: str | None = None,
     address: str | None = None,
     out: str | os.PathLike | None = None,
@@ -108,7 +109,8 @@ def compare(
 
     Args:
         data: a named set, a file, or a table, as in `chainrule.runs.plan`.
-        jobs: how many processes of this machine share the work; each has its part of the cores.
+        jobs: how many processes of this machine share the work, or "all" for as many as it has cores; each has its part
+            of the cores.
         on: "dask" has the workers of a Dask cluster do it, and `address` says where its scheduler is.
         address: HOST:PORT.
         out: a folder to keep every trial in as soon as it is over, and in the end the answer; the same call goes on
@@ -164,7 +166,8 @@ def planned(
     >>> len(ready.entries), ready.first.rows
     (6, {'train': 105, 'validation': 15, 'test': 30})
     """
-    said = {name: _several(choices[name]) for name in AXES if choices.get(name) is not None} | dict(vary or {})
+    said = {name: _several(value) for name, value in choices.items() if name in AXES and value is not None}
+    said |= vary or {}
     if not said:
         raise ArgumentError(
             "Nothing varies. Give several of {activation}, {optimizer} or {network}, or {vary} a field."
@@ -201,7 +204,7 @@ def planned(
 def carry_out(
     ready: Planned,
     *,
-    jobs: int = 1,
+    jobs: int | Literal["all"] = 1,
     on: str | None = None,
     address: str | None = None,
     out: str | os.PathLike | None = None,
@@ -209,7 +212,7 @@ def carry_out(
     command: Command | None = None,
 ) -> Comparison:
     """Train as planned; arguments are those of `compare`, and what gives the words that repeat it, for its record."""
-    jobs = as_whole(jobs, "{jobs}", 1, 10_000)
+    jobs = joblib.cpu_count() if jobs == "all" else as_whole(jobs, "{jobs}", 1, 10_000)
     if (on is None) != (address is None) or on not in (None, "dask"):
         raise ArgumentError('{on} must be "dask", with the {address} of its scheduler, HOST:PORT; got {!r}.', on)
     entries, contest = ready.entries, ready.contest

@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from io import FileIO
 from typing import Any
 
@@ -37,11 +38,13 @@ class Journal:
                 raise ArgumentError(f"{{}} holds another comparison: {other}. Name another folder by {{out}}.", folder)
             if known is None and any(self.folder.iterdir()):
                 raise ArgumentError("{} is not empty, and holds no comparison. Name another by {out}.", folder)
-            self.file = FileIO(self.folder / TRIALS, "a+")
-            if lock(self.file.fileno()) is False:
-                raise ArgumentError("{} is being written by another comparison. Name another by {out}.", folder)
-            self.trials = self._read()
-            write_whole(self.folder / RECORD, text(record))
+            with ExitStack() as unless_mine:
+                self.file = unless_mine.enter_context(FileIO(self.folder / TRIALS, "a+"))
+                if lock(self.file.fileno()) is False:
+                    raise ArgumentError("{} is being written by another comparison. Name another by {out}.", folder)
+                self.trials = self._read()
+                write_whole(self.folder / RECORD, text(record))
+                unless_mine.pop_all()
         except OSError as error:
             raise ArgumentError("Can't write {}: {}. Name another folder by {out}.", folder, reason(error)) from None
 

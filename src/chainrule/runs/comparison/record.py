@@ -34,7 +34,7 @@ def described(
     return {
         "axes": {axis: [*values] for axis, values in axes.items()},
         "comparison": {"seeds": [*seeds], "tune": [*tune], "budget": budget if tune else None},
-        "choices": {name: _plain(choices[name]) for name in sorted(choices) if choices[name] not in (None, (), [])},
+        "choices": {name: _plain(choices[name]) for name in sorted(choices) if _is_said(choices[name])},
         "data": {"source": source, "rows": table.rows, "digest": _digest(table)},
         "versions": {
             "python": platform.python_version(),
@@ -62,6 +62,10 @@ def repeated(folder: str | os.PathLike, data: Any = None) -> dict[str, Any]:
     if data is None and source not in NAMED and not Path(source).exists():
         raise ChainruleError(f"{folder} compared on {source}, which is not there. Give the same data beside it.")
     return {"data": source if data is None else data, **found}
+
+
+def _is_said(value: Any) -> bool:
+    return value is not None and value is not False and not (isinstance(value, list | tuple) and not value)
 
 
 def _plain(value: Any) -> Any:
