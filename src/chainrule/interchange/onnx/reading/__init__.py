@@ -7,6 +7,9 @@ from chainrule.interchange.onnx.reading import (
     joining as joining,
 )
 from chainrule.interchange.onnx.reading import (
+    loops as loops,
+)
+from chainrule.interchange.onnx.reading import (
     normalization as normalization,
 )
 from chainrule.interchange.onnx.reading import (

@@ -6,8 +6,9 @@ from scipy import special
 from chainrule import activations as a
 from chainrule.activations import Activation
 from chainrule.interchange.onnx.reading.flow import Flow
+from chainrule.interchange.onnx.reading.lines import scaled
 from chainrule.interchange.onnx.reading.node import Node, along_last, reads
-from chainrule.interchange.onnx.reading.pointwise import Function, applied, scaled
+from chainrule.interchange.onnx.reading.pointwise import Function, applied
 
 FUNCTIONS: dict[str, tuple[Function, Activation | None]] = {
     "Abs": (np.abs, None),
@@ -21,6 +22,7 @@ FUNCTIONS: dict[str, tuple[Function, Activation | None]] = {
     "Cos": (np.cos, None),
     "Cosh": (np.cosh, None),
     "Erf": (special.erf, None),
+    "Erfc": (special.erfc, None),
     "Exp": (np.exp, a.Exp()),
     "Floor": (np.floor, None),
     "HardSwish": (lambda x: x * np.clip(x / 6 + 0.5, 0, 1), a.HardSwish()),

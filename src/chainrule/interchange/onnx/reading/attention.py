@@ -8,7 +8,7 @@ import numpy as np
 from chainrule.interchange.onnx.reading.axes import Factor, View, size
 from chainrule.interchange.onnx.reading.flow import Flow, Step
 from chainrule.interchange.onnx.reading.node import Node
-from chainrule.interchange.onnx.reading.pointwise import pointwise, settled, straight
+from chainrule.interchange.onnx.reading.pointwise import functions, settled, straight
 from chainrule.layers import Dense, SelfAttention
 
 
@@ -116,9 +116,9 @@ def _attended(node: Node, scores: Scores, v: Flow) -> Flow:
 
 def _projection(node: Node, flow: Flow) -> tuple[Flow, float]:
     """A Dense layer and the number that its outputs are multiplied by."""
-    made, factor = pointwise(flow), 1.0
-    base = settled(flow) if flow.whole and not flow.pointwise else settled(made.base)
-    if flow.pointwise and base is not None:
+    made, factor = functions(flow)[0], 1.0
+    base = settled(made.base)
+    if flow.functions and base is not None:
         line = straight(made.function)
         if line is None or line[1]:
             raise node.refuse("no attention does this to its queries and keys")

@@ -20,24 +20,30 @@ from chainrule.layers import Flatten, Permute, Reshape
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A layer with its arrays."""
+    """A layer with its arrays; and, where it does at once what several others did, these, of which the first is known.
+
+    A tensor that parts from the first of them is found again so.
+    """
 
     layer: Layer
     parameters: Any
     state: Any
+    spelt: tuple["Step", ...] = ()
 
 
 @dataclass(frozen=True)
 class Pointwise:
     """A function of each number of another tensor, or of all those along some of its axes, and what it was made by.
 
-    The function takes arrays whose last axis is these axes, as one.
+    The function takes arrays whose last axis is these axes, as one. Where it is several one after another, they are its
+    parts.
     """
 
     base: "Flow"
     function: Callable[[np.ndarray], np.ndarray]
     made_by: str
     axes: tuple[int, ...] = ()
+    parts: tuple[Callable[[np.ndarray], np.ndarray], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,14 +53,14 @@ class Flow:
     Attributes:
         steps: the layers between the input and the array that it is here.
         view: its axes there, and the array's.
-        pointwise: where it is a function of each number of another tensor, which one; its own steps then say the same
+        functions: where it is a function of each number of other tensors, which ones; its own steps then say the same
             by the algebra of layers, where they can.
-        whole: whether the steps say it; else only `pointwise` does.
+        whole: whether the steps say it; else only the functions do.
     """
 
     steps: tuple[Step, ...]
     view: View
-    pointwise: Pointwise | None = None
+    functions: tuple[Pointwise, ...] = ()
     whole: bool = True
 
     def then(self, layer: Layer, view: View, parameters: Any = None, state: Any = None) -> "Flow":
@@ -130,6 +136,7 @@ def network_of(steps: Iterable[Step]) -> Step:
 
 def joined(operation: type[Operation], one: Flow, other: Flow, view: View) -> Flow:
     """What an operator makes of two tensors, from where they parted."""
+    one, other = spelt_out(one, other), spelt_out(other, one)
     common = _common(one.steps, other.steps)
     step = _composed(operation, [_branch(flow.steps[common:]) for flow in (one, other)])
     return Flow((*one.steps[:common], step), view)
@@ -172,6 +179,12 @@ def _composed(operation: type[Operation], steps: Sequence[Step]) -> Step:
             flat.append(step)
     layer = operation(tuple(step.layer for step in flat))
     return Step(layer, tuple(step.parameters for step in flat), tuple(step.state for step in flat))
+
+
+def spelt_out(one: Flow, other: Flow) -> Flow:
+    """A tensor whose steps are spelt out where the other has the first of what they do at once."""
+    spelt = ((step.spelt if step.spelt[:1] and step.spelt[0] in other.steps else (step,)) for step in one.steps)
+    return replace(one, steps=tuple(itertools.chain.from_iterable(spelt)))
 
 
 def _common(one: Sequence[Step], other: Sequence[Step]) -> int:

@@ -1,5 +1,6 @@
 """A graph from its nodes to a network: constants are computed, and what depends on the input becomes layers."""
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -15,11 +16,10 @@ from chainrule.interchange.extras import needing
 from chainrule.interchange.onnx.reading.attention import Scores, scored
 from chainrule.interchange.onnx.reading.axes import View
 from chainrule.interchange.onnx.reading.flow import Flow, Step, network_of
-from chainrule.interchange.onnx.reading.node import Node
+from chainrule.interchange.onnx.reading.node import ROWS, Node
 from chainrule.layers import Permute, Reshape
 
-ROWS = 10_007
-"""How many rows a batch of any number has while its graph is read: a prime that no other size is."""
+AS_ONE_NODE = "A recurrent layer comes in as one node, as PyTorch writes it with dynamo=False"
 
 RECURRENT = ("LSTM", "GRU", "RNN")
 
@@ -63,24 +63,27 @@ def read(model: Any, input_shape: Shape | None = None, constants: Mapping[str, n
         names = ", ".join(each.name for each in fed) or "none"
         raise ChainruleError(f"expected one input, got {names}. A network takes one array.")
     values[fed[0].name] = Flow((), _view_of(fed[0], graph, input_shape))
+    nodes: dict[int, str] = {}
     for proto in graph.node:
         if not needed.intersection(proto.output):
             continue
         node = _node(onnx, proto, values, opsets)
-        found = _found(onnx, node, proto, opsets, values)
-        values.update(zip(proto.output, found, strict=False))
+        made = zip(proto.output, _found(node), strict=False)
+        values.update((name, value) for name, value in made if value is not None)
+        for flow in (values[name] for name in proto.output if isinstance(values.get(name), Flow)):
+            _check_crossing(node, flow, nodes)
     flow = values[output]
     if not isinstance(flow, Flow):
         raise ChainruleError(f"output {output} does not depend on the input")
     end = Node("output", output, [flow], {}, 0)
     shape = values[fed[0].name].view.shape
     try:
-        return _made(_as_output(end.flow(0)), shape, _classes(onnx, graph, values))
+        return _made(_as_output(end.flow(0)), shape, _classes(onnx, graph, values), nodes)
     except ChainruleError as error:
         raise (error if str(error).startswith("node ") else end.refuse(str(error).rstrip("."))) from None
 
 
-def _found(onnx: Any, node: Node, proto: Any, opsets: dict[str, int], values: dict[str, Any]) -> tuple[Any, ...]:
+def _found(node: Node) -> tuple[Any, ...]:
     """The outputs of a node."""
     if node.operator in ("Shape", "Size") and isinstance(node[0], Flow | Scores):
         sizes = np.array(node[0].view.sizes, np.int64)
@@ -88,38 +91,60 @@ def _found(onnx: Any, node: Node, proto: Any, opsets: dict[str, int], values: di
     if any(isinstance(value, Scores) for value in node.inputs) and node.operator != "MatMul":
         found = scored(node)
         return found if isinstance(found, tuple) else (found,)
-    if any(isinstance(value, Flow | Scores) for value in node.inputs):
+    if any(isinstance(value, Flow | Scores) for value in node.values.values()):
         return node.read()
-    return _computed(onnx, node, proto, opsets, values)
+    try:
+        return node.compute(node.values)
+    except Exception as error:
+        raise node.refuse(f"its constants can't be computed ({str(error).splitlines()[0]})") from None
 
 
-def _computed(onnx: Any, node: Node, proto: Any, opsets: dict[str, int], values: dict[str, Any]) -> tuple[Any, ...]:
-    """The outputs of a node whose inputs are all constants, by ONNX's own definitions."""
+def _computed(onnx: Any, proto: Any, opsets: dict[str, int], given: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
+    """The outputs of a node by ONNX's own definitions."""
     from onnx.reference import ReferenceEvaluator
 
-    given = [name for name in dict.fromkeys(proto.input) if name]
     helper = onnx.helper
     typed = [
-        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(values[name].dtype), None) for name in given
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), None)
+        for name, value in given.items()
     ]
     out = [onnx.ValueInfoProto(name=name) for name in proto.output if name]
     imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
-    try:
-        alone = helper.make_model(helper.make_graph([proto], "constants", typed, out), opset_imports=imports)
-        found = iter(ReferenceEvaluator(alone).run(None, {name: values[name] for name in given}))
-    except Exception as error:
-        raise node.refuse(f"its constants can't be computed ({str(error).splitlines()[0]})") from None
+    alone = helper.make_model(helper.make_graph([proto], "alone", typed, out), opset_imports=imports)
+    found = iter(ReferenceEvaluator(alone).run(None, dict(given)))
     return tuple(np.asarray(next(found)) if name else None for name in proto.output)
 
 
 def _node(onnx: Any, proto: Any, values: dict[str, Any], opsets: dict[str, int]) -> Node:
     operator = proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}"
     attributes = {each.name: _attribute(onnx, each) for each in proto.attribute}
-    for name in proto.input:
+    taken = _taken(proto)
+    for name in taken:
         if name not in values:
-            raise ChainruleError(f"node {proto.name or '?'} ({operator}): its input {name} is not in the graph")
-    inputs = [values[name] for name in proto.input]
-    return Node(operator, proto.name, inputs, attributes, opsets.get(proto.domain, 1), list(proto.output))
+            raise ChainruleError(
+                f"node {proto.name or '?'} ({operator}): its input {name} is not in the graph, or no formula gives it"
+            )
+    return Node(
+        operator,
+        proto.name,
+        [values[name] for name in proto.input],
+        attributes,
+        opsets.get(proto.domain, 1),
+        list(proto.output),
+        {name: values[name] for name in taken if name},
+        functools.partial(_computed, onnx, proto, opsets),
+    )
+
+
+def _taken(proto: Any) -> dict[str, None]:
+    """The names of what a node takes: its inputs, and what its bodies take from around them."""
+    names = dict.fromkeys(proto.input)
+    for body in (each.g for each in proto.attribute if each.HasField("g")):
+        own = {each.name for each in (*body.input, *body.initializer)}
+        own.update(name for node in body.node for name in node.output)
+        inner = (*(name for node in body.node for name in _taken(node)), *(each.name for each in body.output))
+        names |= dict.fromkeys(name for name in inner if name not in own)
+    return names
 
 
 def _attribute(onnx: Any, proto: Any) -> Any:
@@ -173,7 +198,7 @@ def _needed(graph: Any, output: str) -> set[str]:
     makers = {name: node for node in graph.node for name in node.output}
     found, left = {output}, [output]
     while left:
-        for name in makers[left[-1]].input if left[-1] in makers else ():
+        for name in _taken(makers[left[-1]]) if left[-1] in makers else ():
             if name and name not in found:
                 found.add(name)
                 left.insert(0, name)
@@ -206,12 +231,12 @@ def _as_output(flow: Flow) -> Flow:
     return flow.as_there()
 
 
-def _made(flow: Flow, shape: Shape, classes: tuple[Any, ...] | None) -> Read:
+def _made(flow: Flow, shape: Shape, classes: tuple[Any, ...] | None, nodes: Mapping[int, str]) -> Read:
     steps = [*flow.steps]
     if len(steps) > 1 and shape and steps[0].layer in _channels_last(shape):
         shape = steps.pop(0).layer.output_shape(shape)  # images and series come with their channels last here
     step = network_of(steps or [Step(Identity(), {}, {})])
-    _check_shared(steps)
+    _check_shared(steps, nodes)
     return Read(step.layer, step.parameters, step.state, shape, classes)  # type: ignore[arg-type]
 
 
@@ -221,8 +246,30 @@ def _channels_last(shape: Shape) -> tuple[Layer, ...]:
     return (moved, Reshape(moved.output_shape(shape))) if shape[0] == 1 else (moved,)
 
 
-def _check_shared(steps: Iterable[Step]) -> None:
+def _arrays(steps: Iterable[Step]) -> list[np.ndarray]:
+    """What layers have learned."""
+    return [leaf for step in steps for leaf in jax.tree.leaves(step.parameters)]
+
+
+def _check_crossing(node: Node, flow: Flow, nodes: dict[int, str]) -> None:
+    """Refuse branches that meet twice; and keep which node an array came in with."""
+    counted = Counter(map(id, _arrays(flow.steps)))
+    for array in (array for array, times in counted.items() if times > 1):
+        raise node.refuse(
+            f"the branches that meet here cross: {nodes[array]} is on both, and yet they part before it, which no "
+            f"composition of layers does. {AS_ONE_NODE}"
+        )
+    for array in _arrays(flow.steps[-1:]):
+        nodes.setdefault(id(array), f"node {node.name or '?'} ({node.operator})")
+
+
+def _check_shared(steps: Iterable[Step], nodes: Mapping[int, str]) -> None:
     """Refuse arrays that several layers share, which would part in training."""
-    counted = Counter(id(leaf) for step in steps for leaf in jax.tree.leaves(step.parameters))
-    if any(n > 1 for n in counted.values()):
-        raise ChainruleError("two of its layers share their arrays, which no composition of layers does")
+    first: dict[Any, np.ndarray] = {}
+    for array in (array for array in _arrays(steps) if np.ndim(array) > 1 and np.unique(array).size > 2):
+        other = first.setdefault((array.shape, array.tobytes()), array)
+        if other is not array:
+            raise ChainruleError(
+                f"{nodes[id(other)]} and {nodes[id(array)]} share their arrays, which no composition of layers does. "
+                f"{AS_ONE_NODE}"
+            )

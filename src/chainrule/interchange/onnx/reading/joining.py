@@ -1,34 +1,22 @@
 """Operators of two tensors and more: a constant joins the layer before it, and two ways from one tensor a sum."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import Any
 
+import jax
 import numpy as np
 
-from chainrule.formula.layer import Add, Concatenate, Layer, Multiply, Operation
-from chainrule.interchange.onnx.reading.axes import Factor, View, size
-from chainrule.interchange.onnx.reading.flow import Flow, Step, joined, spread_over
+from chainrule.activations import Activation
+from chainrule.errors import ChainruleError
+from chainrule.formula.layer import Add, Concatenate, Multiply, Operation
+from chainrule.interchange.onnx.reading.axes import Factor, View, axis_of, size
+from chainrule.interchange.onnx.reading.flow import Flow, Pointwise, Step, joined, spelt_out, spread_over
+from chainrule.interchange.onnx.reading.lines import scaled
 from chainrule.interchange.onnx.reading.node import Node, along_last, reads, varying_axes
-from chainrule.interchange.onnx.reading.pointwise import applied, met, scaled, settled
-from chainrule.layers import (
-    Affine,
-    BatchNorm,
-    Conv1D,
-    Conv2D,
-    Conv3D,
-    ConvTranspose1D,
-    ConvTranspose2D,
-    Dense,
-    DepthwiseConv2D,
-    GroupNorm,
-    InstanceNorm,
-    LayerNorm,
-    LearnedPositions,
-    RMSNorm,
-    SelfAttention,
-)
+from chainrule.interchange.onnx.reading.pointwise import applied, met, settled
+from chainrule.layers import Affine, Crop1D, Dense, Flatten, LayerNorm, LearnedPositions, RMSNorm
 
 BINARY: dict[str, Callable[..., Any]] = {
     "Add": np.add,
@@ -89,7 +77,49 @@ def concat(node: Node) -> Flow:
     if not all(isinstance(each, Flow) for each in node.inputs):
         raise node.refuse("no formula puts constants beside what depends on the input")
     axis = node.get("axis") % len(node.any(0).view.there)
-    return reduce(lambda one, other: _beside(one, other, axis), map(node.settled, node.inputs))
+    flows = [node.settled(each) for each in node.inputs]
+    if alike := _alike(flows, axis):
+        return alike
+    found = reduce(lambda one, other: _beside(one, other, axis), flows)
+    return found if any(flow.view.there[axis] for flow in flows) else found.as_there()
+
+
+BY_PLACE = (Activation, Affine, Dense, LayerNorm, RMSNorm)
+"""Layers that do the same at each place."""
+
+
+def _alike(flows: Sequence[Flow], axis: int) -> Flow | None:
+    """What is done alike to each place of an axis, one after another, is done to all of them at once."""
+    first, n = flows[0], len(flows)
+    at = len(first.steps) - 1
+    while at >= 0 and isinstance(first.steps[at].layer, BY_PLACE):
+        at -= 1
+    before, every, view = first.steps[:at], first.steps[at + 1 :], first.view
+    ways = [spelt_out(flow, first).steps for flow in flows]
+    if at < 0 or view.there[axis] or len(view.here) != 3 or view.here[1]:
+        return None
+    rest = [[step for step in way[at + 1 :] if step.layer != Flatten()] for way in ways]
+    if any(way[:at] != before for way in ways) or not all(_same(each, every) for each in rest):
+        return None
+    if [way[at].layer for way in ways] != [_place(place, n) for place in range(n)]:
+        return None
+    time = axis_of(n)
+    there = tuple(time if place == axis else its for place, its in enumerate(view.there))
+    return Flow((*before, *every), View(there, (view.here[0], time, view.here[2])))
+
+
+def _place(place: int, n: int) -> Crop1D:
+    """What leaves one place of n."""
+    low, high = place, n - 1 - place
+    return Crop1D(cropping=low if low == high else (low, high))
+
+
+def _same(one: Sequence[Step], other: Sequence[Step]) -> bool:
+    """Whether two ways have equal layers with equal arrays."""
+    if [step.layer for step in one] != [step.layer for step in other]:
+        return False
+    leaves = (jax.tree.leaves([(step.parameters, step.state) for step in way]) for way in (one, other))
+    return all(np.array_equal(a, b) for a, b in zip(*leaves, strict=True))
 
 
 def _beside(one: Flow, other: Flow, axis: int) -> Flow:
@@ -138,11 +168,16 @@ LINES: dict[str, Callable[[Any], tuple[Any, Any]]] = {
 
 
 def _with_constant(node: Node, flow: Flow, c: np.ndarray, function: Callable[..., Any], reverse: bool = False) -> Flow:
+    if (further := c.ndim - len(flow.view.there)) > 0:
+        flow = node.settled(flow).reshaped((1,) * further + flow.view.sizes)
     if c.size == 1:
         number = float(c.reshape(()))
-        if c.ndim > len(flow.view.there):
-            flow = node.settled(flow).reshaped((1,) * (c.ndim - len(flow.view.there)) + flow.view.sizes)
         return applied(flow, lambda x: function(x, number), node.operator)
+    of_rows = tuple(filter(None, (_of_rows(node, made, c, function) for made in flow.functions)))
+    if settled(flow) is None:
+        if not of_rows:
+            raise node.refuse("no formula computes this with a constant for each entry")
+        return Flow(flow.steps, of_rows[0].base.view, of_rows, whole=False)
     lines = {**LINES, "Sub": lambda c: (-1, c)} if reverse else LINES
     if node.operator not in lines or (reverse and node.operator == "Div"):
         raise node.refuse("no formula computes this with a constant for each entry")
@@ -158,38 +193,18 @@ def _with_constant(node: Node, flow: Flow, c: np.ndarray, function: Callable[...
         table = c.reshape(x.view.shape)
         return x.then(LearnedPositions(len(table)), x.view, {"table": table})
     ended, vector = along_last(node, x, c)
-    return with_line(ended, *lines[node.operator](vector))
+    return replace(scaled(ended, *lines[node.operator](vector)), functions=of_rows)
 
 
-BIASED: tuple[type[Layer], ...] = (Dense, Conv1D, Conv2D, Conv3D, DepthwiseConv2D, ConvTranspose1D, ConvTranspose2D)
-NORMALIZING: tuple[type[Layer], ...] = (Affine, BatchNorm, GroupNorm, InstanceNorm, LayerNorm)
-OFFSETS: dict[Any, tuple[str, str]] = {
-    SelfAttention: ("bias", "bias_o"),
-    **dict.fromkeys(BIASED, ("bias", "bias")),
-    **dict.fromkeys(NORMALIZING, ("offset", "offset")),
-}
-"""The field and the array of what layers add to each channel."""
-
-SCALED = (*NORMALIZING, RMSNorm)
-"""Layers that multiply each channel before they add."""
-
-
-def with_line(flow: Flow, scale: Any, offset: Any) -> Flow:
-    """A tensor times a scale plus an offset for each entry of the last axis here: where it can, in the last layer."""
-    if flow.steps and flow.pointwise is None:
-        last = flow.steps[-1]
-        field, array = OFFSETS.get(type(last.layer), ("", ""))
-        if np.any(last.parameters.get(array, 0)):
-            return scaled(flow, scale, offset)
-        if np.all(scale == 1) and array:
-            return _with_array(flow, field, array, offset)
-        if np.all(offset == 0) and isinstance(last.layer, SCALED) and not last.layer.scale:  # type: ignore[attr-defined]
-            return _with_array(flow, "scale", "scale", scale)
-    return scaled(flow, scale, offset)
-
-
-def _with_array(flow: Flow, field: str, array: str, values: Any) -> Flow:
-    """The last layer with an array that it had not, or of zeros."""
-    *steps, last = flow.steps
-    layer = last.layer if getattr(last.layer, field) else replace(last.layer, **{field: True})
-    return replace(flow, steps=(*steps, Step(layer, {**last.parameters, array: values}, last.state)))
+def _of_rows(node: Node, made: Pointwise, c: np.ndarray, function: Callable[..., Any]) -> Pointwise | None:
+    """A function of each number with a constant for each entry of some axes: a function of all numbers along these."""
+    try:
+        c, varying = varying_axes(node, made.base, c)
+    except ChainruleError:  # of another shape
+        return None
+    axes = made.axes or tuple(varying)
+    if not set(varying) <= set(axes):
+        return None
+    row = np.broadcast_to(c, [n if at in axes else 1 for at, n in enumerate(made.base.view.sizes)]).ravel()
+    names = f"{made.made_by}, {node.operator}"
+    return replace(made, function=lambda x: function(made.function(x), row), made_by=names, axes=axes, parts=())

@@ -1,6 +1,6 @@
 """A node of a graph as its reader sees it, and the readers of all operators."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,9 @@ from chainrule.interchange.onnx.reading.flow import Flow, in_rows
 from chainrule.interchange.onnx.reading.pointwise import settled
 
 Reader = Callable[["Node"], Any]
+
+ROWS = 10_007
+"""How many rows a batch of any number has while its graph is read: a prime that no other size is."""
 
 READERS: dict[str, Reader] = {}
 """What reads an operator's node, by its name; that of another domain has the domain in front."""
@@ -28,7 +31,12 @@ def reads(*operators: str) -> Callable[[Reader], Reader]:
 
 @dataclass
 class Node:
-    """An operator with its inputs, each a constant, a `Flow`, or None where it is left out."""
+    """An operator with its inputs, each a constant, a `Flow`, or None where it is left out.
+
+    Attributes:
+        values: the inputs by name, and what a body takes from around it.
+        compute: its outputs from arrays by these names.
+    """
 
     operator: str
     name: str
@@ -36,6 +44,8 @@ class Node:
     attributes: dict[str, Any]
     opset: int
     outputs: Sequence[str] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    compute: Callable[[Mapping[str, Any]], tuple[Any, ...]] = lambda values: ()
     taken: set[str] = field(default_factory=set)
 
     def read(self) -> tuple[Any, ...]:
@@ -89,7 +99,7 @@ class Node:
     def settled(self, flow: Flow) -> Flow:
         """A tensor made of layers."""
         if (found := settled(flow)) is None:
-            made_by = flow.pointwise.made_by if flow.pointwise else "?"
+            made_by = flow.functions[0].made_by if flow.functions else "?"
             raise self.refuse(f"no activation is the function that {made_by} make, whose result it takes")
         return found
 
@@ -117,7 +127,10 @@ class Node:
 
 def varying_axes(node: Node, x: Flow, c: np.ndarray) -> tuple[np.ndarray, list[int]]:
     """A constant with as many axes as a tensor has there, and along which of them it has entries."""
-    c = np.asarray(c, np.float32).reshape((1,) * (len(x.view.there) - np.ndim(c)) + np.shape(c))
+    c = np.asarray(c, np.float32)
+    for axis in [axis for axis, size in enumerate(c.shape) if size == ROWS and (c == c.take([0], axis)).all()]:
+        c = c.take([0], axis)  # the same for each row of the batch
+    c = c.reshape((1,) * (len(x.view.there) - np.ndim(c)) + np.shape(c))
     varying = [axis for axis, size in enumerate(c.shape) if size != 1]
     if x.view.batch_axis in varying:
         raise node.refuse("its constant has an entry for each row of the batch")

@@ -101,7 +101,7 @@ def whole(node: Node) -> Flow:
     if x.view.batch_axis in axes:
         raise node.refuse("it mixes the rows of a batch")
     there = tuple(() if place in axes else axis for place, axis in enumerate(x.view.there) if keep or place not in axes)
-    made = along(x, tuple(axes), REDUCED[node.operator], node.operator) if keep else None
+    made = along(x, tuple(axes), REDUCED[node.operator], node.operator) if keep else ()
     if made and not settled(x):
         return Flow(x.steps, View(there, x.view.here), made, whole=False)
     x = node.settled(x)
@@ -116,4 +116,4 @@ def whole(node: Node) -> Flow:
     steps = x.then(layer, View(there, ((x.view.batch,), kept)))
     if node.operator == "ReduceSum":
         steps = node.settled(applied(steps, lambda x: math.prod(map(size, reduced)) * x, "ReduceSum"))
-    return replace(steps, pointwise=made)
+    return replace(steps, functions=made)

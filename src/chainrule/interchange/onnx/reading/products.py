@@ -109,9 +109,17 @@ def gather(node: Node) -> Flow:
     axis = node.get("axis", 0)
     if isinstance(node[0], Flow):
         return taking(node, node.x, axis, node.constant(1))
-    table, x = node.array(0), node.flow(1)
+    table = node.array(0)
+    x = _counted(node, len(table))
     if axis or table.ndim != 2 or x.steps:
         raise node.refuse("only rows of a table are taken by the network's input")
     units = axis_of(table.shape[1])
     view = View((*x.view.there, units), (*x.view.here, units))
     return x.then(Embedding(*table.shape), view, {"table": table})
+
+
+def _counted(node: Node, rows: int) -> Flow:
+    """The numbers of rows: those that a function leaves as they are, where it counts negative ones from the end."""
+    every = np.arange(rows)
+    same = (made for made in node.any(1).functions if not made.axes and np.array_equal(made.function(every), every))
+    return next((made.base for made in same), None) or node.flow(1)

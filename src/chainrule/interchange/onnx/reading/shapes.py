@@ -11,7 +11,7 @@ from chainrule.interchange.onnx.reading.axes import View, axis_of, size
 from chainrule.interchange.onnx.reading.flow import Flow, Step
 from chainrule.interchange.onnx.reading.node import Node, reads
 from chainrule.interchange.onnx.reading.places import one_or_each, padding_of, places
-from chainrule.layers import Crop1D, Dense, Stride1D, Upsample1D, Upsample2D, ZeroPad1D, ZeroPad2D
+from chainrule.layers import Crop1D, Dense, Flatten, Stride1D, Upsample1D, Upsample2D, ZeroPad1D, ZeroPad2D
 from chainrule.layers.recurrent import Recurrent
 
 UPSAMPLING: tuple[Any, ...] = (Upsample1D, Upsample2D)
@@ -76,13 +76,33 @@ def unsqueeze(node: Node) -> Flow:
 
 @reads("Expand", "Tile")
 def expand(node: Node) -> Flow:
-    """Only where it changes nothing."""
+    """Axes of one entry in more places; the others as they are."""
     x, wanted = node.x, node.numbers(1, "repeats")
     n = len(x.view.there)
+    if len(wanted) > n:
+        raise node.refuse(f"no formula makes {len(wanted)} axes of {n}")
     same = [1] * n if node.operator == "Tile" else [*x.view.sizes]
-    if len(wanted) > n or any(each not in (1, now) for each, now in zip(wanted[::-1], same[::-1], strict=False)):
-        raise node.refuse("no formula repeats places")
+    for axis, times in enumerate(wanted, n - len(wanted)):
+        if times in (1, same[axis]):
+            continue
+        if x.view.there[axis]:
+            raise node.refuse("no formula repeats an axis of several places as a whole")
+        x = _repeated(x, axis, times)
     return x
+
+
+def _repeated(x: Flow, axis: int, times: int) -> Flow:
+    """An axis of one entry in more places, which are so many for each place of the axis in front of it, if any."""
+    batch, new = x.view.here[0], axis_of(times)
+    before = x.view.there[axis - 1] if axis and x.view.batch not in x.view.there[axis - 1] else ()
+    if not (before and before in x.view.here[1:-1] and len(x.view.shape) < 4):
+        rest = (factor for its in x.view.there for factor in its if not factor.batch and factor not in before)
+        x = x.arranged(batch, before, tuple(rest))
+    places, last = x.view.here[1:-1], x.view.here[-1]
+    each = [times if place == before else 1 for place in places]
+    here = (batch, *((*place, *new) if place == before else place for place in places), last)
+    there = tuple(new if place == axis else its for place, its in enumerate(x.view.there))
+    return x.then(UPSAMPLING[len(places) - 1](one_or_each(each)), View(there, here))
 
 
 @reads("DepthToSpace")
@@ -145,6 +165,8 @@ def between(node: Node, x: Flow, axis: int, start: int, end: int, step: int = 1)
         raise node.refuse("it leaves out rows of the batch")
     if start == end:
         raise node.refuse("nothing is left")
+    if len(range(start, end, step)) == 1 and (state := last_output(x, axis, start)):
+        return state
     if part := _of_dense(x, axis, slice(start, end, step)):
         return part
     chosen, batch = x.view.there[axis], x.view.here[0]
@@ -235,7 +257,7 @@ def resize(node: Node) -> Flow:
     ):
         node.get(attribute)
     alike = how == "nearest" and (
-        (moved == "asymmetric" and rounded == "floor")
+        (moved in ("asymmetric", "tf_half_pixel_for_nn") and rounded == "floor")
         or (moved in ("half_pixel", "pytorch_half_pixel") and rounded.startswith("round"))
         or node.operator == "Upsample"
     )
@@ -257,10 +279,7 @@ def taking(node: Node, x: Flow, axis: int, index: Any) -> Flow:
     places = np.ravel(index) % length
     if len(places) != 1 and (places != np.arange(places[0], places[0] + len(places))).any():
         raise node.refuse("no formula takes places that are not in a row")
-    if len(places) == 1 and (state := _last_output(x, axis, int(places[0]))):
-        x = state
-    else:
-        x = between(node, x, axis, int(places[0]), int(places[-1]) + 1)
+    x = between(node, x, axis, int(places[0]), int(places[-1]) + 1)
     if index.ndim == 0:
         return x.seen(View(tuple(its for place, its in enumerate(x.view.there) if place != axis), x.view.here))
     if index.ndim > 1:
@@ -268,7 +287,7 @@ def taking(node: Node, x: Flow, axis: int, index: Any) -> Flow:
     return x
 
 
-def _last_output(x: Flow, axis: int, place: int) -> Flow | None:
+def last_output(x: Flow, axis: int, place: int) -> Flow | None:
     """The recurrent layer without its other outputs, where only the last one is taken."""
     if not x.steps or len(x.view.here) != 3 or x.view.there[axis] != x.view.here[1]:
         return None
@@ -278,5 +297,8 @@ def _last_output(x: Flow, axis: int, place: int) -> Flow | None:
     if place != (0 if last.layer.reverse else x.view.sizes[axis] - 1):
         return None
     there = tuple(() if at == axis else its for at, its in enumerate(x.view.there))
-    only = replace(last, layer=replace(last.layer, return_sequences=False))
+    others = x.view.sizes[axis] - 1
+    cropping = Crop1D(cropping=(0, others) if last.layer.reverse else (others, 0))
+    spelt = (last, Step(cropping, {}, {}), Step(Flatten(), {}, {}))
+    only = replace(last, layer=replace(last.layer, return_sequences=False), spelt=spelt)
     return Flow((*steps, only), View(there, (x.view.here[0], x.view.here[2])))
