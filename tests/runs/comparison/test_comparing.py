@@ -177,6 +177,12 @@ def test_what_can_not_be_compared_is_refused_before_anything_is_trained(asked, p
         compare("iris", **asked, **QUIET)
 
 
+def test_a_named_set_is_no_folder_of_its_name(here):
+    (here / "iris").mkdir()
+    (here / "iris" / "results.csv").write_text("a,b\n1,2\n")
+    assert comparing.planned("iris", activation=["ReLU()"], seeds=1).first.rows["train"] == 105
+
+
 def test_data_that_are_larger_than_memory_are_refused(monkeypatch):
     monkeypatch.setattr(comparing, "is_large", lambda data: True)
     with pytest.raises(ChainruleError, match="iris is read block after block"):

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import jax
 import joblib
 
-from chainrule.data.streams import is_folder_of_tables, is_large
+from chainrule.data.streams import is_large
 from chainrule.errors import ArgumentError, ChainruleError, warn
 from chainrule.notation.choices import SEEDS, as_whole
 from chainrule.runs.comparison import jobs as carrying_out
@@ -174,7 +174,7 @@ def planned(
         )
     axes, seeds = axes_of(said), _seeds(seeds)
     tune, budget = [tune] if isinstance(tune, str) else [*tune], as_whole(budget, "{budget}", 2, 1000)
-    if is_folder_of_tables(data) or is_large(data):
+    if is_large(data):
         raise ChainruleError(
             f"{source_of(data)} is read block after block, and a comparison divides rows in memory. Take some of them."
         )
