@@ -115,8 +115,7 @@ def compare(
         output.note(str(interrupted))
         return CTRL_C.code
     output.say("")
-    for line in str(compared).splitlines():
-        output.say(line)
+    output.comparison(compared)
     if out is not None:
         output.say("All of it is in ", (out, "bold"), ".")
     return CTRL_C.code if CTRL_C.wanted else 0
