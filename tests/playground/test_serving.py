@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("starlette", reason="pip install 'chainrule[playground]'")
 from starlette.testclient import TestClient
-from starlette.websockets import WebSocketDisconnect
 
+from chainrule import load
 from chainrule.playground import serving
 from chainrule.playground.frames import framed, unframed
 from chainrule.playground.serving import HEADERS, application
@@ -38,6 +38,12 @@ class Tab:
 
     def send(self, **asked):
         self.socket.send_text(json.dumps(asked))
+
+    def closed(self):
+        """With which code the server closes the socket before it tells anything."""
+        message = self.socket.receive()
+        assert message["type"] == "websocket.close"
+        return message["code"]
 
     def get(self, kind):
         """The next message of a kind; each picture on the way is answered as drawn."""
@@ -92,9 +98,8 @@ def test_who_may_not_come_in(client, path, headers, status):
     ("token", "origin"), [("other", "http://127.0.0.1:8765"), (TOKEN, "http://evil.example"), (TOKEN, "null")]
 )
 def test_a_socket_from_elsewhere_is_closed(client, token, origin):
-    with pytest.raises(WebSocketDisconnect) as closed, tab(client, token, origin):
-        pass
-    assert closed.value.code == 4403
+    with tab(client, token, origin) as page:
+        assert page.closed() == 4403
 
 
 def test_only_so_many_tabs(client, monkeypatch):
@@ -102,9 +107,8 @@ def test_only_so_many_tabs(client, monkeypatch):
     with tab(client) as one:
         one.send(do="offer", ask=1)
         one.get("offered")
-        with pytest.raises(WebSocketDisconnect) as closed, tab(client):
-            pass
-    assert closed.value.code == 4429
+        with tab(client) as other:
+            assert other.closed() == 4429
 
 
 def test_a_training_is_seen_from_its_beginning_to_its_end(client):
@@ -244,6 +248,87 @@ def test_a_file_is_taken_into_memory(client):
         assert (examples["classes"], examples["inputs"]) == (["no", "yes"], ["a", "b"])
         page.socket.send_bytes(framed({"do": "upload", "name": "empty.csv"}, content=b""))
         assert page.get("refused")["message"].startswith("empty.csv: ")
+
+
+def test_step_by_step_in_numbers(client):
+    with tab(client) as page:
+        page.send(do="choose", choices=SMALL)
+        page.get("picture")
+        page.send(do="explain", row=3)
+        found = page.get("explained")
+        dense, tanh, last, softmax = found["layers"]
+        x = np.array(dense["inputs"])
+        kernel, bias = (np.array(dense["parameters"][name]) for name in ("kernel", "bias"))
+        z, W, b = x @ kernel + bias, np.array(last["parameters"]["kernel"]), np.array(last["parameters"]["bias"])
+        h = np.tanh(z)
+        a = np.exp(h @ W + b) / np.exp(h @ W + b).sum()
+        of_z = a - np.array(found["expected"])
+        of_h = W @ of_z
+        for mine, its in (
+            (dense["outputs"], z),
+            (tanh["outputs"], h),
+            (tanh["slope"], 1 - h**2),
+            (softmax["outputs"], a),
+            (softmax["below"], of_z),
+            (last["below"], of_h),
+            (tanh["below"], of_h * (1 - h**2)),
+            (last["gradients"]["kernel"], np.outer(h, of_z)),
+            (dense["gradients"]["kernel"], np.outer(x, of_h * (1 - h**2))),
+            (dense["gradients"]["bias"], of_h * (1 - h**2)),
+            (found["cost"]["value"], -np.log(a @ np.array(found["expected"]))),
+        ):
+            np.testing.assert_allclose(mine, its, rtol=1e-4, atol=1e-6)
+        assert softmax["above"] is None
+        assert found["cost"]["derivatives"][0]["remark"] == "behind Softmax"
+        page.send(do="explain", row=99)
+        assert page.get("refused")["message"] == "The example must be a whole number from 0 to 27, got 99."
+
+
+def test_what_is_taken_along_trains_the_same(client, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with tab(client) as page:
+        page.send(do="choose", choices=SMALL)
+        for _ in range(2):
+            page.send(do="step", epoch=True)
+        for _ in range(2):
+            page.get("runs")
+        page.send(do="take")
+        taken = page.get("taken")
+        page.send(do="file", what="model")
+        model = page.get("file")
+        page.send(do="file", what="points")
+        points = page.get("file")
+    assert "--network 'Dense(3) >> Tanh() >> Dense(2) >> Softmax()'" in taken["command"]
+    assert unframed(points["frame"])[1].count(b"\n") == 41
+    exec(taken["program"], {})  # it trains and saves
+    (tmp_path / model["name"]).with_stem("page").write_bytes(unframed(model["frame"])[1])
+    mine, its = load("page.safetensors"), load("model.safetensors")
+    assert mine.history.rows == its.history.rows
+    for one, other in zip(mine.parameters, its.parameters, strict=True):
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_a_race(client):
+    with tab(client) as page:
+        asked = {"do": "race", "surface": "ravine", "start": [-4, 1], "steps": 20}
+        page.send(**asked, optimizers=["GradientDescent(0.5)", "Adam()"])
+        found = page.get("raced")
+        way, ground = array(found, "path0"), array(found, "ground")
+        np.testing.assert_allclose(way[0], [-4, 1])
+        np.testing.assert_allclose(way[1], [-4 * (1 - 0.5 / 10), 0], atol=1e-6)  # against (x / 10, 2 y)
+        assert [racer["chosen"] for racer in found["racers"]] == [False, True]
+        assert (ground.shape, ground.min(), ground.max()) == ((96, 96), 0, 15)
+        for change, message in (
+            ({"surface": "moon"}, "There is no surface 'moon'. They are beale, rosenbrock, saddle, ravine."),
+            ({"start": [99, 0]}, "The start must be a place on the surface, got [99, 0]."),
+            ({"optimizers": ["Adam()"] * 9}, "8 optimizers race at most. Take some away."),
+            ({"optimizers": ["Tanh()"]}, "Expected"),
+        ):
+            page.send(**{**asked, "optimizers": [], **change})
+            assert page.get("refused")["message"].startswith(message)
+        page.send(do="edited", notation="Adam()", path=["beta1"], value=0.5, ask=2)
+        assert page.get("edited")["formula"]["notation"] == "Adam(learning_rate=0.001, beta1=0.5)"
 
 
 def test_a_formula_is_shown(client):

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.arrays.compilation import compiled
 from chainrule.optimizers import Optimizer
 from chainrule.optimizers.schedules import Schedule, over
 from chainrule.pictures.comparison import PALETTE, legend, width_of
@@ -98,27 +99,35 @@ def path(optimizer: Optimizer, surface: Surface, steps: int, published: bool = F
     published rates are for networks and crawl here; one with a rate of its own, or with `published`, keeps it.
     """
     optimizer, rate = over(optimizer, steps), rate_of(optimizer)
-    tried = jnp.array(RATES if rate is not None and rate == _default(optimizer) and not published else [jnp.nan])
-    given = bool(jnp.isnan(tried[0]))
+    given = rate is None or rate != _default(optimizer) or published
+    tried = jnp.array([0.0] if given else RATES)
+    start = jnp.array(surface.start)
+    walked = _walked(optimizer, tried, start, height=surface.height, steps=steps, given=given)
+    points = np.asarray(walked, np.float64)
+    best = int(np.argmin([_slowness(each, surface) for each in points]))
+    shown = rate if given else RATES[best]
+    said = "" if rate is None else f", η = {shown:g}" if isinstance(shown, float) else f", η = {shown!r}"
+    return Path(f"{_name(optimizer)}{said}", points[best], not given)
 
-    @jax.jit
-    def walk(tried: jax.Array) -> jax.Array:
-        rule = optimizer if given else with_rate(optimizer, tried)
-        slope = jax.value_and_grad(lambda place: (surface.height(*place), None), has_aux=True)
+
+@compiled(static_argnames=("height", "steps", "given"))
+def _walked(
+    optimizer: Any, tried: jax.Array, start: jax.Array, *, height: Callable[..., Any], steps: int, given: bool
+) -> jax.Array:
+    """The ways of an optimizer from a start, by each of the rates that are tried, or by its own if that is given."""
+
+    def walk(rate: jax.Array) -> jax.Array:
+        rule = optimizer if given else with_rate(optimizer, rate)
+        slope = jax.value_and_grad(lambda place: (height(*place), None), has_aux=True)
 
         def step(carry: Any, _: Any) -> Any:
             place, state = carry
             place, state, _ = rule.descend(slope, place, state)
             return (place, state), rule.published(place, state)
 
-        start = jnp.array(surface.start)
         return jnp.concatenate([start[None], jax.lax.scan(step, (start, rule.init(start)), length=steps)[1]])
 
-    points = np.asarray(jax.vmap(walk)(tried), np.float64)
-    best = int(np.argmin([_slowness(each, surface) for each in points]))
-    shown = rate if given else RATES[best]
-    said = "" if rate is None else f", η = {shown:g}" if isinstance(shown, float) else f", η = {shown!r}"
-    return Path(f"{_name(optimizer)}{said}", points[best], not given)
+    return jax.vmap(walk)(tried)
 
 
 LONGEST = 1 / 10

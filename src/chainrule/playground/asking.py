@@ -6,14 +6,26 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.points import CLASSES, VALUES, points
-from chainrule.playground.catalogue import catalogue, page_of
+from chainrule.formula.base import Formula
+from chainrule.playground.catalogue import catalogue, described, edited, page_of, read
+from chainrule.playground.explaining import explained
+from chainrule.playground.racing import raced
 from chainrule.playground.session import Session
+from chainrule.playground.taking import file_taken, taken
 
 
 def offered(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
     """All that can be chosen: the families of formulas, and the points."""
     drawn = {name: {"title": draw.__doc__, "sketch": _sketch(name)} for name, draw in (CLASSES | VALUES).items()}
     return {"kind": "offered", "families": catalogue(), "points": drawn}
+
+
+def edited_alone(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
+    """A formula, described, after a change of one of its fields, if one is asked."""
+    formula: Any = read(str(asked.get("notation", "")), Formula)
+    if asked.get("path"):
+        formula = edited(formula, asked["path"], asked.get("value"))
+    return {"kind": "edited", "formula": described(formula)}
 
 
 def _sketch(name: str) -> list[list[float]]:
@@ -38,4 +50,9 @@ def shown(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
 ASKED: dict[str, Callable[[Session, dict[str, Any]], dict[str, Any] | bytes]] = {
     "offer": offered,
     "show": shown,
+    "explain": explained,
+    "take": taken,
+    "file": file_taken,
+    "edited": edited_alone,
+    "race": raced,
 }

@@ -62,13 +62,18 @@ def examples(choices: Choices, table: Table | None) -> Examples:
     if choices.data in CLASSES or choices.data in VALUES:
         found = points(choices.data, choices.rows, choices.noise, choices.seed, choices.curve)
         order = np.random.default_rng(choices.seed).permutation(choices.rows)
-        count = min(max(round(choices.rows * choices.test), 1), choices.rows - 1)
+        count = held_out(choices)
         names = ("x₁", "x₂")[: found.x.shape[1]]
         train, test = ((found.x[rows], found.y[rows]) for rows in (order[count:], order[:count]))
         return Examples(choices.data, train, test, found.classes, names)
     if table is None or table.name != choices.data:
         raise ChainruleError(f"The file {choices.data!r} is not here: pages keep files in memory only. Give it again.")
     return of_table(table, choices)
+
+
+def held_out(choices: Choices) -> int:
+    """How many of the points are only measured on."""
+    return min(max(round(choices.rows * choices.test), 1), choices.rows - 1)
 
 
 def of_table(table: Table, choices: Choices) -> Examples:

@@ -64,6 +64,7 @@ def application(token: str) -> Any:
         return FileResponse(STATIC / name, headers=HEADERS)
 
     async def tab(websocket: WebSocket) -> None:
+        await websocket.accept()  # a page learns the reason of a close only behind it
         own = f"http://{websocket.headers.get('host')}"
         if not knows(websocket.query_params.get("token")) or websocket.headers.get("origin") != own:
             await websocket.close(4403)
@@ -71,7 +72,6 @@ def application(token: str) -> Any:
         if len(app.state.sessions) >= TABS:
             await websocket.close(4429)
             return
-        await websocket.accept()
         await Tab(websocket, app.state.sessions).live()
 
     app = Starlette(

@@ -167,16 +167,16 @@ class Session:
     def pause(self, asked: dict[str, Any], content: bytes = b"") -> None:
         """Stand still."""
         self.running = False
-        self.send({"kind": "runs", "running": False})
         self._look()
+        self.send({"kind": "runs", "running": False})
 
     def step(self, asked: dict[str, Any], content: bytes = b"") -> None:
         """One step, or one epoch's end."""
         training = self._known()
         self.running = False
         training.advance(training.plan.steps if asked.get("epoch") else 1)
-        self.send({"kind": "runs", "running": False})
         self._look()
+        self.send({"kind": "runs", "running": False})
 
     def upload(self, asked: dict[str, Any], content: bytes = b"") -> None:
         """Take a file, which is kept in memory only, and learn from it."""

@@ -1,11 +1,15 @@
 // The page: its views, its address, its keys.
 
 import { h } from "./dom.js";
+import { compareView } from "./compare.js";
 import { DEFAULTS, Lab } from "./lab.js";
 import { learnView } from "./learn.js";
+import { raceView } from "./race.js";
+import { stepsView } from "./steps.js";
+import { takeView } from "./take.js";
 import { startTheme } from "./theme.js";
 
-const VIEWS = { learn: ["Learn", learnView] };
+const VIEWS = { learn: ["Learn", learnView], steps: ["Step by step", stepsView], race: ["Race", raceView], compare: ["Compare", compareView], take: ["Take along", takeView] };
 
 /** The choices that the address holds behind its #, by the kind of their defaults. */
 function choicesOf(address) {
@@ -52,9 +56,13 @@ lab.on("open", async () => {
   if (!shown) open(view);
   lab.begin();
 });
-lab.on("gone", () => {
+const GONE = {
+  4403: "The server here has another token: open the address that it said. The choices stand behind the # of this one.",
+  4429: "Too many tabs are open: close some of them.",
+};
+lab.on("gone", ({ code }) => {
   banner.hidden = false;
-  banner.textContent = "The server is gone. As soon as it is back at this address, the page goes on.";
+  banner.textContent = GONE[code] ?? "The server is gone. As soon as it is back, the page goes on.";
 });
 lab.on("chosen", remember);
 lab.on("refused", ({ field, message }) => { if (!shown && field !== "offer") banner.textContent = message; });

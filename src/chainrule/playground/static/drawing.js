@@ -48,7 +48,7 @@ export function drawPoints(context, examples, width, height, radius = 3.4) {
         context.globalAlpha = classes ? 1 : 0.25 + 0.75 * Math.min(Math.abs(y[row]) / most, 1);
         context.fill();
         context.lineWidth = 1;
-        context.strokeStyle = isDark() ? "#0008" : "#fff";
+        context.strokeStyle = isDark() ? "#fffb" : "#fff";
         context.stroke();
       } else {
         context.fillStyle = isDark() ? "#1a2127" : "#fff";

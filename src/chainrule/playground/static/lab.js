@@ -20,7 +20,7 @@ export class Lab extends EventTarget {
       this.examples = this.picture = this.chosen = null;
       this.tell("open");
     });
-    this.link.addEventListener("gone", () => { this.running = false; this.tell("gone"); });
+    this.link.addEventListener("gone", ({ detail }) => { this.running = false; this.tell("gone", detail); });
     for (const kind of ["refused", "diverged"]) this.link.addEventListener(kind, ({ detail }) => {
       if (kind === "diverged") this.running = false;
       this.tell(kind, detail);

@@ -44,6 +44,7 @@ export class Link extends EventTarget {
       this.asked.clear();
       if (this.ended) return;
       this.tell("gone", { code });
+      if (code === 4403) return;  // another token: this page's address is of yesterday
       setTimeout(() => this.open(), this.waiting);
       this.waiting = Math.min(this.waiting * 1.6, 4000);
     });

@@ -1,0 +1,134 @@
+// The view in which optimizers race down a surface from where one clicks.
+
+import { h, shown, throttled } from "./dom.js";
+import { fitted } from "./drawing.js";
+import { formulaCard, picker } from "./formula.js";
+import { isDark, ink, onTheme } from "./theme.js";
+
+const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#7a5195", "#999999"];
+const START = ["GradientDescent()", "Momentum()", "RMSprop()", "Adam()"];
+
+export function raceView(lab) {
+  const canvas = h("canvas", { className: "ground", role: "img", tabIndex: 0 }), said = h("p", { className: "said wrong", role: "alert" });
+  const surface = h("select", { id: "surface", onchange: () => { start = null; go(); } }), racers = h("ol", { className: "racers" });
+  const published = h("input", { type: "checkbox", id: "published", onchange: () => go() });
+  const slower = h("input", { type: "range", id: "slow", min: 0, max: 1, step: "any", value: 0.4, "aria-label": "pace of the race" });
+  const about = h("p", { className: "note", role: "status" }), card = h("div");
+  const adding = h("div");
+  let optimizers = [...START], start = null, found = null, at = 0, timer = null, open = false, selected = null, editor = null;
+
+  const go = throttled(async () => {
+    if (!open) return;
+    try {
+      found = await lab.link.ask({ do: "race", surface: surface.value || "beale", optimizers, start, published: published.checked });
+      said.textContent = "";
+      at = 0;
+      if (!surface.options.length) surface.append(...found.surfaces.map((name) => h("option", { value: name }, name)));
+      surface.value = found.surface;
+      canvas.setAttribute("aria-label", `${found.surface}: ${found.racers.map((racer) => `${racer.label} ends ${shown(racer.reached)} above the lowest point`).join("; ")}`);
+      list();
+      move();
+    } catch (error) { said.textContent = error.message; }
+  }, 120);
+
+  function list() {
+    racers.replaceChildren(...found.racers.map((racer, place) => h("li", {},
+      h("button", { className: "chip", type: "button", "aria-pressed": String(selected === place), onclick: () => { selected = selected === place ? null : place; editor = null; list(); } }, h("i", { className: "dot", style: `background:${COLOURS[place]}` }), racer.label),
+      h("span", { className: "muted" }, racer.reached === null ? "ran away" : `${shown(racer.reached, 2)} above`),
+      h("button", { className: "tiny", type: "button", "aria-label": `Take ${racer.label} away`, onclick: () => { optimizers = optimizers.filter((_, other) => other !== place); selected = editor = null; go(); } }, "×"))));
+    if (!adding.childElementCount) {
+      const select = picker({ lab, families: ["optimizers"], chosen: "", label: "Add an optimizer", none: "+ optimizer", onpick: (value) => { if (value) optimizers = [...optimizers, value].slice(0, 8); select.value = ""; go(); } });
+      adding.append(select);
+    }
+    const racer = selected === null ? null : found.racers[selected];
+    if (!racer) { card.replaceChildren(); editor = null; return; }
+    if (!editor) {
+      const place = selected;
+      editor = formulaCard({ lab, title: "Its formula", families: ["optimizers"], pick: (value) => { optimizers[place] = value; go(); },
+        edit: async (path, value) => { try { optimizers[place] = (await lab.link.ask({ do: "edited", notation: optimizers[place], path, value })).formula.notation; go(); } catch (error) { said.textContent = error.message; } } });
+      card.replaceChildren(editor.element);
+    }
+    editor.show(racer);
+  }
+
+  const ground = document.createElement("canvas");
+  function draw() {
+    if (!found || !canvas.isConnected) return;
+    const { context, width, height } = fitted(canvas), [left, right, bottom, top] = found.frame, bytes = found.arrays.ground, side = bytes.shape[0];
+    const image = new ImageData(side, side), [dark, light] = isDark() ? [[24, 30, 36], [74, 86, 97]] : [[168, 184, 198], [252, 252, 250]];
+    for (let place = 0; place < side * side; place++) for (let channel = 0; channel < 4; channel++) image.data[4 * place + channel] = channel === 3 ? 255 : dark[channel] + ((light[channel] - dark[channel]) * bytes[place]) / 15 - 7 * (bytes[place] % 2);
+    ground.width = ground.height = side;
+    ground.getContext("2d").putImageData(image, 0, 0);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(ground, 0, 0, width, height);
+    const across = (x) => ((x - left) / (right - left)) * width, up = (y) => height - ((y - bottom) / (top - bottom)) * height;
+    context.font = "22px serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.fillStyle = ink("ink");
+    for (const [x, y] of found.goals) context.fillText("★", across(x), up(y));
+    context.beginPath();
+    context.arc(across(found.start[0]), up(found.start[1]), 6, 0, 2 * Math.PI);
+    context.fill();
+    const step = Math.min(Math.floor(at), found.steps);
+    found.racers.forEach((_, place) => {
+      const points = found.arrays[`path${place}`];
+      context.beginPath();
+      let ended = [found.start[0], found.start[1]];
+      for (let each = 0; each <= step; each++) {
+        const [x, y] = [points[2 * each], points[2 * each + 1]];
+        if (!Number.isFinite(x) || !Number.isFinite(y) || Math.abs(x) > 1e4 || Math.abs(y) > 1e4) break;
+        context.lineTo(across(x), up(y));
+        ended = [x, y];
+      }
+      context.strokeStyle = COLOURS[place];
+      context.lineWidth = selected === place ? 4.5 : 2.6;
+      context.lineJoin = "round";
+      context.stroke();
+      context.beginPath();
+      context.arc(across(ended[0]), up(ended[1]), 6.5, 0, 2 * Math.PI);
+      context.fillStyle = COLOURS[place];
+      context.fill();
+      context.lineWidth = 2;
+      context.strokeStyle = ink("card");
+      context.stroke();
+    });
+    about.textContent = `step ${step} of ${found.steps}; click anywhere to begin there`;
+  }
+
+  function move() {
+    cancelAnimationFrame(timer);
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) at = found.steps;
+    let before = performance.now();
+    const frame = (now) => {
+      if (!open) return;
+      at += ((now - before) / 1000) * 2 * 10 ** (2.2 * slower.value) * (0.4 + at / 60);
+      before = now;
+      draw();
+      if (at < found.steps) timer = requestAnimationFrame(frame);
+    };
+    timer = requestAnimationFrame(frame);
+  }
+
+  canvas.addEventListener("click", (event) => {
+    if (!found) return;
+    const box = canvas.getBoundingClientRect(), [left, right, bottom, top] = found.frame;
+    start = [left + ((event.clientX - box.left) / box.width) * (right - left), top - ((event.clientY - box.top) / box.height) * (top - bottom)];
+    go();
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!by || !found) return;
+    event.preventDefault();
+    const [left, right, bottom, top] = found.frame, [x, y] = start ?? found.start;
+    start = [Math.min(Math.max(x + (by[0] * (right - left)) / 40, left), right), Math.min(Math.max(y + (by[1] * (top - bottom)) / 40, bottom), top)];
+    go();
+  });
+  onTheme(() => open && draw());
+  const element = h("div", { className: "race" },
+    h("section", { className: "card" }, h("h2", {}, h("label", { className: "inline", style: "text-transform:none;letter-spacing:0" }, "surface", surface), h("button", { className: "quiet", type: "button", onclick: () => { at = 0; if (found) move(); } }, "again")), canvas, about, said),
+    h("div", { className: "stack" }, h("section", { className: "card" }, h("h2", {}, "Optimizers"), racers, adding,
+      h("div", { className: "field" }, h("label", { htmlFor: "published" }, "published rates"), published), h("div", { className: "field" }, h("label", { htmlFor: "slow" }, "pace"), h("span"), slower),
+      h("p", { className: "note" }, "A racer with its default rate takes the one that leads it down fastest here, as published rates are for networks; give it a rate, and it keeps that.")), card));
+  return { element, enter() { open = true; go(); }, leave() { open = false; cancelAnimationFrame(timer); }, resize: draw };
+}

@@ -1,0 +1,146 @@
+"""The playground as one who looks at it: each view, what is typed and clicked, and for whom it is."""
+
+import re
+import subprocess
+import tarfile
+
+import pytest
+from playwright.sync_api import expect
+
+expect.set_options(timeout=20_000)
+
+SMALL = "rows=120&network=Dense(4)+>>+Tanh()"
+SPIRALS = "data=spirals&noise=0.02&optimizer=Adam(0.02)&network=Dense(16)+>>+Tanh()+>>+Dense(16)+>>+Tanh()"
+
+
+def opened(page, server, choices=SMALL):
+    page.goto(f"{server.address}#{choices}")
+    expect(page.locator("#view > *").first).to_be_visible()
+    return page
+
+
+def steps(page):
+    return int(page.locator(".figure b").nth(1).inner_text().replace(",", ""))
+
+
+def test_a_boundary_that_separates_the_spirals(page, server):
+    opened(page, server, SPIRALS)
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".output h2 .muted").first).to_have_text(
+        re.compile(r"test accuracy (1|0\.9[6-9]\d*)$"), timeout=60_000
+    )
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".figure b").nth(2)).to_have_text("–")  # it stands still
+    at = steps(page)
+    page.get_by_role("button", name="One step").click()
+    expect(page.locator(".figure b").nth(1)).to_have_text(f"{at + 1:,}")
+    expect(page.get_by_role("img", name=re.compile("^The network's output for spirals"))).to_be_visible()
+
+
+def test_notation_and_clicks_are_in_step(page, server):
+    opened(page, server)
+    notation = page.get_by_label("Network", exact=True)
+    expect(notation).to_have_value("Dense(4) >> Tanh() >> Dense(2) >> Softmax()")
+    notation.fill("Dense(4) >> Tanhh()")
+    expect(page.locator("#notation-said")).to_contain_text("Did you mean Tanh?")
+    notation.fill("Dense(5) >> ReLU()")
+    expect(page.get_by_role("button", name="ReLU()")).to_be_visible()
+    page.get_by_role("button", name="A unit more in column 1").click()
+    expect(notation).to_have_value("Dense(6) >> ReLU() >> Dense(2) >> Softmax()")
+    page.get_by_role("button", name="ReLU()").click()
+    page.get_by_label("Layer 2", exact=True).select_option(label="ELU")
+    expect(notation).to_have_value("Dense(6) >> ELU(alpha=1.0) >> Dense(2) >> Softmax()")
+    expect(page.get_by_role("group", name="Layer 2: mathematics").locator("math").first).to_be_visible()
+    page.get_by_label("Regulariser", exact=True).select_option(label="L1")
+    expect(page.get_by_label("strength", exact=True)).to_be_visible()
+    page.get_by_role("button", name="line", exact=True).click()
+    expect(notation).to_have_value("Dense(6) >> ELU(alpha=1.0) >> Dense(1)")
+    page.get_by_label("curve of x").fill("open(x)")
+    expect(page.locator(".data .said")).to_contain_text("Can't read the curve")
+
+
+def test_own_data_and_a_link_that_restores(page, server):
+    opened(page, server)
+    rows = "".join(f"{place % 7},{place % 5},{'yes' if place % 7 > 3 else 'no'}\n" for place in range(80))
+    file = {"name": "mine.csv", "mimeType": "text/csv", "buffer": f"a,b,found\n{rows}".encode()}
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.locator(".data .said")).to_contain_text("mine.csv: 56 rows to train, 24 to test; 2 inputs, 2 classes.")
+    page.get_by_role("button", name="xor").click()
+    page.get_by_label("seed").fill("7")
+    page.get_by_label("seed").press("Enter")
+    expect(page).to_have_url(re.compile("data=xor.*seed=7"))
+    page.reload()
+    expect(page.get_by_role("button", name="xor")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("seed")).to_have_value("7")
+
+
+def test_step_by_step_race_compare_and_take_along(page, server):
+    opened(page, server)
+    views = page.get_by_role("navigation")
+    views.get_by_role("button", name="Step by step").click()
+    expect(page.locator(".passage")).to_have_count(5)
+    expect(page.locator(".passage .worked").first).to_contain_text("=")
+    views.get_by_role("button", name="Race").click()
+    expect(page.get_by_role("img", name=re.compile("^beale: .*Adam"))).to_be_visible()
+    page.get_by_label("surface").select_option("saddle")
+    expect(page.get_by_role("img", name=re.compile("^saddle: "))).to_be_visible()
+    page.get_by_role("img", name=re.compile("^saddle: ")).click(position={"x": 100, "y": 100})
+    views.get_by_role("button", name="Compare").click()
+    expect(page.get_by_label("Network B")).to_have_value(re.compile("ReLU"))
+    page.get_by_role("button", name="One epoch").click()
+    expect(page.get_by_role("img", name=re.compile(r"^Test cost over the epochs: A 0\.\d+, B 0\.\d+"))).to_be_visible()
+    views.get_by_role("button", name="Take along").click()
+    expect(page.get_by_label("Command line", exact=True)).to_contain_text("chainrule train moons.csv")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Model (.safetensors)").click()
+    assert saved.value.suggested_filename == "model.safetensors"
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory):
+    """What looks for hindrances: axe-core, from npm."""
+    folder = tmp_path_factory.mktemp("axe")
+    try:
+        subprocess.run(
+            ["npm", "pack", "axe-core@4", "--silent"], cwd=folder, check=True, timeout=60, capture_output=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        pytest.skip("This test needs axe-core, which npm fetches.")
+    with tarfile.open(next(folder.glob("*.tgz"))) as packed:
+        return packed.extractfile("package/axe.min.js").read().decode()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_for_everyone(page, server, axe, scheme):
+    page.emulate_media(color_scheme=scheme)
+    opened(page, server)
+    for view in ("Learn", "Step by step", "Race", "Compare", "Take along"):
+        page.get_by_role("navigation").get_by_role("button", name=view).click()
+        page.wait_for_timeout(1500)
+        page.evaluate(axe)
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        serious = [
+            (each["id"], [node["target"] for node in each["nodes"]][:3])
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
+        assert not serious, view
+        page.set_viewport_size({"width": 360, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, view
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_two_tabs_and_a_server_that_is_gone_and_back(page, server):
+    opened(page, server)
+    other = opened(page.context.new_page(), server, "rows=50&network=Dense(2)")
+    page.get_by_role("button", name="One epoch").click()
+    expect(page.locator(".figure b").first).to_have_text("1")
+    expect(other.locator(".figure b").first).to_have_text("0")
+    other.close()
+    page.allowed = ("WebSocket connection",)
+    server.end()
+    expect(page.locator("#banner")).to_contain_text("The server is gone.")
+    server.begin()
+    expect(page.locator("#banner")).to_contain_text("another token", timeout=30_000)
+    page.goto("about:blank")
+    expect(opened(page, server).locator("#banner")).to_be_hidden()
