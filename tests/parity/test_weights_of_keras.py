@@ -1,5 +1,7 @@
 """Keras' models in and out: each answers alike in both, and comes back to the bit."""
 
+import re
+
 import jax
 import numpy as np
 import pytest
@@ -37,6 +39,13 @@ def inception(x):
     y = k.Conv2D(4, 1)(joined) + k.Conv2D(4, 1)(x)
     gate = k.Reshape((1, 1, 4))(k.Dense(4, activation="sigmoid")(k.GlobalAveragePooling2D()(y)))
     return k.Flatten()(k.Multiply()([y, gate]))
+
+
+def averaged(x):
+    """An average of branches, and a difference, behind numbers that were given."""
+    x = k.Dense(4)(k.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 4.0, 9.0])(x))
+    x = k.Average()([k.Dense(4)(x), x])
+    return k.RepeatVector(2)(k.Subtract()([x, k.Dense(4)(x)]))
 
 
 def transformer(x):
@@ -113,6 +122,13 @@ MODELS = {
     "Frozen(Affine(scale=True)) >> Dense(2)": lambda: straight(
         (3,), k.Rescaling(0.5, offset=[1.0, 2.0, 3.0]), k.Dense(2)
     ),
+    "Frozen(Affine(scale=True)) >> Dense(4) >> (Dense(4) + Identity() >> Frozen(Affine(scale=True, offset=False))) + "
+    "(Dense(4) >> Frozen(Affine(scale=True, offset=False))) >> Reshape((1, 4)) >> Upsample1D(size=2)": lambda: graph(
+        (3,), averaged
+    ),
+    "Reshape((8, 3)) >> GlobalAveragePool1D() >> Dense(2)": lambda: straight(
+        (2, 2, 2, 3), k.GlobalAveragePooling3D(), k.Dense(2)
+    ),
     "Dense(4) >> Tanh() >> GlobalMaxPool1D() >> PReLU(initial=0.25) >> HardSwish()": lambda: straight(
         (5, 3),
         k.TimeDistributed(k.Dense(4, activation="tanh")),
@@ -178,6 +194,23 @@ def test_what_keras_has_adapted_comes_in_and_goes_out(tmp_path):
     alike(model, keras.saving.load_model(tmp_path / "mine.keras"))
 
 
+def test_what_acts_in_training_alone_is_left_out_with_a_word(tmp_path):
+    kept = k.SpectralNormalization(k.Conv2D(3, 1))
+    peer = drawn(straight((4, 5, 2), k.RandomFlip(), k.CenterCrop(2, 2), kept, k.ActivityRegularization(0.1)))
+    peer.save(tmp_path / "theirs.keras")
+    with pytest.warns(UserWarning, match="") as caught:
+        model = from_keras(tmp_path / "theirs.keras")
+    said = [re.sub("'.*?'", "'name'", str(each.message)) for each in caught]
+    assert said == [
+        "layer 'name', RandomFlip: it is left out, as it acts in training alone.",
+        "layer 'name', SpectralNormalization: its kernel is as it was trained. Here it is held no longer: SpectralNorm "
+        "would do so.",
+        "layer 'name', ActivityRegularization: it is left out, as it acts in training alone.",
+    ]
+    assert repr(model.network) == "Crop2D(cropping=((1, 1), (1, 2))) >> Conv2D(3, 1)"
+    alike(model, peer)
+
+
 def test_mobilenet_comes_in_and_answers_alike(tmp_path):
     keras.utils.set_random_seed(0)
     peer = keras.applications.MobileNet(weights=None, input_shape=(32, 32, 3), alpha=0.25, classes=5)
@@ -235,7 +268,10 @@ REFUSED = {
         (4,), Dense(3)
     ),
     "goes into branches that do not join where they part, which + * | can't write.": lambda: graph((4,), crossing),
-    "Average: it sees 2 inputs, and a layer here one.": lambda: graph((4,), lambda x: k.Average()([x, k.Dense(4)(x)])),
+    "Maximum: it sees 2 inputs, and a layer here one.": lambda: graph((4,), lambda x: k.Maximum()([x, k.Dense(4)(x)])),
+    "Masking: which steps are padding comes with the data here, not as a value of them. Leave it out": lambda: straight(
+        (4, 3), k.Masking(), k.LSTM(2)
+    ),
 }
 
 

@@ -65,7 +65,8 @@ def from_keras(
             raise ChainruleError(f"{who}: {error}") from None
         except (KeyError, TypeError, AttributeError, IndexError, ValueError):
             raise ChainruleError(f"{who} has a description that is damaged. Save it again by Keras 3.") from None
-        stored, names = stored | notes.told, piece.modules
+        stored = {name: its for name, its in stored.items() if name not in notes.left} | notes.told
+        names = piece.modules
         regularizer = regularizer_of(notes) if regularizer is None else regularizer
     elif path.name.lower().endswith(WEIGHTS):
         chain, shape = given_for(path, network, shape)

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.activations import Identity, LeakyReLU, PReLU, ReLU, ReLU6, Softmax
 from chainrule.arrays.masked import Shape
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
 from chainrule.interchange.keras.twins import ACTIVATIONS, LINEAR, TWINS, Twin
 from chainrule.interchange.weights.matching import Stored
@@ -19,14 +19,17 @@ from chainrule.layers import (
     RNN,
     Affine,
     Bidirectional,
+    Crop2D,
     Dense,
     Embedding,
     Frozen,
     GlobalAveragePool1D,
+    GlobalMaxPool1D,
     LayerNorm,
     Reshape,
     SelfAttention,
     SpatialDropout,
+    Upsample1D,
 )
 from chainrule.regularizers import L1, L2, Regularizer
 
@@ -61,10 +64,12 @@ class Notes:
     Attributes:
         penalties: by layer with kernels, how these are regularised.
         told: by module, the arrays of one that has no weights there.
+        left: modules whose arrays only training needs.
     """
 
     penalties: dict[str, Regularizer | None] = field(default_factory=dict)
     told: Stored = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
 
 
 class Described(NamedTuple):
@@ -263,15 +268,73 @@ def _each_step(seen: Described) -> Piece:
     return layer_of(inner)
 
 
+def fixed(module: str, shape: Shape, notes: Notes, scale: Any, offset: Any = None) -> Piece:
+    """A scale and an offset of channels that are no weights there, and are not trained here."""
+    numbers = (np.broadcast_to(np.float32(each), shape[-1:]) for each in (scale, offset) if each is not None)
+    notes.told[module] = {str(index): array for index, array in enumerate(numbers)}
+    return Piece(Frozen(Affine(offset=offset is not None)), (module,))
+
+
 def _rescaling(seen: Described) -> Piece:
-    """What is no weight there, and is not trained here."""
-    channels = seen.shape[-1:]
-    numbers = (np.broadcast_to(np.float32(seen.config.get(name, usual)), channels) for name, usual in RESCALED.items())
-    seen.notes.told[seen.module] = {str(index): array for index, array in enumerate(numbers)}
-    return Piece(Frozen(Affine()), (seen.module,))
+    scale, offset = (seen.config.get(name, usual) for name, usual in (("scale", 1.0), ("offset", 0.0)))
+    return fixed(seen.module, seen.shape, seen.notes, scale, offset)
 
 
-RESCALED = {"scale": 1.0, "offset": 0.0}
+def _normalization(seen: Described) -> Piece:
+    """By what was seen in training; or by numbers that were given, which no training changes."""
+    if seen.config.get("mean") is None:
+        return by_twin(seen)
+    mean, variance = (np.ravel(seen.config[name]) for name in ("mean", "variance"))
+    if seen.config.get("axis", -1) not in (-1, [-1], len(seen.shape), [len(seen.shape)], None):
+        raise seen.refused("axis")
+    deviation = np.maximum(np.sqrt(variance), 1e-7)
+    if seen.config.get("invert"):
+        return fixed(seen.module, seen.shape, seen.notes, deviation, mean)
+    return fixed(seen.module, seen.shape, seen.notes, 1 / deviation, -mean / deviation)
+
+
+def _spectral(seen: Described) -> Piece:
+    """The layer in it, whose kernel is kept divided by its largest singular value."""
+    seen.notes.left.add(seen.module)
+    warn(f"{seen.who}: its kernel is as it was trained. Here it is held no longer: SpectralNorm would do so.")
+    return layer_of(seen.within(seen.config["layer"], ".layer"))
+
+
+def _repeated(seen: Described) -> Piece:
+    return Piece(Reshape((1, *seen.shape)) >> Upsample1D(seen.config["n"]))
+
+
+def _center(seen: Described) -> Piece:
+    """What is in the middle."""
+    more = [length - seen.config[name] for length, name in zip(seen.shape, ("height", "width"), strict=False)]
+    if min(more) < 0:
+        raise seen.refused("height" if more[0] < 0 else "width")
+    ends = tuple((each // 2, each - each // 2) for each in more)
+    return Piece() if not any(more) else Piece(Crop2D(ends))
+
+
+def _in_space(seen: Described) -> Piece:
+    """The mean or the largest of all places, on three axes."""
+    *places, channels = seen.shape
+    pooled = GlobalAveragePool1D() if "Average" in seen.kind else GlobalMaxPool1D()
+    kept = Reshape((1, 1, 1, channels)) if seen.config.get("keepdims") else NOTHING
+    return Piece(Reshape((math.prod(places), channels)) >> pooled) >> Piece(kept)
+
+
+def _in_training(seen: Described) -> Piece:
+    """Nothing, as answers go."""
+    warn(f"{seen.who}: it is left out, as it acts in training alone.")
+    return Piece()
+
+
+def _masking(seen: Described) -> Piece:
+    raise ChainruleError(
+        f"{seen.who}: which steps are padding comes with the data here, not as a value of them. Leave it out, and take "
+        f"the weights alone."
+    )
+
+
+AUGMENTING = ["Brightness", "Contrast", "Flip", "Rotation", "Translation", "Zoom"]
 
 SPECIAL: dict[str, Callable[[Described], Piece]] = {
     "Bidirectional": _bidirectional,
@@ -287,6 +350,13 @@ SPECIAL: dict[str, Callable[[Described], Piece]] = {
     "PReLU": _prelu,
     "TimeDistributed": _each_step,
     "Rescaling": _rescaling,
+    "Normalization": _normalization,
+    "SpectralNormalization": _spectral,
+    "RepeatVector": _repeated,
+    "CenterCrop": _center,
+    "Masking": _masking,
+    **dict.fromkeys(("GlobalAveragePooling3D", "GlobalMaxPooling3D"), _in_space),
+    **dict.fromkeys(("ActivityRegularization", *(f"Random{each}" for each in AUGMENTING)), _in_training),
 }
 """Layers of Keras that are not one of ours with fields of other names."""
 

@@ -13,10 +13,18 @@ from chainrule.arrays.masked import Shape
 from chainrule.errors import ChainruleError, warn
 from chainrule.formula.layer import Add, Concatenate, Layer, Multiply
 from chainrule.interchange.algebra import Join, Path, path
-from chainrule.interchange.keras.described import Config, Described, Notes, Piece, layer_of, with_masks
+from chainrule.interchange.keras.described import Config, Described, Notes, Piece, fixed, layer_of, with_masks
 from chainrule.regularizers import Regularizer
 
-MERGES: dict[str, Callable[[tuple[Layer, ...]], Layer]] = {"Add": Add, "Multiply": Multiply, "Concatenate": Concatenate}
+MERGES: dict[str, Callable[[tuple[Layer, ...]], Layer]] = {
+    "Add": Add,
+    "Average": Add,
+    "Concatenate": Concatenate,
+    "Multiply": Multiply,
+    "Subtract": Add,
+}
+FACTORS: dict[str, Callable[[int], float]] = {"Average": lambda n: 1 / n, "Subtract": lambda n: -1.0}
+"""What the sum of n branches is multiplied by, or the second of them."""
 MODELS = ("Functional", "Sequential", "Model")
 
 
@@ -44,10 +52,13 @@ def network_of(config: Config, notes: Notes, shape: Shape | None = None, within:
         who, call = f"layer {name!r}, {kind}", _call(layer).get("kwargs") or {}
         return layer_of(Described(kind, layer.get("config") or {}, who, modules[name], shape, call, notes))
 
+    def factored(name: str, shape: Shape, number: float) -> Piece:
+        return fixed(modules[name], shape, notes, number)
+
     if kind == "Sequential":
         piece, shape = _sequential(inner, layers, piece_of, shape)
     else:
-        piece, shape = _functional(inner, layers, piece_of, shape)
+        piece, shape = _functional(inner, layers, piece_of, shape, factored)
     return replace(piece, layer=with_masks(piece.layer)), shape
 
 
@@ -78,7 +89,11 @@ def _sequential(
 
 
 def _functional(
-    inner: Config, layers: Mapping[str, Config], piece_of: Pieces, shape: Shape | None
+    inner: Config,
+    layers: Mapping[str, Config],
+    piece_of: Pieces,
+    shape: Shape | None,
+    factored: Callable[[str, Shape, float], Piece],
 ) -> tuple[Piece, Shape]:
     source, target = (_end(inner[name], name) for name in ("input_layers", "output_layers"))
     shape = shape or _shape_of(layers[source]["config"].get("batch_shape"))
@@ -90,6 +105,8 @@ def _functional(
         reached = [shapes[each] for each in before]
         if len(before) > 1:
             shapes[name] = _merged(layers[name], reached)
+            if factor := FACTORS.get(str(layers[name].get("class_name"))):
+                pieces[name] = factored(name, reached[-1], factor(len(before)))
         else:
             pieces[name] = piece_of(name, reached[0])
             shapes[name] = pieces[name].layer.output_shape(reached[0])
@@ -109,8 +126,12 @@ def _composed(way: Path, pieces: Mapping[str, Piece], layers: Mapping[str, Confi
     for step in way:
         if isinstance(step, Join):
             branches = [_composed(branch, pieces, layers) for branch in step.branches]
-            layer = MERGES[layers[step.node]["class_name"]](tuple(branch.layer for branch in branches))
+            kind, factor = layers[step.node]["class_name"], pieces.get(step.node, Piece())
+            if kind == "Subtract":
+                branches[1] = branches[1] >> factor
+            layer = MERGES[kind](tuple(branch.layer for branch in branches))
             piece = piece >> Piece(layer, tuple(name for branch in branches for name in branch.modules))
+            piece = piece >> factor if kind == "Average" else piece
         else:
             piece = piece >> pieces[step]
     return piece
