@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.table import shortened
 from chainrule.errors import counted, printable
+from chainrule.model import Model
 from chainrule.runs.planning import Plan
 
 CONFIG, CARD = "config.json", "README.md"
@@ -19,23 +20,24 @@ PIPELINES = ("tabular-classification", "tabular-regression", "image-classificati
 """The tasks that Hugging Face knows."""
 
 
-def config(plan: Plan) -> str:
+def config(of: Plan | Model) -> str:
     """What a model is, for programs: its formulas in notation, what it takes and what it gives."""
-    preprocessor = plan.preprocessor
+    preprocessor = of.preprocessor
+    taken: Preprocessor | Model = of if preprocessor is None else preprocessor  # type: ignore[assignment]
     said = {
         "library_name": LIBRARY,
         "library_version": version(LIBRARY),
         "model_type": "network",
-        "task": preprocessor.task,
-        "network": repr(plan.network),
-        "cost": repr(plan.cost),
-        "regularizer": plan.regularizer and repr(plan.regularizer),
-        "inputs": preprocessor.schema.inputs,
-        "input_shape": preprocessor.input_shape,
-        "targets": preprocessor.schema.targets,
-        "classes": preprocessor.classes or None,
+        "task": preprocessor and preprocessor.task,
+        "network": repr(of.network),
+        "cost": repr(of.cost),
+        "regularizer": of.regularizer and repr(of.regularizer),
+        "inputs": preprocessor and preprocessor.schema.inputs,
+        "input_shape": taken.input_shape,
+        "targets": preprocessor and preprocessor.schema.targets,
+        "classes": None if not taken.classes else [*taken.classes],
     }
-    return json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(said, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
 def card(plan: Plan, figures: Mapping[str, Any]) -> str:
@@ -43,29 +45,57 @@ def card(plan: Plan, figures: Mapping[str, Any]) -> str:
     parts = {name: figures[name] for name in plan.prepared if name in figures}
     data, target = _data(plan), plan.preprocessor.schema.target
     penalty = f" with `{plan.regularizer!r}`" if plan.regularizer else ""
+    told = [
+        f"`{plan.optimizer!r}` trained it on the cost `{plan.cost!r}`{penalty}. `run.toml` has every choice of the "
+        "training, enough to repeat it.",
+        "",
+        "## Data",
+        "",
+        f"{data}: {', '.join(f'{rows:,} rows for {name}' for name, rows in plan.rows.items())}.",
+        "",
+        "## Measures",
+        "",
+        *_table(parts),
+    ]
+    return _written(_front(plan, parts), f"{target} of {data}", plan, told)
+
+
+def imported(model: Model, file: str) -> str:
+    """The card of a model that came from a file of another library."""
+    name = PurePath(file).name
+    kind = None if model.preprocessor is None else _kind(model.preprocessor)
+    front = {
+        "library_name": LIBRARY,
+        **({"pipeline_tag": kind} if kind in PIPELINES else {}),
+        "tags": [LIBRARY, *([kind] if kind else [])],
+    }
+    told = [printable(f"It was trained elsewhere, and came in from `{name}` by `chainrule import`.")]
+    return _written(front, PurePath(file).name.partition(".")[0], model, told)
+
+
+def _written(front: Mapping[str, Any], title: str, of: Plan | Model, told: Sequence[str]) -> str:
+    """A card: what it begins with, in JSON, which is YAML too; the network, what is told of it, and its use."""
+    preprocessor = of.preprocessor
+    if preprocessor is None:
+        does = f"A network that takes arrays of shape {of.input_shape}."  # type: ignore[union-attr]
+        use = "model(x)  # arrays of many rows, as the network takes them"
+    else:
+        does = f"A network that predicts {_predicted(preprocessor)} from {_seen(preprocessor)}."
+        use = "model.predict(rows)  # columns by name, a data frame or records, as they were in training"
     return "\n".join(
         [
             "---",
-            *(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in _front(plan, parts).items()),
+            *(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in front.items()),
             "---",
-            printable(f"# {target} of {data}"),
+            printable(f"# {title}"),
             "",
-            printable(f"A network that predicts {_predicted(plan.preprocessor)} from {_seen(plan.preprocessor)}."),
+            printable(does),
             "",
             "```",
-            repr(plan.network),
+            repr(of.network),
             "```",
             "",
-            f"`{plan.optimizer!r}` trained it on the cost `{plan.cost!r}`{penalty}. `run.toml` has every choice of the "
-            "training, enough to repeat it.",
-            "",
-            "## Data",
-            "",
-            f"{data}: {', '.join(f'{rows:,} rows for {name}' for name, rows in plan.rows.items())}.",
-            "",
-            "## Measures",
-            "",
-            *_table(parts),
+            *told,
             "",
             "## Use",
             "",
@@ -73,7 +103,7 @@ def card(plan: Plan, figures: Mapping[str, Any]) -> str:
             "from chainrule import load",
             "",
             'model = load("FOLDER")  # this folder, or one that huggingface_hub.snapshot_download gave',
-            "model.predict(rows)  # columns by name, a data frame or records, as they were in training",
+            use,
             "```",
             "",
         ]
@@ -81,9 +111,7 @@ def card(plan: Plan, figures: Mapping[str, Any]) -> str:
 
 
 def _front(plan: Plan, parts: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """What a card begins with, in JSON, which is YAML too."""
-    kind, task = KINDS.get(plan.preprocessor.kind, plan.preprocessor.kind), plan.preprocessor.task
-    name, data = f"{kind}-{task}", _data(plan)
+    name, data = _kind(plan.preprocessor), _data(plan)
     part = next((each for each in ("test", "validation", "train") if each in parts), None)
     measured = [
         {"type": metric, "name": f"{metric} ({part})", "value": value}
@@ -100,6 +128,11 @@ def _front(plan: Plan, parts: Mapping[str, Mapping[str, float]]) -> dict[str, An
         "metrics": [each["type"] for each in measured],
         **({"model-index": index} if measured else {}),
     }
+
+
+def _kind(preprocessor: Preprocessor) -> str:
+    """What a model does, as Hugging Face calls it."""
+    return f"{KINDS.get(preprocessor.kind, preprocessor.kind)}-{preprocessor.task}"
 
 
 def _data(plan: Plan) -> str:

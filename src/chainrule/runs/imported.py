@@ -12,6 +12,7 @@ from chainrule.data.schema import Schema
 from chainrule.errors import ArgumentError
 from chainrule.model import Model
 from chainrule.model.file import FILE, to_bytes
+from chainrule.runs import card
 from chainrule.runs.folder import claim
 
 IMAGES = "image"  # the column that a folder of images has
@@ -70,6 +71,8 @@ def save_imported(model: Model, out: str | None, file: str, overwrite: bool = Fa
     content = to_bytes(model)
     with claim(wanted, counted=out is None and not overwrite, overwrite=overwrite) as folder:
         folder.write(FILE, content)
+        folder.write(card.CONFIG, card.config(model))
+        folder.write(card.CARD, card.imported(model, file))
         folder.finish()
         folder.complete()
         return folder.name
