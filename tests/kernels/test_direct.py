@@ -23,6 +23,12 @@ def network(notation, shape, rows):
     return lambda x: outputs_of(layers, parameters, layers.state(shape), x)[0], x
 
 
+def directly(function, x):
+    found = direct(function, x)
+    assert found is not None
+    return found.of_block
+
+
 @needs_kernels
 @pytest.mark.parametrize(
     ("notation", "shape", "rows"),
@@ -30,30 +36,52 @@ def network(notation, shape, rows):
         ("Dense(20) >> ReLU() >> Dense(16) >> Tanh() >> Dense(3) >> Softmax()", (30,), 3),
         ('Conv2D(5, 3, padding="same") >> ReLU() >> MaxPool2D(2) >> Flatten() >> Dense(1) >> Sigmoid()', (6, 4, 2), 2),
         ("LSTM(5) >> Dense(2)", (7, 3), 1),
+        ("Dense(33) >> ReLU() >> Dense(20)", (30,), 5),  # whose weights are packed once
+        ("Conv1D(32, 3) >> MaxPool1D(2)", (9, 5), 2),
+        ("Conv2D(6, 3, groups=3)", (6, 4, 3), 2),
     ],
 )
 def test_it_comes_to_the_bits_of_the_compiled_program(notation, shape, rows):
     function, x = network(notation, shape, rows)
-    run = direct(function, x)
-    assert run is not None
+    run = directly(function, x)
     np.testing.assert_array_equal(run(x), jax.jit(function)(x))
     np.testing.assert_array_equal(run(np.flip(x, axis=1)), jax.jit(function)(np.flip(x, axis=1)))  # not contiguous
 
 
 @needs_kernels
-def test_products_of_steps_come_to_the_same():
-    function, x = network("GRU(5, reset_after=True) >> Dense(2)", (7, 3), 1)
-    run = direct(function, x)
-    assert run is not None
-    np.testing.assert_allclose(run(x), jax.jit(function)(x), rtol=1e-5, atol=1e-6)
+@pytest.mark.parametrize(
+    ("notation", "rows"),
+    [
+        ("GRU(5, reset_after=True) >> Dense(2)", 1),
+        ("GRU(32) >> Dense(2)", 3),
+        ("LSTM(32, return_sequences=True) >> RNN(3)", 2),
+    ],
+)
+def test_products_of_steps_come_to_the_same(notation, rows):
+    function, x = network(notation, (7, 3), rows)
+    np.testing.assert_allclose(directly(function, x)(x), jax.jit(function)(x), rtol=1e-5, atol=1e-6)
+
+
+@needs_kernels
+@pytest.mark.parametrize("worth", [0, 1 << 60], ids=["all threads", "one thread"])
+def test_many_rows_come_to_what_few_of_them_do(monkeypatch, worth):
+    monkeypatch.setattr("chainrule.kernels.native.direct.WORTH", worth + 1)
+    monkeypatch.setattr("chainrule.kernels.native.direct.LONG", 30_000)  # so that they are not computed all at once
+    function, _ = network("Dense(50) >> ReLU() >> Dense(3) >> Softmax()", (40,), 4)
+    x = np.random.default_rng(1).normal(size=(403, 40)).astype(np.float32)
+    block, last = direct(function, x[:4]), direct(function, x[:3])
+    assert block is not None
+    assert last is not None
+    expected = [*map(block.of_block, np.split(x[:400], 100)), last.of_block(x[400:])]
+    np.testing.assert_array_equal(block.of_rows(last, x), np.concatenate(expected))
+    np.testing.assert_array_equal(block.of_rows(None, np.flip(x[:8], axis=1)), block.of_rows(None, x[:8, ::-1].copy()))
 
 
 @needs_kernels
 def test_threads_do_not_share_memory():
     function, _ = network("Dense(200) >> ReLU() >> Dense(3)", (300,), 1)
     x = np.random.default_rng(1).normal(size=(200, 1, 300)).astype(np.float32)
-    run = direct(function, x[0])
-    assert run is not None
+    run = directly(function, x[0])
     expected = np.stack([*map(run, x)])
     with ThreadPoolExecutor(4) as threads:
         np.testing.assert_array_equal(np.stack([*threads.map(run, x)]), expected)
@@ -64,7 +92,7 @@ def test_threads_do_not_share_memory():
     "function",
     [
         lambda x: jnp.sin(x),
-        lambda x: x.T,
+        lambda x: x.reshape(3, 2, 1).T,
         lambda x: x[:, 1:],
         lambda x: jnp.ones(3),
         lambda x: x.astype(jnp.float16),
@@ -74,6 +102,6 @@ def test_other_steps_are_left_to_xla(function):
     assert direct(function, np.ones((2, 3), np.float32)) is None
 
 
-def test_what_is_worth_two_threads_is_left_to_xla():
-    function, x = network("Conv2D(256, 3)", (32, 32, 64), 1)
+def test_what_takes_much_memory_is_left_to_xla():
+    function, x = network("Conv2D(2048, 1)", (100, 100, 1), 1)
     assert direct(function, x) is None

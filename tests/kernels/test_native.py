@@ -127,7 +127,8 @@ def test_shapes_are_checked_before_memory_is_touched(kernel, shape, arrays, numb
     first, *rest = map(jnp.ones, arrays)
     whole = jnp.zeros((0,) * 4, jnp.uint8)
     forward = kernel == "convolve"
-    numbers = {"window": (1,) * 6, "groups": 1, "kept": (1, 1, 1, 1, 0) if forward else (1, 1)} | numbers
+    told = {"kept": (1, 1, 1, 1, 0), "packed": 0} if forward else {"kept": (1, 1)}
+    numbers = {"window": (1,) * 6, "groups": 1} | told | numbers
     shape, inputs = ((shape, whole), [first, whole, *rest]) if forward else (shape, [first, *rest, whole])
     with pytest.raises(jax.errors.JaxRuntimeError, match=expected):
         native.call(kernel, shape, *inputs, **numbers)
@@ -167,7 +168,7 @@ def test_shapes_of_recurrences_are_checked_too(wrong):
         "mask": (0, 0),
     } | wrong
     with pytest.raises(jax.errors.JaxRuntimeError, match="recurrence: the shapes of gates, kernel, states and mask"):
-        native.call("lstm", ((5, 3, 8), (2, 5, 3, 2)), *map(jnp.ones, shapes.values()))
+        native.call("lstm", ((5, 3, 8), (2, 5, 3, 2)), *map(jnp.ones, shapes.values()), packed=0)
 
 
 @built

@@ -1,6 +1,7 @@
 """Recurrences equal their plain definition, in value and gradient."""
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -110,6 +111,22 @@ def test_training_inside_a_compiled_loop_is_that_of_the_definition(rng, cell):
     assert float(jnp.abs(by_definition["kernel"] - learned["kernel"]).max()) > 1e-3
     for mine, truth in zip(jax.tree.leaves(looped), jax.tree.leaves(by_definition), strict=True):
         np.testing.assert_allclose(mine, truth, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(native.processor() is None, reason="no native kernels are built")
+def test_what_keeps_nothing_for_a_gradient_comes_to_the_same_bits(rng):
+    cells, *problems = zip(*(problem(rng, cell, units=17, mask=True) for cell in CELLS), strict=True)
+
+    @jax.jit
+    def both(*problems):
+        found = []
+        for (cell, learned, fixed), whole in itertools.product(zip(cells, *problems, strict=True), (True, False)):
+            of = partial(run, recurrence, cell, fixed=fixed, whole=whole)
+            found.append((of(learned), jax.vjp(of, learned)[0]))
+        return found
+
+    for alone, with_gradient in both(*problems):
+        np.testing.assert_array_equal(alone, with_gradient)
 
 
 def test_a_masked_step_leaves_the_carry_as_it_is(rng):

@@ -59,6 +59,14 @@ def test_outputs_are_those_of_the_network_for_any_number_of_rows(classifier):
         np.testing.assert_array_equal(classifier(X[:rows]), outputs)
 
 
+def test_few_rows_that_are_much_work_are_shared_among_threads(classifier, monkeypatch):
+    expected = classifier.outputs(X)
+    monkeypatch.setattr("chainrule.model.prediction.WORK", 0)
+    monkeypatch.setattr("chainrule.model.prediction.cores", lambda: 3)
+    for rows in (1, 2, 5, 8, 22):
+        np.testing.assert_allclose(classifier.outputs(X[:rows]), expected[:rows], rtol=2e-6)
+
+
 def test_few_sizes_are_compiled():
     sizes = set()
 

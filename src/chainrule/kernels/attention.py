@@ -83,9 +83,13 @@ def attention(
         rule = "->".join(",".join("n*" for _ in side) for side in (arrays, shapes))
         return native.call(name, shapes, *arrays, rule=rule, together=True, causal=int(causal))
 
+    def form(learned: tuple, given: tuple) -> tuple[jax.Array, tuple]:
+        return native.either(natively, in_one, *learned, *given, also=bool)
+
     return with_gradient(
         lambda learned, given: plain(*learned, *given, causal=causal),
-        lambda learned, given: native.either(natively, in_one, *learned, *given, also=bool),
+        lambda learned, given: form(learned, given)[0],
+        form,
         lambda learned, given, sums, d_o: native.either(
             natively_back, in_one_back, *learned, *given, *sums, d_o, also=bool
         ),

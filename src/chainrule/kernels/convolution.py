@@ -175,6 +175,7 @@ def convolve(
     shape = (len(x.values), *(n // s for n, s in zip(places, size, strict=True)), kernel.shape[-1])
     cell = jax.ShapeDtypeStruct(shape if keep else (0, 1, 0, 0), jnp.uint8)
     numbers: dict[str, Any] = {"window": window.numbers, "groups": groups, "kept": (*x.size, *size, int(rectified))}
+    numbers["packed"] = 0
     arrays, rule = (x.values, x.cell, kernel, bias), "n*,n*,*,*->n*,n*"
     values, cell = native.call("convolve", (shape, cell), *arrays, rule=rule, **numbers)
     return Kept(values, cell, size)

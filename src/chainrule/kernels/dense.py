@@ -25,7 +25,7 @@ def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int) -> jax.Array:
 
 @jax.custom_batching.custom_vmap
 def _by_rows(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-    return native.call("dense", (x.shape[0], kernel.shape[1]), x, kernel, bias, rule="n_,_o,o->no")
+    return native.call("dense", (x.shape[0], kernel.shape[1]), x, kernel, bias, rule="n_,_o,o->no", packed=0)
 
 
 @_by_rows.def_vmap
@@ -84,7 +84,7 @@ def _either(a: jax.Array, b: jax.Array, turned: tuple[bool, bool]) -> jax.Array:
     rule = "{},{}->{}".format(*("p" * (ndim - 2) + own for own, ndim in axes))
 
     def natively(a: jax.Array, b: jax.Array) -> jax.Array:
-        return native.call("product", shape, a, b, rule=rule, left_turned=left, right_turned=right)
+        return native.call("product", shape, a, b, rule=rule, left_turned=left, right_turned=right, packed=0)
 
     return native.either(natively, partial(_plain, turned=turned), a, b)
 

@@ -83,11 +83,14 @@ def differentiated_as(plain: Function, form: Function, *arguments: Any) -> Any:
     return differentiable(form, change, *arguments)
 
 
-def with_gradient(plain: Function, form: Function, gradient: Function, learned: Any, given: Any) -> Any:
-    """`plain(learned, given)`, one array, as `form` computes it, with a gradient by `learned` of its own.
+def with_gradient(
+    plain: Function, value: Function, form: Function, gradient: Function, learned: Any, given: Any
+) -> Any:
+    """`plain(learned, given)`, one array, as `value` computes it, with a gradient by `learned` of its own.
 
     Args:
         plain: the definition, which all other derivatives are those of.
+        value: what serves where nobody asks for a gradient.
         form: from the same to the result and a tree of arrays that its gradient needs.
         gradient: from `learned`, `given`, these arrays and a gradient of the result to that of `learned`.
         learned: a tree of arrays.
@@ -109,7 +112,11 @@ def with_gradient(plain: Function, form: Function, gradient: Function, learned: 
         d_y = linear(change, transposed, (*arguments, kept), with_zeros(tangents[0], arguments[0]), like=y)
         return (y, kept), (d_y, jax.tree.map(lambda _: None, kept))
 
-    return differentiable(form, changed, learned, given)[0]
+    def alone(arguments: tuple, tangents: tuple) -> tuple[Any, Any]:
+        (y, _), (d_y, _) = changed(arguments, tangents)
+        return y, d_y
+
+    return differentiable(value, alone, learned, given)
 
 
 def with_zeros(tangents: Any, arguments: Any) -> Any:

@@ -113,6 +113,16 @@ def _run(cell: Cell, whole: bool, *arrays: Any) -> jax.Array:
     def definition(learned: tuple, given: tuple) -> jax.Array:
         return plain(cell, whole, *_as_defined(learned, given))
 
+    def value(learned: tuple, given: tuple) -> jax.Array:
+        def natively(cell: Cell, *arrays: Any) -> jax.Array:
+            states, _ = _native_loop(cell, *arrays, kept=False, last=not whole)
+            return states[0] if whole else states[0, -1]
+
+        def by_definition(cell: Cell, *arrays: Any) -> jax.Array:
+            return plain(cell, whole, *arrays)
+
+        return _either(cell, natively, by_definition, *_as_defined(learned, given))
+
     def form(learned: tuple, given: tuple) -> tuple[jax.Array, tuple]:
         """h, and what its gradient needs: the states and the gates' pre-activations."""
         states, gates = _either(cell, _native_loop, _loop, *_as_defined(learned, given))
@@ -122,7 +132,7 @@ def _run(cell: Cell, whole: bool, *arrays: Any) -> jax.Array:
         d_h = d_h if whole else d_h[None]
         return _either(cell, _native_loop_back, _loop_back, *_as_defined(learned, given), *kept, d_h)
 
-    return with_gradient(definition, form, gradient, arrays[:4], arrays[4:])
+    return with_gradient(definition, value, form, gradient, arrays[:4], arrays[4:])
 
 
 def _as_defined(learned: tuple, given: tuple) -> tuple:
@@ -192,14 +202,23 @@ def _loop_back(
 
 
 def _native_loop(
-    cell: Cell, formulas: Any, x: jax.Array, weights: Weights, start: Carry, steps: Steps
+    cell: Cell,
+    formulas: Any,
+    x: jax.Array,
+    weights: Weights,
+    start: Carry,
+    steps: Steps,
+    kept: bool = True,
+    last: bool = False,
 ) -> tuple[jax.Array, jax.Array]:
-    along = x.shape[:2]
+    """As `_loop`; the gates only where they are kept, and of the states only the last ones, where these do."""
+    time, batch = x.shape[:2]
     gates, states = native.call(
         str(cell.native),
-        ((*along, len(weights.bias)), (len(start), *along, start[0].shape[-1])),
+        ((time, batch, len(weights.bias)) if kept else (0, 0, 0), (len(start), 1 if last else time, *start[0].shape)),
         *(x @ weights.kernel, weights.recurrent, weights.bias, *_around(weights, start, steps.mask)),
         rule="_n*,*,*,n*,_n*,_n->_n*,__n*",
+        packed=0,
     )
     return states, gates
 

@@ -14,7 +14,7 @@ from chainrule.arrays.masked import Masked, Shape, rows_of
 from chainrule.arrays.sparse import as_arrays, dense
 from chainrule.formula.layer import Chain, outputs_of
 from chainrule.kernels.dense import FEW
-from chainrule.kernels.native.direct import direct
+from chainrule.kernels.native.direct import WORK, Direct, cores, direct
 
 ROWS = 1024  # the most rows that go through the network at once,
 NUMBERS = 1 << 23  # as long as no layer makes more numbers of them than these
@@ -33,7 +33,7 @@ class Program:
         self.most = most_rows(network, shape)
         self.tokens = network.tokens
         self.arrays: Any = None
-        self.direct: dict[int, Callable[[np.ndarray], np.ndarray] | None] = {}
+        self.direct: dict[int, Direct | None] = {}
 
     def __call__(self, parameters: Any, state: Any, x: Any) -> Any:
         """The outputs for checked inputs: an array, or one for each sequence where these are of unequal length."""
@@ -55,17 +55,26 @@ class Program:
         return [steps[live] for steps, live in zip(a, *mask, strict=True)]
 
     def _directly(self, parameters: Any, state: Any, x: Any) -> Callable[[np.ndarray], np.ndarray] | None:
-        """What computes the outputs without XLA, where rows are few and the network's steps are native kernels."""
-        if not isinstance(x, np.ndarray) or not 0 < len(x) <= FEW:
+        """What computes the outputs without XLA, where the network's steps are native kernels."""
+        if not isinstance(x, np.ndarray) or not len(x):
             return None
         arrays, rows = (parameters, state), len(x)
         if not _same(arrays, self.arrays):
             self.arrays, self.direct = jax.tree.map(lambda array: array, arrays), {}
-        if rows not in self.direct:
+        few = self._of_block(arrays, x[:FEW])
+        if few is None or (rows <= FEW and few.work <= WORK):
+            return None if few is None else few.of_block
+        size = min(FEW, -(-rows // cores()))
+        block, last = (self._of_block(arrays, x[:count]) for count in (size, rows % size or size))
+        return None if size == rows or not (block and last) else partial(block.of_rows, last)
+
+    def _of_block(self, arrays: Any, x: np.ndarray) -> Direct | None:
+        """The same for just so many rows."""
+        if len(x) not in self.direct:
             fixed = all(isinstance(array, jax.Array) for array in jax.tree.leaves(arrays))  # others may change in place
             outputs = partial(_outputs, self.structure, self.numbers, *arrays)
-            self.direct[rows] = direct(outputs, x) if fixed else None
-        return self.direct[rows]
+            self.direct[len(x)] = direct(outputs, x) if fixed else None
+        return self.direct[len(x)]
 
 
 def _same(one: Any, other: Any) -> bool:

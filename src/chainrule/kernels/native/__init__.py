@@ -33,6 +33,7 @@ KERNELS = (
     "product",
     "take",
     "spread",
+    "exchange",
     "softmax",
     "surprisal",
     "convolve",

@@ -220,10 +220,10 @@ struct Cells {
   Runs runs() const { return {starts.data(), static_cast<int64_t>(starts.size()), length}; }
 };
 
-// `kept` are x's and y's `tall` and `wide`, and whether y is rectified.
+// `kept` are x's and y's `tall` and `wide`, and whether y is rectified; `packed`, whether the kernel, of one group, is.
 ffi::Error convolve(ffi::ThreadPool pool, Array x_values, Held x_held, Array kernel, Bias bias,
-                    ffi::Result<Array> y_values, ffi::Result<Held> y_held, Numbers window, int64_t groups,
-                    Numbers kept) {
+                    ffi::Result<Array> y_values, ffi::Result<Held> y_held, Numbers window, int64_t groups, Numbers kept,
+                    int64_t packed) {
   Geometry g;
   Images x, y;
   if (kept.size() != 5 || !read(x_values, x_held, kept[0], kept[1], &x) ||
@@ -250,12 +250,12 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x_values, Held x_held, Array ker
     });
     return ffi::Error::Success();
   }
-  const int64_t filters = g.filters * groups, packed = packed_size(g.depth(), g.filters);
-  std::vector<float> panels(groups * packed);
-  for (int64_t group = 0; group < groups; ++group) {
-    pack(g.depth(), g.filters, {weights + group * g.filters, filters}, panels.data() + group * packed);
+  const int64_t filters = g.filters * groups, size = packed_size(g.depth(), g.filters);
+  std::vector<float> panels(packed ? 0 : groups * size);
+  for (int64_t group = 0; !packed && group < groups; ++group) {
+    pack(g.depth(), g.filters, {weights + group * g.filters, filters}, panels.data() + group * size);
   }
-  const float* right = panels.data();
+  const float* right = packed ? weights : panels.data();
   const Cells cells(g);
   const Runs runs = cells.runs();
   by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block, bool) {
@@ -267,7 +267,7 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x_values, Held x_held, Array ker
         for (int64_t row = 0; row < block.rows; ++row) {
           const float* in = left + row * g.y.stride * g.wide() + group * g.channels;
           product<A::kUpright>(block.columns, std::min<int64_t>(g.filters - j, kPanel), runs,
-                               {in, g.x.stride * g.all()}, right + group * packed + j * g.depth(), {start + filter, 0},
+                               {in, g.x.stride * g.all()}, right + group * size + j * g.depth(), {start + filter, 0},
                                {out + row * block.columns * filters + filter, filters});
         }
       }
@@ -366,7 +366,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_convolve, chainrule::convolve,
                                   .Ret<chainrule::Held>()
                                   .Attr<chainrule::Numbers>("window")
                                   .Attr<int64_t>("groups")
-                                  .Attr<chainrule::Numbers>("kept"));
+                                  .Attr<chainrule::Numbers>("kept")
+                                  .Attr<int64_t>("packed"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_kernel_gradient, chainrule::kernel_gradient,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()

@@ -53,7 +53,7 @@ void rows(Rows<const float> x, Rows<const float> w, const float* b, Rows<float> 
   }
 }
 
-ffi::Error dense(ffi::ThreadPool pool, Matrix x, Matrix w, Row b, ffi::Result<Matrix> y) {
+ffi::Error dense(ffi::ThreadPool pool, Matrix x, Matrix w, Row b, ffi::Result<Matrix> y, int64_t packed) {
   const int64_t count = x.dimensions()[0], depth = x.dimensions()[1], columns = w.dimensions()[1];
   if (w.dimensions()[0] != depth || b.dimensions()[0] != columns || y->dimensions()[0] != count ||
       y->dimensions()[1] != columns) {
@@ -62,6 +62,14 @@ ffi::Error dense(ffi::ThreadPool pool, Matrix x, Matrix w, Row b, ffi::Result<Ma
   const Rows<const float> from{x.typed_data(), depth}, kernel{w.typed_data(), columns};
   const Rows<float> to{y->typed_data(), columns};
   const float* bias = b.typed_data();
+  if (packed) {
+    product<A::kUpright>(count, columns, depth, from, kernel.data, to, false);
+    each_vector(count, columns, [=](int64_t i, int64_t j, auto some) {
+      float* const here = to.at(i, j).data;
+      store_some(here, load_some(here, some) + load_some(bias + j, some), some);
+    });
+    return ffi::Error::Success();
+  }
   const int64_t vectors = (columns + kLanes - 1) / kLanes;
   const int64_t shares = std::clamp<int64_t>(depth * columns / kWorthAThread, 1,
                                              std::max<int64_t>(std::min(pool.num_threads(), vectors), 1));
@@ -98,7 +106,7 @@ struct Matrices {
 };
 
 ffi::Error multiply(ffi::ThreadPool pool, Array left, Array right, ffi::Result<Array> y, int64_t left_turned,
-                    int64_t right_turned) {
+                    int64_t right_turned, int64_t packed) {
   const Matrices a(left.typed_data(), left.dimensions(), left_turned);
   const Matrices b(right.typed_data(), right.dimensions(), right_turned);
   const Matrices out(y->typed_data(), y->dimensions(), false);
@@ -110,6 +118,10 @@ ffi::Error multiply(ffi::ThreadPool pool, Array left, Array right, ffi::Result<A
   if (!out.rows || !columns || !networks) return ffi::Error::Success();
   // A part is some networks, or some columns and rows of one: columns first, since b is packed again for each part of
   // the rows; but rows if a is turned, since there are many then.
+  if (packed) {
+    product<A::kUpright>(height, columns, depth, a.of(0), b.data, {y->typed_data(), columns}, false);
+    return ffi::Error::Success();
+  }
   const int64_t work = height * std::max<int64_t>(depth, 16) * columns, panels = packed_size(1, columns) / kPanel;
   const int64_t across = std::clamp<int64_t>(a.turned ? depth * columns / kPacked : work / kWorth, 1, panels);
   const int64_t enough = std::min(4 * pool.num_threads() / networks, work / kWorth) / across;
@@ -158,7 +170,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_product, chainrule::multiply,
                                   .Arg<chainrule::Array>()
                                   .Ret<chainrule::Array>()
                                   .Attr<int64_t>("left_turned")
-                                  .Attr<int64_t>("right_turned"));
+                                  .Attr<int64_t>("right_turned")
+                                  .Attr<int64_t>("packed"));
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_dense, chainrule::dense,
                               ffi::Ffi::Bind()
@@ -166,4 +179,11 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_dense, chainrule::dense,
                                   .Arg<chainrule::Matrix>()
                                   .Arg<chainrule::Matrix>()
                                   .Arg<chainrule::Row>()
-                                  .Ret<chainrule::Matrix>());
+                                  .Ret<chainrule::Matrix>()
+                                  .Attr<int64_t>("packed"));
+
+// Packs a matrix that stays as it is, for `packed` products; the number of floats that this takes.
+extern "C" int64_t chainrule_pack(int64_t depth, int64_t columns, const float* from, float* to) {
+  if (to) chainrule::pack(depth, columns, {from, columns}, to);
+  return chainrule::packed_size(depth, columns);
+}

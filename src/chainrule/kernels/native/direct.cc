@@ -2,11 +2,18 @@
 // a call takes longer than a row of a small network.
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <cstring>
+#include <deque>
+#include <functional>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "threads.h"
 #include "xla/ffi/api/ffi.h"
 
 struct XLA_FFI_Error {
@@ -102,16 +109,8 @@ XLA_FFI_Error* call(Words& words, char* const* memories) {
   return kernel(&frame);
 }
 
-}  // namespace
-}  // namespace chainrule
-
-// Runs a program on an input, and copies its result to the output; 1 where a kernel refuses.
-//
-// Its words are the bytes of scratch memory, the place and bytes of the result, and the calls; of each the kernel, the
-// numbers of operands, results and integers, of each array its memory, place, type, rank and shape, and of each
-// integer, or list of them, its name, rank, shape and value. Each thread has scratch memory of its own.
-extern "C" int64_t chainrule_directly(const int64_t* program, char* input, char* output) {
-  using namespace chainrule;
+// Runs a program on an input and copies its result to the output; whether no kernel refused.
+bool run(const int64_t* program, char* input, char* output) {
   constexpr int64_t kLine = 64;
   Words words{program};
   const int64_t bytes = words.word(), place = words.word(), size = words.word(), calls = words.word();
@@ -122,9 +121,81 @@ extern "C" int64_t chainrule_directly(const int64_t* program, char* input, char*
   for (int64_t i = 0; i < calls; ++i) {
     if (XLA_FFI_Error* error = call(words, memories)) {
       delete error;
-      return 1;
+      return false;
     }
   }
   std::memcpy(output, scratch + place, size);
-  return 0;
+  return true;
+}
+
+// Threads that sleep until there is something to do, one for each core but the caller's; they end with the process.
+class Helpers {
+ public:
+  static Helpers& all() {
+    static Helpers& helpers = *new Helpers;
+    return helpers;
+  }
+
+  void Schedule(std::function<void()> task) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      tasks_.push_back(std::move(task));
+    }
+    some_.notify_one();
+  }
+
+ private:
+  Helpers() {
+    for (unsigned i = std::thread::hardware_concurrency(); i > 1; --i) std::thread([this] { help(); }).detach();
+  }
+
+  void help() {
+    for (;;) {
+      std::unique_lock<std::mutex> lock(mutex_);
+      some_.wait(lock, [this] { return !tasks_.empty(); });
+      const std::function<void()> task = std::move(tasks_.front());
+      tasks_.pop_front();
+      lock.unlock();
+      task();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable some_;
+  std::deque<std::function<void()>> tasks_;
+};
+
+// So many threads, the caller's included.
+struct Team {
+  int64_t threads;
+  int64_t num_threads() const { return threads; }
+  void Schedule(std::function<void()> task) { Helpers::all().Schedule(std::move(task)); }
+};
+
+}  // namespace
+}  // namespace chainrule
+
+// Runs a program on an input, and copies its result to the output; 1 where a kernel refuses.
+//
+// Its words are the bytes of scratch memory, the place and bytes of the result, and the calls; of each the kernel, the
+// numbers of operands, results and integers, of each array its memory, place, type, rank and shape, and of each
+// integer, or list of them, its name, rank, shape and value. Each thread has scratch memory of its own.
+extern "C" int64_t chainrule_directly(const int64_t* program, char* input, char* output) {
+  return !chainrule::run(program, input, output);
+}
+
+extern "C" int64_t chainrule_cores() { return std::thread::hardware_concurrency(); }
+
+// Runs a program on each of `count` blocks of rows, `taken` bytes long, that lie one behind the other, and `last` on
+// the rows behind them, if there is one. Each of so many threads takes one block after another through all its steps,
+// and waits for no other.
+extern "C" int64_t chainrule_directly_in_blocks(const int64_t* program, int64_t count, int64_t taken,
+                                                const int64_t* last, char* input, char* output, int64_t threads) {
+  chainrule::Team team{threads};
+  std::atomic<bool> refused{false};
+  const int64_t given = program[2];
+  chainrule::in_parallel(team, count + (last != nullptr), [=, &refused](int64_t i) {
+    if (!chainrule::run(i < count ? program : last, input + i * taken, output + i * given)) refused = true;
+  });
+  return refused;
 }

@@ -1,14 +1,14 @@
 """Functions that are native kernels alone, run without XLA, whose own part in a call takes longer than a row.
 
 JAX traces such a function once. What depends on its constants alone is computed then; what shows the same numbers in
-another shape stays where it is; the kernels that remain are called one after another, in one foreign call, by one
-thread.
+another shape stays where it is; the kernels that remain are called one after another, in one foreign call. Of many
+rows each thread takes some through all of them, and waits for no other.
 """
 
 import ctypes
 import math
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -25,7 +25,13 @@ CONSTANT, INPUT, SCRATCH = range(3)  # the memories of arrays, as direct.cc numb
 TYPES = {np.dtype(np.int32): 4, np.dtype(np.uint8): 6, np.dtype(np.float32): 11}  # as XLA numbers them
 LINE = 64  # bytes of the cache's, each of which an array begins
 ARRAYS = 16  # the most of a kernel, as direct.cc has room for
+MOST = 1 << 26  # bytes of scratch memory
 WORK = 1 << 24  # multiplications, about, from which on a second thread is worth XLA's part
+WORTH = 1 << 20  # those of blocks of rows that are worth another thread
+LONG = 1 << 34  # those of a tenth of a second
+WEIGHTS = {"dense": 1, "product": 1, "convolve": 2} | dict.fromkeys(native.CELLS, 1)  # which operand they are
+PANEL = 32  # columns, at the most
+TALL = 4  # rows, from which on a product reads panels faster
 WITHIN = {"jit": "jaxpr", "pjit": "jaxpr", "custom_vmap_call": "call", "custom_jvp_call": "call_jaxpr"}
 SAME = {"reshape", "squeeze", "expand_dims", "stack", "broadcast_in_dim", "convert_element_type", "copy"}
 
@@ -57,18 +63,68 @@ class OtherStep(Exception):  # noqa: N818
     """A step that is no native kernel."""
 
 
-def direct(function: Callable[[Any], Any], x: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
-    """The function for arrays of the shape and type of x; None where it has other steps, or more work."""
+class Direct(NamedTuple):
+    """A function of so many rows, without XLA.
+
+    Attributes:
+        of_block: the function.
+        program: its words.
+        x, y: what it takes and gives.
+        work: multiplications, about.
+    """
+
+    of_block: Callable[[np.ndarray], np.ndarray]
+    program: ctypes.Array
+    x: Array
+    y: Array
+    work: int
+
+    def of_rows(self, last: "Direct | None", x: np.ndarray) -> np.ndarray:
+        """The function of more rows, block by block on all threads; `last` is that of those behind the last block."""
+        x, size = np.ascontiguousarray(x), self.x.shape[0]
+        y = np.empty((len(x), *self.y.shape[1:]), self.y.dtype)
+        run, at_once = _native("chainrule_directly_in_blocks"), max(LONG // max(self.work, 1), 1) * size
+        for start in range(0, len(x), at_once):  # between which Python may be interrupted
+            rows = x[start : start + at_once]
+            count, rest = divmod(len(rows), size)
+            words = self.program, count, self.x.bytes, last.program if last and rest else None
+            threads = min(1 + count * self.work // WORTH, cores())
+            if run(*words, rows.ctypes.data, y[start:].ctypes.data, threads):
+                raise RuntimeError(f"A native kernel refused arrays of its own program: {[*self.program]}.")
+        return y
+
+
+def cores() -> int:
+    """How many threads may run at once."""
+    return max(_native("chainrule_cores")(), 1)
+
+
+@cache
+def _native(name: str) -> Any:
+    """A function of the native library, of addresses and whole numbers."""
+    whole, address = ctypes.c_int64, ctypes.c_void_p
+    takes = {
+        "chainrule_directly": (address, ctypes.c_char_p, address),
+        "chainrule_directly_in_blocks": (address, whole, whole, address, address, address, whole),
+        "chainrule_cores": (),
+        "chainrule_pack": (whole, whole, address, address),
+    }
+    return ctypes.CFUNCTYPE(whole, *takes[name])(native.address(name))
+
+
+def direct(function: Callable[[Any], Any], x: np.ndarray) -> Direct | None:
+    """The function for arrays of the shape and type of x; None where it has other steps, or takes much memory."""
     if native.processor() is None or jax.default_backend() != "cpu":
         return None
     program = Program()
+    given = Array(INPUT, 0, x.shape, x.dtype)
     try:
-        [y] = program.run(jax.make_jaxpr(function)(x), [Array(INPUT, 0, x.shape, x.dtype)])
+        [y] = program.run(jax.make_jaxpr(function)(x), [given])
     except OtherStep:
         return None
-    if not (isinstance(y, Array) and y.memory == SCRATCH) or program.work > WORK:
+    if not (isinstance(y, Array) and y.memory == SCRATCH) or program.scratch > MOST:
         return None
-    return program.compiled(y)
+    return program.compiled(given, y)
 
 
 class Program:
@@ -112,6 +168,8 @@ class Program:
             return self.called(_call("relu", first.shape), given)
         if name == "dot_general" and told["dimension_numbers"] == (((len(first.shape) - 1,), (0,)), ((), ())):
             return self.product(first, given[1], results[0].shape)
+        if name == "transpose" and told["permutation"] == (1, 0, *range(2, len(first.shape))):
+            return self.called(_call("exchange", results[0].shape), given)
         if name in WITHIN:
             return self.run(told[WITHIN[name]], given)
         if name == "cond" and isinstance(first, np.ndarray):
@@ -124,24 +182,37 @@ class Program:
     def product(self, a: Value, b: Value, shape: tuple[int, ...]) -> list[Value]:
         """The product of matrices, of which the first may have more axes."""
         rows = (math.prod(a.shape[:-1]), a.shape[-1])
-        call = _call("product", (rows[0], b.shape[-1]), left_turned=0, right_turned=0)
+        call = _call("product", (rows[0], b.shape[-1]), left_turned=0, right_turned=0, packed=0)
         [y] = self.called(call, [self.placed(a)._replace(shape=rows), b])
         return [self.placed(y)._replace(shape=shape)]
 
     def called(self, call: Call, given: list[Value]) -> list[Value]:
         """The results of a kernel."""
+        given, told = self.with_panels(call, given)
         operands, results = [*map(self.placed, given)], [*map(self.room, call.shapes, call.dtypes)]
         if call.kept or max(len(operands), len(results), len(call.integers)) > ARRAYS:
             raise OtherStep(call.name)
         words = [native.address(call.target), len(operands), len(results), len(call.integers)]
         words += [word for array in (*operands, *results) for word in array.words]
-        for name, value in call.attributes.items():
+        for name, value in told.items():
             self.kept.append(ctypes.create_string_buffer(name.encode()))
             words += [ctypes.addressof(self.kept[-1]), value.ndim, *value.shape, *value.ravel().tolist()]
         self.calls.append(words)
-        kernel = max(operands[1:] or operands, key=lambda of: of.bytes).shape
-        self.work += max(math.prod(of.shape) for of in results) * math.prod(kernel[:-1] if operands[1:] else ())
+        weights = max((math.prod(of.shape) for of in operands[1:]), default=operands[0].shape[-1])
+        self.work += math.prod(operands[0].shape[:-1]) * weights
         return [*results]
+
+    def with_panels(self, call: Call, given: list[Value]) -> tuple[list[Value], dict[str, Any]]:
+        """A kernel's operands and integers, where its weights are constant in panels, cut here once for all calls."""
+        place, told = WEIGHTS.get(call.name, 0), call.attributes
+        if call.name not in WEIGHTS or isinstance(weights := given[place], Array) or not _takes_panels(call, weights):
+            return given, told
+        pack, weights, size = _native("chainrule_pack"), np.ascontiguousarray(weights), weights.shape[-1]
+        sizes = weights.size // max(size, 1), size
+        self.kept.append(panels := np.empty(pack(*sizes, None, None), np.float32))
+        pack(*sizes, weights.ctypes.data, panels.ctypes.data)
+        packed = Array(CONSTANT, panels.ctypes.data, weights.shape, panels.dtype)
+        return [*given[:place], packed, *given[place + 1 :]], told | {"packed": np.int64(1)}
 
     def placed(self, value: Value) -> Array:
         """A value as an array of the program; a constant one stays in memory."""
@@ -158,10 +229,9 @@ class Program:
         self.scratch += -(-array.bytes // LINE) * LINE
         return array
 
-    def compiled(self, y: Array) -> Callable[[np.ndarray], np.ndarray]:
-        """The program that ends with y."""
-        run = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
-        run = run(native.address("chainrule_directly"))
+    def compiled(self, x: Array, y: Array) -> Direct:
+        """The program that begins with x and ends with y."""
+        run = _native("chainrule_directly")
         words = [self.scratch, y.first, y.bytes, len(self.calls), *(word for call in self.calls for word in call)]
         program, kept, memory = (ctypes.c_int64 * len(words))(*words), self.kept, ctypes.c_char * y.bytes
         address, shape, dtype, array = ctypes.addressof(program), y.shape, y.dtype, np.ndarray
@@ -172,7 +242,16 @@ class Program:
                 raise RuntimeError(f"A native kernel refused arrays of its own program: {kept}, {program}.")
             return array(shape, dtype, outputs)
 
-        return call
+        return Direct(call, program, x, y, self.work)
+
+
+def _takes_panels(call: Call, weights: np.ndarray) -> bool:
+    """Whether a kernel takes these weights in panels, which are read faster than where they lie."""
+    if call.name in native.CELLS:  # which have those of some gates in panels of their own
+        return len(weights) % PANEL == 0
+    if call.name == "convolve":
+        return dict(call.integers)["groups"] == 1
+    return call.shapes[0][0] >= TALL
 
 
 def shown(name: str, told: dict[str, Any], x: Value, y: Any) -> Value:

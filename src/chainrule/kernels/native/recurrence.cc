@@ -86,25 +86,28 @@ using Matrix = ffi::Buffer<ffi::F32, 2>;
 using Block = ffi::Buffer<ffi::F32, 3>;
 using States = ffi::Buffer<ffi::F32, 4>;  // each of the cell's states after each step: (states, time, batch, units)
 
-// The lengths, and what lies around the gates. Without dropout `keep` is empty, without padding `live`.
+// The lengths, and what lies around the gates. Without dropout `keep` is empty, without padding `live`. Where only the
+// states after the last step are kept, each step's take the place of those before.
 template <class Cell>
 struct Net {
   static constexpr int kGates = Cell::kGates, kShared = Cell::kShared, kStates = Cell::kStates, kSums = Cell::kSums;
   static constexpr int kOwn = kSums - kGates + kShared;  // the first sum that h's part of the other gates belongs to
 
-  int64_t time, batch, units;
+  int64_t time, steps, batch, units;  // `steps`: after how many the states are kept
   const float *keep, *start, *live, *states;
   bool fits;
 
-  Net(Matrix keep, Block start, Matrix live, States states)
-      : time(states.dimensions()[1]),
+  Net(int64_t time, Matrix keep, Block start, Matrix live, States states)
+      : time(time),
+        steps(states.dimensions()[1]),
         batch(states.dimensions()[2]),
         units(states.dimensions()[3]),
         keep(keep.element_count() ? keep.typed_data() : nullptr),
         start(start.typed_data()),
         live(live.element_count() ? live.typed_data() : nullptr),
         states(states.typed_data()),
-        fits(time > 0 && states.dimensions()[0] == kStates && start.element_count() == kStates * batch * units &&
+        fits(time > 0 && (steps == time || steps == 1) && states.dimensions()[0] == kStates &&
+             start.element_count() == kStates * batch * units &&
              (!this->keep || keep.element_count() == batch * units) &&
              (!this->live || live.element_count() == rows())) {}
 
@@ -116,8 +119,10 @@ struct Net {
   bool padding(int64_t row) const { return live && live[row] == 0.0f; }
 
   // The first of the states before a step; the next one lies `apart` behind it.
-  const float* last(int64_t row) const { return row < batch ? start + row * units : states + (row - batch) * units; }
-  int64_t apart(int64_t row) const { return (row < batch ? batch : rows()) * units; }
+  const float* last(int64_t row) const { return row < batch ? start + row * units : states + after(row - batch); }
+  int64_t apart(int64_t row) const { return (row < batch ? batch : steps * batch) * units; }
+  // Where the first of those after it begins.
+  int64_t after(int64_t row) const { return (steps == time ? row : row % batch) * units; }
 
   // What the gates see of h before a step.
   Vector seen(int64_t row, int64_t unit, int64_t some) const {
@@ -148,21 +153,25 @@ struct Halves {
   }
 };
 
+// Where nobody asks for a gradient, `gates` is empty, and the states are those after the last step or after each.
 template <class Cell>
 ffi::Error forward(ffi::ThreadPool pool, Block a, Matrix kernel, Row bias, Matrix keep, Block start, Matrix mask,
-                   ffi::Result<Block> gates, ffi::Result<States> states) {
+                   ffi::Result<Block> gates, ffi::Result<States> states, int64_t packed) {
   using Net = Net<Cell>;
   constexpr int kGates = Net::kGates, kShared = Net::kShared, kStates = Net::kStates, kSums = Net::kSums;
-  const Net n(keep, start, mask, *states);
+  const Net n(a.dimensions()[0], keep, start, mask, *states);
   const int64_t units = n.units, columns = n.columns(), shared = n.shared(), sums = n.sums();
+  const bool alone = gates->element_count() == 0;
   if (!n.fits || a.element_count() != n.rows() * columns || kernel.element_count() != units * columns ||
-      bias.element_count() != sums || gates->element_count() != n.rows() * sums) {
+      bias.element_count() != sums || (!alone && gates->element_count() != n.rows() * sums)) {
     return ffi::Error::InvalidArgument("recurrence: the shapes of gates, kernel, states and mask do not fit.");
   }
   const float *weights = kernel.typed_data(), *in = a.typed_data(), *added = bias.typed_data();
-  const Halves packed(units, shared, {weights, columns}, units, columns - shared, {weights + shared, columns});
-  const float *left = packed.shared.data(), *right = packed.others.data();
-  float *out = states->typed_data(), *kept = gates->typed_data();
+  const int64_t depth = packed ? 0 : units;  // which then is packed already, its halves one behind the other
+  const Halves halves(depth, shared, {weights, columns}, depth, columns - shared, {weights + shared, columns});
+  const float* left = packed ? weights : halves.shared.data();
+  const float* right = packed ? weights + units * shared : halves.others.data();
+  float *out = states->typed_data(), *kept = alone ? nullptr : gates->typed_data();
   n.by_examples(pool, [=](int64_t first, int64_t count) {
     float* seen = scratch(count * units, 0);
     float* part = scratch(count * columns, 1);  // of the gates, h's
@@ -190,14 +199,14 @@ ffi::Error forward(ffi::ThreadPool pool, Block a, Matrix kernel, Row bias, Matri
         Vector sum[kSums], before[kStates], after[kStates];
         for (int g = 0; g < kSums; ++g) {
           sum[g] = gate(g, i, unit, some);
-          store_some(kept + (top + i) * sums + g * units + unit, sum[g], some);
+          if (kept) store_some(kept + (top + i) * sums + g * units + unit, sum[g], some);
         }
         const float* last = n.last(top + i) + unit;
         for (int s = 0; s < kStates; ++s) before[s] = load_some(last + s * n.apart(top + i), some);
         const bool padding = n.padding(top + i);
         if (!padding) Cell::step(sum, before, after);
         for (int s = 0; s < kStates; ++s) {
-          store_some(out + (s * n.rows() + top + i) * units + unit, padding ? before[s] : after[s], some);
+          store_some(out + s * n.apart(n.batch) + n.after(top + i) + unit, padding ? before[s] : after[s], some);
         }
       });
     }
@@ -273,7 +282,7 @@ ffi::Error backward(ffi::ThreadPool pool, Block x, Matrix turned, Matrix keep, B
                     ffi::Result<Matrix> d_kernel, ffi::Result<Matrix> d_recurrent, ffi::Result<Row> d_bias) {
   using Net = Net<Cell>;
   constexpr int kStates = Net::kStates, kSums = Net::kSums;
-  const Net n(keep, start, mask, states);
+  const Net n(x.dimensions()[0], keep, start, mask, states);
   const int64_t units = n.units, columns = n.columns(), shared = n.shared(), sums = n.sums();
   const int64_t features = x.dimensions()[2], own = Net::kOwn * units;
   if (!n.fits || x.element_count() != n.rows() * features || turned.element_count() != units * columns ||
@@ -354,7 +363,8 @@ namespace cr = chainrule;
                                     .Arg<cr::Block>()                                \
                                     .Arg<cr::Matrix>()                               \
                                     .Ret<cr::Block>()                                \
-                                    .Ret<cr::States>());                             \
+                                    .Ret<cr::States>()                               \
+                                    .Attr<int64_t>("packed"));                       \
   XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_##name##_gradient, cr::backward<cr::Cell>, \
                                 ffi::Ffi::Bind()                                     \
                                     .Ctx<ffi::ThreadPool>()                          \

@@ -62,8 +62,27 @@ ffi::Error spread(ffi::ThreadPool pool, Table rows, Numbers numbers, ffi::Result
   return ffi::Error::Success();
 }
 
+// Exchanges the first two axes.
+ffi::Error exchange(ffi::Buffer<ffi::F32> x, ffi::Result<ffi::Buffer<ffi::F32>> y) {
+  const auto from = x.dimensions(), to = y->dimensions();
+  if (from.size() < 2 || to.size() != from.size() || from[0] != to[1] || from[1] != to[0] ||
+      x.element_count() != y->element_count()) {
+    return ffi::Error::InvalidArgument("exchange: shapes of input and output do not fit.");
+  }
+  const int64_t rows = from[0], columns = from[1], size = x.element_count() / std::max<int64_t>(rows * columns, 1);
+  for (int64_t j = 0; j < columns; ++j) {
+    for (int64_t i = 0; i < rows; ++i) {
+      copy(x.typed_data() + (i * columns + j) * size, size, y->typed_data() + (j * rows + i) * size);
+    }
+  }
+  return ffi::Error::Success();
+}
+
 }  // namespace
 }  // namespace chainrule
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_exchange, chainrule::exchange,
+                              ffi::Ffi::Bind().Arg<ffi::Buffer<ffi::F32>>().Ret<ffi::Buffer<ffi::F32>>());
 
 #define CHAINRULE_OF_ROWS(name)                                    \
   XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_##name, chainrule::name, \

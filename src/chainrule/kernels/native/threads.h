@@ -17,8 +17,8 @@ namespace chainrule {
 //
 // Parts are claimed, and the caller claims too, so that it only ever waits for parts that a running thread has begun:
 // waiting for tasks that are still queued would hang as soon as every thread of the pool waited so.
-template <class Part>
-void in_parallel(xla::ffi::ThreadPool& pool, int64_t count, Part part) {
+template <class Pool, class Part>
+void in_parallel(Pool& pool, int64_t count, Part part) {
   struct Progress {
     std::atomic<int64_t> claimed{0}, done{0};
   };
