@@ -110,6 +110,7 @@ def test_images_and_lone_columns_are_no_block():
 @pytest.mark.parametrize(
     "cells",
     [
+        ["x", "y"],
         ["x", "1"],
         ["x", None],
         ["", "y"],
@@ -128,3 +129,5 @@ def test_categories_mean_what_they_do_one_by_one(cells):
     expected = one_by_one(preprocessor, columns)
     for data in (columns, [{"a": a, "kind": kind} for a, kind in zip(*columns.values(), strict=True)]):
         np.testing.assert_array_equal(preprocessor.inputs(data), expected)
+    many = {"a": np.arange(10.0), "kind": np.array([*cells] * 5)}
+    np.testing.assert_array_equal(preprocessor.inputs(many), one_by_one(preprocessor, many))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from types import NoneType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -12,6 +12,37 @@ from chainrule.data.columns import Category, Column, Number
 from chainrule.data.table import EXACT, is_records
 
 SCALARS = {int, float, NoneType, np.float64, np.float32, np.int64, np.int32}
+
+
+FEW = 8  # rows, up to which Python is faster than NumPy
+
+
+class Spelt(NamedTuple):
+    """The texts of a column that are categories, in order, and the place of each among the inputs."""
+
+    texts: np.ndarray
+    places: np.ndarray
+    by_text: dict[Any, int]
+
+    @classmethod
+    def of(cls, column: Column, start: int) -> Self | None:
+        """None of a column that has no such texts."""
+        spelt = column.spelt if isinstance(column, Category) else {}
+        found = {text: start + place for text, place in sorted(spelt.items())}
+        return cls(np.array([*found]), np.array([*found.values()]), found) if found else None
+
+    def encode(self, cells: list[Any] | np.ndarray) -> list[int] | np.ndarray | None:
+        """The places of a column's cells; None where one is no known value, or to find out takes more than a look."""
+        if isinstance(cells, np.ndarray):
+            if cells.dtype.kind == "U" and len(cells) > FEW and cells.ndim == 1:
+                near = np.minimum(self.texts.searchsorted(cells), len(self.texts) - 1)
+                return self.places[near] if (self.texts[near] == cells).all() else None
+            cells = cells.tolist()
+        try:
+            found = [*map(self.by_text.get, cells)]
+        except TypeError:  # of a cell that is a list, say
+            return None
+        return None if None in found else found  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,18 +53,18 @@ class Block:
 
     Attributes:
         names: the columns'.
-        places: theirs among the inputs.
+        places: theirs among the inputs: a slice, where they are side by side.
         others: the other columns, each with its first place and the one after its last.
-        spelt: of each of these the place of each text that is a category, if it has such.
+        spelt: of each of these the texts that are categories, if it has such.
         width: the number of all inputs.
         alone: whether these are all columns.
         mean, scale, fill: theirs, (columns,).
     """
 
     names: tuple[str, ...]
-    places: np.ndarray
+    places: np.ndarray | slice
     others: tuple[tuple[Column, int, int], ...]
-    spelt: tuple[dict[str, int], ...]
+    spelt: tuple[Spelt | None, ...]
     width: int
     mean: np.ndarray
     scale: np.ndarray
@@ -55,12 +86,11 @@ class Block:
         mean, scale, fill = (
             np.array([getattr(column, part)[0] for column, _ in found]) for part in ("mean", "scale", "fill")
         )
-        spelt = tuple(
-            {text: start + place for text, place in column.spelt.items()} if isinstance(column, Category) else {}
-            for column, start, _ in others
-        )
+        spelt = tuple(Spelt.of(column, start) for column, start, _ in others)
         names, places = zip(*((column.name, place) for column, place in found), strict=True)
-        return cls(names, np.array(places), tuple(others), spelt, int(ends[-1]), mean, scale, fill)
+        side_by_side = places[-1] - places[0] == len(places) - 1
+        where = slice(places[0], places[-1] + 1) if side_by_side else np.array(places)
+        return cls(names, where, tuple(others), spelt, int(ends[-1]), mean, scale, fill)
 
     def take(self, data: Any, fill: bool) -> np.ndarray | None:
         """The columns' numbers, float64 (rows, columns), blank cells filled; None where anything about them is odd."""
@@ -81,13 +111,18 @@ class Block:
     def encode_spelt(self, data: Any, encoded: np.ndarray) -> list[tuple[Column, int, int]]:
         """Mark the categories of a batch whose cells all spell known values, and give the columns that remain."""
         marks, remaining = [], []
-        for other, places in zip(self.others, self.spelt, strict=True):
-            found = _places(data, other[0].name, places) if places else None
+        for other, spelt in zip(self.others, self.spelt, strict=True):
+            cells = None if spelt is None else _cells(data, other[0].name)
+            found = None if spelt is None or cells is None else spelt.encode(cells)
             if found is None or len(found) != len(encoded):
                 remaining.append(other)
             else:
                 marks.append(found)
-        if marks:
+        if len(encoded) <= FEW:
+            for places in marks:
+                for row, place in enumerate(places):
+                    encoded[row, place] = 1
+        elif marks:
             encoded[np.arange(len(encoded)), marks] = 1
         return remaining
 
@@ -112,23 +147,12 @@ class Block:
         return None
 
 
-def _places(data: Any, name: str, places: dict[Any, int]) -> list[int] | None:
-    """Where a column's cells are marked; None where one is no known value, or to find out takes more than a look."""
+def _cells(data: Any, name: str) -> list[Any] | np.ndarray | None:
+    """A column's cells, where they may be texts that lie ready."""
     if isinstance(data, list):
-        cells = [row.get(name) for row in data]
-    elif isinstance(data, dict):
-        cells = data.get(name)
-        if isinstance(cells, np.ndarray) and cells.dtype.kind in "UO":
-            cells = cells.tolist()
-    else:
-        return None
-    if not isinstance(cells, list):
-        return None
-    try:
-        found = [*map(places.get, cells)]
-    except TypeError:  # of a cell that is a list, say
-        return None
-    return None if None in found else found  # type: ignore[return-value]
+        return [row.get(name) for row in data]
+    cells = data.get(name) if isinstance(data, dict) else None
+    return cells if isinstance(cells, list) or (isinstance(cells, np.ndarray) and cells.dtype.kind in "UO") else None
 
 
 def _is_plain(column: Column) -> bool:
