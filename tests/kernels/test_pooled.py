@@ -51,10 +51,12 @@ def test_value_and_gradients(rng, form, case, rectified):
     @jax.jit
     def both(*arrays):
         pulls = [jax.vjp(lambda *arrays: f(*arrays, window, size, rectified), *arrays) for f in (pooled, in_turn)]  # noqa: B023
-        return [(y, *pull(jnp.cos(3 * y))) for y, pull in pulls]
+        return [(y, *pull(jnp.cos(3 * y))) for y, pull in pulls], pooled(*arrays, window, size, rectified)
 
     pooled = pooled_convolution
-    for ours, truth in zip(*both(*arrays), strict=True):
+    slopes, alone = both(*arrays)
+    np.testing.assert_array_equal(alone, slopes[0][0])
+    for ours, truth in zip(*slopes, strict=True):
         assert ours.shape == truth.shape
         largest = float(jnp.abs(truth).max(initial=0))
         np.testing.assert_allclose(ours, truth, rtol=2e-5, atol=2e-5 * (1 + largest))
@@ -78,6 +80,7 @@ def test_nan_ties_and_zeros_are_as_one_after_another(form):
     ):
         y, pull = jax.vjp(lambda x: pooled_convolution(x, kernel, bias, window, (2,), rectified), x)  # noqa: B023
         np.testing.assert_array_equal(y[0, :, 0], np.float32(value))
+        np.testing.assert_array_equal(pooled_convolution(x, kernel, bias, window, (2,), rectified), y)
         assert not np.signbit(y[0, 3, 0])
         np.testing.assert_array_equal(pull(jnp.ones_like(y))[0][0, :, 0], gradient)
 
@@ -103,7 +106,7 @@ def test_a_population_and_second_derivatives(rng, form):
     ("held", "kept", "groups"),
     [
         ((1, 2, 2, 5), (1, 1, 2, 2, 1), 1),  # cells of another shape
-        ((0, 0, 0, 0), (1, 1, 2, 2, 1), 1),  # no cells
+        ((0, 0, 0, 0), (1, 1, 2, 2, 1), 1),  # no cells, which only a gradient needs
         ((1, 2, 2, 4), (1, 1, 0, 2, 1), 1),
         ((1, 2, 2, 4), (1, 1, 2, 2), 1),  # a number too few
         ((1, 2, 2, 4), (1, 1, 128, 2, 1), 1),  # more than a byte tells apart
@@ -114,8 +117,9 @@ def test_what_is_kept_is_checked_before_memory_is_touched(held, kept, groups):
     x, none, kernel = jnp.ones((1, 4, 4, 2)), jnp.zeros((0,) * 4, jnp.uint8), jnp.ones((3, 3, 2 // groups, 4))
     results = (1, 2, 2, 4), jax.ShapeDtypeStruct(held, jnp.uint8)
     numbers = {"window": SAME.numbers, "groups": groups}
-    with pytest.raises(jax.errors.JaxRuntimeError, match="convolve: shapes of input, kernel, bias and output do not"):
-        native.call("convolve", results, x, none, kernel, jnp.ones(4), **numbers, kept=kept)
+    if any(held):
+        with pytest.raises(jax.errors.JaxRuntimeError, match="convolve: shapes of input, kernel, bias and output do"):
+            native.call("convolve", results, x, none, kernel, jnp.ones(4), **numbers, kept=kept, packed=0)
     dy, cell, kept = jnp.ones((1, 2, 2, 4)), jnp.zeros(held, jnp.uint8), kept[2 : 2 * len(kept) - 6]
     with pytest.raises(jax.errors.JaxRuntimeError, match="kernel_gradient: shapes of input, kernel, bias and output"):
         native.call("kernel_gradient", (kernel.shape, (4,)), x, dy, cell, **numbers, kept=kept)

@@ -155,16 +155,18 @@ def convolve(
     groups: int = 1,
     keep: tuple[int, ...] | None = None,
     rectified: bool = False,
+    alone: bool = False,
 ) -> Kept:
     """The native convolution, at as many places as asked for: what lies outside of x is zero.
 
-    Of each `keep` places only the largest is kept, and of that its ReLU where it is rectified.
+    Of each `keep` places only the largest is kept, and of that its ReLU where it is rectified; `alone`: without its
+    cell, which only a gradient needs.
     """
     x = _as_kept(x)
     if len(places) == 1:
         keep = None if keep is None else (1, *keep)
         kernel = jnp.expand_dims(kernel, 0)
-        y = convolve(_as_image(x), kernel, bias, window.of_images, (1, *places), groups, keep, rectified)
+        y = convolve(_as_image(x), kernel, bias, window.of_images, (1, *places), groups, keep, rectified, alone)
         return Kept(jnp.squeeze(y.values, 1), jnp.squeeze(y.cell, 1), y.size[1:])
     if len(places) == 3:
         cells = jnp.moveaxis(kernel, 0, -3)
@@ -173,7 +175,7 @@ def convolve(
         return _as_kept(y.values.reshape(len(x.values), *places, kernel.shape[-1]))
     size = keep or (1,) * len(places)
     shape = (len(x.values), *(n // s for n, s in zip(places, size, strict=True)), kernel.shape[-1])
-    cell = jax.ShapeDtypeStruct(shape if keep else (0, 1, 0, 0), jnp.uint8)
+    cell = jax.ShapeDtypeStruct(shape if keep and not alone else (0, 1, 0, 0), jnp.uint8)
     numbers: dict[str, Any] = {"window": window.numbers, "groups": groups, "kept": (*x.size, *size, int(rectified))}
     numbers["packed"] = 0
     arrays, rule = (x.values, x.cell, kernel, bias), "n*,n*,*,*->n*,n*"

@@ -42,7 +42,27 @@ def pooled_convolution(
     if 0 in (x.size, kernel.size, *_beside(size).places(places)):
         y = max_pool(convolution(x, kernel, bias, window), _beside(size))
         return relu(y) if rectified else y
-    return _with_cell(window, size, rectified, x, kernel, bias)[0]
+
+    def natively(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+        return convolve(x, kernel, bias, window, places, keep=size, rectified=rectified, alone=True).values
+
+    def plain(*arrays: jax.Array) -> jax.Array:
+        return _one_by_one(window, size, rectified, *arrays)[0]
+
+    def change(arrays: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+        (y, _), (dy, _) = _change(window, size, rectified, arrays, tangents)
+        return y, dy
+
+    return differentiable(partial(native.either, natively, plain), change, x, kernel, bias)
+
+
+def _one_by_one(
+    window: Window, size: Size, rectified: bool, x: jax.Array, kernel: jax.Array, bias: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The value and its cell, where no kernel has all in one."""
+    y, cell = largest(convolution(x, kernel, bias, window), _beside(size))
+    cell = cell.astype(jnp.uint8)
+    return (relu(y), jnp.where(y > 0, cell, jnp.uint8(math.prod(size)))) if rectified else (y, cell)
 
 
 def _with_cell(
@@ -53,12 +73,7 @@ def _with_cell(
     def natively(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> tuple[jax.Array, jax.Array]:
         return convolve(x, kernel, bias, window, window.places(x.shape[1:-1]), keep=size, rectified=rectified)[:2]
 
-    def one_by_one(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> tuple[jax.Array, jax.Array]:
-        y, cell = largest(convolution(x, kernel, bias, window), _beside(size))
-        cell = cell.astype(jnp.uint8)
-        return (relu(y), jnp.where(y > 0, cell, jnp.uint8(math.prod(size)))) if rectified else (y, cell)
-
-    form = partial(native.either, natively, one_by_one)
+    form = partial(native.either, natively, partial(_one_by_one, window, size, rectified))
     return differentiable(form, partial(_change, window, size, rectified), x, kernel, bias)
 
 

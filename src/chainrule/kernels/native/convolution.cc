@@ -4,12 +4,14 @@
 // Images are (batch, height, width, channels), kernels (height, width, channels / groups, filters). What lies outside
 // of an image is zero; y's shape says how many places the window has. The input's gradient is a convolution of dy.
 //
-// Max pooling and ReLU can be computed with it: of each few places only the largest value is kept and the number of the
-// cell that held it. Their gradient is zero in all other cells, and is read from what is kept.
+// Max pooling and ReLU can be computed with it: of each few places only the largest value is kept and, where a gradient
+// is asked for, the number of the cell that held it. Their gradient is zero in all other cells, and is read from what
+// is kept.
 
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "largest.h"
@@ -60,9 +62,10 @@ struct Images {
   }
 };
 
-bool read(Array values, Held held, int64_t tall, int64_t wide, Images* images) {
+// `alone`: the values may be there without the cells.
+bool read(Array values, Held held, int64_t tall, int64_t wide, Images* images, bool alone = false) {
   const auto of = values.dimensions(), cells = held.dimensions();
-  const bool whole = tall == 1 && wide == 1 && held.element_count() == 0;
+  const bool whole = (alone || (tall == 1 && wide == 1)) && held.element_count() == 0;
   if (!whole && !std::equal(of.begin(), of.end(), cells.begin())) return false;
   if (tall < 1 || wide < 1 || tall > 255 / wide) return false;  // a cell's number is a byte, and one more is for none
   *images = {values.typed_data(), whole ? nullptr : held.typed_data(), of[0], of[1], of[2], of[3], tall, wide};
@@ -93,7 +96,9 @@ struct Geometry : Axes {
 bool read(const Images& x, Numbers kernel, Bias bias, Numbers window, int64_t groups, const Images& y, Geometry* g) {
   const int64_t height = x.rows * x.tall, width = x.columns * x.wide, down = y.rows * y.tall,
                 across = y.columns * y.wide;
-  if (window.size() != 6 || groups < 1 || (groups > 1 && (x.held || y.held)) || x.batch != y.batch) return false;
+  if (window.size() != 6 || groups < 1 || (groups > 1 && (x.held || y.held || y.tall * y.wide > 1)) ||
+      x.batch != y.batch)
+    return false;
   if (x.channels != kernel[2] * groups || y.channels != kernel[3] || kernel[3] % groups) return false;
   if (bias.dimensions()[0] != kernel[3]) return false;
   for (int i = 0; i < 4; ++i) {
@@ -180,6 +185,7 @@ void pack_places(const Geometry& g, const Images& y, const Block& block, int64_t
 }
 
 // Keeps the largest of each few of a block's places.
+template <class Largest>
 void keep(const Images& y, const Block& block, const float* places, bool rectified) {
   const int64_t channels = y.channels, line = block.columns * channels;
   for (int64_t row = 0; row < block.rows; row += y.tall) {
@@ -189,7 +195,7 @@ void keep(const Images& y, const Block& block, const float* places, bool rectifi
       const float* from = above + c;
       int64_t to = first + c;
       for (int64_t column = 0; column < block.columns; column += y.wide, from += y.wide * channels, to += channels) {
-        Largest largest{load_some(from, some), Integers{}};
+        Largest largest(load_some(from, some));
         for (int64_t cell = 1, k = 0; k < y.tall; ++k) {
           for (int64_t l = k == 0; l < y.wide; ++l, ++cell) {
             largest.see(load_some(from + k * line + l * channels, some), cell);
@@ -197,7 +203,7 @@ void keep(const Images& y, const Block& block, const float* places, bool rectifi
         }
         if (rectified) largest.rectify(y.tall * y.wide);
         store_some(y.values + to, largest.value, some);
-        store_cells(y.held + to, largest.cell, some);
+        if constexpr (!std::is_same_v<Largest, LargestAlone>) store_cells(y.held + to, largest.cell, some);
       }
     });
   }
@@ -227,11 +233,11 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x_values, Held x_held, Array ker
   Geometry g;
   Images x, y;
   if (kept.size() != 5 || !read(x_values, x_held, kept[0], kept[1], &x) ||
-      !read(*y_values, *y_held, kept[2], kept[3], &y) || (kept[4] && !y.held && y_values->element_count() > 0) ||
+      !read(*y_values, *y_held, kept[2], kept[3], &y, true) ||
       !read(x, kernel.dimensions(), bias, window, groups, y, &g)) {
     return ffi::Error::InvalidArgument("convolve: shapes of input, kernel, bias and output do not fit the window.");
   }
-  const bool rectified = kept[4];
+  const bool rectified = kept[4], keeps = rectified || y.held || y.tall * y.wide > 1;
   const float *weights = kernel.typed_data(), *start = bias.typed_data();
   if (g.depthwise()) {
     const float* from = x.values;
@@ -260,7 +266,7 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x_values, Held x_held, Array ker
   const Runs runs = cells.runs();
   by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block, bool) {
     const float* left = lines(g, x, block);
-    float* out = y.held ? scratch(block.count() * filters, 1) : y.values + block.first(g) * filters;
+    float* out = keeps ? scratch(block.count() * filters, 1) : y.values + block.first(g) * filters;
     for (int64_t group = 0; group < groups; ++group) {
       for (int64_t j = 0; j < g.filters; j += kPanel) {  // a panel stays in the cache for all rows
         const int64_t filter = group * g.filters + j;
@@ -272,7 +278,7 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x_values, Held x_held, Array ker
         }
       }
     }
-    if (y.held) keep(y, block, out, rectified);
+    if (keeps) (y.held ? keep<Largest> : keep<LargestAlone>)(y, block, out, rectified);
   });
   return ffi::Error::Success();
 }

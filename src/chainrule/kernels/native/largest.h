@@ -31,13 +31,19 @@ inline void store_cells(uint8_t* to, Integers cells, int64_t count) {
   }
 }
 
-// The largest value so far, NaN before all, and the cell that held it first.
+// Whether the next value is larger, NaN before all.
+inline Integers exceeds(Vector next, Vector value) { return ~(next <= value) & (value == value); }
+
+// The largest value so far, and the cell that held it first.
 struct Largest {
   Vector value = all(-INFINITY);
   Integers cell = Integers{} - 1;  // none yet: padding never counts
 
+  explicit Largest(Vector first) : value(first), cell{} {}
+  Largest() = default;
+
   void see(Vector next, int64_t number) {
-    const Integers larger = (cell < 0) | (~(next <= value) & (value == value));
+    const Integers larger = (cell < 0) | exceeds(next, value);
     value = larger ? next : value;
     cell = larger ? Integers{} + static_cast<int32_t>(number) : cell;
   }
@@ -47,6 +53,15 @@ struct Largest {
     cell = value > 0.0f ? cell : Integers{} + static_cast<int32_t>(none);
     value = value <= 0.0f ? Vector{} : value;
   }
+};
+
+// The same where nobody asks for the cell.
+struct LargestAlone {
+  Vector value;
+
+  explicit LargestAlone(Vector first) : value(first) {}
+  void see(Vector next, int64_t) { value = exceeds(next, value) ? next : value; }
+  void rectify(int64_t) { value = value <= 0.0f ? Vector{} : value; }
 };
 
 }  // namespace chainrule

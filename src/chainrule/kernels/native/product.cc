@@ -33,6 +33,30 @@ void tile(Runs runs, Rows<const float> a, const float* b, Rows<const float> star
   }
 }
 
+// The same for R rows, so few that they would wait for their own sums, and P panels at once, `apart` floats from one to
+// the next.
+template <int R, int P, A kA>
+void wide_tile(Runs runs, Rows<const float> a, const float* b, int64_t apart, Rows<const float> start, Rows<float> y) {
+  constexpr int V = kPanel / kLanes;
+  Vector sums[R][P * V] = {};
+  for (int i = 0; start.data && i < R; ++i) {
+    for (int v = 0; v < P * V; ++v) sums[i][v] = load(start.data + i * start.step + v * kLanes);
+  }
+  for (int64_t run = 0; run < runs.count; ++run) {
+    const float* from = a.data + runs.starts[run];
+    for (int64_t k = 0; k < runs.length; ++k, b += kPanel) {
+      for (int i = 0; i < R; ++i) {
+        const float left = kA == A::kUpright ? from[i * a.step + k] : from[k * a.step + i];
+#pragma GCC unroll 16
+        for (int v = 0; v < P * V; ++v) sums[i][v] += left * load(b + v / V * apart + v % V * kLanes);
+      }
+    }
+  }
+  for (int i = 0; i < R; ++i) {
+    for (int v = 0; v < P * V; ++v) store(y.data + i * y.step + v * kLanes, sums[i][v]);
+  }
+}
+
 // The tile of so many rows.
 template <int R, int V, A kA>
 void fitting_tile(int64_t rows, Runs runs, Rows<const float> a, const float* b, Rows<const float> start,
@@ -61,7 +85,14 @@ template <A kA>
 void product(int64_t rows, int64_t columns, Runs runs, Rows<const float> a, const float* b, Rows<const float> start,
              Rows<float> y) {
   const int64_t tiles = (rows + kRows - 1) / kRows;  // as even as can be
-  for (int64_t j = 0; j < columns; j += kPanel, b += runs.count * runs.length * kPanel) {
+  const int64_t apart = runs.count * runs.length * kPanel;
+  const int64_t together = rows == 1 ? 4 : rows == 2 ? 2 : 0;  // panels
+  for (int64_t j = 0; j < columns; j += kPanel, b += apart) {
+    for (; together && j + together * kPanel <= columns; j += together * kPanel, b += together * apart) {
+      const auto tile = rows == 1 ? wide_tile<1, 4, kA> : wide_tile<2, 2, kA>;
+      tile(runs, a, b, apart, start.data ? start.at(0, j) : start, y.at(0, j));
+    }
+    if (j >= columns) break;
     const int64_t wide = std::min<int64_t>(columns - j, kPanel);
     for (int64_t n = 0; n < tiles; ++n) {
       const int64_t i = rows * n / tiles, high = rows * (n + 1) / tiles - i;
