@@ -67,14 +67,18 @@ def test_products_of_steps_come_to_the_same(notation, rows):
 def test_many_rows_come_to_what_few_of_them_do(monkeypatch, worth):
     monkeypatch.setattr("chainrule.kernels.native.direct.WORTH", worth + 1)
     monkeypatch.setattr("chainrule.kernels.native.direct.LONG", 30_000)  # so that they are not computed all at once
-    function, _ = network("Dense(50) >> ReLU() >> Dense(3) >> Softmax()", (40,), 4)
-    x = np.random.default_rng(1).normal(size=(403, 40)).astype(np.float32)
-    block, last = direct(function, x[:4]), direct(function, x[:3])
+    function, _ = network("Dense(50) >> ReLU() >> Dense(3) >> Softmax()", (40,), 1)
+    x = np.random.default_rng(1).normal(size=(404, 40)).astype(np.float32)
+    panels = {}
+    block, last = direct(function, x[:8], panels), direct(function, x[:4], panels)
+    assert len(panels) == 2  # of both layers, for both
     assert block is not None
     assert last is not None
-    expected = [*map(block.of_block, np.split(x[:400], 100)), last.of_block(x[400:])]
+    expected = [*map(block.of_block, np.split(x[:400], 50)), last.of_block(x[400:])]
     np.testing.assert_array_equal(block.of_rows(last, x), np.concatenate(expected))
-    np.testing.assert_array_equal(block.of_rows(None, np.flip(x[:8], axis=1)), block.of_rows(None, x[:8, ::-1].copy()))
+    np.testing.assert_array_equal(
+        block.of_rows(last, np.flip(x[:16], axis=1)), block.of_rows(last, x[:16, ::-1].copy())
+    )
 
 
 @needs_kernels

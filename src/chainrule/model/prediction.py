@@ -14,7 +14,7 @@ from chainrule.arrays.masked import Masked, Shape, rows_of
 from chainrule.arrays.sparse import as_arrays, dense
 from chainrule.formula.layer import Chain, outputs_of
 from chainrule.kernels.dense import FEW
-from chainrule.kernels.native.direct import WORK, Direct, cores, direct
+from chainrule.kernels.native.direct import WORK, Direct, Panels, cores, direct
 
 ROWS = 1024  # the most rows that go through the network at once,
 NUMBERS = 1 << 23  # as long as no layer makes more numbers of them than these
@@ -34,6 +34,7 @@ class Program:
         self.tokens = network.tokens
         self.arrays: Any = None
         self.direct: dict[int, Direct | None] = {}
+        self.panels: Panels = {}
 
     def __call__(self, parameters: Any, state: Any, x: Any) -> Any:
         """The outputs for checked inputs: an array, or one for each sequence where these are of unequal length."""
@@ -60,7 +61,7 @@ class Program:
             return None
         arrays, rows = (parameters, state), len(x)
         if not _same(arrays, self.arrays):
-            self.arrays, self.direct = jax.tree.map(lambda array: array, arrays), {}
+            self.arrays, self.direct, self.panels = jax.tree.map(lambda array: array, arrays), {}, {}
         few = self._of_block(arrays, x[:FEW])
         if few is None or (rows <= FEW and few.work <= WORK):
             return None if few is None else few.of_block
@@ -73,7 +74,7 @@ class Program:
         if len(x) not in self.direct:
             fixed = all(isinstance(array, jax.Array) for array in jax.tree.leaves(arrays))  # others may change in place
             outputs = partial(_outputs, self.structure, self.numbers, *arrays)
-            self.direct[len(x)] = direct(outputs, x) if fixed else None
+            self.direct[len(x)] = direct(outputs, x, self.panels) if fixed else None
         return self.direct[len(x)]
 
 

@@ -112,11 +112,18 @@ def _native(name: str) -> Any:
     return ctypes.CFUNCTYPE(whole, *takes[name])(native.address(name))
 
 
-def direct(function: Callable[[Any], Any], x: np.ndarray) -> Direct | None:
-    """The function for arrays of the shape and type of x; None where it has other steps, or takes much memory."""
+Panels = dict[tuple[int, tuple[int, ...]], tuple[np.ndarray, np.ndarray]]
+"""By address and shape, constant weights and the same in panels."""
+
+
+def direct(function: Callable[[Any], Any], x: np.ndarray, panels: Panels | None = None) -> Direct | None:
+    """The function for arrays of the shape and type of x; None where it has other steps, or takes much memory.
+
+    Functions with the same weights may share their `panels`.
+    """
     if native.processor() is None or jax.default_backend() != "cpu":
         return None
-    program = Program()
+    program = Program({} if panels is None else panels)
     given = Array(INPUT, 0, x.shape, x.dtype)
     try:
         [y] = program.run(jax.make_jaxpr(function)(x), [given])
@@ -130,7 +137,8 @@ def direct(function: Callable[[Any], Any], x: np.ndarray) -> Direct | None:
 class Program:
     """The calls of kernels that a function comes to."""
 
-    def __init__(self) -> None:
+    def __init__(self, panels: Panels) -> None:
+        self.panels = panels
         self.calls: list[list[int]] = []
         self.scratch = self.work = 0
         self.kept: list[Any] = []  # that whose addresses the calls have
@@ -207,10 +215,11 @@ class Program:
         place, told = WEIGHTS.get(call.name, 0), call.attributes
         if call.name not in WEIGHTS or isinstance(weights := given[place], Array) or not _takes_panels(call, weights):
             return given, told
-        pack, weights, size = _native("chainrule_pack"), np.ascontiguousarray(weights), weights.shape[-1]
-        sizes = weights.size // max(size, 1), size
-        self.kept.append(panels := np.empty(pack(*sizes, None, None), np.float32))
-        pack(*sizes, weights.ctypes.data, panels.ctypes.data)
+        weights = np.ascontiguousarray(weights)
+        key = weights.ctypes.data, weights.shape
+        if key not in self.panels:
+            self.panels[key] = weights, _in_panels(weights)
+        self.kept.append(panels := self.panels[key][1])
         packed = Array(CONSTANT, panels.ctypes.data, weights.shape, panels.dtype)
         return [*given[:place], packed, *given[place + 1 :]], told | {"packed": np.int64(1)}
 
@@ -243,6 +252,14 @@ class Program:
             return array(shape, dtype, outputs)
 
         return Direct(call, program, x, y, self.work)
+
+
+def _in_panels(weights: np.ndarray) -> np.ndarray:
+    """A matrix of all weights by the columns, as products read it."""
+    pack, sizes = _native("chainrule_pack"), (math.prod(weights.shape[:-1]), weights.shape[-1])
+    panels = np.empty(pack(*sizes, None, None), np.float32)
+    pack(*sizes, weights.ctypes.data, panels.ctypes.data)
+    return panels
 
 
 def _takes_panels(call: Call, weights: np.ndarray) -> bool:
