@@ -2,6 +2,7 @@
 
 import itertools
 import shlex
+import sys
 
 import numpy as np
 import pytest
@@ -56,8 +57,9 @@ def test_words_of_a_command_are_cut_and_escaped(run, here):
         assert len(said.err) < 1100
 
 
-def test_a_comparison_of_sixty_has_room_in_eighty_columns(capsys, monkeypatch):
-    monkeypatch.setattr(output, "WIDE", 80)
+def test_a_comparison_of_sixty_has_room_in_eighty_columns(here, capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     axes = {"activation": [f"Softplus({n})" for n in range(12)], "optimizer": [f"Nesterov({n})" for n in range(5)]}
     values = np.random.default_rng(0).normal(0.9, 0.01, (60, 3))
     rows = {"train": 1258, "validation": 180, "test": 359}

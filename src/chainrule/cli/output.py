@@ -162,9 +162,9 @@ def comparison(comparison: "Comparison") -> None:
 
 
 def _paragraphs(texts: "Iterable[str]") -> None:
-    """Texts, each from a new line on, folded between words."""
+    """Texts, each from a new line on, which a terminal folds between words."""
     for text in texts:
-        console(sys.stdout).print(Text(printable(text)))
+        console(sys.stdout).print(Text(printable(text)), soft_wrap=not sys.stdout.isatty())
 
 
 def plan(plan: "Plan") -> None:
