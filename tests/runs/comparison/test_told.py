@@ -22,7 +22,7 @@ def test_all_of_it(compared):
         str(compared(AXES, values, tuned=[0.1, 0.1, 0.1, 0.01, 0.1]))
         == """\
 flowers: 4 candidates × 5 seeds
-rows: 70 to train, 10 to validate, 20 to test, drawn anew by each seed
+rows: 70 to train, 10 to validate, 20 to test, drawn by each seed
 epochs: 2
 programs: 1 for each candidate
 

@@ -32,7 +32,7 @@ def shared(results: Results) -> list[str]:
     }
     rows = {part: [trial.rows[part] for trial in trials] for part in trials[0].rows}
     uses = {"train": "to train", "validation": "to validate", "test": "to test"}
-    drawn = "drawn anew by each seed" if results.redrawn else "the same to test for all seeds"
+    drawn = "drawn by each seed" if results.redrawn else "the same to test for all seeds"
     return [
         results.title,
         f"rows: {', '.join(f'{_range(rows[part])} {uses[part]}' for part in rows)}, {drawn}",
