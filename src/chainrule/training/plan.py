@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import jax
@@ -116,7 +116,7 @@ class Plan:
         in_own_units = self.classes is not None or self.preprocessor is None
         return tuple(metric for metric in self.metrics if isinstance(metric, MeanMetric) and in_own_units)
 
-    @property
+    @cached_property
     def problem(self) -> Problem:
         """What the first steps minimise, and how."""
         return self.problem_after(self.start.history if self.start else History())
