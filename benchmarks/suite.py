@@ -1,6 +1,7 @@
 """All workloads, and how one is measured."""
 
 from benchmarks.activations import ACTIVATIONS, activation
+from benchmarks.comparisons import afresh, comparison
 from benchmarks.estimators import fits
 from benchmarks.machine import limits, products, sums
 from benchmarks.measure import take_turns
@@ -75,9 +76,11 @@ WORKLOADS = {
     "fit of an estimator to digits, 30 epochs": lambda: fits("digits"),
     "fit of an estimator to breast_cancer, 30 epochs": lambda: fits("breast_cancer"),
     "fit of an estimator to diamonds, 5 epochs": lambda: fits("diamonds"),
+    "comparison of 9 candidates from 10 seeds on digits": comparison,
     "process: import": imports,
     "process: trains digits": lambda: digits(again=False),
     "process: trains digits, programs kept": lambda: digits(again=True),
+    "process: compares 9 candidates from 10 seeds on digits": afresh,
 }
 """What a unit of work is, by its title: a step of training, an update, a call, a fit or a process."""
 
