@@ -108,6 +108,13 @@ ANSWERS = {
 }
 
 
+def test_a_candidate_alone_has_a_row(compared):
+    found = compared({"network": LONG["network"][1:], **ONE}, noisy(0.9))
+    assert told.shared(found)[2:4] == ["activation: ELU()", f"network 1: {LONG['network'][1]}"]
+    assert list(told.table(found)) == ["network", "accuracy", "rank", "", "seconds"]
+    assert "<pre>flowers: 1 candidate × 5 seeds\n" in found._repr_html_()
+
+
 @pytest.mark.parametrize(("axes", "values", "said"), ANSWERS.values(), ids=ANSWERS)
 def test_the_answer(compared, axes, values, said):
     assert compared(axes, values).answer == said

@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import asdict
+from html import escape
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,6 +50,10 @@ class Comparison(Results):
 
     def __str__(self) -> str:
         return told.text(self)
+
+    def _repr_html_(self) -> str:
+        """The same, for a notebook."""
+        return f"<pre>{escape(str(self))}</pre>"
 
     @property
     def answer(self) -> str:

@@ -25,10 +25,10 @@ WIDTH = 80  # of sentences
 
 def shared(results: Results) -> list[str]:
     """What all trials share, a line each: data, seeds, rows, epochs, choices that are not varied or are long."""
-    trials, varied = results.trials, _varied(results)
-    said = {axis: choices[0] for axis, choices in results.axes.items() if axis not in varied}
+    trials, shown = results.trials, _shown(results)
+    said = {axis: choices[0] for axis, choices in results.axes.items() if axis not in shown}
     said |= {
-        name: choice for axis in varied if _numbered(results, axis) for choice, name in _names(results, axis).items()
+        name: choice for axis in shown if _numbered(results, axis) for choice, name in _names(results, axis).items()
     }
     rows = {part: [trial.rows[part] for trial in trials] for part in trials[0].rows}
     uses = {"train": "to train", "validation": "to validate", "test": "to test"}
@@ -48,7 +48,7 @@ def table(results: Results) -> Columns:
     tuned = list(dict.fromkeys(name for trial in results.trials for name in trial.tuned))
     compiled = _compiled(results)
     return (
-        {_field(axis): _cells(results, axis, results.standings) for axis in _varied(results) or results.axes}
+        {_field(axis): _cells(results, axis, results.standings) for axis in _shown(results)}
         | _standing(results, results.standings)
         | {f"tuned {_field(name)}": [_range([trial.tuned[name] for trial in each]) for each in of] for name in tuned}
         | {"seconds": [_short(sum(trial.seconds for trial in each)) for each in of]}
@@ -133,7 +133,7 @@ def _power(results: Results) -> list[str]:
 
 def naming(results: Results, choices: Mapping[str, str], longest: int = LONG) -> str:
     """What tells a candidate from the others: a formula by its notation, a number with its field's name before it."""
-    named = {axis: _names(results, axis, longest)[choices[axis]] for axis in _varied(results) or results.axes}
+    named = {axis: _names(results, axis, longest)[choices[axis]] for axis in _shown(results)}
     return " with ".join(f"{_field(axis)}={name}" * _is_number(name) or name for axis, name in named.items())
 
 
@@ -200,6 +200,11 @@ def _sign(standing: Standing, best: bool) -> str:
     if best:
         return BEST
     return "" if math.isnan(standing.p) else WORSE if standing.beyond_chance else EQUAL
+
+
+def _shown(results: Results) -> list[str]:
+    """The axes in which candidates differ; of a single candidate the first."""
+    return _varied(results) or list(results.axes)[:1]
 
 
 def _varied(results: Results) -> list[str]:
