@@ -126,6 +126,9 @@ MODELS = {
     "(Dense(4) >> Frozen(Affine(scale=True, offset=False))) >> Reshape((1, 4)) >> Upsample1D(size=2)": lambda: graph(
         (3,), averaged
     ),
+    "Frozen(Affine(scale=True)) >> ReLU6() >> Frozen(Affine(scale=True, offset=False))": lambda: graph(
+        (4,), lambda x: k.ReLU(6.0)(x + 3.0) * (1 / 6)
+    ),
     "Reshape((8, 3)) >> GlobalAveragePool1D() >> Dense(2)": lambda: straight(
         (2, 2, 2, 3), k.GlobalAveragePooling3D(), k.Dense(2)
     ),
@@ -263,7 +266,7 @@ REFUSED = {
     "is called 2 times with the same weights, as none is here. Make copies.": lambda: graph(
         (4,), lambda x: (lambda dense: dense(dense(x)))(k.Dense(4))
     ),
-    "Multiply: of numbers there is none here. Choose layers that both have.": lambda: graph((4,), lambda x: 2.0 * x),
+    "TrueDivide: of a number by a tensor there is none here.": lambda: graph((4,), lambda x: 2.0 / x),
     "Dense: its class is not Keras' own, and no code is run. Choose layers that both have.": lambda: straight(
         (4,), Dense(3)
     ),

@@ -47,6 +47,8 @@ def network_of(config: Config, notes: Notes, shape: Shape | None = None, within:
 
     def piece_of(name: str, shape: Shape) -> Piece:
         layer, kind = layers[name], str(layers[name].get("class_name"))
+        if line := _line(layer):
+            return fixed(modules[name], shape, notes, *line)
         if kind in MODELS:
             return network_of(layer, notes, shape, f"{modules[name]}.")[0]
         who, call = f"layer {name!r}, {kind}", _call(layer).get("kwargs") or {}
@@ -212,15 +214,33 @@ def _inputs(layer: Config) -> list[str]:
     given = list(call.get("args") or [])
     given += [value for name, value in (call.get("kwargs") or {}).items() if name != "mask"]
     found = [*_tensors(given)]
-    if kind in MERGES and len(found) < 2:
-        raise ChainruleError(
-            f"layer {_name(layer)!r}, {kind}: of numbers there is none here. Choose layers that both have."
-        )
-    if kind in MERGES or not found:
+    if (kind in MERGES and len(found) > 1) or not found:
         return found
     if len(set(found)) > 1:
         raise ChainruleError(f"layer {_name(layer)!r}, {kind}: it sees {len(set(found))} inputs, and a layer here one.")
     return found[:1]
+
+
+LINES: dict[str, Callable[[float, bool], tuple[float, float | None]]] = {
+    "Add": lambda c, first: (1.0, c),
+    "Subtract": lambda c, first: (-1.0, c) if first else (1.0, -c),
+    "Multiply": lambda c, first: (c, None),
+    "Divide": lambda c, first: (1 / c, None),
+    "TrueDivide": lambda c, first: (1 / c, None),
+}
+"""The scale and the offset that an operation with a number is, which may be the first of both."""
+
+
+def _line(layer: Config) -> tuple[float, float | None] | None:
+    """The scale and the offset of an operation with a number; None for another layer."""
+    args, kind = list(_call(layer).get("args") or []), str(layer.get("class_name"))
+    numbers = [place for place, value in enumerate(args) if type(value) in (int, float)]
+    if kind not in LINES or len(args) != 2 or len(numbers) != 1:
+        return None
+    [place] = numbers
+    if place == 0 and kind.endswith("Divide"):
+        raise ChainruleError(f"layer {_name(layer)!r}, {kind}: of a number by a tensor there is none here.")
+    return LINES[kind](args[place], place == 0)
 
 
 def _tensors(value: Any) -> Iterator[str]:
