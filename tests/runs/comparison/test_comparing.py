@@ -67,7 +67,8 @@ def test_each_seed_tunes_by_its_own_validation_part():
     """Of three rates each takes the one whose validation cost is lowest where all three are compared."""
     asked = ASKED | {"network": "Dense(3) >> Softmax()", "optimizer": "Adam(0.1)", "seeds": 4}
     each = compare("iris", **asked, vary={"learning_rate": [0.032, 0.1, 0.32]}, **QUIET)
-    tuned = compare("iris", **asked, tune="learning_rate", budget=3, **QUIET)
+    with pytest.warns(UserWarning, match=r"learning_rate: \d of 4 trials chose the first or the last of the values"):
+        tuned = compare("iris", **asked, tune="learning_rate", budget=3, **QUIET)
     for trial in tuned.trials:
         costs = {t.choices["learning_rate"]: t.validation["cost"] for t in each.trials if t.seed == trial.seed}
         best = min(costs, key=costs.__getitem__)

@@ -23,6 +23,7 @@ from chainrule.runs.comparison.contest import Contest, Entry, structure
 from chainrule.runs.comparison.journal import Journal
 from chainrule.runs.comparison.record import Record, described
 from chainrule.runs.comparison.shown import Shown
+from chainrule.runs.comparison.trial import Trial
 from chainrule.runs.material import in_table, material
 from chainrule.runs.parts import source_of
 from chainrule.runs.planning import Plan
@@ -54,6 +55,7 @@ class Planned:
         entries: what is trained.
         first: the plan of the first of them, from which the others differ by their choices and seeds.
         kinds: the structure of each candidate's training, by its number; those of one train together.
+        grids: the values that the trainings of each candidate try of each field that is tuned.
         record: what was said, as its folder keeps it.
     """
 
@@ -61,6 +63,7 @@ class Planned:
     entries: list[Entry]
     first: Plan
     kinds: list[Any]
+    grids: list[dict[str, list[float]]]
     record: Record
 
     @property
@@ -189,14 +192,13 @@ def planned(
         raise ArgumentError("{test}: a comparison needs rows to test on. Leave it out.")
     if tune and "validation" not in plans[0].prepared:
         raise ArgumentError("{tune} chooses by the validation cost: choose {validation} too, such as 0.1.")
-    for plan in plans:
-        contest.variants(0, plan)
     record = described(source_of(data), table, axes, seeds, tune, budget, choices)
     return Planned(
         contest,
         [Entry(candidate, seed) for candidate, seed in product(compared, seeds)],
         plans[0],
         [structure(plan) for plan in plans],
+        [contest.grids(plan) for plan in plans],
         record,
     )
 
@@ -246,7 +248,21 @@ def carry_out(
     )
     if out is not None:
         comparison.save(out)
+    _say_edges(ready, comparison.trials)
     return comparison
+
+
+def _say_edges(ready: Planned, trials: Sequence[Trial]) -> None:
+    """Warn of what is tuned to the first or the last of the values that were tried."""
+    seeds = len(trials) // len(ready.grids)
+    for name in ready.contest.tune:
+        grids = (grid[name] for grid in ready.grids for _ in range(seeds))
+        at = sum(trial.tuned.get(name) in (grid[0], grid[-1]) for trial, grid in zip(trials, grids, strict=True))
+        if at:
+            warn(
+                f"{name}: {at} of {len(trials)} trials chose the first or the last of the values that they tried. "
+                f"A better one may be beyond: try more of them, or begin with another."
+            )
 
 
 def _interrupted(kept: int, trials: int, out: Any) -> str:

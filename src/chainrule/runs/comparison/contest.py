@@ -79,15 +79,19 @@ class Contest:
             raise of(_named(entry.candidate), error) from None
         return changed(plan, self.axes, entry.candidate)
 
-    def variants(self, number: int, plan: Plan) -> list[Variant]:
-        """The trainings of an entry, of this number: one, or one for each combination of what is tuned.
+    def grids(self, plan: Plan) -> dict[str, list[float]]:
+        """The values that a training tries of each field that is tuned.
 
         Raises:
             ChainruleError: where a field is none that can be tuned.
         """
-        grids = [_grid(plan, name, self.budget) for name in self.tune]
+        return {name: _grid(plan, name, self.budget) for name in self.tune}
+
+    def variants(self, number: int, plan: Plan) -> list[Variant]:
+        """The trainings of an entry, of this number: one, or one for each combination of what is tuned."""
+        grids = self.grids(plan)
         found = []
-        for values in product(*grids):
+        for values in product(*grids.values()):
             tuned, own = dict(zip(self.tune, values, strict=True)), plan
             for name, value in tuned.items():
                 own = at(own, name, value)
