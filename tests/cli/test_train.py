@@ -245,9 +245,10 @@ def test_two_classes_by_one_output(run, here, flowers):
 
 def test_default_choices_are_printed_and_recorded(run, here, flowers):
     said = run("train flowers.csv --epochs 1")
-    assert "Dropout(rate=0.2)" in said.out
+    assert "Dropout(rate=0.1)" in said.out
     written = record(here / "runs" / "flowers")
-    network = "Dense(128) >> ReLU() >> Dropout(rate=0.2) >> Dense(2) >> Softmax()"
+    hidden = "Dense(256) >> ReLU() >> Dropout(rate=0.1)"
+    network = f"{hidden} >> {hidden} >> Dense(2) >> Softmax()"
     assert written["formulas"]["network"] == network
     assert written["training"]["batch_size"] == "all"  # 28 rows are fewer than 32
 
@@ -428,7 +429,7 @@ def test_early_stopping(run, here, prices):
 @pytest.mark.parametrize(
     ("options", "epochs", "patience"),
     [
-        ("", 300, 60),
+        ("", 300, 100),
         ("--early-stopping 7", 300, 7),
         ("--early-stopping never", 300, None),
         ("--validation 0", 300, None),

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 FORMULAS, DATA, RUN = "Formulas", "Data", "Run"
-RULE = "a fifth of the epochs, 5 at least; never where --epochs says how many: all of them are then trained"
+RULE = "a third of the epochs, 5 at least; never where --epochs says how many: all of them are then trained"
 
 One = str | None
 Several = list[str] | None
@@ -35,8 +35,8 @@ OrderBy = Annotated[One, taking(DATA, "COLUMN", "Train on the earliest rows by i
 Group = Annotated[One, taking(DATA, "COLUMN", "Keep rows that share its value in one part.")]
 Test = Annotated[One, taking(DATA, "PART", "A fraction of the rows [0.2], or a file.")]
 Validation = Annotated[One, taking(DATA, "PART", "A fraction of the rows [0.1], or a file.")]
-Epochs = Annotated[One, taking(RUN, "NUMBER", "How often every example is seen [2,000 steps in all, 20 to 300 times].")]
-BatchSize = Annotated[One, taking(RUN, "NUMBER", "Examples a step; 1, 32, … or all [32].")]
+Epochs = Annotated[One, taking(RUN, "NUMBER", "How often every example is seen [6,000 steps in all on tables, else 2,000].")]
+BatchSize = Annotated[One, taking(RUN, "NUMBER", "Examples a step; 1, 32, … or all [32 to 256].")]
 EarlyStopping = Annotated[
     One, taking(RUN, "NUMBER", f"Stop after so many epochs without a lower validation cost, or never [{RULE}].")
 ]

@@ -35,7 +35,9 @@ def train(
         ),
     ] = None,
     cost: Annotated[One, taking(FORMULAS, "FORMULA", '"Quadratic()" [by the network\'s end].')] = None,
-    optimizer: Annotated[One, taking(FORMULAS, "FORMULA", '"Nesterov(0.01)" [Adam(0.001)].')] = None,
+    optimizer: Annotated[
+        One, taking(FORMULAS, "FORMULA", '"Nesterov(0.01)" [by the data; Adam(0.001) for a --network].')
+    ] = None,
     regularizer: Annotated[One, taking(FORMULAS, "FORMULA", '"L1(1e-3) + L2(1e-4)", "MaxNorm(3)" [none].')] = None,
     metric: Annotated[Several, taking(FORMULAS, "FORMULA", '"F1()"; may be repeated [accuracy, or R²].')] = None,
     target: options.Target = None,
@@ -127,7 +129,7 @@ def train(
     asked = {
         "network": choices.formula("--network", network, Layer),
         "cost": choices.formula("--cost", cost, Cost),
-        "optimizer": choices.formula("--optimizer", "Adam()" if optimizer is None else optimizer, Optimizer),
+        "optimizer": choices.formula("--optimizer", optimizer, Optimizer),
         "regularizer": choices.formula("--regularizer", regularizer, Regularizer),
         "metrics": choices.figures("--metric", metric or []),
         "seed": choices.whole("--seed", "0" if seed is None else seed, *SEEDS),

@@ -38,7 +38,7 @@ class Choices:
         *,
         network: Any = None,
         cost: Any = None,
-        optimizer: Any = "Adam()",
+        optimizer: Any = None,
         regularizer: Any = None,
         metrics: Any = (),
         balanced: bool = False,
@@ -52,7 +52,7 @@ class Choices:
         """From arguments of `plan`."""
         chain = None if network is None else as_chain(network)
         cost = None if cost is None else as_formula(cost, Cost)
-        optimizer = as_optimizer(optimizer)
+        optimizer = None if optimizer is None else as_optimizer(optimizer)
         regularizer = None if regularizer is None else as_formula(regularizer, Regularizer)
         for formula in (chain, cost, optimizer, regularizer):
             check_single(formula, "Give one number; chainrule.fit trains a population.")

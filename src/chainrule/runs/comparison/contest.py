@@ -71,7 +71,7 @@ class Contest:
 
     def plan(self, entry: Entry) -> Plan:
         """That of a training: of the default of what is tuned."""
-        said = {**self.asked, **chosen(self.axes, entry.candidate), "seed": entry.seed}
+        said = {"optimizer": "Adam()", **self.asked, **chosen(self.axes, entry.candidate), "seed": entry.seed}
         try:
             choices = Choices.of(**said)
             plan = planned(self._material(choices), choices)

@@ -1,0 +1,144 @@
+"""What is chosen where nothing is said: a network for the kind of data, and how it is trained, all of it in notation.
+
+It was chosen by measurements on real data, benchmarks/NOTES.md has them. A network that is said is trained by Adam.
+"""
+
+import math
+from typing import Literal, NamedTuple
+
+from chainrule.arrays.masked import Shape
+
+Kind = Literal["table", "series", "images", "arrays", "tokens"]
+
+STEPS, TABLE_STEPS = 2000, 6000  # enough for small data; early stopping cuts what is too much
+FEWEST, MOST = 20, 300
+SMALLEST, LARGEST = 32, 256  # batches
+FEWEST_OF_STREAM, BATCH_OF_STREAM = 5, 1024  # for rows that do not fit memory: one epoch is many steps
+SMALL = 8  # pixels of an image's shorter side, for a dense layer to see it whole
+SHORT = 256  # steps of series, up to which all are convolved with
+NARROW = 200  # inputs, up to which waves of each number cost little
+MANY = 2000  # rows, from which on they tell more than they learn by heart
+CHARACTERS, WORDS = 3, 2  # tokens of an n-gram
+
+
+class Described(NamedTuple):
+    """What the data are, as far as it matters to the choice.
+
+    Attributes:
+        kind: of examples.
+        shape: of an example.
+        rows: how many examples train.
+        classes: how many there are; 0 where values are predicted.
+        outputs: how many the values need.
+        vocabulary: how many tokens there are, if any.
+        letters: whether they are characters.
+    """
+
+    kind: Kind
+    shape: Shape
+    rows: int
+    classes: int
+    outputs: int = 1
+    vocabulary: int | None = None
+    letters: bool = False
+
+
+class Default(NamedTuple):
+    """A network, its cost, and what minimises it, in notation; no cost: the one that the network's end belongs to."""
+
+    network: str
+    cost: str | None
+    optimizer: str
+
+
+ADAM = Default("", None, "Adam()")
+"""What trains a network that is said."""
+
+
+def default(data: Described) -> Default:
+    """What suits the data.
+
+    >>> default(Described("table", (4,), 150, classes=3)).network
+    'Dense(256) >> ReLU() >> Dropout(0.1) >> Dense(256) >> ReLU() >> Dropout(0.1) >> Dense(3) >> Softmax()'
+    >>> default(Described("tokens", (100,), 4000, classes=2, vocabulary=5000))[::2]
+    ('TfIdf(5000, 2, ngrams=2, padding_id=0) >> Softmax()', 'ClipNorm(1.0) >> Nesterov(CosineDecay(1.0))')
+    """
+    kind, shape, classes = data.kind, data.shape, data.classes
+    units = classes or data.outputs
+    optimizer = "AdamW(Warmup(CosineDecay(0.001), steps=20), weight_decay=0.02)"
+    match kind:
+        case "tokens":
+            ngrams = CHARACTERS if data.letters else WORDS
+            network = f"TfIdf({data.vocabulary}, {units}, ngrams={ngrams}, padding_id=0)"
+            optimizer = f"ClipNorm(1.0) >> Nesterov(CosineDecay({1.0 if classes else 0.5}))"
+        case "series":
+            network = f"{_in_time(shape)} >> GlobalAveragePool1D() >> Dense({units})"
+        case "images":
+            network = f"{_convolutional(shape)} >> Dense({units})"
+        case "arrays":
+            network = f"Flatten() >> Dense(256) >> ReLU() >> Dropout(0.5) >> Dense({units})"
+        case "table":
+            waves = "" if classes or shape[0] > NARROW or data.rows < MANY else "(Identity() | Periodic(sigma=0.3)) >> "
+            hidden = " >> ".join(["Dense(256) >> ReLU() >> Dropout(0.1)"] * 2)
+            network = f"{waves}{hidden} >> Dense({units})"
+    if not classes:
+        return Default(network, None, optimizer)
+    smoothed = None if kind == "tokens" else "CategoricalCrossEntropy(smoothing=0.1)"
+    return Default(f"{network} >> Softmax()", smoothed, optimizer)
+
+
+def _in_time(shape: Shape) -> str:
+    """Convolutions in time, the first with the largest windows; a pooling behind each while series are long."""
+    time, blocks = shape[0], []
+    for size in (7, 5, 3):
+        blocks.append(f"Conv1D(64, {size}, padding='same') >> BatchNorm() >> ReLU()")
+        if time > SHORT:
+            blocks[-1] += " >> MaxPool1D(2)"
+            time //= 2
+    return " >> ".join(blocks)
+
+
+def _convolutional(shape: Shape) -> str:
+    """Convolutions, each but on tiny images followed by a pooling: two, and more until images are small."""
+    side, blocks = min(shape[:2]), []
+    while len(blocks) < 2 or side > SMALL:
+        blocks.append(f"Conv2D({64 if blocks else 32}, 3, padding='same') >> ReLU()")
+        if side > 1:
+            blocks[-1] += " >> MaxPool2D(2)"
+        side //= 2
+    return f"{' >> '.join(blocks)} >> Flatten() >> Dropout(0.5)"
+
+
+def default_epochs(rows: int, batch_size: int | Literal["all"], kind: Kind = "table", stream: bool = False) -> int:
+    """A number of epochs that gives small data enough steps and large data enough looks; those of tables are cheap.
+
+    >>> default_epochs(1258, 32, "images"), default_epochs(1258, 32), default_epochs(40_000, 256)
+    (50, 150, 38)
+    >>> default_epochs(10**8, 1024, stream=True)
+    5
+    """
+    steps = 1 if batch_size == "all" else math.ceil(rows / batch_size)
+    wanted = round((TABLE_STEPS if kind == "table" else STEPS) / steps)
+    return min(max(wanted, FEWEST_OF_STREAM if stream else FEWEST), MOST)
+
+
+def default_batch_size(rows: int, stream: bool = False) -> int | Literal["all"]:
+    """Examples a step, a power of two near a 32nd of the rows; of a stream never all, which are not in memory together.
+
+    >>> [default_batch_size(rows) for rows in (20, 1258, 5000, 10**6)], default_batch_size(10**8, True)
+    (['all', 32, 128, 256], 1024)
+    """
+    if stream:
+        return min(BATCH_OF_STREAM, rows)
+    if rows <= SMALLEST:
+        return "all"
+    return min(max(2 ** round(math.log2(rows / SMALLEST)), SMALLEST), LARGEST)
+
+
+def default_patience(epochs: int) -> int:
+    """Epochs without a fall of the validation cost before training stops.
+
+    >>> default_patience(50)
+    16
+    """
+    return max(epochs // 3, 5)
