@@ -35,7 +35,9 @@ OrderBy = Annotated[One, taking(DATA, "COLUMN", "Train on the earliest rows by i
 Group = Annotated[One, taking(DATA, "COLUMN", "Keep rows that share its value in one part.")]
 Test = Annotated[One, taking(DATA, "PART", "A fraction of the rows [0.2], or a file.")]
 Validation = Annotated[One, taking(DATA, "PART", "A fraction of the rows [0.1], or a file.")]
-Epochs = Annotated[One, taking(RUN, "NUMBER", "How often every example is seen [6,000 steps in all on tables, else 2,000].")]
+Epochs = Annotated[
+    One, taking(RUN, "NUMBER", "How often every example is seen [6,000 steps in all on tables, else 2,000].")
+]
 BatchSize = Annotated[One, taking(RUN, "NUMBER", "Examples a step; 1, 32, … or all [32 to 256].")]
 EarlyStopping = Annotated[
     One, taking(RUN, "NUMBER", f"Stop after so many epochs without a lower validation cost, or never [{RULE}].")
