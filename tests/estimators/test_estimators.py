@@ -506,3 +506,17 @@ def test_metrics_that_do_not_fit_the_targets():
     refused("R2() is for values, but y is a class. Choose", lambda: classifier(metrics=["R2()"]).fit(X, NAMES))
     values = NetworkRegressor((4,), early_stopping="EarlyStopping(3, monitor=F1())")
     refused("F1() is for classes, but y is a value. Choose MAE", lambda: values.fit(X, 9 * X[:, 0] + 50))
+
+
+def test_what_is_chosen_by_the_data():
+    X, y = load_iris(return_X_y=True)
+    auto = {"network": "auto", "optimizer": "auto", "epochs": 20, "random_state": 0}
+    model = clone(NetworkClassifier(**auto)).fit(X * [1, 10, 1e3, 1] + 50, y)
+    hidden = "Dense(256) >> ReLU() >> Dropout(rate=0.1)"
+    assert repr(model.model_.network) == f"Standardize() >> {hidden} >> {hidden} >> Dense(3) >> Softmax()"
+    assert repr(model.model_.cost) == "CategoricalCrossEntropy(smoothing=0.1)"
+    assert model.model_.training["optimizer"].startswith("AdamW(learning_rate=Warmup(then=CosineDecay(0.001, steps=80.")
+    assert model.score(X * [1, 10, 1e3, 1] + 50, y) > 0.9
+    values = NetworkRegressor(**auto | {"optimizer": "Adam()", "epochs": 1}).fit(np.tile(X, (14, 1)), np.tile(y, 14))
+    assert repr(values.model_.network).startswith("Standardize() >> (Identity() | Periodic(")
+    assert values.model_.training["optimizer"] == "Adam(learning_rate=0.001)"

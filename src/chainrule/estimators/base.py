@@ -4,10 +4,11 @@ import warnings
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from chainrule.activations import ReLU
 from chainrule.arrays.masked import Shape
 from chainrule.costs import Cost
+from chainrule.data.preprocessing import KINDS
 from chainrule.data.splitting import split
 from chainrule.errors import ChainruleError, DivergedError
 from chainrule.estimators.examples import Part, arrays, inputs, merged, together
@@ -36,7 +38,8 @@ from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training import Checkpoint, EpochEnd
 from chainrule.training import fit as train
-from chainrule.training.ending import End, completed
+from chainrule.training.defaults import ADAM, SMOOTHING, Described, default, default_batch_size, hidden
+from chainrule.training.ending import End, completed, default_cost
 
 FORMULAS: dict[str, type[Formula]] = {
     "network": Layer,
@@ -46,6 +49,9 @@ FORMULAS: dict[str, type[Formula]] = {
     "early_stopping": EarlyStopping,
 }
 """The parameters that are formulas, or their notation."""
+
+AUTO = "auto"
+"""What is chosen by the data: a network, or an optimizer."""
 
 BATCH = 200  # examples a step, at most, where nothing is said
 SET_APART = 0.1  # of the rows, for early stopping where no validation is chosen
@@ -60,6 +66,8 @@ class Network(BaseEstimator):
     n_iter_: int
     n_outputs_: int
     _seed: int
+    _rows: int
+    _shape: Shape
     _checkpoint: Checkpoint | None
 
     def __init__(
@@ -195,6 +203,7 @@ class Network(BaseEstimator):
         """What `chainrule.fit` is asked to do."""
         x, y = self._validated(X, y, reset=not go_on)
         E = self._targets(y, classes, go_on)
+        self._rows = self._rows if go_on else x.shape[0]
         network = self._completed(x.shape[1:])
         if not go_on:
             self._seed = _seed(self.random_state)
@@ -207,7 +216,7 @@ class Network(BaseEstimator):
             "x": part.x,
             "y": part.E,
             "sample_weight": part.weights,
-            "cost": self.cost,
+            "cost": self._chosen_cost(network),
             "optimizer": self._scheduled(epochs, len(part.E), size, int(after.state.step) if after else 0),
             "regularizer": self.regularizer,
             "epochs": epochs,
@@ -273,7 +282,7 @@ class Network(BaseEstimator):
         """The batch size, "all" where one batch holds every row."""
         size = self.batch_size
         size = "all" if is_whole(size) and rows <= size else size
-        size = batch_size_of(as_optimizer(self.optimizer), size, BATCH)
+        size = batch_size_of(self._optimizer, size, default_batch_size(rows) if self._chosen else BATCH)
         return "all" if is_whole(size) and rows <= size else size
 
     def _scheduled(self, epochs: Any, rows: int, size: Any, done: int) -> Any:
@@ -282,9 +291,9 @@ class Network(BaseEstimator):
         But at least those of `epochs` epochs, since a call of `partial_fit` is not the whole run.
         """
         if not (is_whole(self.epochs) and is_whole(epochs)) or not (is_whole(size) or size == "all"):
-            return self.optimizer  # `fit` refuses these
+            return self._optimizer  # `fit` refuses these
         steps = 1 if size == "all" else -(-rows // size)
-        return over(as_optimizer(self.optimizer), float(max(self.epochs * steps, done + epochs * steps)))
+        return over(self._optimizer, float(max(self.epochs * steps, done + epochs * steps)))
 
     def _parts(self, part: Part) -> tuple[Part, Part | None]:
         """The rows to train on and those to validate on; each part has its share of every class."""
@@ -304,6 +313,31 @@ class Network(BaseEstimator):
         return part.take(places.train), part.take(places.validation)
 
     @property
+    def _optimizer(self) -> Any:
+        """What minimises the cost: what is said, else what suits a network that is chosen, else Adam."""
+        if self.optimizer != AUTO:
+            return as_optimizer(self.optimizer)
+        return as_optimizer((default(self._described) if self._chosen else ADAM).optimizer)
+
+    @property
+    def _chosen(self) -> bool:
+        """Whether the network is chosen by the data."""
+        return isinstance(self.network, str) and self.network == AUTO
+
+    @property
+    def _described(self) -> Described:
+        """What the data are, as far as it matters to what is chosen for them."""
+        shape = self._shape
+        classes = isinstance(self, ClassifierMixin) and self._ending[0]
+        return Described(KINDS.get(len(shape), "arrays"), shape, self._rows, int(classes), self._ending[0])
+
+    def _chosen_cost(self, network: Chain) -> Any:
+        """The cost that is said, else that of the network's end, of classes smoothed where the network is chosen."""
+        if self.cost is not None or not self._chosen or self._names is None:
+            return self.cost
+        return replace(default_cost(network), smoothing=SMOOTHING)  # type: ignore[call-arg]
+
+    @property
     def _cost(self) -> Cost | None:
         """The cost that is said."""
         return None if self.cost is None else as_formula(self.cost, Cost)
@@ -311,7 +345,10 @@ class Network(BaseEstimator):
     def _completed(self, shape: Shape) -> Chain:
         """The network, with the output layer and its activation where they are not given."""
         outputs, end = self._ending
-        if isinstance(self.network, Layer | str):
+        if self._chosen:
+            self._shape = shape
+            network = as_chain(f"Standardize() >> {hidden(self._described)}")
+        elif isinstance(self.network, Layer | str):
             network = as_chain(self.network)
         else:
             network = Chain((*[Flatten()] * (len(shape) > 1), *_hidden(self.network), Dense(outputs)))

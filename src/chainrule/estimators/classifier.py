@@ -35,15 +35,16 @@ class NetworkClassifier(ClassifierMixin, Network):
     holds all rows, neither their order nor their repetition changes a bit of the result.
 
     Args:
-        network: layers, their notation, or the sizes of hidden layers, which end in ReLU.
+        network: layers, their notation, or the sizes of hidden layers, which end in ReLU; or "auto": what suits the
+            data, with numbers standardised, and labels smoothed where no cost is said.
         cost: by default cross-entropy, whose canonical activation is the end. Behind Hinge, SquaredHinge and
             CategoricalHinge there is none: their outputs are scores, and there are no probabilities.
-        optimizer: a formula, its notation, or one of Optax's.
+        optimizer: a formula, its notation, or one of Optax's; or "auto": what suits a network that is chosen.
         regularizer: L1, L2, … or a sum of them, on the kernels (`L2(alpha / 2 / rows)` is scikit-learn's alpha);
             constraints too, such as MaxNorm(3).
         epochs: how often every example is seen.
-        batch_size: examples a step, at most; "all" for all at once. By default 200, or "all" for an optimizer that asks
-            for it.
+        batch_size: examples a step, at most; "all" for all at once. By default 200, or 32 to 256 for a network that is
+            chosen, or "all" for an optimizer that asks for it.
         validation: what to measure on after each epoch: (X, y), (X, y, weights) or a fraction of the rows.
         early_stopping: a rule, its patience in epochs, or True; keeps the best epoch, by the cost or by any metric:
             "EarlyStopping(10, monitor=F1())". Without `validation`, it sets a tenth of the rows apart.

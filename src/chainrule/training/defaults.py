@@ -7,9 +7,10 @@ import math
 from typing import Literal, NamedTuple
 
 from chainrule.arrays.masked import Shape
+from chainrule.data.preprocessing import Kind
 
-Kind = Literal["table", "series", "images", "arrays", "tokens"]
-
+ADAMW = "AdamW(Warmup(CosineDecay(0.001), steps=20), weight_decay=0.02)"
+SMOOTHING = 0.1  # of labels
 STEPS, TABLE_STEPS = 2000, 6000  # enough for small data; early stopping cuts what is too much
 FEWEST, MOST = 20, 300
 SMALLEST, LARGEST = 32, 256  # batches
@@ -63,28 +64,34 @@ def default(data: Described) -> Default:
     >>> default(Described("tokens", (100,), 4000, classes=2, vocabulary=5000))[::2]
     ('TfIdf(5000, 2, ngrams=2, padding_id=0) >> Softmax()', 'ClipNorm(1.0) >> Nesterov(CosineDecay(1.0))')
     """
-    kind, shape, classes = data.kind, data.shape, data.classes
-    units = classes or data.outputs
-    optimizer = "AdamW(Warmup(CosineDecay(0.001), steps=20), weight_decay=0.02)"
-    match kind:
-        case "tokens":
-            ngrams = CHARACTERS if data.letters else WORDS
-            network = f"TfIdf({data.vocabulary}, {units}, ngrams={ngrams}, padding_id=0)"
-            optimizer = f"ClipNorm(1.0) >> Nesterov(CosineDecay({1.0 if classes else 0.5}))"
-        case "series":
-            network = f"{_in_time(shape)} >> GlobalAveragePool1D() >> Dense({units})"
-        case "images":
-            network = f"{_convolutional(shape)} >> Dense({units})"
-        case "arrays":
-            network = f"Flatten() >> Dense(256) >> ReLU() >> Dropout(0.5) >> Dense({units})"
-        case "table":
-            waves = "" if classes or shape[0] > NARROW or data.rows < MANY else "(Identity() | Periodic(sigma=0.3)) >> "
-            hidden = " >> ".join(["Dense(256) >> ReLU() >> Dropout(0.1)"] * 2)
-            network = f"{waves}{hidden} >> Dense({units})"
+    classes, units = data.classes, data.classes or data.outputs
+    if data.kind == "tokens":
+        ngrams = CHARACTERS if data.letters else WORDS
+        network = f"TfIdf({data.vocabulary}, {units}, ngrams={ngrams}, padding_id=0)"
+        optimizer = f"ClipNorm(1.0) >> Nesterov(CosineDecay({1.0 if classes else 0.5}))"
+        return Default(f"{network} >> Softmax()" if classes else network, None, optimizer)
+    network = f"{hidden(data)} >> Dense({units})"
     if not classes:
-        return Default(network, None, optimizer)
-    smoothed = None if kind == "tokens" else "CategoricalCrossEntropy(smoothing=0.1)"
-    return Default(f"{network} >> Softmax()", smoothed, optimizer)
+        return Default(network, None, ADAMW)
+    return Default(f"{network} >> Softmax()", f"CategoricalCrossEntropy(smoothing={SMOOTHING})", ADAMW)
+
+
+def hidden(data: Described) -> str:
+    """The layers before the last one, of data that are no tokens.
+
+    >>> hidden(Described("arrays", (2, 2, 2, 1), 150, classes=3))
+    'Flatten() >> Dense(256) >> ReLU() >> Dropout(0.5)'
+    """
+    kind, shape = data.kind, data.shape
+    if kind == "series":
+        return f"{_in_time(shape)} >> GlobalAveragePool1D()"
+    if kind == "images":
+        return _convolutional(shape)
+    if kind == "arrays":
+        return "Flatten() >> Dense(256) >> ReLU() >> Dropout(0.5)"
+    waves = not data.classes and shape[0] <= NARROW and data.rows >= MANY
+    layers = ["(Identity() | Periodic(sigma=0.3))"] * waves + ["Dense(256) >> ReLU() >> Dropout(0.1)"] * 2
+    return " >> ".join(layers)
 
 
 def _in_time(shape: Shape) -> str:
