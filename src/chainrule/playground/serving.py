@@ -24,7 +24,7 @@ STATIC = Path(__file__).parent / "static"
 LARGEST = 24 * 2**20  # bytes of a message
 WORDS = 2**18  # characters of one that is no file
 TABS = 16  # at once
-PICTURES = 1 / 40  # seconds between two of them at least
+PICTURES = 1 / 30  # seconds between two of them at least
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "

@@ -218,9 +218,10 @@ class Session:
         formulas = {name: read(text, FAMILIES[name]) for name in FAMILIES if (text := getattr(choices, name))}
         for formula in formulas.values():
             check_single(formula, "Give one number.")
-        network = as_chain(formulas["network"]) if "network" in formulas else None
-        if network is None:
-            raise ChainruleError("Expected a network, such as Dense(4) >> Tanh(), got nothing.")
+        for name, example in (("network", "Dense(4) >> Tanh()"), ("optimizer", "Adam()")):
+            if name not in formulas:
+                raise ChainruleError(f"Expected {name} in notation, such as {example}, got nothing.")
+        network = as_chain(formulas["network"])
         if len(network.layers) > DEEPEST or numbers(network, found.shape) > MOST:
             raise ChainruleError(f"The page takes {DEEPEST} layers and {MOST:,} parameters at most. Choose fewer.")
         (x, y), same = found.train, found is self.examples
@@ -229,7 +230,7 @@ class Session:
             "cost": formulas.get("cost"),
             "optimizer": formulas["optimizer"],
             "regularizer": formulas.get("regularizer"),
-            "batch_size": min(choices.batch, len(x)),
+            "batch_size": "all" if formulas["optimizer"].whole_batch else min(choices.batch, len(x)),
             "epochs": choices.epochs,
             "seed": choices.seed,
         }
