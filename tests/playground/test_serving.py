@@ -56,6 +56,7 @@ class Tab:
             if found["kind"] == "picture":
                 self.send(do="drawn")
             if found["kind"] == kind:
+                self.last = found
                 return found
             assert found["kind"] != "refused", found["message"]
 
@@ -219,7 +220,8 @@ CLICKS = [
     (edited(path=[1, "alpha"], value=0.5), BENT),
     (edited(insert=0, value="Dropout(0.25)"), f"Dropout(rate=0.25) >> {BENT}"),
     (edited(remove=[0, 0]), BENT),
-    (chosen(data="clusters"), "Dense(5) >> ELU(alpha=0.5) >> Dense(3) >> Softmax()"),  # three classes: another end
+    (chosen(cost="Hinge()"), BENT),
+    (chosen(data="clusters"), "Dense(5) >> ELU(alpha=0.5) >> Dense(3)"),  # three classes: another end
     (chosen(data="line"), "Dense(5) >> ELU(alpha=0.5) >> Dense(1)"),
 ]
 
@@ -232,6 +234,7 @@ def test_clicks_change_the_notation(client):
             page.send(**asked)
         for _, network in CLICKS:
             assert page.get("chosen")["choices"]["network"] == network
+        assert page.last["choices"]["cost"] == ""  # as Hinge is for classes
         while "line1" not in (seen := page.get("picture"))["arrays"]:
             pass
         assert array(seen, "line1").shape == (1, 200)

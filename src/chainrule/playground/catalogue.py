@@ -16,7 +16,6 @@ from chainrule.optimizers import Clipping, Optimizer
 from chainrule.optimizers.schedules import Schedule
 from chainrule.textbook.curves import curves
 from chainrule.textbook.equations import derivatives, equations
-from chainrule.textbook.page import with_defaults
 
 F = TypeVar("F", bound=Formula)
 
@@ -53,12 +52,16 @@ def catalogue() -> dict[str, Any]:
 
 
 def usual(kind: type[Formula]) -> str | None:
-    """The notation of a formula with its defaults, or examples where a field has none; None where that is hard."""
-    made = with_defaults(kind)
-    if made is not None:
-        return repr(made)
+    """The notation of a formula with its defaults, or examples where a field has none; None where that is hard.
+
+    A clipping stands before an optimizer, as it is of no use alone.
+
+    >>> from chainrule.optimizers import ClipNorm
+    >>> usual(ClipNorm)
+    'ClipNorm(max_norm=1.0) >> Adam(learning_rate=0.001)'
+    """
     needed = [_example(field.type) for field in fields(kind) if field.default is dataclasses.MISSING]
-    text = f"{kind.__name__}({', '.join(map(str, needed))})"
+    text = f"{kind.__name__}({', '.join(map(str, needed))})" + " >> Adam()" * issubclass(kind, Clipping)
     try:
         return repr(parse(text))
     except ChainruleError:

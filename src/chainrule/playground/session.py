@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from chainrule.costs import Cost
@@ -133,7 +133,7 @@ class Session:
         """Take changes of choices: the training goes on where only numbers differ, else it begins anew."""
         changes = asked.get("choices", {})
         choices = self.choices.changed(changes)
-        self._take(choices, said="network" in changes, anew=bool(asked.get("anew")))
+        self._take(choices, changes, anew=bool(asked.get("anew")))
 
     def edit(self, asked: dict[str, Any], content: bytes = b"") -> None:
         """Change a formula at a place in it, or insert layers into the network, or remove some."""
@@ -155,7 +155,7 @@ class Session:
                 formula = edited(formula, path, asked.get("value"))
         else:
             formula = edited(formula, path, asked.get("value"))
-        self._take(self.choices.changed({part: repr(formula)}), said=False)
+        self._take(self.choices.changed({part: repr(formula)}), [part] * (part == "cost"))
 
     def run(self, asked: dict[str, Any], content: bytes = b"") -> None:
         """Run on."""
@@ -185,7 +185,7 @@ class Session:
         before = self._table
         self._table = table
         try:
-            self._take(self.choices.changed({"data": table.name}), said=False)
+            self._take(self.choices.changed({"data": table.name}), ())
         except ChainruleError:
             self._table = before
             raise
@@ -195,23 +195,26 @@ class Session:
             raise ChainruleError("Nothing is chosen yet.")
         return self.training
 
-    def _take(self, choices: Choices, said: bool, anew: bool = False) -> None:
-        """Take choices; a network that was not said now gets another end, where that is what it needs."""
+    def _take(self, choices: Choices, said: Collection[str], anew: bool = False) -> None:
+        """Take choices; what was not said now gives way: the network's end, and then the cost, where they don't fit."""
         found = self.examples
         if found is None or _of_data(choices) != _of_data(self.choices):
             found = examples(choices, self._table)
-        notes: list[str] = []
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                training, chosen = self._trained(choices, found, anew)
-            except ChainruleError:
-                if said or (bare := without_end(choices.network)) is None:
-                    raise
-                choices = choices.changed({"network": bare})
-                training, chosen = self._trained(choices, found, anew)
+        ways, problem = [choices], None
+        if "network" not in said and (bare := without_end(choices.network)) is not None:
+            ways.append(choices.changed({"network": bare}))
+            ways += [ways[-1].changed({"cost": ""})] * ("cost" not in said and choices.cost != "")
+        for way in ways:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                try:
+                    training, chosen = self._trained(way, found, anew)
+                except ChainruleError as error:
+                    problem = problem or error
+                    continue
             notes = [str(each.message) for each in caught if issubclass(each.category, UserWarning)]
-        self._enter(training, chosen, found, notes)
+            return self._enter(training, chosen, found, notes)
+        raise problem or ChainruleError("Nothing fits.")
 
     def _trained(self, choices: Choices, found: Examples, anew: bool) -> tuple[Training, Choices]:
         """The training of choices: this one with other numbers, or a new one."""
