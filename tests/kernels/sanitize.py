@@ -27,6 +27,10 @@ CASES = [
     *(("Conv2D(5, 4, stride=4)", (9, 8, 3), 2),),
     *(("Conv2D(4, 2, stride=3)", (9, 7, 3), 2), ("Conv2D(6, 3, groups=3, dilation=2)", (9, 7, 3), 30)),
     *(("Conv2D(3, 3, groups=3, padding=2)", (9, 7, 3), 30), ("Conv2D(16, 1)", (5, 5, 17), 1)),
+    *(
+        ('DepthwiseConv2D(3, padding="same")', (4, 23, 19), 2),
+        ("DepthwiseConv2D(5, stride=2, padding=6)", (7, 9, 33), 3),
+    ),
     *(('Conv1D(7, 3, padding="causal", dilation=2)', (9, 3), 5), ("RNN(5)", (9, 3), 1)),
     *(("Tanh()", (17,), 1), ("Sigmoid()", (5, 3), 1), ("Softplus()", (7, 341), 7), ("ELU(0.5)", (33,), 1)),
     *(('MaxPool2D(3, stride=2, padding="same")', (9, 7, 17), 30), ("MaxPool1D(3, stride=1, padding=2)", (9, 3), 2)),

@@ -45,6 +45,29 @@ def test_value_and_gradients(seen, rng, form, channels, filters, groups):
         np.testing.assert_allclose(mine, truth, rtol=1e-5, atol=2e-5)
 
 
+WIDE = [
+    (19, Window((3, 3), (1, 1), (1, 1), ((1, 1), (1, 1)))),
+    (9, Window((2, 5), (1, 2), (2, 3), ((0, 1), (7, 6)))),
+]
+"""Channels, and windows over images of 3 × 25 places, so that vectors of channels, places and cells are full or not."""
+
+
+@pytest.mark.parametrize(("channels", "window"), WIDE)
+def test_each_channel_by_itself(rng, channels, window):
+    x, g = (rng.normal(size=(2, 3, 25, channels)).astype(np.float32) for _ in range(2))
+    g = g[:, : window.places((3, 25))[0], : window.places((3, 25))[1]]
+    kernel = rng.normal(size=(*window.size, 1, channels)).astype(np.float32)
+
+    @jax.jit
+    def both(*arrays):
+        pulls = [jax.vjp(lambda *arrays, f=f: f(*arrays, window, channels), *arrays) for f in (convolution, plain)]
+        return [(y, *pull(g)) for y, pull in pulls]
+
+    ours, theirs = both(x, kernel, kernel[0, 0, 0])
+    for mine, truth in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, truth, rtol=1e-5, atol=2e-5)
+
+
 @pytest.mark.by_turns(2)
 @pytest.mark.parametrize("groups", [1, 2])
 def test_training_inside_a_compiled_loop_is_that_of_the_definition(rng, form, groups):

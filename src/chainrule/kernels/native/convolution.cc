@@ -14,6 +14,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "depthwise.h"
 #include "largest.h"
 #include "product.h"
 #include "threads.h"
@@ -131,6 +132,7 @@ struct Block {
   }
   int64_t first(const Geometry& g) const { return (image * g.y.places + row) * g.x.places + column; }
   int64_t count() const { return rows * columns; }
+  Strip strip(int64_t line) const { return {image, row + line, column, columns}; }
 };
 
 // Calls `work(part, block, fresh)` for every block, shared among so many parts; fresh is each part's first.
@@ -240,18 +242,10 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x_values, Held x_held, Array ker
   const bool rectified = kept[4], keeps = rectified || y.held || y.tall * y.wide > 1;
   const float *weights = kernel.typed_data(), *start = bias.typed_data();
   if (g.depthwise()) {
-    const float* from = x.values;
-    float* to = y.values;
     by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block, bool) {
-      const int64_t first = block.first(g);
-      Place place(g, first);
-      for (int64_t i = first; i < first + block.count(); ++i, place.next(g)) {
-        float* out = to + i * groups;
-        std::copy_n(start, groups, out);
-        seen(g, place, [&](int64_t cell, int64_t at) {
-          const float* in = from + at * groups;
-          for (int64_t c = 0; c < groups; ++c) out[c] += in[c] * weights[cell * groups + c];
-        });
+      float* to = y.values + block.first(g) * groups;
+      for (int64_t row = 0; row < block.rows; ++row) {
+        depthwise(g, groups, block.strip(row), x.values, weights, start, to + row * block.columns * groups);
       }
     });
     return ffi::Error::Success();
@@ -321,18 +315,13 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array x_values, Array dy_values
   const Cells cells(g);
   const Runs runs = cells.runs();
   by_blocks(pool, g, shares, [=](int64_t share, const Block& block, bool fresh) {
-    const int64_t first = block.first(g), count = block.count();
+    const int64_t count = block.count();
     float* sum = all + share * (size + filters);
     if (fresh) std::fill_n(sum, size + filters, 0.0f);
     if (g.depthwise()) {
-      Place place(g, first);
-      for (int64_t i = first; i < first + count; ++i, place.next(g)) {
-        const float* out = dy.values + i * groups;
-        for (int64_t c = 0; c < groups; ++c) sum[size + c] += out[c];
-        seen(g, place, [&](int64_t cell, int64_t at) {
-          const float* in = x.values + at * groups;
-          for (int64_t c = 0; c < groups; ++c) sum[cell * groups + c] += in[c] * out[c];
-        });
+      const float* out = dy.values + block.first(g) * groups;
+      for (int64_t row = 0; row < block.rows; ++row) {
+        depthwise_gradient(g, groups, block.strip(row), x.values, out + row * block.columns * groups, sum);
       }
       return;
     }

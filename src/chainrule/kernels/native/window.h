@@ -5,6 +5,11 @@
 
 namespace chainrule {
 
+// Some of a window's cells along an axis: those from the first one on, before the end.
+struct Reach {
+  int64_t first, end;
+};
+
 struct Axis {
   int64_t length, places, cells, stride, dilation, low;
 
@@ -13,6 +18,13 @@ struct Axis {
   bool holds(int64_t at) const { return at >= 0 && at < length; }
   // Whether a place sees no padding.
   bool inside(int64_t place) const { return seen(place, 0) >= 0 && seen(place, cells - 1) < length; }
+  // The cells that lie inside the image at a place.
+  Reach within(int64_t place) const {
+    Reach found{0, cells};
+    while (found.first < cells && seen(place, found.first) < 0) ++found.first;
+    while (found.end > found.first && seen(place, found.end - 1) >= length) --found.end;
+    return found;
+  }
   // Whether the windows tile the axis, but for what is left behind the last.
   bool beside() const { return low == 0 && dilation == 1 && stride == cells && places * cells <= length; }
 };
