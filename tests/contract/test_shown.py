@@ -240,6 +240,7 @@ UNSHOWN = {
     *("ExponentialDecay", "InverseTimeDecay", "LinearDecay", "PolynomialDecay", "CosineDecay", "OneCycle"),  # None: all
     "EntityEmbedding", "Reshape",  # shapes
     "EarlyStopping", "ReduceOnPlateau", "Pretrained",  # the name of a figure, and of a file
+    "TfIdf",  # tokens that count nothing
     "Averaged",  # None: all steps count the same
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from chainrule import fit, load
 from chainrule.errors import ChainruleError
+from chainrule.formula.context import Context
 from chainrule.layers import TfIdf
 
 TEXTS = ["a b b c", "a a d", "c", "b d d d d d d", "a"]
@@ -36,6 +37,17 @@ def test_it_weighs_words_as_scikit_learn_does():
         y = np.asarray(layer.apply(p, state, jnp.asarray(ids(texts)))[0])
         np.testing.assert_allclose(y[:, 2:], weights, rtol=1e-5, atol=1e-6)
         assert not y[:, :2].any()  # padding, and what is unknown
+
+
+def test_steps_that_a_mask_leaves_out_are_as_padding():
+    layer, x = TfIdf(6, 6 + 100, ngrams=2, buckets=100, padding_id=0), ids(TEXTS)
+    p, state = learned(layer, x)
+    anything = np.where(x == 0, 4, x)
+    of_mask = layer.learned(p, None, anything, x != 0)
+    np.testing.assert_array_equal(of_mask["idf"], state["idf"])
+    cases = (x, None), (anything, x != 0)
+    y, masked = (layer.apply(p, state, jnp.asarray(each), Context(mask=mask))[0] for each, mask in cases)
+    np.testing.assert_array_equal(masked, y)
 
 
 def test_n_grams_tell_the_order_of_words():
