@@ -196,6 +196,9 @@ def both(layer: Layer, p: Any, x: np.ndarray, output_shape: tuple[int, ...]) -> 
         letters |= {"T": x.shape[1], "m": x.shape[1], "n": x.shape[2]}
     if type(layer).__name__ == "AttentionPool":
         letters["query"] = p["query"][:, 0]
+    if type(layer).__name__ == "Periodic":  # a vector for each column
+        output_shape = p["bias"].shape
+        computed = computed.reshape(output_shape)
     if isinstance(layer, Activation) and p:
         one = np.vectorize(lambda x, *numbers: shown(layer, {"x": x} | dict(zip(p, numbers, strict=True)), (), {}))
         with np.errstate(invalid="ignore"):  # every case is computed, also the one that is not shown

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from chainrule.arrays.dtypes import promoted
+from chainrule.arrays.dtypes import of_axes, promoted
 from chainrule.formula.constraints import axes, positive, positive_int
 from chainrule.formula.layer import Layer, Parameter
 from chainrule.initializers import Initializer, Normal, Uniform, Zeros
@@ -89,9 +89,11 @@ class Periodic(Layer):
         }
 
     def forward(self, p, x) -> Any:
-        x, p = promoted(x, p)
-        waves = jnp.cos(2 * math.pi * p["frequency"] * x[..., None] + p["phase"])
-        return (jnp.einsum("bcf,cfu->bcu", waves, p["kernel"]) + p["bias"]).reshape(len(x), -1)
+        x, p = promoted(x[..., None], p)
+        frequency, phase, bias = (of_axes(p[name], x) for name in ("frequency", "phase", "bias"))
+        waves = jnp.cos(2 * math.pi * frequency * x + phase)
+        vectors = jnp.einsum("bcf,cfu->bcu", waves, p["kernel"]) + bias
+        return vectors.reshape(len(x), *self.output_shape(x.shape[1:-1]))
 
 
 def _rows(table: Any, numbers: Any) -> Any:
