@@ -164,7 +164,7 @@ class Program:
             kinds = step.params["platforms"]
             return [np.asarray(next(i for i, of in enumerate(kinds) if of is None or "cpu" in of))]
         with jax.ensure_compile_time_eval():
-            found = step.primitive.bind(*map(jnp.asarray, given), **step.params)
+            found = step.primitive.bind(*jax.device_put(given), **step.params)
         return [*map(np.asarray, found if step.primitive.multiple_results else [found])]
 
     def of_program(self, step: Any, given: list[Value]) -> list[Value]:
