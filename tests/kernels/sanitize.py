@@ -33,6 +33,7 @@ CASES = [
     ),
     *(('Conv1D(7, 3, padding="causal", dilation=2)', (9, 3), 5), ("RNN(5)", (9, 3), 1)),
     *(("Tanh()", (17,), 1), ("Sigmoid()", (5, 3), 1), ("Softplus()", (7, 341), 7), ("ELU(0.5)", (33,), 1)),
+    *(("Snake()", (5, 33), 3), ("SoftExponential(0.5)", (17,), 1), ("Softsign()", (33,), 1), ("ISRU()", (7,), 3)),
     *(('MaxPool2D(3, stride=2, padding="same")', (9, 7, 17), 30), ("MaxPool1D(3, stride=1, padding=2)", (9, 3), 2)),
     *(('Conv1D(5, 3, padding="same")', (9000, 2), 2), ('MaxPool2D((1, 3), stride=2, padding="same")', (5, 8, 16), 1)),
     *(("MaxPool2D((3, 2))", (10, 6, 20), 3), ("MaxPool2D(2)", (6, 4, 16), 30), ("MaxPool1D(2)", (9, 3), 2)),

@@ -122,10 +122,9 @@ MODELS = {
     "Frozen(Affine(scale=True)) >> Dense(2)": lambda: straight(
         (3,), k.Rescaling(0.5, offset=[1.0, 2.0, 3.0]), k.Dense(2)
     ),
-    "Frozen(Affine(scale=True)) >> Dense(4) >> (Dense(4) + Identity() >> Frozen(Affine(scale=True, offset=False))) + "
-    "(Dense(4) >> Frozen(Affine(scale=True, offset=False))) >> Reshape((1, 4)) >> Upsample1D(size=2)": lambda: graph(
-        (3,), averaged
-    ),
+    "Frozen(Affine(scale=True)) >> Dense(4) >> Dense(4) + Identity() >> Frozen(Affine(scale=True, offset=False)) >> "
+    "Identity() + (Dense(4) >> Frozen(Affine(scale=True, offset=False))) >> Reshape((1, 4)) >> "
+    "Upsample1D(size=2)": lambda: graph((3,), averaged),
     "Frozen(Affine(scale=True)) >> ReLU6() >> Frozen(Affine(scale=True, offset=False))": lambda: graph(
         (4,), lambda x: k.ReLU(6.0)(x + 3.0) * (1 / 6)
     ),
