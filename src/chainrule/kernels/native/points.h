@@ -124,9 +124,9 @@ inline Point log1p(Point e) {  // ln(1 + e) = 2 artanh(e / (2 + e)), for 0 ≤ e
 // ln(1 + x), for x > −1: with 1 + x = 2ᵏ m it is k ln 2 + 2 artanh((m − 1) / (m + 1)), and what 1 + x lost in rounding.
 inline Point log_of_1_plus(Point x) {
   const Wide sum = 1.0 + x.value, lost = x.value - (sum - 1.0);
-  const Bits bits = (Bits)sum - 0x3fe6a09e667f3bcd, k = bits >> 52;  // m from √½ on
+  const Bits of = (Bits)(sum > 0.0 ? sum : all(1.0)), k = (of - 0x3fe6a09e667f3bcd) >> 52;  // m from √½ on
   const double shift = 6755399441055744.0;  // as in Exponential: of a whole number between, the last bits
-  const Wide m = (Wide)((Bits)sum - (k << 52)), power = (Wide)((Bits)all(shift) + k) - shift;
+  const Wide m = (Wide)(of - (k << 52)), power = (Wide)((Bits)all(shift) + k) - shift;
   const Wide from_1 = k == 0 ? x.value : m - 1.0, z = from_1 / (2.0 + from_1),
              lost_share = k == 0 ? Wide{} : lost / sum;
   const Wide inside = 2.0 * z * odd_parts<12>(z * z) + lost_share + power * 0.6931471805599453;
