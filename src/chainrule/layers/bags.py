@@ -94,12 +94,10 @@ class TfIdf(Layer):
     def apply(self, p, state, x, context=INFERENCE):
         check_exact(self, self.vocabulary, x)
         ids, live = self._terms(x, context.mask)
-        live = live & (state["idf"][ids] > 0)
-        ids = jnp.where(live, ids, -1)
-        count = jnp.sum(ids[:, :, None] == ids[:, None, :], axis=2, dtype=jnp.int32).astype(jnp.float32)
-        weight = jnp.where(live, (1 + jnp.log(count)) * state["idf"][ids], 0)
-        length = jnp.sqrt(jnp.sum(weight**2 / count, axis=1, keepdims=True))
-        share, table = weight / count / jnp.where(length > 0, length, 1), p["table"]
+        ids, count = _counted(jnp.where(live, ids, -1))
+        weight = jnp.where((ids >= 0) & (count > 0), (1 + jnp.log(count)) * state["idf"][ids], 0)
+        length, table = jnp.sqrt(jnp.sum(weight**2, axis=1, keepdims=True)), p["table"]
+        share = weight / jnp.where(length > 0, length, 1)
         y = jnp.einsum("bt,btu->bu", share, widened(take(table, jnp.maximum(ids, 0))))
         return (y + of_axes(widened(p["bias"]), y)).astype(table.dtype), state
 
@@ -124,3 +122,12 @@ class TfIdf(Layer):
             found.append((self.vocabulary + bucket.astype(np.int32), whole))
         ids, lives = zip(*found, strict=True)
         return xp.concatenate(ids, axis=1), xp.concatenate(lives, axis=1)
+
+
+def _counted(ids: Any) -> tuple[Any, Any]:
+    """The terms of each text in order, and how often it has each: told where the last of equal ones stands, else 0."""
+    ids, place = jnp.sort(ids, axis=1), jnp.arange(ids.shape[1])
+    changes = ids[:, 1:] != ids[:, :-1]
+    first, last = (jnp.pad(changes, ((0, 0), side), constant_values=True) for side in ((1, 0), (0, 1)))
+    begin = jax.lax.cummax(jnp.where(first, place, 0), axis=1)
+    return ids, jnp.where(last, (place - begin + 1).astype(jnp.float32), 0)
