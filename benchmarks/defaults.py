@@ -1,4 +1,4 @@
-"""Untuned trainings side by side on the collection: `python -m benchmarks.defaults [--part PART] [--table]`."""
+"""Untuned trainings side by side on the collection: `python -m benchmarks.defaults [--times] [--table] …`."""
 
 import argparse
 import subprocess
@@ -26,28 +26,35 @@ def main() -> int:
     parser.add_argument("--part", choices=["choose", "report"], default="report", help="of the collection [report]")
     parser.add_argument("--sets", nargs="+", metavar="SET", help="some of them, whichever their part")
     parser.add_argument("--kind", choices=[*OF_KIND], help="only sets of a kind")
-    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=f"divisions of the rows [{SEEDS}]")
+    parser.add_argument("--seeds", type=int, metavar="N", help=f"divisions of the rows [{SEEDS}, for times 1]")
     parser.add_argument("--without", action="append", default=[], choices=[*ENTRANTS], help="leave an entrant out")
     parser.add_argument("--again", action="append", default=[], choices=[*ENTRANTS], help="measure an entrant anew")
     parser.add_argument(
         "--out", type=Path, default=RESULTS, metavar="FILE", help=f"where outcomes are kept [{RESULTS.name}]"
     )
+    parser.add_argument(
+        "--times",
+        action="store_true",
+        help="measure seconds on a quiet machine: outcomes are kept apart, for them alone",
+    )
     parser.add_argument("--table", action="store_true", help="only write docs/defaults.md of what is kept")
     options = parser.parse_args()
     if unknown := [name for name in options.sets or () if name not in SETS]:
         parser.error(f"there is no set {unknown[0]!r}. They are: {', '.join(SETS)}.")
-    if options.seeds < 1:
-        parser.error(f"--seeds must be 1 or more, got {options.seeds}.")
-    standings = Standings(options.out)
+    seeds = (1 if options.times else SEEDS) if options.seeds is None else options.seeds
+    if seeds < 1:
+        parser.error(f"--seeds must be 1 or more, got {seeds}.")
+    standings, times = Standings(options.out), Standings(options.out.with_stem(f"{options.out.stem}_times"))
     if options.table:
         if not any(who == OURS for _, who, _ in standings.outcomes):
             parser.error(f"{options.out} has no outcome of {OURS}. Measure first: leave --table out.")
-        Path("docs/defaults.md").write_text(page(standings), encoding="utf-8")
+        Path("docs/defaults.md").write_text(page(standings, times), encoding="utf-8")
         return 0
     chosen = [SETS[name] for name in options.sets or SETS]
     chosen = [one for one in chosen if options.sets or one.part == options.part]
     chosen = [one for one in chosen if options.kind in (None, one.kind)]
-    return measure(standings, chosen, options.seeds, set(options.without), set(options.again))
+    kept = times if options.times else standings
+    return measure(kept, chosen, seeds, set(options.without), set(options.again))
 
 
 def measure(standings: Standings, sets: list[Set], seeds: int, without: set[str], again: set[str]) -> int:

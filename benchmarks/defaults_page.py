@@ -10,9 +10,9 @@ from benchmarks.untuned import OF_KIND
 INTRODUCTION = """\
 # What you get without choosing
 
-Real data sets, each divided {seeds} times into rows to train on and rows to test on, a fifth (of series, as many as
-their archive tests on): the same for all who take part. Nobody is tuned. Chainrule does what `chainrule train` does
-when only the target is said (and what blank cells or a column of text are, where it asks). scikit-learn's
+Real data sets, each divided {seeds} times or less into rows to train on and rows to test on, a fifth (of series, as
+many as their archive tests on): the same for all who take part. Nobody is tuned. Chainrule does what `chainrule train`
+does when only the target is said (and what blank cells or a column of text are, where it asks). scikit-learn's
 `MLPClassifier` and `MLPRegressor` have the usual pipeline (blanks filled, numbers and values to predict standardised,
 categories one-hot), `HistGradientBoosting` has its categories and blanks as they are, both with all defaults. TF-IDF
 takes words and pairs of words (of names and Chinese: one to three characters), and gives them to a logistic regression,
@@ -21,9 +21,9 @@ classification from scratch"; the latter's batch normalisation has a momentum of
 learn few rows.
 
 The scores are accuracy for classes and R² for values, on the rows to test on: the mean over the divisions, and their
-standard deviation. Seconds are from raw rows to a trained model, compilation included, each division of a set in a
-process of its own in which the entrants take turns. A difference is beyond the spread where its mean is more than its
-standard deviation over the divisions.
+standard deviation; a difference is beyond the spread where its mean is more than its standard deviation. Seconds are
+from raw rows to a trained model, compilation included, each set in a process of its own in which the entrants take
+turns: they were measured apart from the scores, on a quiet machine.
 
 The sets travel in packages, and `python -m benchmarks.collection` lists them with their licences. They were divided
 once, before anything was measured: those of a kind and a task were sorted by their rows and taken in pairs, and the one
@@ -35,26 +35,26 @@ HEADINGS = {"table": "Tables", "text": "Texts", "series": "Series", "images": "I
 PLACE = ("processor", "threads", "python", "jax", "jaxlib")
 
 
-def page(standings: Standings) -> str:
+def page(scores: Standings, times: Standings) -> str:
     """All of it: the goals, counted, and a table for each kind of data; what was lost too."""
-    sets = [one for one in SETS.values() if one.part == "report" and standings.of(one.name, OURS)]
-    seeds = max((len(standings.of(one.name, OURS)) for one in sets), default=0)
-    parts = [INTRODUCTION.format(seeds=seeds), "## The goals, counted", goals(standings, sets)]
+    sets = [one for one in SETS.values() if one.part == "report" and scores.of(one.name, OURS)]
+    seeds = max((len(scores.of(one.name, OURS)) for one in sets), default=0)
+    parts = [INTRODUCTION.format(seeds=seeds), "## The goals, counted", goals(scores, times, sets)]
     for kind, heading in HEADINGS.items():
         if some := [one for one in sets if one.kind == kind]:
-            parts += [f"## {heading}", table(standings, some, OF_KIND[kind])]
-    parts += [failures(standings, sets), made_of(standings, sets)]
+            parts += [f"## {heading}", table(scores, times, some, OF_KIND[kind])]
+    parts += [failures(scores, sets), made_of("Scores", scores, sets), made_of("Seconds", times, sets)]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
-def goals(standings: Standings, sets: list[Set]) -> str:
+def goals(scores: Standings, times: Standings, sets: list[Set]) -> str:
     """How often each goal is reached, and where it is not; then the mean ranks."""
     lines = ["| Chainrule is … | reached | missed on |", "| --- | ---: | --- |"]
-    counts = counted(standings, {one.name: one.kind for one in sets})
+    counts = counted(scores, times, {one.name: one.kind for one in sets})
     lines += [_goal(count) for count in counts if count.reached or count.missed]
     entrants = OF_KIND["table"]
-    scores = [standings.scores(one.name) for one in sets if one.kind == "table"]
-    ranks = mean_ranks(each for each in scores if each.keys() >= {*entrants})
+    of_tables = [scores.scores(one.name) for one in sets if one.kind == "table"]
+    ranks = mean_ranks(each for each in of_tables if each.keys() >= {*entrants})
     shown = ", ".join(f"{who} {ranks[who]:.2f}" for who in sorted(ranks, key=ranks.__getitem__))
     return "\n".join(lines) + (f"\n\nMean rank over the tables: {shown}." if ranks else "")
 
@@ -65,19 +65,20 @@ def _goal(count: Count) -> str:
     return f"| {count.goal.words} | {len(count.reached)} of {sets}{wanted} | {', '.join(count.missed) or 'none'} |"
 
 
-def table(standings: Standings, sets: Iterable[Set], entrants: tuple[str, ...]) -> str:
+def table(scores: Standings, times: Standings, sets: Iterable[Set], entrants: tuple[str, ...]) -> str:
     """Scores and seconds, a line for each set; the best score is bold."""
-    lines = [
-        f"| set | predicts | rows | {' | '.join(entrants)} | {' | '.join(f'{who}: s' for who in entrants)} |",
-        f"| --- | --- | ---: |{' ---: |' * 2 * len(entrants)}",
-    ]
+    headings = ["set", "predicts", "rows", "divisions", *entrants, *(f"{who}: s" for who in entrants)]
+    lines = [f"| {' | '.join(headings)} |", f"| --- | --- | ---: | ---: |{' ---: |' * 2 * len(entrants)}"]
     for one in sets:
-        outcomes = [standings.of(one.name, who) for who in entrants]
+        shared = scores.shared(one.name)
+        outcomes = [shared.get(who, []) for who in entrants]
         means = [statistics.fmean(each.score or 0.0 for each in of) if of else None for of in outcomes]
-        best = max(round(mean, 3) for mean in means if mean is not None)
-        scores = [_score(of, mean, best) for of, mean in zip(outcomes, means, strict=True)]
-        seconds = [f"{statistics.fmean(each.seconds for each in of):.1f}" if of else "" for of in outcomes]
-        lines.append(f"| {one.name} | {one.task} | {one.rows:,} | {' | '.join([*scores, *seconds])} |")
+        best = max((round(mean, 3) for mean in means if mean is not None), default=0)
+        shown = [_score(of, mean, best) for of, mean in zip(outcomes, means, strict=True)]
+        timed = [times.of(one.name, who) for who in entrants]
+        seconds = [f"{statistics.fmean(each.seconds for each in of):.1f}" if of else "" for of in timed]
+        divisions = str(len(outcomes[0]))
+        lines.append(f"| {' | '.join([one.name, one.task, f'{one.rows:,}', divisions, *shown, *seconds])} |")
     return "\n".join(lines)
 
 
@@ -96,9 +97,9 @@ def failures(standings: Standings, sets: list[Set]) -> str:
     return "\n".join(f"† {who} on {name}: {error}" for name, who, error in sorted(failed))
 
 
-def made_of(standings: Standings, sets: list[Set]) -> str:
-    """What was measured, and where."""
+def made_of(what: str, standings: Standings, sets: list[Set]) -> str:
+    """What was measured, and where; nothing where nothing was."""
     names = {one.name for one in sets}
     measured = sorted({outcome.of for outcome in standings.outcomes.values() if outcome.set in names})
     machine = ", ".join(f"{name} {value}" for name, value in standings.machine.items() if name in PLACE)
-    return f"Measured: {', '.join(measured)}; {machine}."
+    return f"{what}: {', '.join(measured)}; {machine}." if measured else ""

@@ -23,7 +23,7 @@ def test_outcomes_are_kept_as_they_come(tmp_path):
     assert again.outcomes == kept.outcomes
     assert again.machine == MACHINE
     assert again.of("sonar", "Chainrule")[1] == Outcome("sonar", "Chainrule", 1, 0.75, 2.0, "Chainrule 1")
-    assert again.scores("sonar") == {"Chainrule": 0.625, "MLP": 0.0}
+    assert again.scores("sonar") == {"Chainrule": 0.5, "MLP": 0.0}  # of the division that both have
     assert [path.name for path in tmp_path.iterdir()] == ["defaults.json"]
 
 
@@ -46,7 +46,7 @@ def test_ours_is_compared_on_the_same_divisions(tmp_path, ours, theirs, as_good,
 
 def test_goals_are_counted_on_the_sets_of_their_kinds(tmp_path):
     found = standings(tmp_path, Chainrule=[(0.8, 5.0)] * 2, MLP=[(0.7, 2.0)] * 2, HistGradientBoosting=[(0.9, 1.0)] * 2)
-    counts = {count.goal.words: count for count in counted(found, {"sonar": "table", "films": "text"})}
+    counts = {count.goal.words: count for count in counted(found, found, {"sonar": "table", "films": "text"})}
     assert {words for words, count in counts.items() if count.reached} == {
         "at least as good as the MLP",
         "not worse than the MLP beyond the spread",
@@ -65,6 +65,11 @@ def test_half_of_the_tables_is_enough_where_a_goal_says_so():
     assert not count(goal, ("a",), ("b", "c")).is_met
 
 
+def test_entrants_are_shown_by_the_divisions_that_all_have(tmp_path):
+    found = standings(tmp_path, Chainrule=[(0.5, 1.0), (0.7, 1.0), (1.0, 1.0)], MLP=[(0.75, 2.0), (0.25, 2.0)])
+    assert found.scores("sonar") == pytest.approx({"Chainrule": 0.6, "MLP": 0.5})
+
+
 def test_equal_scores_share_their_ranks():
     ranks = mean_ranks([{"a": 0.9, "b": 0.8, "c": 0.9}, {"a": 0.1, "b": 0.3, "c": 0.2}])
     assert ranks == {"a": 2.25, "b": 2.0, "c": 1.75}
@@ -74,8 +79,14 @@ def test_the_page_shows_losses_and_failures_too(tmp_path):
     found = standings(
         tmp_path, Chainrule=[(0.5, 1.0), (None, 0.0)], MLP=[(0.75, 2.0)] * 2, HistGradientBoosting=[(0.5, 2.0)] * 2
     )
-    page = defaults_page.page(found)
-    assert "| sonar | classes | 208 | 0.250 ± 0.354 † | **0.750** ± 0.000 | 0.500 ± 0.000 | 0.5 | 2.0 | 2.0 |" in page
+    times = Standings(tmp_path / "times.json")
+    assert "| **0.750** ± 0.000 | 0.500 ± 0.000 |  |  |  |" in defaults_page.page(found, times)
+    times.add(Outcome("sonar", "Chainrule", 0, 0.5, 3.0, "Chainrule 2"), MACHINE)
+    times.add(Outcome("sonar", "MLP", 0, 0.75, 1.0, "MLP 1"), MACHINE)
+    page = defaults_page.page(found, times)
+    assert "| sonar | classes | 208 | 2 | 0.250 ± 0.354 † | **0.750** ± 0.000 | 0.500 ± 0.000 | 3.0 | 1.0 |  |" in page
+    assert "| in at most twice the MLP's time | 0 of 1 | sonar |" in page
+    assert "Seconds: Chainrule 2, MLP 1; processor a, threads 2." in page
     assert "| at least as good as the MLP | 0 of 1 | sonar |" in page
     assert "| at least as good as boosted trees | 0 of 1 (goal: 50%) | sonar |" in page
     assert "Mean rank over the tables: MLP 1.00, HistGradientBoosting 2.00, Chainrule 3.00." in page
@@ -116,6 +127,8 @@ def test_what_is_measured_already_is_not_measured_again(tmp_path, monkeypatch, c
     assert run("--seeds", "2") == [("sonar", ["MLP"], 0), ("sonar", ["MLP"], 1)]
     assert run("--seeds", "1") == []
     assert run("--seeds", "1", "--again", "Chainrule") == [("sonar", ["Chainrule"], 0)]
+    assert run("--times", "--without", "MLP") == [("sonar", ["Chainrule", "HistGradientBoosting"], 0)]
+    assert run("--times", "--without", "MLP") == []
     assert "sonar, seed 1: MLP 0.5000, 1.0 s" in capsys.readouterr().out
 
 
