@@ -4,6 +4,7 @@ from chainrule.formula.layer import Add, Chain, Concatenate, Layer, Multiply
 from chainrule.formula.repeat import Repeat
 from chainrule.layers import fusion as fusion  # which tells chains what is computed together
 from chainrule.layers.attention import AttentionPool, LearnedPositions, SelfAttention, SinusoidalPositions
+from chainrule.layers.augmentation import Flip, Shift
 from chainrule.layers.bags import TfIdf
 from chainrule.layers.convolution import Conv1D, Conv2D, Conv3D, DepthwiseConv2D
 from chainrule.layers.dense import Dense
@@ -65,6 +66,7 @@ __all__ = [
     "Embedding",
     "EntityEmbedding",
     "Flatten",
+    "Flip",
     "Frozen",
     "GaussianDropout",
     "GaussianNoise",
@@ -92,6 +94,7 @@ __all__ = [
     "Reshape",
     "RobustScale",
     "SelfAttention",
+    "Shift",
     "SinusoidalPositions",
     "SpatialDropout",
     "SpectralNorm",

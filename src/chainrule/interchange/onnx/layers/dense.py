@@ -13,10 +13,12 @@ from chainrule.layers import (
     Embedding,
     EntityEmbedding,
     Flatten,
+    Flip,
     GaussianDropout,
     GaussianNoise,
     Permute,
     Reshape,
+    Shift,
     SpatialDropout,
 )
 
@@ -75,7 +77,7 @@ def _rows(graph: Graph, table: Array, numbers: str) -> str:
     return graph.add("Gather", extended.into(graph), row)
 
 
-@form(Dropout, SpatialDropout, AlphaDropout, GaussianNoise, GaussianDropout)
+@form(Dropout, SpatialDropout, AlphaDropout, GaussianNoise, GaussianDropout, Flip, Shift)
 def unchanged(graph: Graph, layer: Dropout, own: Own, x: Value) -> Value:
     """Nothing: noise is for training."""
     return x
