@@ -508,7 +508,7 @@ def test_metrics_that_do_not_fit_the_targets():
     refused("F1() is for classes, but y is a value. Choose MAE", lambda: values.fit(X, 9 * X[:, 0] + 50))
 
 
-def test_what_is_chosen_by_the_data():
+def test_what_is_chosen_by_the_data(monkeypatch):
     X, y = load_iris(return_X_y=True)
     auto = {"network": "auto", "optimizer": "auto", "epochs": 20, "random_state": 0}
     model = clone(NetworkClassifier(**auto)).fit(X * [1, 10, 1e3, 1] + 50, y)
@@ -520,3 +520,9 @@ def test_what_is_chosen_by_the_data():
     values = NetworkRegressor(**auto | {"optimizer": "Adam()", "epochs": 1}).fit(np.tile(X, (14, 1)), np.tile(y, 14))
     assert repr(values.model_.network).startswith("Standardize() >> (Identity() | Periodic(")
     assert values.model_.training["optimizer"] == "Adam(learning_rate=0.001)"
+    asked = NetworkClassifier(**auto | {"epochs": "auto"})._asked(X, y, None, "auto")
+    assert (asked["epochs"], asked["batch_size"]) == (300, 32)
+    assert asked["optimizer"].learning_rate.then.steps == 300 * 5 - 20
+    monkeypatch.setattr("chainrule.estimators.base.default_epochs", lambda *_: 2)
+    counted = NetworkClassifier("Dense(3)", epochs="auto", early_stopping=3).fit(X, y)
+    assert counted.n_iter_ == 2  # without a warning that early stopping was still to come

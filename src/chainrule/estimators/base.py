@@ -38,7 +38,7 @@ from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training import Checkpoint, EpochEnd
 from chainrule.training import fit as train
-from chainrule.training.defaults import ADAM, SMOOTHING, Described, default, default_batch_size, hidden
+from chainrule.training.defaults import ADAM, SMOOTHING, Described, default, default_batch_size, default_epochs, hidden
 from chainrule.training.ending import End, completed, default_cost
 
 FORMULAS: dict[str, type[Formula]] = {
@@ -77,7 +77,7 @@ class Network(BaseEstimator):
         cost: Cost | str | None = None,
         optimizer: Any = "Adam()",
         regularizer: Regularizer | str | None = None,
-        epochs: int = 200,
+        epochs: int | Literal["auto"] = 200,
         batch_size: int | Literal["all"] | None = None,
         validation: float | tuple[Any, ...] | None = None,
         early_stopping: EarlyStopping | int | str | bool | None = None,
@@ -171,7 +171,7 @@ class Network(BaseEstimator):
                 before is kept instead, with a ConvergenceWarning.
         """
         self._train(X, y, sample_weight, self.epochs, self.warm_start and hasattr(self, "model_"))
-        if self._stopping is not None and self.history_.stopped == "epochs":
+        if self._stopping is not None and self.epochs != AUTO and self.history_.stopped == "epochs":
             warnings.warn(
                 f"{type(self).__name__}: {self.epochs} epochs ended before early stopping did. Give more epochs.",
                 ConvergenceWarning,
@@ -179,7 +179,7 @@ class Network(BaseEstimator):
             )
         return self
 
-    def _train(self, X: Any, y: Any, weights: Any, epochs: int, go_on: bool, classes: Any = None) -> Self:
+    def _train(self, X: Any, y: Any, weights: Any, epochs: Any, go_on: bool, classes: Any = None) -> Self:
         """Train on examples as people give them, for some epochs, afresh or after the last call's."""
         for name in FORMULAS:
             check_single(self._formula(name), "Give one number; NetworkSearch tries several.")
@@ -198,7 +198,7 @@ class Network(BaseEstimator):
         return self
 
     def _asked(
-        self, X: Any, y: Any, weights: Any, epochs: int, go_on: bool = False, classes: Any = None
+        self, X: Any, y: Any, weights: Any, epochs: Any, go_on: bool = False, classes: Any = None
     ) -> dict[str, Any]:
         """What `chainrule.fit` is asked to do."""
         x, y = self._validated(X, y, reset=not go_on)
@@ -209,6 +209,7 @@ class Network(BaseEstimator):
             self._seed = _seed(self.random_state)
         part, held_out = self._parts(Part(inputs(x, network), E, self._weights(y, weights)))
         size = self._size(len(part.E))
+        epochs, whole = (self._counted(each, x.shape[1:], len(part.E), size) for each in (epochs, self.epochs))
         part = merged(part) if size == "all" else part
         after = self._checkpoint if go_on else None
         return {
@@ -217,7 +218,7 @@ class Network(BaseEstimator):
             "y": part.E,
             "sample_weight": part.weights,
             "cost": self._chosen_cost(network),
-            "optimizer": self._scheduled(epochs, len(part.E), size, int(after.state.step) if after else 0),
+            "optimizer": self._scheduled(epochs, whole, len(part.E), size, int(after.state.step) if after else 0),
             "regularizer": self.regularizer,
             "epochs": epochs,
             "batch_size": size,
@@ -285,15 +286,19 @@ class Network(BaseEstimator):
         size = batch_size_of(self._optimizer, size, default_batch_size(rows) if self._chosen else BATCH)
         return "all" if is_whole(size) and rows <= size else size
 
-    def _scheduled(self, epochs: Any, rows: int, size: Any, done: int) -> Any:
+    def _counted(self, epochs: Any, shape: Shape, rows: int, size: Any) -> Any:
+        """How many epochs there are; "auto": as many as the data need."""
+        return default_epochs(rows, size, KINDS.get(len(shape), "arrays")) if epochs == AUTO else epochs
+
+    def _scheduled(self, epochs: Any, whole: Any, rows: int, size: Any, done: int) -> Any:
         """The optimizer with its schedule's open length filled in: all the steps so far, and those of this call.
 
-        But at least those of `epochs` epochs, since a call of `partial_fit` is not the whole run.
+        But at least those of the `whole` run's epochs, since a call of `partial_fit` is only a part of it.
         """
-        if not (is_whole(self.epochs) and is_whole(epochs)) or not (is_whole(size) or size == "all"):
+        if not (is_whole(whole) and is_whole(epochs)) or not (is_whole(size) or size == "all"):
             return self._optimizer  # `fit` refuses these
         steps = 1 if size == "all" else -(-rows // size)
-        return over(self._optimizer, float(max(self.epochs * steps, done + epochs * steps)))
+        return over(self._optimizer, float(max(whole * steps, done + epochs * steps)))
 
     def _parts(self, part: Part) -> tuple[Part, Part | None]:
         """The rows to train on and those to validate on; each part has its share of every class."""

@@ -137,7 +137,7 @@ def _remembering(network: Network, known: Known) -> Network:
     """The network, but it knows what comes of the rows that it was trained on already."""
 
     class Remembering(type(network)):  # type: ignore[misc]
-        def _train(self, X: Any, y: Any, weights: Any, epochs: int, go_on: bool, classes: Any = None) -> Self:
+        def _train(self, X: Any, y: Any, weights: Any, epochs: Any, go_on: bool, classes: Any = None) -> Self:
             found = known.pop(_key(self, X, y, weights), None) if known else None
             if found is None:
                 return super()._train(X, y, weights, epochs, go_on, classes)
