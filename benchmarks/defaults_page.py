@@ -1,7 +1,6 @@
 """The page on untuned trainings: `python -m benchmarks.defaults --table` writes docs/defaults.md."""
 
 import statistics
-from collections.abc import Iterable
 
 from benchmarks.collection import SETS, Set
 from benchmarks.standings import OURS, Count, Outcome, Standings, counted, mean_ranks
@@ -21,9 +20,10 @@ classification from scratch"; the latter's batch normalisation has a momentum of
 learn few rows.
 
 The scores are accuracy for classes and R² for values, on the rows to test on: the mean over the divisions, and their
-standard deviation; a difference is beyond the spread where its mean is more than its standard deviation. Seconds are
-from raw rows to a trained model, compilation included, each set in a process of its own in which the entrants take
-turns: they were measured apart from the scores, on a quiet machine.
+standard deviation, of the divisions that all on the line have; the best of several is bold. A difference is beyond the
+spread where its mean is more than its standard deviation. Seconds are from raw rows to a trained model, compilation
+included, each set in a process of its own in which the entrants take turns; they are measured apart from the scores, on
+a quiet machine.
 
 The sets travel in packages, and `python -m benchmarks.collection` lists them with their licences. They were divided
 once, before anything was measured: those of a kind and a task were sorted by their rows and taken in pairs, and the one
@@ -43,7 +43,8 @@ def page(scores: Standings, times: Standings) -> str:
     for kind, heading in HEADINGS.items():
         if some := [one for one in sets if one.kind == kind]:
             parts += [f"## {heading}", table(scores, times, some, OF_KIND[kind])]
-    parts += [failures(scores, sets), made_of("Scores", scores, sets), made_of("Seconds", times, sets)]
+    parts += [failures(scores, sets), unmeasured(scores, sets), made_of("Scores", scores, sets)]
+    parts += [made_of("Seconds", times, sets) or "Seconds were not measured."]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
@@ -54,9 +55,10 @@ def goals(scores: Standings, times: Standings, sets: list[Set]) -> str:
     lines += [_goal(count) for count in counts if count.reached or count.missed]
     entrants = OF_KIND["table"]
     of_tables = [scores.scores(one.name) for one in sets if one.kind == "table"]
-    ranks = mean_ranks(each for each in of_tables if each.keys() >= {*entrants})
+    complete = [each for each in of_tables if each.keys() >= {*entrants}]
+    ranks = mean_ranks(complete)
     shown = ", ".join(f"{who} {ranks[who]:.2f}" for who in sorted(ranks, key=ranks.__getitem__))
-    return "\n".join(lines) + (f"\n\nMean rank over the tables: {shown}." if ranks else "")
+    return "\n".join(lines) + (f"\n\nMean rank over {len(complete)} tables: {shown}." if ranks else "")
 
 
 def _goal(count: Count) -> str:
@@ -65,24 +67,26 @@ def _goal(count: Count) -> str:
     return f"| {count.goal.words} | {len(count.reached)} of {sets}{wanted} | {', '.join(count.missed) or 'none'} |"
 
 
-def table(scores: Standings, times: Standings, sets: Iterable[Set], entrants: tuple[str, ...]) -> str:
-    """Scores and seconds, a line for each set; the best score is bold."""
-    headings = ["set", "predicts", "rows", "divisions", *entrants, *(f"{who}: s" for who in entrants)]
-    lines = [f"| {' | '.join(headings)} |", f"| --- | --- | ---: | ---: |{' ---: |' * 2 * len(entrants)}"]
+def table(scores: Standings, times: Standings, sets: list[Set], entrants: tuple[str, ...]) -> str:
+    """Scores, and seconds where they were measured, a line for each set."""
+    timed = [who for who in entrants if any(times.of(one.name, who) for one in sets)]
+    headings = ["set", "predicts", "rows", "divisions", *entrants, *(f"{who}: s" for who in timed)]
+    lines = [f"| {' | '.join(headings)} |", f"| --- | --- |{' ---: |' * (len(headings) - 2)}"]
     for one in sets:
         shared = scores.shared(one.name)
         outcomes = [shared.get(who, []) for who in entrants]
         means = [statistics.fmean(each.score or 0.0 for each in of) if of else None for of in outcomes]
-        best = max((round(mean, 3) for mean in means if mean is not None), default=0)
+        known = [round(mean, 3) for mean in means if mean is not None]
+        best = max(known) if len(known) > 1 else None
         shown = [_score(of, mean, best) for of, mean in zip(outcomes, means, strict=True)]
-        timed = [times.of(one.name, who) for who in entrants]
-        seconds = [f"{statistics.fmean(each.seconds for each in of):.1f}" if of else "" for of in timed]
+        took = [times.of(one.name, who) for who in timed]
+        seconds = [f"{statistics.fmean(each.seconds for each in of):.1f}" if of else "" for of in took]
         divisions = str(len(outcomes[0]))
         lines.append(f"| {' | '.join([one.name, one.task, f'{one.rows:,}', divisions, *shown, *seconds])} |")
     return "\n".join(lines)
 
 
-def _score(outcomes: list[Outcome], mean: float | None, best: float) -> str:
+def _score(outcomes: list[Outcome], mean: float | None, best: float | None) -> str:
     if mean is None:
         return ""
     spread = f" ± {statistics.stdev(each.score or 0.0 for each in outcomes):.3f}" if len(outcomes) > 1 else ""
@@ -95,6 +99,16 @@ def failures(standings: Standings, sets: list[Set]) -> str:
     names = {one.name for one in sets}
     failed = {(o.set, o.entrant, o.error) for o in standings.outcomes.values() if o.score is None and o.set in names}
     return "\n".join(f"† {who} on {name}: {error}" for name, who, error in sorted(failed))
+
+
+def unmeasured(scores: Standings, sets: list[Set]) -> str:
+    """Whose scores are missing, and on which sets."""
+    missing: dict[str, list[str]] = {}
+    for one in sets:
+        for who in OF_KIND[one.kind]:
+            if not scores.of(one.name, who):
+                missing.setdefault(who, []).append(one.name)
+    return "\n\n".join(f"{who} was not measured on {', '.join(names)}." for who, names in missing.items())
 
 
 def made_of(what: str, standings: Standings, sets: list[Set]) -> str:
