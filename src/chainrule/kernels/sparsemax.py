@@ -13,8 +13,8 @@ def threshold(z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
 
     Which these are changes at kinks only, so that derivatives take it as given.
     """
-    top = jnp.max(z, axis=-1, keepdims=True)
-    z = jnp.where(z == top, 0, z - top)  # also where it is infinite
+    top = lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))  # which no result depends on
+    z = jnp.where(jnp.isinf(z) & (z == top), 0, z - top)
     falling = -jnp.sort(-lax.stop_gradient(z), axis=-1)
     finite = jnp.where(jnp.isinf(falling), 0, falling)
     counts = jnp.cumsum(jnp.ones_like(finite), axis=-1)
