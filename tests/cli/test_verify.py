@@ -7,6 +7,11 @@ import pytest
 from chainrule.activations import ELU
 from chainrule.textbook.accuracy import measure as measuring
 
+EXPECTED = (
+    "expected an activation of one number or of a row, such as ELU() or Softmax(), or a cost with a canonical "
+    "activation, such as CrossEntropy()"
+)
+
 
 def test_one_formula(run):
     said = run("verify ELU --sample 1000003")
@@ -49,8 +54,10 @@ def test_a_broken_formula_fails(run, monkeypatch):
     ("words", "message"),
     [
         ("ELUU", "Unknown formula 'ELUU' in \"ELUU\". Did you mean ELU?"),
-        ('"Dense(3)"', "Dense(3): expected a formula of one number, such as ELU() or Tanh()."),
-        ("Quadratic", "Quadratic(): expected a formula of one number, such as ELU() or Tanh()."),
+        ('"Dense(3)"', f"Dense(3): {EXPECTED}; Dense is neither."),
+        ("Quadratic", f"Quadratic(): {EXPECTED}; this cost has none."),
+        ("APL", f"APL(hinges=5): {EXPECTED}; its a and b are drawn."),
+        ("CReLU", f"CReLU(): {EXPECTED}; its outputs are not its inputs, one by one."),
         ("ELU --sample 0", "--sample must be a whole number from 1 to 2147483648, got 0."),
         ("ELU --sample many", "--sample must be a whole number from 1 to 2147483648, got many."),
     ],

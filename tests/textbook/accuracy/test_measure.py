@@ -152,5 +152,5 @@ def test_a_broken_cost_is_seen(monkeypatch):
 
 
 def test_what_has_no_truth_is_refused():
-    with pytest.raises(ChainruleError, match="expected a formula of one number"):
+    with pytest.raises(ChainruleError, match="expected an activation of one number or of a row"):
         accuracy(Dense(3))

@@ -14,12 +14,14 @@ import numpy as np
 
 from chainrule.activations import Activation
 from chainrule.costs import Cost
+from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula, fields
+from chainrule.initializers import Constant
 from chainrule.notation.families import family
 from chainrule.textbook.accuracy.bounded import ulp
 from chainrule.textbook.accuracy.oracle import Oracle, RowOracle, is_scalar, oracles
 from chainrule.textbook.accuracy.parts import polynomial
-from chainrule.textbook.expression import expression, free_indices, lines
+from chainrule.textbook.expression import expression, free_indices
 from chainrule.textbook.letters import index
 
 BOUND = 2.0
@@ -93,6 +95,11 @@ def accuracy(formula: Any, every: int = SPARSE, step: Callable[[float], None] = 
         found = accuracy_of_rows(formula)
         step(1.0)
         return found
+    if not is_scalar(formula):
+        raise ChainruleError(
+            f"{formula!r}: expected an activation of one number or of a row, such as ELU() or Softmax(), or a cost "
+            f"with a canonical activation, such as CrossEntropy(); {_instead(formula)}."
+        )
     truth = oracles(formula)
     eager = value_and_derivative(formula)
     compiled = jax.jit(eager)
@@ -139,13 +146,20 @@ def _required(field: dataclasses.Field) -> bool:
 def _mixes(formula: Any) -> bool:
     """Whether it is measured by rows of several numbers: an entry i of its output depends on all of the input."""
     if isinstance(formula, Activation):
-        return free_indices(expression(formula)) == {(index("i"),)} and _is_explicit(formula)
-    return isinstance(formula, Cost) and any(map(_is_explicit, formula.canonical_activations))
+        return free_indices(expression(formula)) == {(index("i"),)}
+    return isinstance(formula, Cost) and bool(formula.canonical_activations)
 
 
-def _is_explicit(activation: type[Activation] | Activation) -> bool:
-    """Whether its textbook form computes it: that of Sparsemax has a letter that a condition fixes."""
-    return not any(line.where for line in lines(activation))
+def _instead(formula: Any) -> str:
+    """Why there is no truth to compare a formula with."""
+    if isinstance(formula, Cost):
+        return "this cost has none"
+    if not isinstance(formula, Activation):
+        return f"{type(formula).__name__} is neither"
+    drawn = [name for name, each in formula.parameters((1,)).items() if not isinstance(each.initializer, Constant)]
+    if drawn:
+        return f"its {' and '.join(drawn)} are drawn"
+    return "its outputs are not its inputs, one by one"
 
 
 def accuracy_of_rows(formula: Any) -> Accuracy:
@@ -154,7 +168,7 @@ def accuracy_of_rows(formula: Any) -> Accuracy:
     Where it is, is said by the row of logits. Targets are 0 and 1; between them, a − E can be any small number. Those
     of costs of other numbers are of all magnitudes.
     """
-    ends = [*filter(_is_explicit, formula.canonical_activations)] if isinstance(formula, Cost) else [None]
+    ends = formula.canonical_activations if isinstance(formula, Cost) else [None]
     found = [_worst_behind(formula, end) for end in ends]
     value, derivative = (max(side, key=lambda each: each.error) for side in zip(*found, strict=True))
     return Accuracy(formula, value, derivative, BOUND_OF_ROWS)

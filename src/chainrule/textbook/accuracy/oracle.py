@@ -126,38 +126,78 @@ class RowOracle:
     def __init__(self, formula: Any, columns: int, end: type[Activation] | None = None):
         """Of a cost behind that activation, or behind the first of its canonical ones."""
         z, E = sp.symbols(f"z:{columns}", real=True), sp.symbols(f"E:{columns}", real=True)
+        if isinstance(formula, Cost):
+            end = end or formula.canonical_activations[0]
         values = _entries(formula, z, E, end)
-        derivatives = [sp.diff(value, each) for value in values for each in z]
         self.count = len(values)
-        known = [{"log": lambda x: mpmath.log(x) if x else mpmath.mpf(0)}, "mpmath"]  # 0 ln 0 is 0
-        self.exact = sp.lambdify([*z, *E], [*values, *derivatives], known, cse=True)
+        slopes = [[sp.diff(value, each) for each in z] for value in values]
+        self.next, fixed = None, _fixed(end() if end else formula, z)
+        if fixed:  # a letter that follows from the others, whose slopes are those of the implicit function
+            letter, condition = fixed
+            rise = sp.diff(condition, letter)
+            self.next = _in_digits([*z, letter], letter - condition / rise)
+            for value, row in zip(values, slopes, strict=True):
+                through = sp.diff(value, letter) / rise
+                row[:] = [slope - through * sp.diff(condition, each) for slope, each in zip(row, z, strict=True)]
+            E = (*E, letter)
+        self.exact = _in_digits([*z, *E], [*values, *(slope for row in slopes for slope in row)])
 
     def __call__(self, z: Values, E: Values) -> tuple[Values, Values]:
         """The values of each row, and their derivatives by each logit."""
         rows = []
         for logits, targets in zip(z.tolist(), E.tolist(), strict=True):
             with PRECISION, mpmath.workdps(50 + int(max(map(abs, logits)))):  # 1 − a keeps digits even beside e⁻²ᶻ
-                rows.append([float(each) for each in self.exact(*map(mpmath.mpf, [*logits, *targets]))])
+                known = [*map(mpmath.mpf, [*logits, *targets])]
+                rows.append([float(each) for each in self.exact(*known, *self._letter(known[: len(logits)]))])
         values, derivatives = np.split(np.array(rows), [self.count], axis=1)
         return values, derivatives
+
+    def _letter(self, z: list[Any]) -> list[Any]:
+        """What the condition fixes: Newton's steps from below end, as it is convex and made of straight pieces."""
+        if self.next is None:
+            return []
+        letter = min(z) - 1
+        for _ in range(len(z) + 1):
+            letter = self.next(*z, letter)
+        return [letter]
+
+
+def _in_digits(letters: Any, written: Any) -> Any:
+    """A function of mpmath's numbers; 0 ln 0 is 0."""
+    known = [{"log": lambda x: mpmath.log(x) if x else mpmath.mpf(0)}, "mpmath"]
+    return sp.lambdify(letters, written, known, cse=True)
+
+
+def _fixed(activation: Any, z: Any) -> tuple[Any, Any] | None:
+    """The letter of a textbook that a condition fixes, and what is 0 then."""
+    found: list[Any] = [each for each in lines(activation, values=True)[-1].where if isinstance(each, sp.Eq)]
+    if not found:
+        return None
+    condition = _of_row(found[0].lhs - found[0].rhs, z)
+    [letter] = condition.free_symbols - {*z}
+    return letter, condition
+
+
+def _of_row(written: Any, z: Any) -> Any:
+    """An expression of entries of x, those of a row."""
+    x: Any = sp.IndexedBase(X)
+    row = {x[j]: each for j, each in enumerate(z)}
+    return written.subs(sp.Symbol("n", integer=True), len(z)).doit().xreplace(row).rewrite(sp.Piecewise)
 
 
 def _entries(formula: Any, z: Any, E: Any, end: type[Activation] | None = None) -> list[Any]:
     """What a formula makes of a row of logits, entry by entry; of a cost behind its activation, that is one number."""
-    columns = range(len(z))
-    if isinstance(formula, Activation) and (written := expression(formula, values=True)).free_symbols <= {X}:
+    columns, written = range(len(z)), expression(formula, values=True)
+    if isinstance(formula, Activation) and written.free_symbols <= {X}:
         return [written.xreplace({X: each}) for each in z]
-    n, i = (sp.Symbol(name, integer=True) for name in "ni")
-    written = expression(formula, values=True).subs(n, len(z)).doit()
     if isinstance(formula, Activation):
-        x: Any = sp.IndexedBase(X)
-        row = {x[j]: z[j] for j in columns}
-        return [written.subs(i, j).xreplace(row) for j in columns]
+        return [_of_row(written.subs(sp.Symbol("i", integer=True), j), z) for j in columns]
     assert isinstance(formula, Cost)
     end = end or formula.canonical_activations[0]
-    letters: dict[str, Any] = {name: sp.IndexedBase(sp.Symbol(name, real=True)) for name in "aE"}
-    rows = {"a": _entries(end(), z, E), "E": E}
-    return [written.xreplace({letters[name][j]: rows[name][j] for name in "aE" for j in columns})]
+    rows = {"a": _entries(end(), z, E), "E": E, "z": z}
+    written = written.subs(sp.Symbol("n", integer=True), len(z)).doit()
+    letters: dict[str, Any] = {name: sp.IndexedBase(sp.Symbol(name, real=True)) for name in rows}
+    return [written.xreplace({letters[name][j]: rows[name][j] for name in rows for j in columns})]
 
 
 def scalar(formula: Any) -> sp.Expr:
