@@ -177,6 +177,8 @@ class SobolevaTanh(Activation):
 class SoftClipping(Activation):
     """x clipped at 0 and 1, with smooth bends: the difference of two softplus, without the loss of such.
 
+    alpha is the p of the publication, which is 50 there: between 0 and 1 it is nearly x itself.
+
     Reference: Klimek & Perelstein, 2020, Neural network-based approach to phase space integration, arXiv:1810.11509.
 
     >>> import jax.numpy as jnp
