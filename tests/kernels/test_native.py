@@ -32,6 +32,19 @@ def test_they_are_built_where_a_compiler_is():
     assert native.processor() is not None, "pip install again"
 
 
+@built
+@pytest.mark.parametrize("kernels", ["KERNELS", "DIRECT"])
+def test_a_library_that_is_older_than_a_kernel_says_so(kernels, monkeypatch):
+    monkeypatch.setattr(native, kernels, (*getattr(native, kernels), "of_tomorrow"))
+    with pytest.warns(UserWarning, match=r"^The native kernels are of another .*chainrule_of_tomorrow.*pip install"):
+        assert native.processor.__wrapped__() is None
+
+
+def test_where_no_library_is_built_nobody_is_warned(monkeypatch):
+    monkeypatch.setenv("CHAINRULE_KERNELS", "none")
+    assert native.processor.__wrapped__() is None
+
+
 @pytest.mark.by_turns(2)
 @built
 @pytest.mark.parametrize(("channels", "filters"), [(1, 1), (3, 5), (17, 16), (16, 33), (5, 64)])

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from chainrule.errors import warn
 from chainrule.kernels.native.primitive import Call
 from chainrule.kernels.sharding import Rule, alike
 
@@ -44,13 +45,15 @@ KERNELS = (
     *OPTIMIZERS,
     *(name + of for name in ("max_pool", *CELLS) for of in ("", "_gradient")),
 )
+DIRECT = ("directly", "directly_in_blocks", "cores", "pack")  # what runs and packs programs without XLA
 
 
 @cache
 def processor() -> str | None:
     """The kind of processor whose kernels are in use: "avx512", "avx2", "baseline"; None where none are.
 
-    The environment variable CHAINRULE_KERNELS chooses another kind, or "none".
+    The environment variable CHAINRULE_KERNELS chooses another kind, or "none". A library that was built for another
+    version is not used, which a warning says once.
 
     >>> processor() in {"avx512", "avx2", "baseline", None}
     True
@@ -58,11 +61,19 @@ def processor() -> str | None:
     try:
         kind = os.environ.get("CHAINRULE_KERNELS") or _best()
         library = _library(f"kernels-{kind}")
+    except OSError:
+        return None  # not built, or for another machine
+    try:
+        functions = {name: getattr(library, f"chainrule_{name}") for name in (*KERNELS, *DIRECT)}
         for name in KERNELS:
-            handler = jax.ffi.pycapsule(getattr(library, f"chainrule_{name}"))
+            handler = jax.ffi.pycapsule(functions[name])
             jax.ffi.register_ffi_target(f"chainrule_{name}", handler, platform="cpu")
-    except (OSError, AttributeError, RuntimeError, ValueError):
-        return None  # not built; or built for another machine or another XLA
+    except (AttributeError, RuntimeError, ValueError) as error:  # a kernel is missing, or for another XLA
+        warn(
+            f"The native kernels are of another version of Chainrule or JAX ({error}), so slower forms serve. Install "
+            "Chainrule again: pip install --force-reinstall --no-deps chainrule, or pip install . where its source is."
+        )
+        return None
     return kind
 
 
