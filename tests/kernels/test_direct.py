@@ -43,9 +43,10 @@ def directly(function, x):
 )
 def test_it_comes_to_the_bits_of_the_compiled_program(notation, shape, rows):
     function, x = network(notation, shape, rows)
-    run = directly(function, x)
-    np.testing.assert_array_equal(run(x), jax.jit(function)(x))
-    np.testing.assert_array_equal(run(np.flip(x, axis=1)), jax.jit(function)(np.flip(x, axis=1)))  # not contiguous
+    run, compiled = directly(function, x), jax.jit(function)
+    by_xla = "LSTM" in notation and native.processor() == "baseline"  # whose inputs' product is rounded once a term
+    for each in (x, np.flip(x, axis=1)):  # the second is not contiguous
+        np.testing.assert_allclose(run(each), compiled(each), rtol=1e-6 if by_xla else 0)
 
 
 @needs_kernels
