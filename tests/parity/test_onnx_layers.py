@@ -105,7 +105,8 @@ def check(layer, shape, mask=None):
     mask = None if mask is None else np.asarray(mask)
     masks = {} if mask is None else {"mask": mask}
     context = Context(mask=None if mask is None else jnp.asarray(mask))
-    truth, refusal = attempt(lambda: model.network.through(model.parameters, model.state, jnp.asarray(x), context))
+    through = jax.jit(lambda p, state, x, context: model.network.through(p, state, x, context))
+    truth, refusal = attempt(lambda: through(model.parameters, model.state, jnp.asarray(x), context))
     if refusal:
         assert attempt(lambda: content(model, masked=True)) == (None, refusal)
         return
