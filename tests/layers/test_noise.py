@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.layers import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout
+from chainrule.layers import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout, StochasticDepth
 
 KEY = jax.random.key(0)
 ROWS = 200_000
@@ -40,6 +40,14 @@ def test_a_channel_is_dropped_in_all_places_of_an_example_or_in_none():
     dropped = y[:, 0, 0] == 0
     assert 0.15 < dropped.mean() < 0.35
     assert (dropped[0] != dropped[1:]).any()  # each example has channels of its own
+
+
+@pytest.mark.parametrize("shape", [(2000,), (2000, 3, 2)], ids=str)
+def test_an_example_is_dropped_as_a_whole_or_not_at_all(shape):
+    y = np.asarray(StochasticDepth(0.25).noisy({}, jnp.ones(shape), KEY)).reshape(shape[0], -1)
+    assert np.isin(y, [0, np.float32(1 / 0.75)]).all()
+    assert (y == y[:, :1]).all()
+    assert 0.22 < (y[:, 0] == 0).mean() < 0.28
 
 
 def test_spatial_dropout_wants_places():

@@ -14,7 +14,14 @@ from chainrule.layers.frozen import Frozen
 from chainrule.layers.learned import RobustScale, Standardize
 from chainrule.layers.local import LocallyConnected1D, LocallyConnected2D
 from chainrule.layers.lstm import LSTM, LayerNormLSTM, PeepholeLSTM
-from chainrule.layers.noise import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout
+from chainrule.layers.noise import (
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout,
+    StochasticDepth,
+)
 from chainrule.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from chainrule.layers.padding import Crop1D, Crop2D, ZeroPad1D, ZeroPad2D
 from chainrule.layers.pooling import (
@@ -99,6 +106,7 @@ __all__ = [
     "SpatialDropout",
     "SpectralNorm",
     "Standardize",
+    "StochasticDepth",
     "Stride1D",
     "Stride2D",
     "TfIdf",

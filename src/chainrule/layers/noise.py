@@ -1,5 +1,7 @@
 """Layers that draw noise in training, and leave their input as it is afterwards."""
 
+from abc import abstractmethod
+
 import jax
 import jax.numpy as jnp
 
@@ -16,7 +18,20 @@ class _Noise(NoisyLayer):
         return x
 
 
-class Dropout(_Noise):
+class _Dropout(_Noise):
+    """Values that are set to 0 with a probability, the others scaled up to keep the mean."""
+
+    rate: float = fraction(0.5, "the probability to be dropped")
+
+    @abstractmethod
+    def drawn(self, shape: Shape) -> Shape:
+        """The shape of what is drawn for a batch of this shape: 1 along the axes that are dropped together."""
+
+    def noisy(self, p, x, key):
+        return jnp.where(_kept(key, self.rate, self.drawn(x.shape)), x.astype(real_type(x)) / (1 - self.rate), 0)
+
+
+class Dropout(_Dropout):
     """In training, each value is set to 0 with probability `rate` and the others are scaled up to keep the mean.
 
     Reference: Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov, 2014, Dropout: a simple way to prevent
@@ -29,11 +44,11 @@ class Dropout(_Noise):
     rate: float = fraction(0.5, "the probability of a value to be dropped")
     textbook = "x * B / (1 - rate), B ~ Bernoulli(1 - rate)"
 
-    def noisy(self, p, x, key):
-        return jnp.where(_kept(key, self.rate, x.shape), x.astype(real_type(x)) / (1 - self.rate), 0)
+    def drawn(self, shape):
+        return shape
 
 
-class SpatialDropout(_Noise):
+class SpatialDropout(_Dropout):
     """In training, each channel of an example is set to 0 as a whole with probability `rate`, in all its places.
 
     Neighbours in time or in an image are so alike that where one of them is dropped, the others still tell its value.
@@ -55,9 +70,30 @@ class SpatialDropout(_Noise):
             raise self.refuse("places of channels, at least 2 axes", shape, "Choose Dropout.")
         return shape
 
-    def noisy(self, p, x, key):
-        channels = (len(x), *(1,) * (x.ndim - 2), x.shape[-1])
-        return jnp.where(_kept(key, self.rate, channels), x.astype(real_type(x)) / (1 - self.rate), 0)
+    def drawn(self, shape):
+        return (shape[0], *(1,) * (len(shape) - 2), shape[-1])
+
+
+class StochasticDepth(_Dropout):
+    """In training, each example is set to 0 as a whole with probability `rate`; it ends a residual block's branch.
+
+    Of `Identity() + (Dense(64) >> ReLU() >> Dense(8) >> StochasticDepth(0.2))` the identity is left for one example in
+    five: training sees networks of all depths. Huang et al. drop more of the later blocks, rates from 0 to 0.5 in a
+    line; a draw of theirs is for the whole batch, and kept branches are scaled down in inference rather than up in
+    training. It is torchvision's StochasticDepth of mode "row", timm's DropPath, and Keras' Dropout whose noise_shape
+    is 1 behind the batch.
+
+    Reference: Huang, Sun, Liu, Sedra & Weinberger, 2016, Deep networks with stochastic depth, arXiv:1603.09382.
+
+    >>> StochasticDepth(0.2).forward({}, jnp.ones(3)).tolist()
+    [1.0, 1.0, 1.0]
+    """
+
+    rate: float = fraction(0.5, "the probability of an example to be dropped")
+    textbook = "y[i] = x[i] * B / (1 - rate), B ~ Bernoulli(1 - rate)"
+
+    def drawn(self, shape):
+        return (shape[0], *(1,) * (len(shape) - 1))
 
 
 class AlphaDropout(_Noise):

@@ -75,6 +75,7 @@ HERE = {
     "Permute((2, 1))": "transpose permutedimensions",
     "SpatialDropout()": "spatialdropout1d spatialdropout2d spatialdropout3d dropout1d dropout2d dropout3d "
     "featuredropout channeldropout",
+    "StochasticDepth()": "droppath",
     "Flip()": "randomflip randomhorizontalflip horizontalflip",
     "Shift()": "randomtranslation randomtranslate randomcrop",
     "AlphaDropout()": "featurealphadropout",

@@ -20,6 +20,7 @@ from chainrule.layers import (
     Reshape,
     Shift,
     SpatialDropout,
+    StochasticDepth,
 )
 
 
@@ -77,7 +78,7 @@ def _rows(graph: Graph, table: Array, numbers: str) -> str:
     return graph.add("Gather", extended.into(graph), row)
 
 
-@form(Dropout, SpatialDropout, AlphaDropout, GaussianNoise, GaussianDropout, Flip, Shift)
+@form(Dropout, SpatialDropout, StochasticDepth, AlphaDropout, GaussianNoise, GaussianDropout, Flip, Shift)
 def unchanged(graph: Graph, layer: Dropout, own: Own, x: Value) -> Value:
     """Nothing: noise is for training."""
     return x
