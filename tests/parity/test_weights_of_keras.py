@@ -25,8 +25,8 @@ def drawn(model):
     return model
 
 
-def straight(shape, *layers):
-    return keras.Sequential([keras.Input(shape), *layers])
+def straight(shape, *layers, dtype=None):
+    return keras.Sequential([keras.Input(shape, dtype=dtype), *layers])
 
 
 def graph(shape, made):
@@ -41,11 +41,22 @@ def inception(x):
     return k.Flatten()(k.Multiply()([y, gate]))
 
 
+def branching(x):
+    x = k.Maximum()([x, k.Conv2D(2, 3, padding="same")(x)])
+    x = k.Identity()(k.AdaptiveAveragePooling2D((1, 2))(x))
+    x = k.EinsumDense("...x,xy->...y", 2)(k.EinsumDense("abcd,de->abce", (None, None, 3), bias_axes="e")(x))
+    return k.Dropout(0.3, noise_shape=(None, 1, 1, 2))(k.Dropout(0.2, noise_shape=(None, 1, 1, 1))(x))
+
+
 def averaged(x):
     """An average of branches, and a difference, behind numbers that were given."""
     x = k.Dense(4)(k.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 4.0, 9.0])(x))
     x = k.Average()([k.Dense(4)(x), x])
     return k.RepeatVector(2)(k.Subtract()([x, k.Dense(4)(x)]))
+
+
+def of_two(kind, **choices):
+    return lambda x: kind(**choices)([k.Dense(4)(x), k.Dense(4)(x)])
 
 
 def transformer(x):
@@ -84,6 +95,25 @@ MODELS = {
         k.SeparableConv2D(4, 2),
         k.PReLU(shared_axes=[1, 2]),
     ),
+    "Conv1D(6, 3, stride=2, padding='same', groups=3) >> ReLU() >> Conv1D(12, 2, groups=6, bias=False) >> "
+    "Conv1D(4, 1)": lambda: straight(
+        (9, 3),
+        k.DepthwiseConv1D(3, depth_multiplier=2, strides=2, padding="same", activation="relu"),
+        k.SeparableConv1D(4, 2, depth_multiplier=2),
+    ),
+    "(Identity() | Conv2D(2, 3, padding='same')) >> Reshape((12, 2, 2)) >> MaxPool2D(size=(1, 2)) >> Reshape((3, 4, 2))"
+    " >> AveragePool2D(size=(3, 2)) >> Dense(3) >> Dense(2, bias=False) >> StochasticDepth(rate=0.2) >> "
+    "SpatialDropout(rate=0.3)": lambda: graph((3, 4, 2), branching),
+    "Reshape((2, 3, 8)) >> ZeroPad2D(padding=((1, 0), (0, 2))) >> Reshape((15, 4, 2)) >> ZeroPad2D(padding=((0, 0), "
+    "(3, 1))) >> Reshape((3, 5, 8, 2)) >> Reshape((3, 5, 16)) >> Crop2D(cropping=1) >> Reshape((3, 8, 2)) >> "
+    "Crop2D(cropping=((0, 0), (1, 1))) >> Reshape((1, 3, 6, 2)) >> Reshape((1, 3, 12)) >> Upsample2D(size=2) >> "
+    "Reshape((12, 6, 2)) >> Upsample2D(size=(1, 3)) >> Reshape((2, 6, 18, 2)) >> Dense(2)": lambda: straight(
+        (2, 3, 4, 2),
+        k.ZeroPadding3D(((1, 0), (0, 2), (3, 1))),
+        k.Cropping3D(1),
+        k.UpSampling3D((2, 2, 3)),
+        k.Dense(2),
+    ),
     "ConvTranspose1D(4, 3, stride=2) >> ConvTranspose1D(4, 4, stride=2, padding='same')": lambda: straight(
         (5, 3), k.Conv1DTranspose(4, 3, strides=2), k.Conv1DTranspose(4, 4, strides=2, padding="same")
     ),
@@ -119,15 +149,6 @@ MODELS = {
     "Embedding(7, 4) >> Conv1D(3, 2) >> GlobalMaxPool1D()": lambda: straight(  # which forget the mask
         (6,), k.Embedding(7, 4, mask_zero=True), k.Conv1D(3, 2), k.GlobalMaxPooling1D()
     ),
-    "Frozen(Affine(scale=True)) >> Dense(2)": lambda: straight(
-        (3,), k.Rescaling(0.5, offset=[1.0, 2.0, 3.0]), k.Dense(2)
-    ),
-    "Frozen(Affine(scale=True)) >> Dense(4) >> Dense(4) + Identity() >> Frozen(Affine(scale=True, offset=False)) >> "
-    "Identity() + (Dense(4) >> Frozen(Affine(scale=True, offset=False))) >> Reshape((1, 4)) >> "
-    "Upsample1D(size=2)": lambda: graph((3,), averaged),
-    "Frozen(Affine(scale=True)) >> ReLU6() >> Frozen(Affine(scale=True, offset=False))": lambda: graph(
-        (4,), lambda x: k.ReLU(6.0)(x + 3.0) * (1 / 6)
-    ),
     "Reshape((8, 3)) >> GlobalAveragePool1D() >> Dense(2)": lambda: straight(
         (2, 2, 2, 3), k.GlobalAveragePooling3D(), k.Dense(2)
     ),
@@ -150,6 +171,32 @@ MODELS = {
     ),
 }
 
+INWARD = {
+    "Frozen(Affine(scale=True)) >> Dense(2)": lambda: straight(
+        (3,), k.Rescaling(0.5, offset=[1.0, 2.0, 3.0]), k.Dense(2)
+    ),
+    "Frozen(Affine(scale=True)) >> Dense(4) >> Dense(4) + Identity() >> Frozen(Affine(scale=True, offset=False)) >> "
+    "Identity() + (Dense(4) >> Frozen(Affine(scale=True, offset=False))) >> Reshape((1, 4)) >> "
+    "Upsample1D(size=2)": lambda: graph((3,), averaged),
+    "Frozen(Affine(scale=True)) >> ReLU6() >> Frozen(Affine(scale=True, offset=False))": lambda: graph(
+        (4,), lambda x: k.ReLU(6.0)(x + 3.0) * (1 / 6)
+    ),
+    "(Dense(4) >> Frozen(Affine(scale=True, offset=False)) | Dense(4) >> Frozen(Affine(scale=True, offset=False))) >> "
+    "Reshape((1, 2, 4)) >> MaxPool2D(size=(1, 2)) >> Reshape((4,)) >> Frozen(Affine(scale=True, "
+    "offset=False))": lambda: graph((3,), of_two(k.Minimum)),
+    "(Dense(4) >> Frozen(RMSNorm(epsilon=2.5e-25))) * (Dense(4) >> Frozen(RMSNorm(epsilon=2.5e-25))) >> "
+    "Frozen(Dense(1, bias=False))": lambda: graph((3,), of_two(k.Dot, axes=-1, normalize=True)),
+    "Dense(4) >> Frozen(RMSNorm(epsilon=2.5e-25))": lambda: straight((3, 3), k.Dense(4), k.UnitNormalization()),
+    "Frozen(Embedding(5, 5)) >> GlobalMaxPool1D() >> Dense(2)": lambda: straight(
+        (4,), k.CategoryEncoding(5, "multi_hot"), k.Dense(2), dtype="int32"
+    ),
+    "Frozen(Embedding(5, 5)) >> GlobalAveragePool1D() >> Frozen(Affine(scale=True, offset=False))": lambda: straight(
+        (4,), k.CategoryEncoding(5, "count"), dtype="int32"
+    ),
+    "Frozen(Embedding(5, 5)) >> Flatten()": lambda: straight((1,), k.CategoryEncoding(5, "one_hot"), dtype="int32"),
+}
+"""Models with numbers that are no weights in Keras: their layers here have arrays, which its files are without."""
+
 
 def leaves(model):
     return [np.asarray(array).view(np.int32) for array in jax.tree.leaves((model.parameters, model.state))]
@@ -159,18 +206,19 @@ def alike(model, peer):
     shape, tokens = model.input_shape, model.network.tokens
     x = rng.integers(0, tokens, (3, *shape)) if tokens else rng.normal(size=(3, *shape)).astype(np.float32)
     np.testing.assert_allclose(model(x), peer.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
+    return x
 
 
-@pytest.mark.parametrize("network", MODELS)
+@pytest.mark.parametrize("network", MODELS | INWARD)
 def test_each_model_comes_in_and_goes_out(network, tmp_path):
     theirs, mine = (tmp_path / name for name in ("theirs.keras", "mine.keras"))
-    peer = drawn(MODELS[network]())
+    peer = drawn((MODELS | INWARD)[network]())
     peer.save(theirs)
     model = from_keras(theirs)
     assert " >> ".join(map(repr, model.network.layers)) == network or repr(model.network) == network
     alike(model, peer)
 
-    if "Affine" in network:  # which Keras has only with numbers that are no weights
+    if network in INWARD:
         return
     to_keras(model, mine)
     alike(model, keras.saving.load_model(mine))
@@ -213,16 +261,37 @@ def test_what_acts_in_training_alone_is_left_out_with_a_word(tmp_path):
     alike(model, peer)
 
 
-def test_mobilenet_comes_in_and_answers_alike(tmp_path):
+def mobilenet():
+    return keras.applications.MobileNet(weights=None, input_shape=(32, 32, 3), alpha=0.25, classes=5)
+
+
+def efficientnet():
+    """EfficientNet of its second and third stages, in each of which a block is sometimes left out."""
+    from keras.src.applications import efficientnet as of
+
+    stages = of.DEFAULT_BLOCKS_ARGS[1:3]
+    choices = {"weights": None, "input_shape": (32, 32, 3), "classes": 5, "classifier_activation": None}
+    return of.EfficientNet(0.25, 1.0, 32, blocks_args=[dict(each) for each in stages], **choices)
+
+
+@pytest.mark.parametrize("made", [mobilenet, efficientnet])
+def test_networks_of_keras_come_in_and_answer_alike(made, tmp_path):
     keras.utils.set_random_seed(0)
-    peer = keras.applications.MobileNet(weights=None, input_shape=(32, 32, 3), alpha=0.25, classes=5)
-    for weight in peer.weights:
-        if "moving" in weight.path:
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-    peer.save(tmp_path / "mobilenet.keras")
-    model = from_keras(tmp_path / "mobilenet.keras")
+    peer = made()
+    for weight in peer.weights:  # by which rows stay different to the end
+        seen = np.prod(weight.shape[: 2 if "depthwise" in weight.path or "dw" in weight.path else -1])
+        if "kernel" in weight.path:
+            weight.assign(rng.normal(size=weight.shape) * (2 / seen) ** 0.5)
+        elif not weight.path.startswith("normalization"):  # which takes its numbers when it is built
+            weight.assign(rng.uniform(0, 0.1, weight.shape) + bool(re.search("gamma|variance", weight.path)))
+    peer.save(tmp_path / "peer.keras")
+    model = from_keras(tmp_path / "peer.keras")
+    x = alike(model, peer)
+    assert np.asarray(model(x)).std(0).max() > 1e-4
+    if made is efficientnet:
+        assert repr(model.network).count("StochasticDepth(rate=") == 2
+        return
     assert model.classes == (0, 1, 2, 3, 4)
-    alike(model, peer)
     to_keras(model, tmp_path / "mine.weights.h5")
     peer.load_weights(tmp_path / "mine.weights.h5")
     alike(model, peer)
@@ -270,7 +339,21 @@ REFUSED = {
         (4,), Dense(3)
     ),
     "goes into branches that do not join where they part, which + * | can't write.": lambda: graph((4,), crossing),
-    "Maximum: it sees 2 inputs, and a layer here one.": lambda: graph((4,), lambda x: k.Maximum()([x, k.Dense(4)(x)])),
+    "Maximum: its inputs have shapes (4,) and (1,). Give it equal ones.": lambda: graph(
+        (4,), lambda x: k.Maximum()([x, k.Dense(1)(x)])
+    ),
+    "Dot: it multiplies arrays of several axes. Of two vectors there is one here.": lambda: graph(
+        (3, 4), lambda x: k.Dot(axes=2)([x, x])
+    ),
+    f"EinsumDense: equation='abc,cde->abde' has no form here. {BOTH}": lambda: straight(
+        (3, 4), k.EinsumDense("abc,cde->abde", (None, 4, 2))
+    ),
+    f"AdaptiveAveragePooling1D: output_size=[2] has no form here. {BOTH}": lambda: straight(
+        (5, 4), k.AdaptiveAveragePooling1D(2)
+    ),
+    f"Dropout: noise_shape=[None, 5, 1] has no form here. {BOTH}": lambda: straight(
+        (5, 4), k.Dropout(0.2, noise_shape=(None, 5, 1))
+    ),
     "Masking: which steps are padding comes with the data here, not as a value of them. Leave it out": lambda: straight(
         (4, 3), k.Masking(), k.LSTM(2)
     ),

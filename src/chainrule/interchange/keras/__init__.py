@@ -10,8 +10,8 @@ from chainrule.data.files import write_whole
 from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.formula.layer import Layer
 from chainrule.interchange.keras import files
-from chainrule.interchange.keras.described import Notes
 from chainrule.interchange.keras.forms import KERAS
+from chainrule.interchange.keras.pieces import Notes
 from chainrule.interchange.keras.reading import network_of, regularizer_of
 from chainrule.interchange.keras.writing import written
 from chainrule.interchange.weights.exchange import MODULES, given_for, model_of, taken

@@ -1,108 +1,46 @@
 """A layer that Keras describes, as one of ours or several; what has no form here is said by layer, class, attribute."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from chainrule.activations import Identity, LeakyReLU, PReLU, ReLU, ReLU6, Softmax
+from chainrule.activations import LeakyReLU, PReLU, ReLU, ReLU6, Softmax
 from chainrule.arrays.masked import Shape
 from chainrule.errors import ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
+from chainrule.interchange.keras import constants
+from chainrule.interchange.keras.pieces import Config, Described, Piece
 from chainrule.interchange.keras.twins import ACTIVATIONS, LINEAR, TWINS, Twin
-from chainrule.interchange.weights.matching import Stored
+from chainrule.interchange.keras.volumes import VOLUMES
 from chainrule.layers import (
     GRU,
     LSTM,
     RNN,
-    Affine,
     Bidirectional,
     Crop2D,
     Dense,
+    Dropout,
     Embedding,
     Frozen,
     GlobalAveragePool1D,
-    GlobalMaxPool1D,
     LayerNorm,
     Reshape,
     SelfAttention,
     SpatialDropout,
+    StochasticDepth,
     Upsample1D,
 )
 from chainrule.regularizers import L1, L2, Regularizer
-
-Config = Mapping[str, Any]
-
-NOTHING = Identity()
 
 IGNORED = {
     *("name", "trainable", "dtype", "seed", "synchronized", "unit_forget_bias", "unroll", "zero_output_for_mask"),
     *("batch_input_shape", "input_length", "implementation", "renorm_momentum", "activation"),
 }
 """What changes no answer, or is read elsewhere."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A network, and the names of its modules in its order."""
-
-    layer: Layer = NOTHING
-    modules: tuple[str, ...] = ()
-
-    def __rshift__(self, other: "Piece") -> "Piece":
-        if self.layer == NOTHING:
-            return other
-        return self if other.layer == NOTHING else Piece(self.layer >> other.layer, self.modules + other.modules)
-
-
-@dataclass
-class Notes:
-    """What a description says beside its layers.
-
-    Attributes:
-        penalties: by layer with kernels, how these are regularised.
-        told: by module, the arrays of one that has no weights there.
-        left: modules whose arrays only training needs.
-    """
-
-    penalties: dict[str, Regularizer | None] = field(default_factory=dict)
-    told: Stored = field(default_factory=dict)
-    left: set[str] = field(default_factory=set)
-
-
-class Described(NamedTuple):
-    """A layer's description.
-
-    Attributes:
-        kind: its class.
-        config: its attributes.
-        who: its name and class, for errors.
-        module: the name by which a file of weights knows it.
-        shape: that of the examples that reach it.
-        call: what its call is told beside them.
-        notes: where it says what concerns the whole network.
-    """
-
-    kind: str
-    config: Config
-    who: str
-    module: str
-    shape: Shape
-    call: Config
-    notes: Notes
-
-    def refused(self, attribute: str, value: Any = None) -> ChainruleError:
-        """The error of an attribute that has no form here."""
-        value = self.config.get(attribute) if value is None else value
-        value = value.get("class_name") if isinstance(value, Mapping) else value
-        return ChainruleError(f"{self.who}: {attribute}={value!r} has no form here. Choose what both have.")
-
-    def within(self, config: Config, part: str) -> "Described":
-        """A layer in it."""
-        inner, kind = config.get("config") or {}, str(config.get("class_name"))
-        return self._replace(kind=kind, config=inner, module=f"{self.module}{part}", who=f"{self.who}'s {kind}")
 
 
 def layer_of(seen: Described) -> Piece:
@@ -216,11 +154,46 @@ def _separable(seen: Described) -> Piece:
     of_both = {
         name: value for name, value in seen.config.items() if not name.startswith(("pointwise", "filters", "bias"))
     }
-    one = seen._replace(kind="DepthwiseConv2D", config=of_both, module=f"{seen.module}.depthwise")
+    rank = seen.kind.removeprefix("SeparableConv")
+    of_both["use_bias"] = False
+    one = seen._replace(kind=f"DepthwiseConv{rank}", config=of_both, module=f"{seen.module}.depthwise")
     mixing = {"filters": seen.config["filters"], "kernel_size": 1, "use_bias": seen.config.get("use_bias", True)}
     mixing["kernel_regularizer"] = seen.config.get("pointwise_regularizer")
-    other = seen._replace(kind="Conv2D", config=mixing, module=f"{seen.module}.pointwise")
-    return by_twin(one, use_bias=False) >> by_twin(other)
+    other = seen._replace(kind=f"Conv{rank}", config=mixing, module=f"{seen.module}.pointwise")
+    return SPECIAL.get(one.kind, by_twin)(one) >> by_twin(other)
+
+
+def _depthwise_in_time(seen: Described) -> Piece:
+    """A convolution of as many groups as there are channels."""
+    own = {"depth_multiplier", "depthwise_regularizer"}
+    config = {name: value for name, value in seen.config.items() if name not in own}
+    channels = seen.shape[-1]
+    config |= {"groups": channels, "filters": channels * seen.config.get("depth_multiplier", 1)}
+    config["kernel_regularizer"] = seen.config.get("depthwise_regularizer")
+    return by_twin(seen._replace(kind="Conv1D", config=config))
+
+
+def _einsum(seen: Described) -> Piece:
+    """A dense layer over the last axis."""
+    axes, kernel, made = re.split(",|->", str(seen.config.get("equation")))
+    units, bias = kernel[1:], seen.config.get("bias_axes")
+    if len(kernel) != 2 or axes[-1] != kernel[0] or made != axes[:-1] + units or bias not in (None, units):
+        raise seen.refused("equation" if bias in (None, units) else "bias_axes")
+    given = {
+        name: value for name, value in seen.config.items() if name not in ("equation", "bias_axes", "output_shape")
+    }
+    size = np.ravel(seen.config["output_shape"])[-1]
+    return by_twin(seen._replace(kind="Dense", config={**given, "units": int(size), "use_bias": bias is not None}))
+
+
+def _dropout(seen: Described) -> Piece:
+    """Dropout of numbers, of channels or of whole examples, as what is drawn has the shape of."""
+    rate, told = seen.config["rate"], seen.config.get("noise_shape") or [None] * (len(seen.shape) + 1)
+    drawn = tuple(size if each is None else each for each, size in zip(told[1:], seen.shape, strict=False))
+    for kind in (Dropout, SpatialDropout, StochasticDepth):
+        if len(told) == len(seen.shape) + 1 and told[0] is None and kind(rate).drawn((0, *seen.shape)) == (0, *drawn):
+            return Piece(kind(rate))
+    raise seen.refused("noise_shape")
 
 
 def _attention(seen: Described) -> Piece:
@@ -237,6 +210,17 @@ def _pool(seen: Described) -> Piece:
     piece = by_twin(seen)
     size, stride = (getattr(piece.layer, name) for name in ("size", "stride"))
     return replace(piece, layer=replace(piece.layer, stride=None)) if stride == size else piece  # type: ignore[type-var]
+
+
+def _adaptive(seen: Described) -> Piece:
+    """Pooling to so many places, where windows of one size make these."""
+    wanted, places = seen.config["output_size"], seen.shape[:-1]
+    wanted = [wanted] * len(places) if isinstance(wanted, int) else wanted
+    if any(length % count for length, count in zip(places, wanted, strict=True)):
+        raise seen.refused("output_size")
+    size = [length // count for length, count in zip(places, wanted, strict=True)]
+    config = {"pool_size": size, "strides": size, "padding": "valid", "data_format": seen.config.get("data_format")}
+    return _pool(seen._replace(kind=seen.kind.removeprefix("Adaptive"), config=config))
 
 
 def _relu(seen: Described) -> Piece:
@@ -268,31 +252,6 @@ def _each_step(seen: Described) -> Piece:
     return layer_of(inner)
 
 
-def fixed(module: str, shape: Shape, notes: Notes, scale: Any, offset: Any = None) -> Piece:
-    """A scale and an offset of channels that are no weights there, and are not trained here."""
-    numbers = (np.broadcast_to(np.float32(each), shape[-1:]) for each in (scale, offset) if each is not None)
-    notes.told[module] = {str(index): array for index, array in enumerate(numbers)}
-    return Piece(Frozen(Affine(offset=offset is not None)), (module,))
-
-
-def _rescaling(seen: Described) -> Piece:
-    scale, offset = (seen.config.get(name, usual) for name, usual in (("scale", 1.0), ("offset", 0.0)))
-    return fixed(seen.module, seen.shape, seen.notes, scale, offset)
-
-
-def _normalization(seen: Described) -> Piece:
-    """By what was seen in training; or by numbers that were given, which no training changes."""
-    if seen.config.get("mean") is None:
-        return by_twin(seen)
-    mean, variance = (np.ravel(seen.config[name]) for name in ("mean", "variance"))
-    if seen.config.get("axis", -1) not in (-1, [-1], len(seen.shape), [len(seen.shape)], None):
-        raise seen.refused("axis")
-    deviation = np.maximum(np.sqrt(variance), 1e-7)
-    if seen.config.get("invert"):
-        return fixed(seen.module, seen.shape, seen.notes, deviation, mean)
-    return fixed(seen.module, seen.shape, seen.notes, 1 / deviation, -mean / deviation)
-
-
 def _spectral(seen: Described) -> Piece:
     """The layer in it, whose kernel is kept divided by its largest singular value."""
     seen.notes.left.add(seen.module)
@@ -313,14 +272,6 @@ def _center(seen: Described) -> Piece:
     return Piece() if not any(more) else Piece(Crop2D(ends))
 
 
-def _in_space(seen: Described) -> Piece:
-    """The mean or the largest of all places, on three axes."""
-    *places, channels = seen.shape
-    pooled = GlobalAveragePool1D() if "Average" in seen.kind else GlobalMaxPool1D()
-    kept = Reshape((1, 1, 1, channels)) if seen.config.get("keepdims") else NOTHING
-    return Piece(Reshape((math.prod(places), channels)) >> pooled) >> Piece(kept)
-
-
 def _in_training(seen: Described) -> Piece:
     """Nothing, as answers go."""
     warn(f"{seen.who}: it is left out, as it acts in training alone.")
@@ -338,24 +289,31 @@ AUGMENTING = ["Brightness", "Contrast", "Flip", "Rotation", "Translation", "Zoom
 
 SPECIAL: dict[str, Callable[[Described], Piece]] = {
     "Bidirectional": _bidirectional,
-    "SeparableConv2D": _separable,
+    "DepthwiseConv1D": _depthwise_in_time,
+    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _separable),
     "MultiHeadAttention": _attention,
     **{f"Global{kind}Pooling{rank}D": _global for kind in ("Max", "Average") for rank in (1, 2)},
     **{f"{kind}Pooling{rank}D": _pool for kind in ("Max", "Average") for rank in (1, 2, 3)},
     **{f"SpatialDropout{rank}D": lambda seen: Piece(SpatialDropout(seen.config["rate"])) for rank in (1, 2, 3)},
     **dict.fromkeys(("SimpleRNN", "LSTM", "GRU"), lambda seen: _dropped(seen) >> by_twin(seen, dropout=0.0)),
+    **{f"Adaptive{kind}Pooling{rank}D": _adaptive for kind in ("Max", "Average") for rank in (1, 2, 3)},
+    "Identity": lambda seen: Piece(),
+    "Dropout": _dropout,
+    "EinsumDense": _einsum,
     "Activation": _activation,
     "ReLU": _relu,
     "Softmax": _softmax,
     "PReLU": _prelu,
     "TimeDistributed": _each_step,
-    "Rescaling": _rescaling,
-    "Normalization": _normalization,
+    "Rescaling": constants.rescaling,
+    "Normalization": lambda seen: by_twin(seen) if seen.config.get("mean") is None else constants.normalization(seen),
+    "UnitNormalization": constants.unit_norm,
+    "CategoryEncoding": constants.category,
     "SpectralNormalization": _spectral,
     "RepeatVector": _repeated,
     "CenterCrop": _center,
     "Masking": _masking,
-    **dict.fromkeys(("GlobalAveragePooling3D", "GlobalMaxPooling3D"), _in_space),
+    **VOLUMES,
     **dict.fromkeys(("ActivityRegularization", *(f"Random{each}" for each in AUGMENTING)), _in_training),
 }
 """Layers of Keras that are not one of ours with fields of other names."""

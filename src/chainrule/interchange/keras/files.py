@@ -133,7 +133,10 @@ def _arrays(content: bytes, path: Path) -> Stored:
         inner = [part for part in outer if part in INNER]
         module = ".".join(part for part in outer if part not in INNER)
         number = int(parts[-1])
-        if outer[-1].startswith("separable_conv2d"):  # two layers of ours
+        array = found[name]
+        if outer[-1].startswith(("depthwise_conv1d", "separable_conv1d")) and not number:  # with groups here
+            array = array.reshape(len(array), 1, -1)
+        if outer[-1].startswith("separable_conv"):  # two layers of ours
             module, number = (f"{module}.pointwise", number - 1) if number else (f"{module}.depthwise", number)
-        stored.setdefault(module, {})["/".join([*inner, str(number)])] = found[name]
+        stored.setdefault(module, {})["/".join([*inner, str(number)])] = array
     return stored

@@ -7,24 +7,15 @@ from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import Any
 
-import numpy as np
-
 from chainrule.arrays.masked import Shape
 from chainrule.errors import ChainruleError, warn
-from chainrule.formula.layer import Add, Concatenate, Layer, Multiply
 from chainrule.interchange.algebra import Join, Path, path
-from chainrule.interchange.keras.described import Config, Described, Notes, Piece, fixed, layer_of, with_masks
+from chainrule.interchange.keras.constants import line
+from chainrule.interchange.keras.described import layer_of, with_masks
+from chainrule.interchange.keras.merging import MERGES, Meeting, meeting
+from chainrule.interchange.keras.pieces import Config, Described, Notes, Piece
 from chainrule.regularizers import Regularizer
 
-MERGES: dict[str, Callable[[tuple[Layer, ...]], Layer]] = {
-    "Add": Add,
-    "Average": Add,
-    "Concatenate": Concatenate,
-    "Multiply": Multiply,
-    "Subtract": Add,
-}
-FACTORS: dict[str, Callable[[int], float]] = {"Average": lambda n: 1 / n, "Subtract": lambda n: -1.0}
-"""What the sum of n branches is multiplied by, or the second of them."""
 MODELS = ("Functional", "Sequential", "Model")
 
 
@@ -45,22 +36,25 @@ def network_of(config: Config, notes: Notes, shape: Shape | None = None, within:
     for layer in layers.values():
         _check_own(layer)
 
-    def piece_of(name: str, shape: Shape) -> Piece:
+    def described(name: str, shape: Shape) -> Described:
         layer, kind = layers[name], str(layers[name].get("class_name"))
-        if line := _line(layer):
-            return fixed(modules[name], shape, notes, *line)
-        if kind in MODELS:
-            return network_of(layer, notes, shape, f"{modules[name]}.")[0]
         who, call = f"layer {name!r}, {kind}", _call(layer).get("kwargs") or {}
-        return layer_of(Described(kind, layer.get("config") or {}, who, modules[name], shape, call, notes))
+        return Described(kind, layer.get("config") or {}, who, modules[name], shape, call, notes)
 
-    def factored(name: str, shape: Shape, number: float) -> Piece:
-        return fixed(modules[name], shape, notes, number)
+    def piece_of(name: str, shape: Shape) -> Piece:
+        if numbers := _line(layers[name]):
+            return line(modules[name], shape, notes, *numbers)
+        if layers[name].get("class_name") in MODELS:
+            return network_of(layers[name], notes, shape, f"{modules[name]}.")[0]
+        return layer_of(described(name, shape))
+
+    def meeting_of(name: str, shapes: Sequence[Shape]) -> Meeting:
+        return meeting(described(name, shapes[-1]), shapes)
 
     if kind == "Sequential":
         piece, shape = _sequential(inner, layers, piece_of, shape)
     else:
-        piece, shape = _functional(inner, layers, piece_of, shape, factored)
+        piece, shape = _functional(inner, layers, piece_of, meeting_of, shape)
     return replace(piece, layer=with_masks(piece.layer)), shape
 
 
@@ -94,25 +88,26 @@ def _functional(
     inner: Config,
     layers: Mapping[str, Config],
     piece_of: Pieces,
+    meeting_of: Callable[[str, Sequence[Shape]], Meeting],
     shape: Shape | None,
-    factored: Callable[[str, Shape, float], Piece],
 ) -> tuple[Piece, Shape]:
     source, target = (_end(inner[name], name) for name in ("input_layers", "output_layers"))
     shape = shape or _shape_of(layers[source]["config"].get("batch_shape"))
     inputs = _reaching(target, {name: _inputs(layer) for name, layer in layers.items()})
-    shapes, pieces = {source: shape}, {}
+    shapes: dict[str, Shape] = {source: shape}
+    pieces: dict[str, Piece] = {}
+    meetings: dict[str, Meeting] = {}
     for name, before in inputs.items():
         if name == source:
             continue
         reached = [shapes[each] for each in before]
         if len(before) > 1:
-            shapes[name] = _merged(layers[name], reached)
-            if factor := FACTORS.get(str(layers[name].get("class_name"))):
-                pieces[name] = factored(name, reached[-1], factor(len(before)))
+            meetings[name] = meeting_of(name, reached)
+            shapes[name] = meetings[name].output_shape(reached)
         else:
             pieces[name] = piece_of(name, reached[0])
             shapes[name] = pieces[name].layer.output_shape(reached[0])
-    piece = _composed(path(inputs, source, target), pieces, layers)
+    piece = _composed(path(inputs, source, target), pieces, meetings)
     for name in piece.modules:
         if piece.modules.count(name) > 1:
             raise ChainruleError(
@@ -122,36 +117,15 @@ def _functional(
     return piece, shape
 
 
-def _composed(way: Path, pieces: Mapping[str, Piece], layers: Mapping[str, Config]) -> Piece:
+def _composed(way: Path, pieces: Mapping[str, Piece], meetings: Mapping[str, Meeting]) -> Piece:
     """The network of a way through a graph."""
     piece = Piece()
     for step in way:
         if isinstance(step, Join):
-            branches = [_composed(branch, pieces, layers) for branch in step.branches]
-            kind, factor = layers[step.node]["class_name"], pieces.get(step.node, Piece())
-            if kind == "Subtract":
-                branches[1] = branches[1] >> factor
-            layer = MERGES[kind](tuple(branch.layer for branch in branches))
-            piece = piece >> Piece(layer, tuple(name for branch in branches for name in branch.modules))
-            piece = piece >> factor if kind == "Average" else piece
+            piece = piece >> meetings[step.node].of([_composed(each, pieces, meetings) for each in step.branches])
         else:
             piece = piece >> pieces[step]
     return piece
-
-
-def _merged(layer: Config, shapes: Sequence[Shape]) -> Shape:
-    """The shape of what a layer makes of several; refused where it is none of + * |."""
-    kind, axis = str(layer.get("class_name")), (layer.get("config") or {}).get("axis", -1)
-    who = f"layer {_name(layer)!r}, {kind}"
-    if kind not in MERGES:
-        raise ChainruleError(
-            f"{who}: of several inputs there are sums, products and concatenations only. Choose these."
-        )
-    if kind != "Concatenate":
-        return np.broadcast_shapes(*shapes)
-    if axis not in (-1, len(shapes[0])):
-        raise ChainruleError(f"{who}: axis={axis} has no form here. Concatenate on the last axis.")
-    return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
 
 
 def _modules(layers: Iterable[Config], within: str) -> Iterator[str]:

@@ -145,10 +145,10 @@ def _fields(names: str) -> dict[str, Field]:
 
 def _axes(names: str) -> dict[str, Field]:
     """Fields of a number for each axis; one where they are equal."""
-    return {ours: Field(each.name, _one) for ours, each in _fields(names).items()}
+    return {ours: Field(each.name, one) for ours, each in _fields(names).items()}
 
 
-def _one(value: Any) -> Any:
+def one(value: Any) -> Any:
     """One number for all axes, and both ends, that have it."""
     numbers = set(np.ravel(value).tolist()) if isinstance(value, tuple) else set()
     return numbers.pop() if len(numbers) == 1 else value

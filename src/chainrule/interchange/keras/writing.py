@@ -15,7 +15,7 @@ from chainrule.formula.layer import Add, Chain, Concatenate, Layer, Multiply
 from chainrule.formula.repeat import Repeat
 from chainrule.interchange.keras.forms import KERAS
 from chainrule.interchange.keras.reading import class_name
-from chainrule.interchange.keras.twins import ACTIVATIONS, TWINS, Twin
+from chainrule.interchange.keras.twins import ACTIVATIONS, TWINS, Twin, one
 from chainrule.interchange.weights.exchange import given
 from chainrule.layers import (
     GRU,
@@ -37,6 +37,7 @@ from chainrule.layers import (
     MaxPool3D,
     SelfAttention,
     SpatialDropout,
+    StochasticDepth,
 )
 from chainrule.model import Model
 
@@ -144,7 +145,7 @@ def config_of(layer: Layer, twin: Twin) -> Config:
             config[own.name] = own.there(value)
         elif each.name in FREE or each.name.endswith("initializer") or value == each.default:
             continue
-        if own is None or own.here(config[own.name]) != value:
+        if own is None or one(own.here(config[own.name])) != one(value):
             raise _lacking(layer, twin, each.name)
     return config
 
@@ -248,6 +249,11 @@ def _spatial(writer: Writer, layer: SpatialDropout, x: Tensor) -> Tensor:
     return writer.add(f"SpatialDropout{len(x.shape) - 1}D", {"rate": layer.rate}, [x.config()], x.shape)
 
 
+def _depth(writer: Writer, layer: StochasticDepth, x: Tensor) -> Tensor:
+    config = {"rate": layer.rate, "noise_shape": [None, *[1] * len(x.shape)]}
+    return writer.add("Dropout", config, [x.config()], x.shape)
+
+
 WAYS: dict[type[Layer], Callable[[Writer, Any, Tensor], Tensor]] = {
     Identity: lambda writer, layer, x: x,
     Chain: _chain,
@@ -262,5 +268,6 @@ WAYS: dict[type[Layer], Callable[[Writer, Any, Tensor], Tensor]] = {
     SelfAttention: _attention,
     PReLU: _prelu,
     SpatialDropout: _spatial,
+    StochasticDepth: _depth,
 }
 """Layers that are not written by their twin alone."""
