@@ -34,6 +34,17 @@ def unet(m, x):
     return m.o(torch.cat([a, m.u(torch.relu(m.b(nn.functional.max_pool2d(a, 2))))], 1))
 
 
+def dense_block(m, x):
+    a = torch.relu(m.a(x))
+    b = torch.relu(m.b(torch.cat([x, a], 1)))
+    return m.o(torch.cat([x, a, b], 1))
+
+
+def inception(m, x):  # whose concatenations the older exporter writes as one
+    b = torch.relu(m.b(x))
+    return torch.cat([m.a(x), torch.cat([m.c(b), m.d(b)], 1)], 1)
+
+
 def last(m, x):
     return m.l(m.r(x)[0][:, -1])
 
@@ -54,6 +65,12 @@ CASES = {
                               u=nn.ConvTranspose2d(8, 4, 2, 2), o=nn.Conv2d(8, 1, 1)), (2, 8, 8),
               "Conv2D(4, 3, padding=1) >> ReLU() >> (Identity() | MaxPool2D(size=2) >> Conv2D(8, 3, padding=1) >> "
               "ReLU() >> ConvTranspose2D(4, 2, stride=2)) >> Conv2D(1, 1)"),
+    "dense block": (lambda: Written(dense_block, a=nn.Conv2d(2, 3, 1), b=nn.Conv2d(5, 4, 1), o=nn.Conv2d(9, 1, 1)),
+                    (2, 4, 4), "(Identity() | Conv2D(3, 1) >> ReLU()) >> (Identity() | Conv2D(4, 1) >> ReLU()) >> "
+                               "Conv2D(1, 1)"),
+    "inception": (lambda: Written(inception, a=nn.Linear(3, 2), b=nn.Linear(3, 4), c=nn.Linear(4, 2),
+                                  d=nn.Linear(4, 3)), (3,),
+                  "Dense(2) | Dense(4) >> ReLU() >> (Dense(2) | Dense(3))"),
     "GLU": (lambda: S(nn.Linear(6, 8), nn.GLU(), nn.Linear(4, 2)), (6,),
             "Dense(4) * (Dense(4) >> Sigmoid()) >> Dense(2)"),
     "LSTM's last output": (lambda: Written(last, r=nn.LSTM(5, 4, batch_first=True), l=nn.Linear(4, 3)), (7, 5),

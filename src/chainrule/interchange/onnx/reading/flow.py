@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import numpy as np
 
 from chainrule.activations import Identity
@@ -140,6 +141,15 @@ def joined(operation: type[Operation], one: Flow, other: Flow, view: View) -> Fl
     common = _common(one.steps, other.steps)
     step = _composed(operation, [_branch(flow.steps[common:]) for flow in (one, other)])
     return Flow((*one.steps[:common], step), view)
+
+
+@functools.lru_cache(1024)
+def nearness(one: Flow, other: Flow) -> int:
+    """How many layers two tensors have together from the input on; −1 where their ways cross behind these."""
+    common = _common(one.steps, other.steps)
+    rest = (((step.parameters, step.state) for step in flow.steps[common:]) for flow in (one, other))
+    arrays, others = (set(map(id, jax.tree.leaves([*each]))) for each in rest)
+    return -1 if arrays & others else common
 
 
 def spread_over(one: Flow, other: Flow) -> tuple[Flow, Flow]:

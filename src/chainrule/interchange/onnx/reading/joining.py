@@ -1,8 +1,8 @@
 """Operators of two tensors and more: a constant joins the layer before it, and two ways from one tensor a sum."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import reduce
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ from chainrule.activations import Activation
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Add, Concatenate, Multiply, Operation
 from chainrule.interchange.onnx.reading.axes import Factor, View, axis_of, size
-from chainrule.interchange.onnx.reading.flow import Flow, Pointwise, Step, joined, spelt_out, spread_over
+from chainrule.interchange.onnx.reading.flow import Flow, Pointwise, Step, joined, nearness, spelt_out, spread_over
 from chainrule.interchange.onnx.reading.lines import scaled
 from chainrule.interchange.onnx.reading.node import Node, along_last, reads, varying_axes
 from chainrule.interchange.onnx.reading.pointwise import applied, met, settled
@@ -42,14 +42,14 @@ def binary(node: Node) -> Flow:
     function = BINARY[node.operator]
     node.older("broadcast", "axis", "consumed_inputs")
     if len(node.inputs) != 2:
-        return reduce(lambda one, other: _of_two(node, function, one, other), node.inputs)
+        return functools.reduce(lambda one, other: _of_two(node, function, one, other), node.inputs)
     return _of_two(node, function, *node.inputs)
 
 
 @reads("Sum", "Mean")
 def total(node: Node) -> Flow:
     """The sum, or the mean, of tensors."""
-    found = reduce(lambda one, other: _of_two(node, np.add, one, other), node.inputs)
+    found = functools.reduce(lambda one, other: _of_two(node, np.add, one, other), node.inputs)
     n = len(node.inputs)
     return found if node.operator == "Sum" or n == 1 else applied(found, lambda x: x / n, "Mean")
 
@@ -73,15 +73,18 @@ def where(node: Node) -> Flow:
 
 @reads("Concat")
 def concat(node: Node) -> Flow:
-    """Tensors side by side on one axis."""
+    """Tensors side by side on one axis: neighbours that parted last are joined first."""
     if not all(isinstance(each, Flow) for each in node.inputs):
         raise node.refuse("no formula puts constants beside what depends on the input")
     axis = node.get("axis") % len(node.any(0).view.there)
     flows = [node.settled(each) for each in node.inputs]
     if alike := _alike(flows, axis):
         return alike
-    found = reduce(lambda one, other: _beside(one, other, axis), flows)
-    return found if any(flow.view.there[axis] for flow in flows) else found.as_there()
+    many = any(flow.view.there[axis] for flow in flows)
+    while len(flows) > 1:
+        at = max(range(len(flows) - 1), key=lambda place: nearness(*flows[place : place + 2]))
+        flows[at : at + 2] = [_beside(*flows[at : at + 2], axis)]
+    return flows[0] if many else flows[0].as_there()
 
 
 BY_PLACE = (Activation, Affine, Dense, LayerNorm, RMSNorm)
@@ -122,7 +125,9 @@ def _same(one: Sequence[Step], other: Sequence[Step]) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(*leaves, strict=True))
 
 
+@functools.lru_cache(512)
 def _beside(one: Flow, other: Flow, axis: int) -> Flow:
+    """Two tensors side by side: the same whenever it is asked for, so that dense blocks share what they begin with."""
     one, other = one.ending_as_there(axis), other.ending_as_there(axis)
     a, b = one.view.aligned(other.view, but=axis)
     one, other = one.seen(a), other.seen(b).arranged(*a.here[:-1], b.here[-1])
