@@ -34,9 +34,10 @@ def from_keras(
 ) -> Model:
     """A model that Keras saved: a whole one (.keras), or weights (.weights.h5) for a network that is given.
 
-    Sequential and functional models come in, where layers that take several outputs add, multiply or concatenate them;
-    nothing in the file is run, so that Lambda layers are refused. Of a .weights.h5 file, which has no order of layers,
-    the first layer of a form takes the first module of that form, sorted by name.
+    Sequential and functional models come in, where layers that take several outputs add, multiply or concatenate them,
+    or take the largest, the smallest or the dot product; nothing in the file is run, so that Lambda layers are refused.
+    Of a .weights.h5 file, which has no order of layers, the first layer of a form takes the first module of that form,
+    sorted by name.
 
     Args:
         source: the file.
