@@ -111,6 +111,8 @@ ROWS: dict[str, Peers] = {
         lambda z, E: optax.softmax_cross_entropy(z, E),
         lambda z, E: keras.ops.categorical_crossentropy(E, z, from_logits=True),
     ),
+    "Sparsemax": (None, lambda z, E: optax.projections.projection_simplex(z), lambda z, E: K.sparsemax(z[None])[0]),
+    "SparsemaxCost": (None, lambda z, E: optax.losses.multiclass_sparsemax_loss(z[None], jnp.argmax(E)[None])[0], None),
     "Poisson": (lambda z, E: F.poisson_nll_loss(z, E, reduction="sum"), None, None),
 }
 """Of a row of logits z and targets E; JAX's costs are Optax's."""
@@ -129,7 +131,8 @@ Optax's. Where a library's cells are empty, it does not have the formula.
 
 A float32 number has 24 binary digits, so 1 unit in the last place is its last one, and 2e7 (2²⁴ ≈ 1.7 · 10⁷) are all of
 it: the error is as large as the number itself, and no digit is right. So it is where a small derivative comes out as 0.
-Where it is ∞, the result is no number, or infinite, and the truth is neither.
+It is larger still where the truth is 0, and the result is not; where it is ∞, the result is no number, or infinite, and
+the truth is neither.
 
 {table}
 
