@@ -16,7 +16,7 @@ from chainrule.data.readers.excel import read_xlsx
 from chainrule.data.readers.images import is_image, read_images
 from chainrule.data.readers.jsonl import read_jsonl
 from chainrule.data.readers.npz import read_npz
-from chainrule.data.readers.packed import bounded, unpack_gzip, unpack_zip
+from chainrule.data.readers.packed import bounded, images_in_zip, unpack_gzip, unpack_zip
 from chainrule.data.readers.series import read_test_beside, read_ts
 from chainrule.data.reading import Reading
 from chainrule.data.table import Table, shortened
@@ -99,18 +99,22 @@ def read(
     return table
 
 
-def read_bytes(content: bytes, name: str, text: Iterable[str] = ()) -> Table:
+def read_bytes(content: bytes, name: str, text: Iterable[str] = (), size: int | tuple[int, int] | None = None) -> Table:
     """The table that the bytes of a file hold, which is known by its name and its content, as `read` knows one.
+
+    `size` is that to which images, of a folder in a .zip file, are resized.
 
     >>> read_bytes(b"a,b\\n1,2\\n3,4\\n", "two.csv").rows
     2
     """
     check_memory(len(content), name, "Give fewer rows or columns.")
-    return _read(BytesIO(content), name, Reading.of({}, None, None, None, None), tuple(text))
+    return _read(BytesIO(content), name, Reading.of({}, None, None, None, None, size), tuple(text))
 
 
 def _read(file: BinaryIO, name: str, reading: Reading, text: tuple[str, ...]) -> Table:
     ending = _ending(file, name)
+    if ending == ".zip" and (folder := images_in_zip(file, name)) is not None:
+        return read_images(folder, reading)
     if ending in PACKED:
         file, name, inner = PACKED[ending](file, name)
         ending = _ending(file, inner)

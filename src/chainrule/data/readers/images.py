@@ -5,24 +5,25 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
 from chainrule.arrays.memory import check_memory
+from chainrule.data.readers.packed import IMAGES, Place, visible
 from chainrule.data.reading import Reading
 from chainrule.data.table import Found, Table, shortened
 from chainrule.errors import ChainruleError, counted
 
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 KINDS = "PNG, JPEG, WebP, BMP or TIFF"
 IMAGE_NUMBERS = 1 << 24  # of a block
 GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")  # Pillow's modes
 
 
-def read_images(place: Path, reading: Reading) -> Table:
+def read_images(place: Place, reading: Reading) -> Table:
     """The images of a folder, uint8 of shape (rows, height, width, channels), and the names of their subfolders.
 
     Grey images have one channel, those in colour three (red, green, blue), as all have if some do; transparency is left
@@ -35,7 +36,7 @@ def read_images(place: Path, reading: Reading) -> Table:
     """
     classes, others = _files(place, reading.alone)
     files = [file for found in classes.values() for file in found]
-    root = place if place.is_dir() else place.parent
+    root: Any = place if place.is_dir() else place.parent  # type: ignore[attr-defined]
     if reading.size:
         _check_memory(place, len(files), *reading.size, 1)
     first, _, _ = _pixels(files[0], root, reading)
@@ -63,7 +64,7 @@ def read_images(place: Path, reading: Reading) -> Table:
         notes["colour"] = f"{place.name}: {coloured:,} of {of_all} in colour and read as grey."
     if channels == 3 and coloured < len(files):
         notes["colour"] = f"{place.name}: {len(files) - coloured:,} of {of_all} grey and read as in colour."
-    names = np.array([file.relative_to(root).as_posix() for file in files], dtype=object)
+    names = np.array([_inside(root, file) for file in files], dtype=object)
     columns: dict[str, Any] = {"image": images}
     if None not in classes:
         columns["target"] = [name for name, found in classes.items() for _ in found]
@@ -91,7 +92,7 @@ def image_blocks(place: Path, reading: Reading, shown: Callable[[int, int], None
             if pixels.shape != first.shape:
                 raise _odd(place, file, pixels.shape, files[0][0], first.shape)
             images[row] = pixels
-        names = np.array([file.relative_to(place).as_posix() for file, _ in block], dtype=object)
+        names = np.array([_inside(place, file) for file, _ in block], dtype=object)
         size = f"{first.shape[1]}x{first.shape[0]}"
         found = Found({"size": size, "colour": first.shape[2] == 3})
         targets = np.array([name for _, name in block], dtype=object)
@@ -99,7 +100,7 @@ def image_blocks(place: Path, reading: Reading, shown: Callable[[int, int], None
         yield Table({"image": images, "target": targets}, place.name, names, "file", found=found)
 
 
-def image_files(place: Path) -> list[Path]:
+def image_files(place: Place) -> list[Path]:
     """All images of a folder of classes, in the order in which they are read."""
     return [file for found in _files(place, alone=False)[0].values() for file in found]
 
@@ -115,12 +116,12 @@ def _is_colour(file: Path) -> bool:
         return False
 
 
-def _check_memory(place: Path, images: int, width: int, height: int, channels: int) -> None:
+def _check_memory(place: Place, images: int, width: int, height: int, channels: int) -> None:
     what = f"{place.name}: {images:,} images of {width:,} × {height:,} pixels"
     check_memory(images * width * height * channels, what, "Give a smaller size.")
 
 
-def _files(place: Path, alone: bool) -> tuple[dict[str | None, list[Path]], list[str]]:
+def _files(place: Place, alone: bool) -> tuple[dict[str | None, list[Any]], list[str]]:
     """The images by their class, which is None where they are alone, each by name; and what else lies there."""
     if not place.is_dir():
         return {None: [place]}, []
@@ -136,7 +137,7 @@ def _files(place: Path, alone: bool) -> tuple[dict[str | None, list[Path]], list
             f"{str(place)!r} is a folder without subfolders. Give a file, or a folder of images with a subfolder for "
             f"each class."
         )
-    classes: dict[str | None, list[Path]] = {}
+    classes: dict[str | None, list[Any]] = {}
     others = [entry.name for entry in _visible(place) if not entry.is_dir()]
     for folder in folders:
         found = _visible(folder)
@@ -151,19 +152,19 @@ def _files(place: Path, alone: bool) -> tuple[dict[str | None, list[Path]], list
     return classes, others
 
 
-def is_image(file: Path) -> bool:
+def is_image(file: Place) -> bool:
     """Whether a file is an image by its name."""
     return file.suffix.lower() in IMAGES
 
 
-def _visible(folder: Path) -> list[Path]:
+def _visible(folder: Place) -> list[Place]:
     try:
-        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        return sorted(visible(folder), key=attrgetter("name"))
     except OSError as error:
         raise ChainruleError(f"{folder.name}: can't be read: {error.strerror or error}.") from None
 
 
-def _pixels(file: Path, folder: Path, reading: Reading) -> tuple[np.ndarray, bool, bool]:
+def _pixels(file: Place, folder: Place, reading: Reading) -> tuple[np.ndarray, bool, bool]:
     """An image upright, uint8 of shape (height, width, 1 or 3); whether it had to be resized, and is in colour."""
     from PIL import Image, ImageOps
 
@@ -174,7 +175,7 @@ def _pixels(file: Path, folder: Path, reading: Reading) -> tuple[np.ndarray, boo
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, which is not read
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as stored:
+            with file.open("rb") as content, Image.open(content, formats=FORMATS) as stored:
                 if getattr(stored, "n_frames", 1) > 1:
                     raise ChainruleError(f"{place}: holds several images. Save each in a file of its own.")
                 with _quiet() if stored.format == "TIFF" else nullcontext():
@@ -216,12 +217,17 @@ def _quiet() -> Iterator[None]:
         os.close(before)
 
 
-def _place(folder: Path, file: Path) -> str:
+def _place(folder: Place, file: Place) -> str:
     """Where a file is, for a message; the working folder has no name."""
-    return PurePath(folder.name, file.relative_to(folder)).as_posix()
+    return PurePath(folder.name, _inside(folder, file)).as_posix()
 
 
-def _odd(folder: Path, file: Path, shape: tuple, first: Path, usual: tuple) -> ChainruleError:
+def _inside(folder: Place, file: Place) -> str:
+    """A file's path within a folder."""
+    return PurePath(str(file)).relative_to(str(folder)).as_posix()
+
+
+def _odd(folder: Place, file: Place, shape: tuple, first: Place, usual: tuple) -> ChainruleError:
     place, other = (_place(folder, each) for each in (file, first))
     return ChainruleError(
         f"{place}: is {shape[1]} × {shape[0]} pixels (width × height), but {other} is {usual[1]} × {usual[0]}. "
