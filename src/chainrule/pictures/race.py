@@ -3,6 +3,7 @@
 import dataclasses
 import io
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import jax
@@ -24,7 +25,7 @@ class Surface(NamedTuple):
 
     Attributes:
         name, formula: for the title, the formula in LaTeX.
-        height: the function.
+        height: the function, of numbers and of arrays of them; it may be a pytree, whose arrays compile nothing.
         frame: the part that is shown: left, right, bottom, top.
         start: where every path begins.
         goals: its minima.
@@ -41,7 +42,7 @@ class Surface(NamedTuple):
 
     def lowest(self) -> float:
         """The height of its minima."""
-        return min(self.height(*goal) for goal in self.goals)
+        return min(float(self.height(*goal)) for goal in self.goals)
 
 
 SURFACES = {
@@ -85,11 +86,16 @@ SURFACES = {
 
 
 class Path(NamedTuple):
-    """Where an optimizer goes: its name for the legend, its points (steps + 1, 2), whether its rate was chosen."""
+    """Where an optimizer goes: its name for the legend, its points (steps + 1, 2), whether its rate was chosen.
+
+    Attributes:
+        ran: the optimizer as it went, with that rate.
+    """
 
     label: str
     points: np.ndarray
     chosen: bool
+    ran: Any
 
 
 def path(optimizer: Optimizer, surface: Surface, steps: int, published: bool = False) -> Path:
@@ -98,22 +104,26 @@ def path(optimizer: Optimizer, surface: Surface, steps: int, published: bool = F
     An optimizer with its default rate takes the one of `RATES` that leads it down fastest within the frame, as the
     published rates are for networks and crawl here; one with a rate of its own, or with `published`, keeps it.
     """
-    optimizer, rate = over(optimizer, steps), rate_of(optimizer)
+    said, rate = optimizer, rate_of(optimizer)
+    optimizer = over(optimizer, steps)
     given = rate is None or rate != _default(optimizer) or published
     tried = jnp.array([0.0] if given else RATES)
     start = jnp.array(surface.start)
-    walked = _walked(optimizer, tried, start, height=surface.height, steps=steps, given=given)
+    walked = _walked(optimizer, tried, start, _leafed(surface.height), steps=steps, given=given)
     points = np.asarray(walked, np.float64)
     best = int(np.argmin([_slowness(each, surface) for each in points]))
     shown = rate if given else RATES[best]
-    said = "" if rate is None else f", η = {shown:g}" if isinstance(shown, float) else f", η = {shown!r}"
-    return Path(f"{_name(optimizer)}{said}", points[best], not given)
+    label = "" if rate is None else f", η = {shown:g}" if isinstance(shown, float) else f", η = {shown!r}"
+    return Path(f"{_name(optimizer)}{label}", points[best], not given, said if given else with_rate(said, shown))
 
 
-@compiled(static_argnames=("height", "steps", "given"))
-def _walked(
-    optimizer: Any, tried: jax.Array, start: jax.Array, *, height: Callable[..., Any], steps: int, given: bool
-) -> jax.Array:
+def _leafed(height: Any) -> Any:
+    """A function as a pytree: a plain one has no arrays."""
+    return jax.tree_util.Partial(height) if isinstance(height, FunctionType) else height
+
+
+@compiled(static_argnames=("steps", "given"))
+def _walked(optimizer: Any, tried: jax.Array, start: jax.Array, height: Any, *, steps: int, given: bool) -> jax.Array:
     """The ways of an optimizer from a start, by each of the rates that are tried, or by its own if that is given."""
 
     def walk(rate: jax.Array) -> jax.Array:
@@ -141,7 +151,7 @@ def _slowness(points: np.ndarray, surface: Surface) -> float:
     seen = np.all((places >= 0) & (places <= 1))
     if not seen or np.linalg.norm(np.diff(places, axis=0), axis=1).max() > LONGEST:
         return np.inf
-    above = surface.height(*points.T) - surface.lowest()
+    above = np.asarray(surface.height(*points.T)) - surface.lowest()
     return float(np.mean(np.log10(np.minimum.accumulate(above) + 1e-6)))
 
 
