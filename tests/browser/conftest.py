@@ -21,7 +21,8 @@ class Server:
         self.begin()
 
     def begin(self, **environment):
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment
+        own = {"PYTHONPATH": os.pathsep.join(sys.path), "CHAINRULE_PLAYGROUND_TOKEN": "told"}
+        environment = os.environ | own | environment
         self.process = subprocess.Popen([*RUN, *self.port], stdout=subprocess.PIPE, text=True, env=environment)
         self.address = self.process.stdout.readline().split()[-1]
         self.port = ["--port", self.address.split(":")[2].partition("/")[0]]

@@ -1,5 +1,6 @@
 """The server: who may come in, what goes through its socket, and what is said of what does not fit."""
 
+import io
 import json
 from contextlib import contextmanager
 
@@ -7,10 +8,13 @@ import numpy as np
 import pytest
 
 pytest.importorskip("starlette", reason="pip install 'chainrule[playground]'")
+from PIL import Image
 from starlette.testclient import TestClient
 
 from chainrule import load
+from chainrule.errors import ChainruleError
 from chainrule.playground import serving
+from chainrule.playground.examples import given
 from chainrule.playground.frames import framed, unframed
 from chainrule.playground.serving import HEADERS, application
 
@@ -126,6 +130,8 @@ def test_a_training_is_seen_from_its_beginning_to_its_end(client):
         assert (first["steps"], first["rows"]) == (0, [])
         assert array(first, "map0").shape == (3, 32, 32)
         assert array(first, "map1").sum(axis=0).min() >= 254  # probabilities of two classes add up to 1
+        assert first["layers"] == []  # it does not wait for their figures
+        assert page.get("picture")["layers"][1]["weights"] == 0
         page.send(do="step")
         stepped = page.get("picture")
         assert (stepped["steps"], stepped["epoch"]) == (1, 1)
@@ -253,6 +259,69 @@ def test_a_file_is_taken_into_memory(client):
         assert page.get("refused")["message"].startswith("empty.csv: ")
 
 
+def test_columns_of_a_table_are_chosen(client):
+    rows = "\n".join(f"{place % 7},{place % 5},{place % 3},{'yes' if place % 7 > 3 else 'no'}" for place in range(60))
+    content = f"a,b,c,found\n{rows}\n".encode()
+    with tab(client) as page:
+        choices = SMALL | {"across": "c", "drop": "b"}
+        page.socket.send_bytes(framed({"do": "upload", "name": "mine.csv", "choices": choices}, content=content))
+        assert page.get("chosen")["choices"]["across"] == "c"
+        seen = page.get("examples")
+        assert (seen["inputs"], seen["axes"], seen["target"]) == (["a", "c"], [1, 0], "found")
+        page.send(do="choose", choices={"drop": "", "up": "a"})
+        seen = page.get("examples")
+        assert (seen["inputs"], seen["axes"], seen["table"]) == (["a", "b", "c"], [1, 0], ["a", "b", "c", "found"])
+        page.send(do="choose", choices={"target": "a"})
+        assert page.get("examples")["target"] == "a"
+        page.send(do="choose", choices={"across": "d"})
+        assert page.get("refused")["message"].startswith("There is no input 'd' for an axis. They are b")
+
+
+def png(value):
+    file = io.BytesIO()
+    Image.fromarray(np.full((4, 4), value, np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_images_and_what_kernels_see(client):
+    with tab(client) as page:
+        page.send(do="choose", choices={"data": "digits", "batch": 64, "network": "Conv2D(3, 3) >> Flatten()"})
+        columns = page.get("chosen")["columns"]
+        assert [column["kernels"] for column in columns] == [[1, 3, 3], None, [3, 6, 6]]
+        assert [column["units"] for column in columns] == [3, 0, 10]
+        assert page.get("examples")["shape"] == [8, 8, 1]
+        assert array(page.get("gallery"), "images").shape == (24, 8, 8, 1)
+        seen = page.get("picture")
+        assert array(seen, "map0").shape == (3, 6, 6)
+        assert array(seen, "kernels0").shape == (1, 3, 3, 3)
+        answers = array(seen, "answers")
+        np.testing.assert_allclose(answers.sum(axis=1), np.ones(25), rtol=1e-5)
+        np.testing.assert_array_equal(answers[0], answers[1])  # the one that is followed is one of them
+        page.send(do="look", row=30)
+        assert page.get("gallery")["begin"] == 24
+        page.send(do="choose", choices={"data": "moons", "rows": 20})
+        assert page.get("chosen")["choices"]["network"].startswith("Dense(6)")  # as kernels see no points
+    files = [(f"{name}/{place}.png", png(40 * place)) for name in ("a", "b") for place in range(5)]
+    said = {"name": "mine", "files": [[name, len(content)] for name, content in files]}
+    table = given(said, b"".join(content for _, content in files))
+    assert table["image"].shape == (10, 32, 32, 1)
+    assert [*table["target"][::5]] == ["a", "b"]
+    with pytest.raises(ChainruleError, match="Expected a folder's files by their paths and lengths"):
+        given({"name": "mine", "files": [["a.png"]]}, b"")
+
+
+def test_a_run_goes_as_far_as_it_is_told(client):
+    with tab(client) as page:
+        page.send(do="choose", choices=SMALL)
+        page.get("chosen")
+        page.send(do="run", until=5)
+        while (seen := page.get("picture"))["steps"] == 0:
+            pass
+        assert (seen["steps"], seen["running"]) == (5, False)  # none is seen on the way
+        page.send(do="run", until=2)
+        assert page.get("refused")["message"].startswith("until must be a whole number from 5 to")
+
+
 def test_step_by_step_in_numbers(client):
     with tab(client) as page:
         page.send(do="choose", choices=SMALL)
@@ -321,15 +390,25 @@ def test_a_race(client):
         np.testing.assert_allclose(way[0], [-4, 1])
         np.testing.assert_allclose(way[1], [-4 * (1 - 0.5 / 10), 0], atol=1e-6)  # against (x / 10, 2 y)
         assert [racer["chosen"] for racer in found["racers"]] == [False, True]
+        [rate, *_] = found["racers"][1]["fields"]
+        assert found["racers"][1]["label"] == f"Adam, η = {rate['value']:g}"  # the one that it runs with
         assert (ground.shape, ground.min(), ground.max()) == ((96, 96), 0, 15)
         for change, message in (
-            ({"surface": "moon"}, "There is no surface 'moon'. They are beale, rosenbrock, saddle, ravine."),
+            ({"surface": "moon"}, "There is no surface 'moon'. They are beale, rosenbrock, saddle, ravine, your"),
             ({"start": [99, 0]}, "The start must be a place on the surface, got [99, 0]."),
             ({"optimizers": ["Adam()"] * 9}, "8 optimizers race at most. Take some away."),
             ({"optimizers": ["Tanh()"]}, "Expected"),
         ):
             page.send(**{**asked, "optimizers": [], **change})
             assert page.get("refused")["message"].startswith(message)
+        page.send(do="choose", choices=SMALL)
+        page.get("picture")
+        page.send(**asked | {"surface": "your network", "start": [0.5, 0.5]}, optimizers=["Momentum(0.1)"])
+        found = page.get("raced")
+        np.testing.assert_allclose(array(found, "path0")[0], [0.5, 0.5])
+        assert (array(found, "ground").min(), array(found, "ground").max()) == (0, 15)
+        page.send(do="edited", notation="MaxPool2D()", path=["stride"], value="(1, 2)", ask=1)
+        assert page.get("edited")["formula"]["notation"] == "MaxPool2D(size=2, stride=(1, 2))"
         page.send(do="edited", notation="Adam()", path=["beta1"], value=0.5, ask=2)
         assert page.get("edited")["formula"]["notation"] == "Adam(learning_rate=0.001, beta1=0.5)"
 

@@ -8,6 +8,7 @@ import numpy as np
 from chainrule.data.points import CLASSES, VALUES, points
 from chainrule.formula.base import Formula
 from chainrule.playground.catalogue import catalogue, described, edited, page_of, read
+from chainrule.playground.examples import sets
 from chainrule.playground.explaining import explained
 from chainrule.playground.racing import raced
 from chainrule.playground.session import Session
@@ -15,9 +16,9 @@ from chainrule.playground.taking import file_taken, taken
 
 
 def offered(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
-    """All that can be chosen: the families of formulas, and the points."""
+    """All that can be chosen: the families of formulas, the points, and the sets that travel along."""
     drawn = {name: {"title": draw.__doc__, "sketch": _sketch(name)} for name, draw in (CLASSES | VALUES).items()}
-    return {"kind": "offered", "families": catalogue(), "points": drawn}
+    return {"kind": "offered", "families": catalogue(), "points": drawn, "sets": sets()}
 
 
 def edited_alone(session: Session, asked: dict[str, Any]) -> dict[str, Any]:

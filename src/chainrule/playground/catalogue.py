@@ -1,5 +1,6 @@
 """Every formula for the page: the families in a list, and one formula with its fields, mathematics and curves."""
 
+import ast
 import dataclasses
 import unicodedata
 from functools import cache
@@ -23,6 +24,11 @@ SHOWN = ("activations", "layers", "costs", "regularizers", "constraints", "optim
 
 EXAMPLES: dict[type, str] = {int: "4", float: "0.1", Optimizer: "Adam()", Clipping: "ClipNorm(1.0)", Layer: "Dense(4)"}
 """What stands in a field that has no default, until somebody chooses."""
+
+GIVEN = {"Reshape": "(2, 1)", "Permute": "(1,)", "EntityEmbedding": "(4,), 2", "Bidirectional": "LSTM(4)"}
+"""What stands in the fields of formulas whose types alone tell too little."""
+
+LONGEST = 2000  # characters of a value
 
 FORBIDDEN = "Pretrained"
 """A formula that reads a file of this machine, which no page shall."""
@@ -61,7 +67,8 @@ def usual(kind: type[Formula]) -> str | None:
     'ClipNorm(max_norm=1.0) >> Adam(learning_rate=0.001)'
     """
     needed = [_example(field.type) for field in fields(kind) if field.default is dataclasses.MISSING]
-    text = f"{kind.__name__}({', '.join(map(str, needed))})" + " >> Adam()" * issubclass(kind, Clipping)
+    said = GIVEN.get(kind.__name__, ", ".join(map(str, needed)))
+    text = f"{kind.__name__}({said})" + " >> Adam()" * issubclass(kind, Clipping)
     try:
         return repr(parse(text))
     except ChainruleError:
@@ -177,12 +184,20 @@ def edited(formula: Formula, path: list[Any], value: Any) -> Formula:
     return dataclasses.replace(formula, **{step: _plain(value, field)})  # type: ignore[type-var]
 
 
+def _value(text: str) -> Any:
+    """A value in notation: a formula, or a number, a shape, a text or None."""
+    try:
+        return ast.literal_eval(text[:LONGEST].strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return read(text, Formula)
+
+
 def _plain(value: Any, field: dataclasses.Field) -> Any:
     """A value from the page: a number or flag as it is, text as one of the choices, or as notation."""
     constraint = constraint_of(field)
     if isinstance(value, str):
         chosen = [each for each in (constraint.choices if constraint else ()) if notation(each) == value]
-        return chosen[0] if chosen else read(value, Formula)
+        return chosen[0] if chosen else _value(value)
     if isinstance(value, float) and field.type is int and value.is_integer():
         return int(value)
     return value

@@ -15,6 +15,9 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "pace": (0, 10**6),
 }
 LONGEST = 2000  # characters of a choice in words
+AXES = ("across", "up")
+OF_COLUMNS = ("target", "drop", *AXES)
+"""The choices that name columns of a table."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,9 @@ class Choices:
     Attributes:
         data: the name of points, or of the file that was given.
         rows, noise, curve: of points.
+        target, drop: of a table, the column to predict (by default the library's choice) and those to leave out, a
+            line each.
+        across, up: the inputs that the axes show, by name; by default the first two.
         test: the fraction of the rows that is only measured on.
         network, cost, optimizer, regularizer: in notation; an empty cost or regulariser is none.
         batch: examples a step.
@@ -36,6 +42,10 @@ class Choices:
     rows: int = 300
     noise: float = 0.1
     curve: str = "sin(2 * x)"
+    target: str = ""
+    drop: str = ""
+    across: str = ""
+    up: str = ""
     test: float = 0.3
     network: str = "Dense(6) >> Tanh() >> Dense(4) >> Tanh()"
     cost: str = ""
@@ -55,6 +65,9 @@ class Choices:
             if name not in kinds:
                 raise ChainruleError(f"There is no choice {str(name)[:40]!r}. They are {', '.join(kinds)}.")
             _check(name, kinds[name], value)
+        others = {name for name, value in changes.items() if value != getattr(self, name)}
+        gone = OF_COLUMNS if "data" in others else AXES if others & {"target", "drop"} else ()
+        changes = dict.fromkeys(gone, "") | changes  # what named columns of other data, or inputs that were others
         return replace(self, **{name: kinds[name](value) for name, value in changes.items()})
 
     def plain(self) -> dict[str, Any]:

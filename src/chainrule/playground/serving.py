@@ -4,6 +4,7 @@
 
 import asyncio
 import json
+import os
 import secrets
 import socket
 import webbrowser
@@ -12,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Timer
 from typing import Any
+from urllib.parse import quote
 
 from chainrule.errors import ChainruleError
 from chainrule.interchange.extras import needing
@@ -25,6 +27,9 @@ LARGEST = 24 * 2**20  # bytes of a message
 WORDS = 2**18  # characters of one that is no file
 TABS = 16  # at once
 PICTURES = 1 / 30  # seconds between two of them at least
+
+TOKEN = "CHAINRULE_PLAYGROUND_TOKEN"
+"""The variable that may hold the token, for pages that go on when a server is begun again."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
@@ -204,7 +209,7 @@ def serve(port: int | None, browser: bool, say: Callable[[str], None]) -> None:
         import uvicorn
     with needing("websockets", "Pages", "playground"):
         import websockets  # noqa: F401  # which uvicorn speaks to the page with
-    token = secrets.token_urlsafe(16)
+    token = quote(os.environ.get(TOKEN) or secrets.token_urlsafe(16), safe="")
     app, bound = application(token), _bound(port)
     address = f"http://{HOST}:{bound.getsockname()[1]}/?token={token}"
     say(address)

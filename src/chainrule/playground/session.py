@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from chainrule.costs import Cost
-from chainrule.data.source import read_bytes
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleError, DivergedError
 from chainrule.formula.base import check_single
@@ -20,15 +19,15 @@ from chainrule.notation.choices import as_whole
 from chainrule.optimizers import Optimizer
 from chainrule.playground.catalogue import described, edited, read
 from chainrule.playground.choices import Choices
-from chainrule.playground.examples import Examples, examples
-from chainrule.playground.frames import framed
-from chainrule.playground.pictures import Moment, columns, grid, pictured
+from chainrule.playground.examples import Examples, examples, gallery_frame, given, points_frame, suited
+from chainrule.playground.pictures import Moment, Scene, columns, pictured, scene
 from chainrule.regularizers import Regularizer
 from chainrule.training.stepping import Training
 
 QUANTUM = 0.02  # seconds of steps between two looks at what is to be done
 MOST = 200_000  # parameters of a network
 DEEPEST = 40  # layers of one
+FARTHEST = 10**6  # steps that are asked for at once
 
 FAMILIES: dict[str, type[Any]] = {
     "network": Layer,
@@ -36,6 +35,9 @@ FAMILIES: dict[str, type[Any]] = {
     "optimizer": Optimizer,
     "regularizer": Regularizer,
 }
+
+OF_DATA = ("data", "rows", "noise", "curve", "test", "seed", "target", "drop", "across", "up")
+"""The choices that decide the examples."""
 
 Send = Callable[[dict[str, Any] | bytes], None]
 
@@ -55,11 +57,14 @@ class Session:
         self.training: Training | None = None
         self.moment: Moment | None = None
         self.running = False
-        self._places: Any = None
+        self.raced: Any = None  # the surface of its own cost that was raced on last
+        self.row = 0  # of the images to test, the one that is followed
+        self._scene: Scene | None = None
         self._table: Table | None = None
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._ends, self._quantum, self._count = False, 1, 0
         self._drawn = (0, 0)  # of which training how many epochs were sent
+        self._until: int | None = None
         self._due, self._pace, self._looked = 0.0, 0.0, (0.0, 0)
         self._thread = threading.Thread(target=self._work, name="playground", daemon=True)
         self._thread.start()
@@ -75,15 +80,17 @@ class Session:
 
     def picture(self) -> bytes | None:
         """The picture of now, with the epochs that none before had; None where there is nothing to draw."""
-        moment, found = self.moment, self.examples
-        training = self.training
-        if moment is None or found is None or training is None or moment.number != self._count:
+        moment, training = self.moment, self.training
+        if moment is None or training is None or moment.number != self._count:
             return None
         number, sent = self._drawn
         sent = sent if number == moment.number else 0
         rows = training.history.rows[sent : moment.rows]
-        frame = pictured(moment, found, self._places, rows, self.running)
+        whole = number == moment.number  # the first picture of a training does not wait for the layers' figures
+        frame = pictured(moment, rows, self.running, whole)
         self._drawn = (moment.number, moment.rows)
+        if not whole:
+            self.fresh()
         return frame
 
     def _work(self) -> None:
@@ -158,8 +165,9 @@ class Session:
         self._take(self.choices.changed({part: repr(formula)}), [part] * (part == "cost"))
 
     def run(self, asked: dict[str, Any], content: bytes = b"") -> None:
-        """Run on."""
-        self._known()
+        """Run on, as far as is asked if that is said."""
+        known, until = self._known(), asked.get("until")
+        self._until = None if until is None else as_whole(until, "until", known.steps, known.steps + FARTHEST)
         self.running, self._due = True, time.perf_counter()
         self._looked = (time.perf_counter(), self._known().steps)
         self.send({"kind": "runs", "running": True})
@@ -178,14 +186,24 @@ class Session:
         self._look()
         self.send({"kind": "runs", "running": False})
 
+    def look(self, asked: dict[str, Any], content: bytes = b"") -> None:
+        """Follow another of the images to test."""
+        found = self.examples
+        if found is None or len(found.shape) != 3:
+            raise ChainruleError("Only images are looked at one by one.")
+        self.row = as_whole(asked.get("row"), "The image", 0, len(found.test[0]) - 1)
+        self._scene = scene(self._known().plan, found, self.row)
+        self.send(gallery_frame(found, self.row))
+        self._look()
+
     def upload(self, asked: dict[str, Any], content: bytes = b"") -> None:
         """Take a file, which is kept in memory only, and learn from it."""
-        name = str(asked.get("name", "file"))[:80]
-        table = read_bytes(content, name)
+        table = given(asked, content)
         before = self._table
         self._table = table
         try:
-            self._take(self.choices.changed({"data": table.name}), ())
+            changes = asked.get("choices") or {}
+            self._take(self.choices.changed({**changes, "data": table.name}), changes)
         except ChainruleError:
             self._table = before
             raise
@@ -204,6 +222,10 @@ class Session:
         if "network" not in said and (bare := without_end(choices.network)) is not None:
             ways.append(choices.changed({"network": bare}))
             ways += [ways[-1].changed({"cost": ""})] * ("cost" not in said and choices.cost != "")
+        if "network" not in said:
+            usual = choices.changed({"network": suited(found.shape), "cost": choices.cost if "cost" in said else ""})
+            other = self.examples is not None and len(self.examples.shape) != len(found.shape)
+            ways = [usual, *ways] if other else [*ways, usual]
         for way in ways:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
@@ -254,13 +276,14 @@ class Session:
     def _enter(self, training: Training, choices: Choices, found: Examples, notes: list[str]) -> None:
         """Go on with a training, and say what was chosen."""
         new, other = training is not self.training, found is not self.examples
+        self.row = 0 if other else self.row
         self.training, self.choices, self.examples = training, choices, found
         self._count += new
         if new:
             self._quantum, self._pace, self._looked = 1, 0.0, (time.perf_counter(), 0)
-        if other:
-            self._places = grid(found)
         plan = training.plan
+        if new or other:
+            self._scene = scene(plan, found, self.row)
         said = {
             "kind": "chosen",
             "training": self._count,
@@ -279,6 +302,8 @@ class Session:
         self.send(said)
         if other:
             self.send(points_frame(found))
+            if len(found.shape) == 3:
+                self.send(gallery_frame(found, self.row))
         self._look()
         if new:
             self._tasks.put(self._warm_up)
@@ -293,7 +318,8 @@ class Session:
         training, began = self._known(), time.perf_counter()
         pace = self.choices.pace
         most = max(round(pace * QUANTUM), 1) if pace else self._quantum
-        done = training.advance(most)
+        left = most if self._until is None else self._until - training.steps
+        done = training.advance(min(most, left))
         seconds = time.perf_counter() - began
         if pace:
             self._due = max(self._due + done / pace, began)
@@ -305,22 +331,29 @@ class Session:
         if began - since > 0.5:
             self._pace = (training.steps - steps) / (began - since)
             self._looked = (began, training.steps)
-        self._look()
+        if self._until is None:
+            self._look()
+        elif training.steps >= self._until:
+            self.running = False
+            self._look()
+            self.send({"kind": "runs", "running": False})
 
     def _look(self) -> None:
         """Let the training be drawn as it stands."""
-        if (training := self.training) is None:
+        if (training := self.training) is None or self._scene is None:
             return
         plan, state, rows = training.plan, training.state, len(training.history)
         under_way = {} if self.running else training.under_way
         pace = self._pace if self.running else 0.0
-        self.moment = Moment(plan, state, training.steps, training.epoch, rows, under_way, self._count, pace)
+        self.moment = Moment(
+            plan, state, self._scene, training.steps, training.epoch, rows, under_way, self._count, pace
+        )
         self.fresh()
 
 
 def _of_data(choices: Choices) -> tuple[Any, ...]:
     """The choices that decide the examples."""
-    return choices.data, choices.rows, choices.noise, choices.curve, choices.test, choices.seed
+    return tuple(getattr(choices, name) for name in OF_DATA)
 
 
 def without_end(network: str) -> str | None:
@@ -337,25 +370,6 @@ def without_end(network: str) -> str | None:
     return repr(Chain(layers[:last])) if last else "Identity()"
 
 
-def points_frame(found: Examples) -> bytes:
-    """The examples as a message: their places on the axes that are shown, and their targets."""
-    header = {
-        "kind": "examples",
-        "name": found.name,
-        "classes": None if found.classes is None else [str(name) for name in found.classes],
-        "inputs": found.inputs,
-        "frame": found.frame,
-        "shape": found.shape,
-        "rows": {"train": len(found.train[0]), "test": len(found.test[0])},
-    }
-    arrays = {}
-    for name, (x, y) in (("train", found.train), ("test", found.test)):
-        if len(found.shape) == 1:
-            arrays[f"{name}_x"] = x[:, :2].astype("float32")
-            arrays[f"{name}_y"] = y.reshape(len(y), -1)[:, 0].astype("float32")
-    return framed(header, arrays)
-
-
 ACTIONS: dict[str, Callable[[Session, dict[str, Any], bytes], None]] = {
     "choose": Session.choose,
     "edit": Session.edit,
@@ -363,4 +377,5 @@ ACTIONS: dict[str, Callable[[Session, dict[str, Any], bytes], None]] = {
     "pause": Session.pause,
     "step": Session.step,
     "upload": Session.upload,
+    "look": Session.look,
 }

@@ -41,7 +41,9 @@ def command(choices: Choices, epochs: int) -> str:
 --test 0.3 --validation 0 --epochs 5 --batch-size 16 --seed 0
     """
     ours = choices.data in CLASSES or choices.data in VALUES
-    words = ["chainrule", "train", f"{choices.data}.csv" if ours else choices.data, *["--target", "y"] * ours]
+    words = ["chainrule", "train", f"{choices.data}.csv" if ours else choices.data]
+    words += ["--target", "y" if ours else choices.target] if ours or choices.target else []
+    words += [word for name in choices.drop.splitlines() for word in ("--drop", name)]
     words += ["--network", choices.network, "--optimizer", choices.optimizer]
     words += ["--cost", choices.cost] if choices.cost else []
     words += ["--regularizer", choices.regularizer] if choices.regularizer else []
@@ -62,8 +64,10 @@ x, y, classes, preprocessor = found.x, found.y, found.classes, None
         imports = "import numpy as np\n\nfrom chainrule import fit\nfrom chainrule.data.points import points\n"
         parts = "x[train],\n    y[train]", "(x[test], y[test])"
     else:
+        columns = f", target={choices.target!r}" if choices.target else ""
+        columns += f", drop={choices.drop.splitlines()!r}" if choices.drop else ""
         data = f"""
-planned = runs.plan({choices.data!r}, test={choices.test!r}, validation=0, seed={choices.seed})
+planned = runs.plan({choices.data!r}{columns}, test={choices.test!r}, validation=0, seed={choices.seed})
 x, y, _ = planned.examples("train")
 test = planned.examples("test")[:2]
 preprocessor, classes = planned.preprocessor, planned.preprocessor.classes or None

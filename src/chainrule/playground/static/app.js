@@ -1,7 +1,7 @@
 // The page: its views, its address, its keys.
 
 import { h } from "./dom.js";
-import { compareView } from "./compare.js";
+import { compareView, MOST, OWN } from "./compare.js";
 import { DEFAULTS, Lab } from "./lab.js";
 import { learnView } from "./learn.js";
 import { raceView } from "./race.js";
@@ -15,23 +15,28 @@ const VIEWS = { learn: ["Learn", learnView], steps: ["Step by step", stepsView],
 function choicesOf(address) {
   const said = new URLSearchParams(address.replace(/^#/, "")), choices = {};
   for (const [name, usual] of Object.entries(DEFAULTS)) if (said.has(name)) choices[name] = typeof usual === "number" ? Number(said.get(name)) : said.get(name);
-  return { view: said.get("view") in VIEWS ? said.get("view") : "learn", choices };
+  const others = [];
+  for (let number = 2; said.has(`network${number}`) && others.length < MOST - 1; number++) others.push(Object.fromEntries(OWN.map((name) => [name, said.get(`${name}${number}`) ?? DEFAULTS[name]])));
+  return { view: said.get("view") in VIEWS ? said.get("view") : "learn", choices, others };
 }
 
-export function addressOf(view, choices) {
+/** The address of a view, the choices, and what is compared with them. */
+function addressOf(view, choices, others) {
   const said = new URLSearchParams();
   if (view !== "learn") said.set("view", view);
   for (const [name, usual] of Object.entries(DEFAULTS)) if (choices[name] !== usual) said.set(name, choices[name]);
+  others.forEach((other, place) => OWN.forEach((name) => { if (name === "network" || other[name] !== DEFAULTS[name]) said.set(`${name}${place + 2}`, other[name]); }));
   return `#${said}`;
 }
 
 startTheme(document.getElementById("theme"));
 const place = document.getElementById("view"), banner = document.getElementById("banner"), nav = document.getElementById("views");
-let { view, choices } = choicesOf(location.hash), shown = null, written = location.hash;
+let { view, choices, others } = choicesOf(location.hash), shown = null, written = location.hash;
 const lab = new Lab(choices);
+lab.others = others;
 
 function remember() {
-  written = addressOf(view, lab.choices);
+  written = addressOf(view, lab.choices, lab.others);
   history.replaceState(null, "", `${location.pathname}${location.search}${written}`);
 }
 
@@ -64,12 +69,14 @@ lab.on("gone", ({ code }) => {
   banner.hidden = false;
   banner.textContent = GONE[code] ?? "The server is gone. As soon as it is back, the page goes on.";
 });
-lab.on("chosen", remember);
+for (const kind of ["chosen", "others"]) lab.on(kind, remember);
 lab.on("refused", ({ field, message }) => { if (!shown && field !== "offer") banner.textContent = message; });
 
 addEventListener("hashchange", () => {
   if (location.hash === written) return;
   const said = choicesOf(location.hash);
+  lab.others = said.others;
+  lab.tell("compared");
   open(said.view);
   lab.choose({ ...DEFAULTS, ...said.choices });
 });

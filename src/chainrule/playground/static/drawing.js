@@ -16,13 +16,26 @@ export function fitted(canvas) {
 
 const scratch = document.createElement("canvas");
 
-/** Maps into a place, smoothed. */
-export function drawPixels(context, bytes, side, units, unit, x, y, width, height, strength) {
-  scratch.width = scratch.height = side;
-  scratch.getContext("2d").putImageData(pixels(bytes, side, units, unit, strength), 0, 0);
-  context.imageSmoothingEnabled = true;
+/** Maps into a place, smoothed where they are of a plane, with edges where they are images. */
+export function drawPixels(context, map, unit, x, y, width, height, strength, smooth = true, shape = map.shape) {
+  [, scratch.height, scratch.width] = shape;
+  scratch.getContext("2d").putImageData(pixels(map, shape, unit, strength), 0, 0);
+  context.imageSmoothingEnabled = smooth;
   context.imageSmoothingQuality = "high";
-  context.drawImage(scratch, 0, 0, side, side, x, y, width, height);
+  context.drawImage(scratch, 0, 0, scratch.width, scratch.height, x, y, width, height);
+}
+
+/** One of some images, (rows, height, width, channels) of bytes, grey or in colour. */
+export function drawImage(context, images, row, x, y, width, height) {
+  const [, high, wide, channels] = images.shape, size = high * wide, image = new ImageData(wide, high);
+  for (let place = 0; place < size; place++) {
+    for (let channel = 0; channel < 3; channel++) image.data[4 * place + channel] = images[(row * size + place) * channels + (channels > 2 ? channel : 0)];
+    image.data[4 * place + 3] = 255;
+  }
+  [scratch.height, scratch.width] = [high, wide];
+  scratch.getContext("2d").putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(scratch, 0, 0, wide, high, x, y, width, height);
 }
 
 function mark(context, kind, x, y, radius) {
@@ -68,7 +81,7 @@ export function drawOutput(canvas, lab, unit = null) {
   const columns = chosen?.columns ?? [], number = unit ? unit.column : columns.length - 1;
   if (examples.frame.length === 1) return drawFit(context, width, height, lab, number, unit);
   const map = picture?.arrays[`map${number}`];
-  if (map) drawPixels(context, map, map.shape[1], map.shape[0], unit ? unit.place : null, 0, 0, width, height, 0.62);
+  if (map) drawPixels(context, map, unit ? unit.place : null, 0, 0, width, height, 0.62);
   drawPoints(context, examples, width, height, Math.max(2.4, width / 130));
 }
 

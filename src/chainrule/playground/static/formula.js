@@ -82,7 +82,7 @@ function fieldOf(lab, field, path, edit) {
     return { element: h("div", { className: "field", title: said(field) }, h("span", {}, field.name.replaceAll("_", " ")), h("span"), select, inner.element.childElementCount ? h("div", { className: "nested" }, inner.element) : null), show: (value) => inner.show(value) };
   }
   const box = h("input", { type: "text", id, className: "number", value: field.value, onchange: () => send(box.value) });
-  return { element: h("div", { className: "field", title: said(field) }, h("label", { htmlFor: id }, field.name), h("code", {}, field.value)), show() {} };
+  return { element: h("div", { className: "field", title: said(field) }, h("label", { htmlFor: id }, field.name), box), show: (value) => { if (document.activeElement !== box) box.value = value; } };
 }
 
 function fieldsOf(lab, formula, path, edit) {

@@ -3,10 +3,12 @@
 import { Link } from "./link.js";
 
 export const DEFAULTS = {
-  data: "moons", rows: 300, noise: 0.1, curve: "sin(2 * x)", test: 0.3,
+  data: "moons", rows: 300, noise: 0.1, curve: "sin(2 * x)", target: "", drop: "", across: "", up: "", test: 0.3,
   network: "Dense(6) >> Tanh() >> Dense(4) >> Tanh()", cost: "", optimizer: "Adam(0.01)", regularizer: "",
   batch: 16, epochs: 100, seed: 0, pace: 0,
 };
+
+const LARGEST = 23 * 2 ** 20;  // bytes of a file
 
 export class Lab extends EventTarget {
   constructor(choices = {}) {
@@ -17,7 +19,7 @@ export class Lab extends EventTarget {
     this.link = new Link();
     this.link.addEventListener("open", () => {
       this.history = [];
-      this.examples = this.picture = this.chosen = null;
+      this.examples = this.gallery = this.picture = this.chosen = null;
       this.tell("open");
     });
     this.link.addEventListener("gone", ({ detail }) => { this.running = false; this.tell("gone", detail); });
@@ -30,11 +32,13 @@ export class Lab extends EventTarget {
       const typed = this.typing;
       this.choices = { ...detail.choices };
       if (detail.new) this.history = [];
+      if (this.file?.given) { this.file.name = detail.choices.data; this.file.given = false; }
       this.chosen = detail;
       this.running = detail.running;
       this.tell("chosen", { ...detail, typed });
     });
-    this.link.addEventListener("examples", ({ detail }) => { this.examples = detail; this.tell("examples"); });
+    this.link.addEventListener("examples", ({ detail }) => { this.examples = detail; this.gallery = null; this.tell("examples"); });
+    this.link.addEventListener("gallery", ({ detail }) => { this.gallery = detail; this.tell("gallery"); });
     this.link.addEventListener("picture", ({ detail }) => {
       requestAnimationFrame(() => {
         this.link.send({ do: "drawn" });
@@ -50,15 +54,30 @@ export class Lab extends EventTarget {
   tell(kind, detail = {}) { this.dispatchEvent(new CustomEvent(kind, { detail })); }
   on(kind, action) { this.addEventListener(kind, ({ detail }) => action(detail)); return this; }
 
-  begin() { this.choose(this.choices); }
+  /** From the choices that are known, with the file that was given last, if they are of it. */
+  begin() {
+    if (this.file && this.file.name === this.choices.data) this.link.send({ do: "upload", ...this.file.said, choices: this.choices }, this.file.content);
+    else this.choose(this.choices);
+  }
   choose(changes, more = {}) { this.link.send({ do: "choose", choices: changes, ...more }); }
   edit(part, path, value) { this.link.send({ do: "edit", part, path, value }); }
   insert(at, value) { this.link.send({ do: "edit", part: "network", insert: at, value }); }
   remove(first, last) { this.link.send({ do: "edit", part: "network", remove: [first, last] }); }
-  run() { this.link.send({ do: "run" }); }
   pause() { this.link.send({ do: "pause" }); }
   toggle() { this.running ? this.pause() : this.run(); }
   step(epoch = false) { this.link.send({ do: "step", epoch }); }
   again() { this.choose({}, { anew: true }); }
-  async upload(file) { this.link.send({ do: "upload", name: file.name }, await file.arrayBuffer()); }
+  run(until) { this.link.send({ do: "run", ...(until === undefined ? {} : { until }) }); }
+  look(row) { this.link.send({ do: "look", row }); }
+  async upload(file) { this.give(file.name, { name: file.name }, await file.arrayBuffer()); }
+  /** A folder's files, one behind the other; what lies beside images is left out by the server. */
+  async uploadFolder(name, files) {
+    const contents = await Promise.all(files.map(([, file]) => file.arrayBuffer()));
+    this.give(`${name}.zip`, { name, files: files.map(([path], place) => [path, contents[place].byteLength]) }, await new Blob(contents).arrayBuffer());
+  }
+  give(name, said, content) {
+    if (content.byteLength > LARGEST) { this.tell("refused", { field: "upload", message: `${name} has ${Math.ceil(content.byteLength / 2 ** 20)} MB, and the page takes ${LARGEST / 2 ** 20} at most. Run: chainrule train FILE.` }); return; }
+    this.file = { name, said, content, given: true };
+    this.link.send({ do: "upload", ...said }, content);
+  }
 }

@@ -1,7 +1,7 @@
 // The view in which one network learns.
 
 import { h, icon, shown, throttled, whole } from "./dom.js";
-import { drawDistribution, drawHistory, drawOutput, drawSketch } from "./drawing.js";
+import { drawDistribution, drawHistory, drawImage, drawOutput, drawPixels, drawSketch, fitted } from "./drawing.js";
 import { formulaCard, numberField } from "./formula.js";
 import { networkCard } from "./network.js";
 import { CLASSES, onTheme } from "./theme.js";
@@ -9,9 +9,9 @@ import { CLASSES, onTheme } from "./theme.js";
 const PACES = [[0, "as fast as it goes"], [1000, "1,000 steps a second"], [200, "200 steps a second"], [50, "50 steps a second"], [10, "10 steps a second"], [2, "2 steps a second"]];
 
 /** The buttons that run one lab or several, and how far they are. */
-export function runBar(labs) {
+export function runBar(labs, run = labs[0]) {
   const lab = labs[0], each = (action) => () => labs.forEach(action);
-  const go = h("button", { className: "go", type: "button", onclick: () => { const running = lab.running; labs.forEach((one) => (running ? one.pause() : one.run())); } });
+  const go = h("button", { className: "go", type: "button", onclick: () => run.toggle() });
   const step = h("button", { className: "round", type: "button", title: "One step ( . )", "aria-label": "One step", onclick: each((one) => one.step()) }, icon("step"));
   const epoch = h("button", { className: "round", type: "button", title: "One epoch ( e )", "aria-label": "One epoch", onclick: each((one) => one.step(true)) }, icon("epoch"));
   const again = h("button", { className: "round", type: "button", title: "Begin again ( r )", "aria-label": "Begin again", onclick: each((one) => one.again()) }, icon("again"));
@@ -20,9 +20,9 @@ export function runBar(labs) {
   const speed = h("select", { id: "pace", onchange: () => labs.forEach((one) => one.choose({ pace: Number(speed.value) })) }, PACES.map(([value, text]) => h("option", { value }, text)));
   const seed = h("input", { type: "number", id: "seed", min: 0, max: 4294967295, onchange: () => seed.value !== "" && labs.forEach((one) => one.choose({ seed: Math.round(Number(seed.value)) })) });
   const show = () => {
-    go.replaceChildren(icon(lab.running ? "pause" : "run"));
-    go.setAttribute("aria-label", lab.running ? "Pause" : "Run");
-    go.title = `${lab.running ? "Pause" : "Run"} ( space )`;
+    go.replaceChildren(icon(run.running ? "pause" : "run"));
+    go.setAttribute("aria-label", run.running ? "Pause" : "Run");
+    go.title = `${run.running ? "Pause" : "Run"} ( space )`;
   };
   const draw = () => {
     const picture = lab.picture;
@@ -31,13 +31,17 @@ export function runBar(labs) {
     pace.value.textContent = picture?.pace ? whole(picture.pace) : "–";
   };
   for (const kind of ["runs", "chosen", "gone", "diverged", "refused"]) lab.on(kind, show);
+  if (run !== lab) run.addEventListener("runs", show);
   lab.on("picture", draw);
   lab.on("chosen", ({ choices, new: begun }) => {
     speed.value = String(choices.pace);
     if (document.activeElement !== seed) seed.value = choices.seed;
     if (begun) draw();
   });
+  speed.value = String(lab.choices.pace);
+  seed.value = lab.choices.seed;
   show();
+  draw();
   return h("div", { className: "bar" },
     h("div", { className: "buttons", role: "group", "aria-label": "Training" }, go, step, epoch, again),
     h("div", { className: "figures" }, epochs.element, steps.element, pace.element),
@@ -62,40 +66,151 @@ function dataCard(lab) {
   };
   const curve = h("input", { type: "text", id: "curve", className: "wide", spellcheck: false, oninput: throttled(() => lab.choose({ curve: curve.value }), 200) });
   const curved = h("div", { className: "field", hidden: true }, h("label", { htmlFor: "curve" }, "curve of x"), h("span"), curve);
-  const file = h("input", { type: "file", className: "hidden", accept: ".csv,.tsv,.parquet,.feather,.jsonl,.xlsx,.npz,.gz", onchange: () => { if (file.files[0]) lab.upload(file.files[0]); file.value = ""; } });
-  const drop = h("label", { className: "drop" }, file, h("b", {}, "Your own data"), h("br"), "drop a CSV or Parquet file here, or click");
+  const named = h("select", { id: "named", "aria-label": "A set that travels along", className: "wide", onchange: () => named.value && lab.choose({ data: named.value }) }, h("option", { value: "" }, "a set that travels along …"), Object.entries(lab.offered.sets).map(([name, about]) => h("option", { value: name, title: about }, name)));
+  const file = h("input", { type: "file", className: "hidden", accept: ".csv,.tsv,.parquet,.feather,.jsonl,.xlsx,.npz,.gz,.zip", onchange: () => { if (file.files[0]) lab.upload(file.files[0]); file.value = ""; } });
+  const drop = h("label", { className: "drop" }, file, h("b", {}, "Your own data"), h("br"), "drop a CSV, a Parquet file or a folder or .zip of images here, or click");
+  const folder = h("input", { type: "file", className: "hidden", webkitdirectory: true, "aria-label": "A folder of images", onchange: () => {
+    const files = [...folder.files].map((each) => [each.webkitRelativePath, each]);
+    if (files.length) lab.uploadFolder(files[0][0].split("/")[0], files);
+    folder.value = "";
+  } });
+  const folders = h("label", { className: "note pointer" }, folder, "or choose a folder of images, a subfolder for each class");
+  const columns = columnsCard(lab);
   for (const kind of ["dragover", "dragleave", "drop"]) drop.addEventListener(kind, (event) => {
     event.preventDefault();
     drop.classList.toggle("over", kind === "dragover");
-    if (kind === "drop" && event.dataTransfer.files[0]) lab.upload(event.dataTransfer.files[0]);
+    if (kind !== "drop" || !event.dataTransfer.files[0]) return;
+    const entry = event.dataTransfer.items[0]?.webkitGetAsEntry?.();
+    if (entry?.isDirectory) filesOf(entry).then((files) => lab.uploadFolder(entry.name, files));
+    else lab.upload(event.dataTransfer.files[0]);
   });
   lab.on("chosen", ({ choices }) => {
     for (const [name, button] of Object.entries(buttons)) button.setAttribute("aria-pressed", String(name === choices.data));
     for (const [name, field] of Object.entries(fields)) field.show(choices[name]);
+    fields.noise.element.hidden = fields.rows.element.hidden = !(choices.data in buttons);
+    named.value = choices.data in lab.offered.sets ? choices.data : "";
     curved.hidden = !["halves", "line"].includes(choices.data);
     if (document.activeElement !== curve) curve.value = choices.curve;
     said.textContent = choices.data in buttons ? lab.offered.points[choices.data].title : "";
     said.className = "said";
   });
   lab.on("examples", () => {
-    const { name, rows, inputs, classes } = lab.examples;
-    if (!(name in buttons)) said.textContent = `${name}: ${whole(rows.train)} rows to train, ${whole(rows.test)} to test; ${inputs.length} inputs${classes ? `, ${classes.length} classes` : ""}. All of it stays in memory.`;
+    const { name, rows, inputs, classes, shape } = lab.examples;
+    if (!(name in buttons)) said.textContent = `${name}: ${whole(rows.train)} rows to train, ${whole(rows.test)} to test; ${shape.length === 3 ? `images of ${shape[1]} × ${shape[0]} pixels` : `${inputs.length} inputs`}${classes ? `, ${classes.length} classes` : ""}. All of it stays in memory.`;
   });
   lab.on("refused", ({ field, message }) => {
-    if (!["data", "curve", "upload", "noise", "rows", "test", "batch"].includes(field)) return;
+    if (!["data", "curve", "upload", "noise", "rows", "test", "batch", "target", "drop", "across", "up", "look"].includes(field)) return;
     said.className = "said wrong";
     said.textContent = message;
   });
   const draw = () => Object.values(buttons).forEach((button) => button.sketch());
   onTheme(draw);
-  const element = h("section", { className: "card data" }, h("h2", {}, "Data"), sets, said, curved, Object.values(fields).map((field) => field.element), drop);
+  const element = h("section", { className: "card data" }, h("h2", {}, "Data"), sets, named, said, curved, columns, Object.values(fields).map((field) => field.element), drop, folders);
+  return { element, resize: draw };
+}
+
+/** All files in a folder that was dropped, each with its path. */
+async function filesOf(entry) {
+  if (entry.isFile) return [[entry.fullPath.slice(1), await new Promise((found, failed) => entry.file(found, failed))]];
+  const reader = entry.createReader(), found = [];
+  for (let some; (some = await new Promise((read, failed) => reader.readEntries(read, failed))).length;) for (const each of some) found.push(...await filesOf(each));
+  return found;
+}
+
+/** Of a table: which column is predicted, which inputs the axes show, and which columns are used. */
+function columnsCard(lab) {
+  const choice = (name, label) => {
+    const select = h("select", { id: `column-${name}`, onchange: () => lab.choose({ [name]: select.value }) });
+    return { select, element: h("div", { className: "field" }, h("label", { htmlFor: select.id }, label), select) };
+  };
+  const [target, across, up] = [choice("target", "predicts"), choice("across", "axis →"), choice("up", "axis ↑")];
+  const used = h("div", { className: "used" }), many = h("details", {}, h("summary", { className: "note" }, "columns that are used"), used);
+  const element = h("div", { hidden: true }, target.element, across.element, up.element, many);
+  const fill = (select, names, chosen) => select.replaceChildren(...names.map((name) => h("option", { value: name, selected: name === chosen }, name)));
+  lab.on("examples", () => {
+    const { table, inputs, axes, target: predicted, shape } = lab.examples;
+    element.hidden = !table.length || shape.length === 3;
+    if (element.hidden) return;
+    const dropped = lab.choices.drop.split("\n");
+    fill(target.select, table, predicted);
+    fill(across.select, inputs, inputs[axes[0]]);
+    fill(up.select, inputs, inputs[axes.at(-1)]);
+    up.element.hidden = inputs.length < 2;
+    used.replaceChildren(...table.filter((name) => name !== predicted).slice(0, 100).map((name) => h("label", {}, h("input", { type: "checkbox", checked: !dropped.includes(name), onchange: ({ target: box }) => lab.choose({ drop: (box.checked ? dropped.filter((each) => each !== name) : [...dropped, name]).filter(Boolean).join("\n") }) }), name)));
+  });
+  return element;
+}
+
+/** Images to test with what the network makes of them; a click follows one through the network. */
+function galleryCard(lab) {
+  const grid = h("div", { className: "gallery", role: "group", "aria-label": "Images to test" }), about = h("p", { className: "note", role: "status" });
+  const turn = (by) => () => { const { begin } = lab.gallery, next = begin + by; if (next >= 0 && next < lab.examples.rows.test) lab.look(next); };
+  const element = h("div", { hidden: true }, grid, h("div", { className: "spread" }, h("button", { className: "quiet", type: "button", onclick: turn(-24) }, "previous"), h("button", { className: "quiet", type: "button", onclick: turn(24) }, "next"), about));
+  let cells = [];
+  lab.on("gallery", () => {
+    const { row, begin, arrays: { images } } = lab.gallery;
+    cells = Array.from({ length: images.shape[0] }, (_, place) => {
+      const canvas = h("canvas", { "aria-hidden": "true" }), answer = h("span");
+      const button = h("button", { type: "button", "aria-pressed": String(begin + place === row), onclick: () => lab.look(begin + place) }, canvas, answer);
+      return { canvas, answer, button };
+    });
+    grid.replaceChildren(...cells.map((cell) => cell.button));
+    requestAnimationFrame(draw);
+  });
+  const tell = () => {
+    const answers = lab.picture?.arrays.answers, { classes } = lab.examples ?? {};
+    if (!answers || !lab.gallery) return;
+    const [, width] = answers.shape, { targets } = lab.gallery.arrays;
+    let right = 0;
+    cells.forEach(({ answer, button }, place) => {
+      const own = [...answers.slice((place + 1) * width, (place + 2) * width)], best = own.indexOf(Math.max(...own)), good = best === targets[place];
+      answer.textContent = classes ? classes[best] : shown(own[0], 2);
+      button.classList.toggle("wrong", Boolean(classes) && !good);
+      button.title = classes ? `It is ${classes[targets[place]]}; the network says ${classes[best]} (${shown(own[best], 2)})` : `It is ${shown(targets[place])}; the network says ${shown(own[0])}`;
+      right += good;
+    });
+    about.textContent = classes ? `${right} of these ${cells.length} are right. Click one to follow it through the network.` : "Click one to follow it through the network.";
+  };
+  function draw() {
+    cells.forEach(({ canvas }, place) => { const { context, width, height } = fitted(canvas); drawImage(context, lab.gallery.arrays.images, place, 0, 0, width, height); });
+    tell();
+  }
+  lab.on("picture", tell);
+  lab.on("examples", () => { element.hidden = lab.examples.shape.length !== 3; });
+  return { element, resize: () => lab.gallery && !element.hidden && draw() };
+}
+
+/** What the units of a layer look for: their weights as images, a column for each unit, a row for each channel. */
+export function kernelsCard(lab) {
+  const canvas = h("canvas", { className: "kernels", role: "img" }), which = h("select", { id: "kernels-of", "aria-label": "Kernels of", onchange: () => draw() });
+  const element = h("section", { className: "card", hidden: true }, h("h2", {}, "Kernels", which), canvas, h("p", { className: "note" }, "What each unit looks for: blue weights below 0, orange ones above. A column for each unit, a row for each channel that it sees."));
+  const draw = () => {
+    const kernels = lab.picture?.arrays[`kernels${which.value}`];
+    if (element.hidden || !kernels || !canvas.isConnected) return;
+    const [channels, units, high, wide] = kernels.shape, { clientWidth: room } = canvas, side = Math.min(room / units - 3, 64), tall = (side * high) / wide;
+    canvas.style.height = `${Math.ceil(channels * (tall + 3))}px`;
+    const { context } = fitted(canvas), size = high * wide;
+    for (let channel = 0; channel < channels; channel++) for (let unit = 0; unit < units; unit++) {
+      const begin = (channel * units + unit) * size;
+      drawPixels(context, kernels.subarray(begin, begin + size), 0, unit * (side + 3), channel * (tall + 3), side, tall, 1, false, [1, high, wide]);
+    }
+    canvas.setAttribute("aria-label", `The kernels of ${units} units over ${channels} channels, each of ${wide} × ${high}`);
+  };
+  lab.on("chosen", ({ columns, network }) => {
+    const chosen = which.value, found = columns.map((column, number) => [column, number]).filter(([column]) => column.kernels);
+    which.replaceChildren(...found.map(([column, number]) => h("option", { value: number }, network[column.first].notation)));
+    if (found.some(([, number]) => String(number) === chosen)) which.value = chosen;
+    element.hidden = !found.length;
+  });
+  lab.on("picture", draw);
+  onTheme(draw);
   return { element, resize: draw };
 }
 
 export function outputCard(lab, title = "Output") {
   const map = h("canvas", { className: "map", role: "img" }), legend = h("div", { className: "legend" }), said = h("p", { className: "said wrong", role: "alert" });
-  const heading = h("span", {}, title), cost = h("span", { className: "muted" });
-  const element = h("section", { className: "card output" }, h("h2", {}, heading, cost), map, legend, said);
+  const seen = galleryCard(lab), heading = h("span", {}, title), cost = h("span", { className: "muted" });
+  const element = h("section", { className: "card output" }, h("h2", {}, heading, cost), map, seen.element, legend, said);
   let unit = null;
   const draw = () => {
     map.hidden = !lab.examples?.frame;
@@ -108,11 +223,12 @@ export function outputCard(lab, title = "Output") {
     map.setAttribute("aria-label", `The network's output for ${lab.examples?.name}, after ${lab.picture.steps} steps${row ? `; test cost ${shown(row.validation_cost)}` : ""}`);
   });
   lab.on("examples", () => {
-    const { classes, frame } = lab.examples;
+    const { classes, frame, inputs, axes } = lab.examples;
     legend.replaceChildren(...(classes ?? []).slice(0, 8).map((name, place) => h("span", {}, h("i", { style: `background:${CLASSES[place]}` }), name)),
       ...(classes ? [] : [h("span", {}, h("i", { style: `background:${CLASSES[0]}` }), frame?.length === 1 ? "examples" : "below 0"), h("span", {}, h("i", { style: `background:${CLASSES[1]}` }), frame?.length === 1 ? "fitted curve" : "above 0")]),
       h("span", {}, h("i", { className: "test" }), "to test"),
-      ...(frame ? [] : [h("span", {}, "Maps are of tables; of these rows, the curves tell.")]));
+      h("span", {}, frame?.length === 2 && inputs.length > 2 ? `${inputs[axes[0]]} →, ${inputs[axes[1]]} ↑; all other inputs at their mean` : ""));
+    legend.hidden = !frame;
     draw();
   });
   lab.on("chosen", () => { said.textContent = ""; });
@@ -120,7 +236,7 @@ export function outputCard(lab, title = "Output") {
   lab.on("diverged", ({ message }) => { said.textContent = message; });
   lab.on("refused", ({ field, message }) => { if (field === null || ["run", "step", "cost", "optimizer", "regularizer", "seed", "pace", "choose"].includes(field)) said.textContent = message; });
   onTheme(draw);
-  return { element, resize: draw, hover: (found) => { unit = found; heading.textContent = found ? `Unit ${found.place + 1} of column ${found.column + 1}` : title; draw(); } };
+  return { element, resize: () => { draw(); seen.resize(); }, hover: (found) => { unit = found; heading.textContent = found ? `Unit ${found.place + 1} of column ${found.column + 1}` : title; draw(); } };
 }
 
 export function curvesCard(lab) {
@@ -188,8 +304,8 @@ export function formulaCards(lab) {
 
 export function learnView(lab) {
   const output = outputCard(lab), network = networkCard(lab, { onhover: (unit) => output.hover(unit) });
-  const parts = [dataCard(lab), network, output, curvesCard(lab), layersCard(lab), formulaCards(lab)], [data, , , curves, layers, formulas] = parts;
+  const parts = [dataCard(lab), network, output, curvesCard(lab), layersCard(lab), formulaCards(lab), kernelsCard(lab)], [data, , , curves, layers, formulas, kernels] = parts;
   for (const [part, name] of [[data, "data"], [network, "network-card"], [layers, "inside"]]) part.element.classList.add(name);
-  const element = h("div", {}, runBar([lab]), h("div", { className: "learn" }, data.element, network.element, h("div", { className: "stack right" }, output.element, curves.element), layers.element, formulas.element));
+  const element = h("div", {}, runBar([lab]), h("div", { className: "learn" }, data.element, network.element, h("div", { className: "stack right" }, output.element, kernels.element, curves.element), layers.element, formulas.element));
   return { element, resize: () => parts.forEach((part) => part.resize()) };
 }

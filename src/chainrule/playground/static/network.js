@@ -1,7 +1,7 @@
 // The network: its notation to type, and its columns of units to click, both always in step.
 
 import { h, throttled } from "./dom.js";
-import { drawPixels, fitted } from "./drawing.js";
+import { drawImage, drawPixels, fitted } from "./drawing.js";
 import { formulaCard } from "./formula.js";
 import { CLASSES, ink, onTheme } from "./theme.js";
 
@@ -60,11 +60,11 @@ export function networkCard(lab, { onhover = () => {}, label = "Network", id = "
           h("span", {}, String(dense.value), h("span", { className: "hidden" }, " units")),
           h("button", { className: "tiny", type: "button", "aria-label": `A unit more in column ${number + 1}`, onclick: () => units(lab.chosen.network[column.first].fields.find((field) => field.name === "units").value + 1) }, "+"),
           h("button", { className: "tiny", type: "button", "aria-label": `Remove column ${number + 1}`, onclick: () => { selected = null; lab.remove(column.first, column.last); } }, "×"),
-        ] : h("span", {}, last ? "output" : column.units ? `${column.units} units` : "")),
+        ] : h("span", {}, last ? "output" : column.units ? `${column.units} ${column.kernels || !dense ? "channels" : "units"}` : `${column.size} numbers`)),
       layers.map((layer, place) => h("button", { className: "chip", type: "button", title: layer.notation, "data-place": column.first + place, "aria-pressed": String(selected === column.first + place), onclick: () => select(column.first + place) }, layer.notation)));
   }
 
-  const inputs = () => (lab.examples?.inputs ?? []).slice(0, 8);
+  const inputs = () => (lab.gallery ? [""] : lab.examples?.inputs ?? []).slice(0, 8);
 
   function draw() {
     const chosen = lab.chosen;
@@ -107,9 +107,10 @@ export function networkCard(lab, { onhover = () => {}, label = "Network", id = "
       context.fill();
       context.clip();
       const map = arrays[`map${number - 1}`], line = arrays[`line${number - 1}`];
-      if (map) drawPixels(context, map, map.shape[1], map.shape[0], place, at.x, at.y, TALL, TALL, 0.9);
+      if (map) drawPixels(context, map, place, at.x, at.y, TALL, TALL, 0.9, !lab.gallery);
       else if (line) curve(context, line, place, at);
-      if (number === 0) {
+      if (number === 0 && lab.gallery) drawImage(context, lab.gallery.arrays.images, lab.gallery.row - lab.gallery.begin, at.x, at.y, TALL, TALL);
+      else if (number === 0) {
         context.fillStyle = ink("wash");
         context.fillRect(at.x, at.y, TALL, TALL);
         context.fillStyle = ink("ink");
@@ -156,7 +157,7 @@ export function networkCard(lab, { onhover = () => {}, label = "Network", id = "
     said.textContent = chosen.notes.join(" ");
     count.textContent = `${chosen.parameters.toLocaleString("en")} parameters`;
     heads.parentElement.style.setProperty("--columns", chosen.columns.length + 1);
-    heads.replaceChildren(h("div", { className: "head" }, h("div", { className: "units" }, "inputs")), ...chosen.columns.map(head));
+    heads.replaceChildren(h("div", { className: "head" }, h("div", { className: "units" }, lab.gallery ? "image" : "inputs")), ...chosen.columns.map(head));
     diagram.setAttribute("aria-label", `A network of ${chosen.columns.length} columns of units: ${chosen.choices.network}`);
     inspect();
     draw();
@@ -167,6 +168,6 @@ export function networkCard(lab, { onhover = () => {}, label = "Network", id = "
     said.textContent = message;
   });
   lab.on("picture", draw);
-  lab.on("examples", draw);
+  for (const kind of ["examples", "gallery"]) lab.on(kind, draw);
   return { element, resize: () => { grow(); draw(); card?.resize(); } };
 }

@@ -10,17 +10,18 @@ const START = ["GradientDescent()", "Momentum()", "RMSprop()", "Adam()"];
 
 export function raceView(lab) {
   const canvas = h("canvas", { className: "ground", role: "img", tabIndex: 0 }), said = h("p", { className: "said wrong", role: "alert" });
-  const surface = h("select", { id: "surface", onchange: () => { start = null; go(); } }), racers = h("ol", { className: "racers" });
+  const surface = h("select", { id: "surface", onchange: () => { start = null; anew = true; go(); } }), racers = h("ol", { className: "racers" });
   const published = h("input", { type: "checkbox", id: "published", onchange: () => go() });
   const slower = h("input", { type: "range", id: "slow", min: 0, max: 1, step: "any", value: 0.4, "aria-label": "pace of the race" });
   const about = h("p", { className: "note", role: "status" }), card = h("div");
   const adding = h("div");
-  let optimizers = [...START], start = null, found = null, at = 0, timer = null, open = false, selected = null, editor = null;
+  let optimizers = [...START], start = null, found = null, at = 0, timer = null, open = false, selected = null, editor = null, anew = true;
 
   const go = throttled(async () => {
     if (!open) return;
     try {
-      found = await lab.link.ask({ do: "race", surface: surface.value || "beale", optimizers, start, published: published.checked });
+      found = await lab.link.ask({ do: "race", surface: surface.value || "beale", optimizers, start, anew, published: published.checked });
+      anew = false;
       said.textContent = "";
       at = 0;
       if (!surface.options.length) surface.append(...found.surfaces.map((name) => h("option", { value: name }, name)));
@@ -129,6 +130,6 @@ export function raceView(lab) {
     h("section", { className: "card" }, h("h2", {}, h("label", { className: "inline", style: "text-transform:none;letter-spacing:0" }, "surface", surface), h("button", { className: "quiet", type: "button", onclick: () => { at = 0; if (found) move(); } }, "again")), canvas, about, said),
     h("div", { className: "stack" }, h("section", { className: "card" }, h("h2", {}, "Optimizers"), racers, adding,
       h("div", { className: "field" }, h("label", { htmlFor: "published" }, "published rates"), published), h("div", { className: "field" }, h("label", { htmlFor: "slow" }, "pace"), h("span"), slower),
-      h("p", { className: "note" }, "A racer with its default rate takes the one that leads it down fastest here, as published rates are for networks; give it a rate, and it keeps that.")), card));
-  return { element, enter() { open = true; go(); }, leave() { open = false; cancelAnimationFrame(timer); }, resize: draw };
+      h("p", { className: "note" }, "A racer with its default rate takes the one that leads it down fastest here, as published rates are for networks; give it a rate, and it keeps that."), h("p", { className: "note" }, "The cost of your network, the one in Learn as it stands, is shown over a plane through its parameters: along two random directions, as long unit by unit as its weights are (Li et al., 2018), or from its first values at the start to those of now.")), card));
+  return { element, enter() { open = true; anew = true; go(); }, leave() { open = false; cancelAnimationFrame(timer); }, resize: draw };
 }

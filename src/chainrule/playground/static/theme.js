@@ -44,9 +44,9 @@ export function diverging(strength = 0.85) {
   return tables.get(key);
 }
 
-/** The pixels of maps, (units, side, side) of bytes: one unit by its value, several as classes by how sure they are. */
-export function pixels(bytes, side, units, unit = null, strength = 0.85) {
-  const image = new ImageData(side, side), size = side * side, data = image.data;
+/** The pixels of maps, (units, high, wide) of bytes: one unit by its value, several as classes by how sure they are. */
+export function pixels(bytes, [units, high, wide], unit = null, strength = 0.85) {
+  const image = new ImageData(wide, high), size = wide * high, data = image.data;
   if (units === 1 || unit !== null) {
     const table = diverging(strength), begin = (unit ?? 0) * size;
     for (let place = 0; place < size; place++) {
