@@ -110,6 +110,6 @@ def test_one_population_for_each_factor(rng):
 @pytest.mark.skipif(native.processor() is None, reason="the native kernels are not built")
 def test_shapes_are_checked_before_memory_is_touched():
     with pytest.raises(jax.errors.JaxRuntimeError, match="dense: shapes of input, kernel, bias and output do not fit"):
-        native.call("dense", (1, 4), jnp.ones((1, 3)), jnp.ones((2, 4)), jnp.ones(4), packed=0)
+        native.call("dense", (1, 4), jnp.ones((1, 3)), jnp.ones((2, 4)), jnp.ones(4), packed=0, rectified=0)
     with pytest.raises(jax.errors.JaxRuntimeError, match="product: shapes of factors and result do not fit"):
         native.call("product", (9, 4), jnp.ones((9, 3)), jnp.ones((2, 4)), left_turned=0, right_turned=0, packed=0)

@@ -37,7 +37,11 @@ def directly(function, x):
         ('Conv2D(5, 3, padding="same") >> ReLU() >> MaxPool2D(2) >> Flatten() >> Dense(1) >> Sigmoid()', (6, 4, 2), 2),
         ("LSTM(5) >> Dense(2)", (7, 3), 1),
         ("Dense(33) >> ReLU() >> Dense(20)", (30,), 5),  # whose weights are packed once
+        ("Dense(33) >> ReLU() >> Dense(20) >> (Identity() + ReLU())", (30,), 11),  # products and sums
+        ("Dense(260) >> ReLU()", (300,), 1),  # shared by threads, where calls follow one another
         ("Conv1D(32, 3) >> MaxPool1D(2)", (9, 5), 2),
+        ('Conv2D(70, 3, padding="same") >> ReLU() >> MaxPool2D(2)', (16, 12, 32), 1),
+        ('Conv2D(20, 3, padding="same") >> ReLU() >> MaxPool2D(2)', (30, 14, 16), 1),
         ("Conv2D(6, 3, groups=3)", (6, 4, 3), 2),
     ],
 )
@@ -69,17 +73,35 @@ def test_many_rows_come_to_what_few_of_them_do(monkeypatch, worth):
     monkeypatch.setattr("chainrule.kernels.native.direct.WORTH", worth + 1)
     monkeypatch.setattr("chainrule.kernels.native.direct.LONG", 30_000)  # so that they are not computed all at once
     function, _ = network("Dense(50) >> ReLU() >> Dense(3) >> Softmax()", (40,), 1)
-    x = np.random.default_rng(1).normal(size=(404, 40)).astype(np.float32)
+    x = np.random.default_rng(1).normal(size=(414, 40)).astype(np.float32)
     panels = {}
-    block, last = direct(function, x[:8], panels), direct(function, x[:4], panels)
+    block, smaller = direct(function, x[:8], panels), direct(function, x[:7], panels)
     assert len(panels) == 2  # of both layers, for both
     assert block is not None
-    assert last is not None
-    expected = [*map(block.of_block, np.split(x[:400], 50)), last.of_block(x[400:])]
-    np.testing.assert_array_equal(block.of_rows(last, x), np.concatenate(expected))
+    assert smaller is not None
+    expected = [*map(block.of_block, np.split(x[:400], 50)), *map(smaller.of_block, np.split(x[400:], 2))]
+    np.testing.assert_array_equal(block.of_rows(smaller, 52, x), np.concatenate(expected))
     np.testing.assert_array_equal(
-        block.of_rows(last, np.flip(x[:16], axis=1)), block.of_rows(last, x[:16, ::-1].copy())
+        block.of_rows(block, 2, np.flip(x[:16], axis=1)), block.of_rows(block, 2, x[:16, ::-1].copy())
     )
+
+
+@needs_kernels
+def test_inputs_that_are_not_finite_are_looked_at():
+    found = []
+    function, x = network("Dense(3)", (70,), 4)
+    run, row = (direct(function, x[:rows], look=found.append) for rows in (4, 1))
+    for wrong in (np.nan, -np.inf, 1e20):  # of which the last has a square that is not finite
+        for place in ((0, 0), (3, 69)):
+            odd = x.copy()
+            odd[place] = wrong
+            run.of_block(odd)
+            row.of_rows(row, 4, odd)
+            assert [np.array_equal(at, odd, equal_nan=True) for at in found] == [True, True]
+            found.clear()
+    run.of_block(x)
+    row.of_rows(row, 4, x)
+    assert not found
 
 
 @needs_kernels

@@ -25,7 +25,8 @@ def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int) -> jax.Array:
 
 @jax.custom_batching.custom_vmap
 def _by_rows(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-    return native.call("dense", (x.shape[0], kernel.shape[1]), x, kernel, bias, rule="n_,_o,o->no", packed=0)
+    shape = x.shape[0], kernel.shape[1]
+    return native.call("dense", shape, x, kernel, bias, rule="n_,_o,o->no", packed=0, rectified=0)
 
 
 @_by_rows.def_vmap

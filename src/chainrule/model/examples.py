@@ -18,12 +18,12 @@ LARGEST = math.sqrt(np.finfo(np.float32).max)
 """The largest number whose square is a float32."""
 
 
-def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | None = None) -> Any:
+def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | None = None, finite: bool = True) -> Any:
     """Inputs as an array of finite float32 numbers, or of tokens (int32), of the given shape each.
 
     Sparse matrices come back as SciPy's own, of rows, which are made arrays a batch at a time.
     Sequences of unequal length (a list of arrays, or a `Masked`) come back as a `Masked`; their time may differ from
-    that of the shape.
+    that of the shape. An array is not looked through for what is not `finite`, where somebody else does.
 
     Raises:
         ChainruleError: naming the first entry that is no finite number or no token, or the shape that does not fit.
@@ -33,6 +33,8 @@ def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | N
             f"{who}: a model runs compiled programs of its own, on arrays, and got a tracer. Within jax.jit, vmap or "
             f"grad call model.network.forward(model.parameters, x)."
         )
+    if type(x) is np.ndarray and x.dtype == np.float32 and x.shape[1:] == shape and not (tokens or finite):
+        return x  # as nearly all are
     check_real(x, who, "x")
     if is_sparse(x):
         return _sparse(x, shape, who, tokens)
@@ -60,7 +62,8 @@ def inputs(x: Any, shape: Shape | None = None, who: Any = "fit", tokens: int | N
         _check_tokens(array, tokens, who, lambda place: place)
         return array.astype(np.int32)
     check_exact(given, who, "x")
-    check_finite(array, who, "x")
+    if finite:
+        check_finite(array, who, "x")
     return array
 
 
@@ -125,7 +128,7 @@ def check_categories(x: Any, categories: int) -> None:
         )
 
 
-def check_finite(array: np.ndarray, who: str, name: str) -> None:
+def check_finite(array: np.ndarray, who: Any, name: str) -> None:
     """Refuse what no network can compute with, naming the first; the sum of squares is the faster look."""
     if array.dtype.kind == "f" and not math.isfinite(np.vdot(array, array)):
         wrong = np.argwhere(_unfit(array))

@@ -124,7 +124,7 @@ class Model(Trained):
     def outputs(self, x: Any) -> Any:
         """The network's outputs for prepared examples, any number of rows, compiled for a few sizes only."""
         refuse_fork()
-        x = inputs(x, self.input_shape, self.network, self.network.tokens)
+        x = inputs(x, self.input_shape, self.network, self.network.tokens, finite=False)
         return self._program(self.parameters, self.state, lengthened(x, self.input_shape, self.network))
 
     @cached_property

@@ -13,9 +13,10 @@ from chainrule.arrays.compilation import KEPT, side_by_side, taking_any
 from chainrule.arrays.masked import Masked, Shape, rows_of
 from chainrule.arrays.sparse import as_arrays, dense
 from chainrule.formula.layer import Chain, outputs_of
-from chainrule.kernels.dense import FEW
 from chainrule.kernels.native.direct import WORK, Direct, Panels, cores, direct
+from chainrule.model.examples import check_finite
 
+FEW = 12  # rows, up to which a network of native kernels runs without XLA, and of many each block has
 ROWS = 1024  # the most rows that go through the network at once,
 NUMBERS = 1 << 23  # as long as no layer makes more numbers of them than these
 MANY = 8  # batches, for more of which a program is worth its compilation that lets the next one begin early
@@ -32,14 +33,21 @@ class Program:
         self.numbers, self.structure = jax.tree.flatten(network)
         self.most = most_rows(network, shape)
         self.tokens = network.tokens
+        self.look = partial(check_finite, who=network, name="x")
         self.arrays: Any = None
         self.direct: dict[int, Direct | None] = {}
         self.panels: Panels = {}
 
     def __call__(self, parameters: Any, state: Any, x: Any) -> Any:
-        """The outputs for checked inputs: an array, or one for each sequence where these are of unequal length."""
+        """The outputs for inputs: an array, or one for each sequence where these are of unequal length.
+
+        Raises:
+            ChainruleError: where an array holds what is no finite number.
+        """
         if run := self._directly(parameters, state, x):
             return run(x)
+        if isinstance(x, np.ndarray):  # others are looked through
+            self.look(x)
         rows, most = rows_of(x), self.most
         many = rows > MANY * most and not self.tokens  # YNNPACK sums tokens faster
 
@@ -65,16 +73,18 @@ class Program:
         few = self._of_block(arrays, x[:FEW])
         if few is None or (rows <= FEW and few.work <= WORK):
             return None if few is None else few.of_block
-        size = min(FEW, -(-rows // cores()))
-        block, last = (self._of_block(arrays, x[:count]) for count in (size, rows % size or size))
-        return None if size == rows or not (block and last) else partial(block.of_rows, last)
+        threads = min(cores(), rows)
+        blocks = -(-rows // (FEW * threads)) * threads  # as many for each thread, and as even as can be
+        size = -(-rows // blocks)
+        block, smaller = (self._of_block(arrays, x[:count]) for count in (size, size - (rows % blocks > 0)))
+        return None if blocks == 1 or not (block and smaller) else partial(block.of_rows, smaller, blocks)
 
     def _of_block(self, arrays: Any, x: np.ndarray) -> Direct | None:
         """The same for just so many rows."""
         if len(x) not in self.direct:
             fixed = all(isinstance(array, jax.Array) for array in jax.tree.leaves(arrays))  # others may change in place
             outputs = partial(_outputs, self.structure, self.numbers, *arrays)
-            self.direct[len(x)] = direct(outputs, x, self.panels) if fixed else None
+            self.direct[len(x)] = direct(outputs, x, self.panels, self.look) if fixed else None
         return self.direct[len(x)]
 
 

@@ -35,6 +35,7 @@ KERNELS = (
     "take",
     "spread",
     "exchange",
+    "add",
     "softmax",
     "surprisal",
     "convolve",

@@ -82,11 +82,9 @@ struct Geometry : Axes {
   int64_t depth() const { return y.cells * x.cells * channels; }
   int64_t blocks() const { return batch * parts_of(y.places, rows) * parts_of(x.places, columns); }
 
-  // How many parts of the work are worth a thread.
-  int64_t parts() const {
-    const int64_t worth = places() * depth() * filters * groups / (1 << 17) + 1;
-    return std::max<int64_t>(std::min(worth, blocks()), 1);
-  }
+  // How many threads the work is worth, and how many parts of it are.
+  int64_t worth() const { return places() * depth() * filters * groups / (1 << 17) + 1; }
+  int64_t parts() const { return std::max<int64_t>(std::min(worth(), blocks()), 1); }
 
   // What a block's places see, padding included: lines, pixels and floats in a line.
   int64_t tall() const { return (rows - 1) * y.stride + (y.cells - 1) * y.dilation + 1; }
@@ -145,6 +143,18 @@ void by_blocks(ffi::ThreadPool& pool, const Geometry& g, int64_t parts, Work wor
   });
 }
 
+// Calls `work(block, first, last)` for every block and all panels of a group's filters, or some after others.
+template <class Work>
+void by_filters(ffi::ThreadPool& pool, const Geometry& g, int64_t shares, Work work) {
+  const int64_t panels = parts_of(g.filters, kPanel), blocks = g.blocks();
+  if (shares == 1)
+    return by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block, bool) { work(block, 0, panels); });
+  in_parallel(pool, shares, [=](int64_t share) {
+    const int64_t first = panels * share / shares, last = panels * (share + 1) / shares;
+    for (int64_t i = 0; i < blocks; ++i) work(Block(g, i), first, last);
+  });
+}
+
 // The lines of an image that a block sees, with zeros where it sees padding.
 const float* lines(const Geometry& g, const Images& x, const Block& block) {
   const int64_t all = g.all(), across = g.across(), left = g.x.seen(block.column, 0);
@@ -186,16 +196,16 @@ void pack_places(const Geometry& g, const Images& y, const Block& block, int64_t
   }
 }
 
-// Keeps the largest of each few of a block's places.
+// Keeps the largest of each few of a block's places, of some channels.
 template <class Largest>
-void keep(const Images& y, const Block& block, const float* places, bool rectified) {
+void keep(const Images& y, const Block& block, const float* places, int64_t c, int64_t count, bool rectified) {
   const int64_t channels = y.channels, line = block.columns * channels;
   for (int64_t row = 0; row < block.rows; row += y.tall) {
     const float* above = places + row * line;
     const int64_t first = y.kept(block.image, (block.row + row) / y.tall, block.column / y.wide);
-    by_vectors(channels, [=](int64_t c, auto some) {
-      const float* from = above + c;
-      int64_t to = first + c;
+    by_vectors(count, [=](int64_t v, auto some) {
+      const float* from = above + c + v;
+      int64_t to = first + c + v;
       for (int64_t column = 0; column < block.columns; column += y.wide, from += y.wide * channels, to += channels) {
         Largest largest(load_some(from, some));
         for (int64_t cell = 1, k = 0; k < y.tall; ++k) {
@@ -256,13 +266,18 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x_values, Held x_held, Array ker
     pack(g.depth(), g.filters, {weights + group * g.filters, filters}, panels.data() + group * size);
   }
   const float* right = packed ? weights : panels.data();
+  // Where threads outnumber the images, each has some panels of the filters, or, where these are too few, some rows.
+  const int64_t threads = g.batch < pool.num_threads() ? std::min(pool.num_threads(), g.worth()) : 1;
+  const int64_t shares = groups == 1 && size >= threads * kPanel * g.depth() ? threads : 1;
+  if (shares < threads) g.rows = std::min(g.rows, parts_of(parts_of(g.y.places, threads), y.tall) * y.tall);
   const Cells cells(g);
   const Runs runs = cells.runs();
-  by_blocks(pool, g, g.parts(), [=](int64_t, const Block& block, bool) {
+  by_filters(pool, g, shares, [=](const Block& block, int64_t begin, int64_t end) {
     const float* left = lines(g, x, block);
     float* out = keeps ? scratch(block.count() * filters, 1) : y.values + block.first(g) * filters;
     for (int64_t group = 0; group < groups; ++group) {
-      for (int64_t j = 0; j < g.filters; j += kPanel) {  // a panel stays in the cache for all rows
+      const int64_t last = std::min(end * kPanel, g.filters);
+      for (int64_t j = begin * kPanel; j < last; j += kPanel) {  // a panel stays in the cache for all rows
         const int64_t filter = group * g.filters + j;
         for (int64_t row = 0; row < block.rows; ++row) {
           const float* in = left + row * g.y.stride * g.wide() + group * g.channels;
@@ -272,7 +287,9 @@ ffi::Error convolve(ffi::ThreadPool pool, Array x_values, Held x_held, Array ker
         }
       }
     }
-    if (keeps) (y.held ? keep<Largest> : keep<LargestAlone>)(y, block, out, rectified);
+    if (!keeps) return;
+    const int64_t c = begin * kPanel, last = g.groups > 1 ? filters : std::min(end * kPanel, filters);
+    (y.held ? keep<Largest> : keep<LargestAlone>)(y, block, out, c, last - c, rectified);
   });
   return ffi::Error::Success();
 }

@@ -12,8 +12,9 @@ namespace {
 using Matrix = ffi::Buffer<ffi::F32, 2>;
 using Row = ffi::Buffer<ffi::F32, 1>;
 
-constexpr int kSums = 16;                   // vectors of sums that stay in registers
-constexpr int64_t kWorthAThread = 1 << 18;  // numbers of the matrix
+constexpr int kSums = 16;                    // vectors of sums that stay in registers
+constexpr int64_t kWorthAThread = 1 << 18;   // numbers of the matrix
+constexpr int64_t kWorthOneAwake = 1 << 16;  // multiplications
 
 // y = x w + b for R rows and up to kSums / R vectors of columns, of which the last has `some` lanes.
 template <int R, int V, class Some>
@@ -53,29 +54,31 @@ void rows(Rows<const float> x, Rows<const float> w, const float* b, Rows<float> 
   }
 }
 
-ffi::Error dense(ffi::ThreadPool pool, Matrix x, Matrix w, Row b, ffi::Result<Matrix> y, int64_t packed) {
+ffi::Error dense(ffi::ThreadPool pool, Matrix x, Matrix w, Row b, ffi::Result<Matrix> y, int64_t packed,
+                 int64_t rectified) {
   const int64_t count = x.dimensions()[0], depth = x.dimensions()[1], columns = w.dimensions()[1];
   if (w.dimensions()[0] != depth || b.dimensions()[0] != columns || y->dimensions()[0] != count ||
-      y->dimensions()[1] != columns) {
+      y->dimensions()[1] != columns || (rectified && !packed)) {
     return ffi::Error::InvalidArgument("dense: shapes of input, kernel, bias and output do not fit.");
   }
   const Rows<const float> from{x.typed_data(), depth}, kernel{w.typed_data(), columns};
   const Rows<float> to{y->typed_data(), columns};
   const float* bias = b.typed_data();
-  if (packed) {
-    product<A::kUpright>(count, columns, depth, from, kernel.data, to, false);
-    each_vector(count, columns, [=](int64_t i, int64_t j, auto some) {
-      float* const here = to.at(i, j).data;
-      store_some(here, load_some(here, some) + load_some(bias + j, some), some);
-    });
-    return ffi::Error::Success();
-  }
-  const int64_t vectors = (columns + kLanes - 1) / kLanes;
-  const int64_t shares = std::clamp<int64_t>(depth * columns / kWorthAThread, 1,
-                                             std::max<int64_t>(std::min(pool.num_threads(), vectors), 1));
+  const int64_t unit = packed ? kPanel : kLanes, units = (columns + unit - 1) / unit;
+  const int64_t worth = packed ? count * depth * columns / kWorthOneAwake : depth * columns / kWorthAThread;
+  const int64_t shares = std::clamp<int64_t>(worth, 1, std::max<int64_t>(std::min(pool.num_threads(), units), 1));
   in_parallel(pool, shares, [=](int64_t share) {
-    const int64_t first = vectors * share / shares * kLanes;
-    const int64_t last = std::min(vectors * (share + 1) / shares * kLanes, columns);
+    const int64_t first = units * share / shares * unit;
+    const int64_t last = std::min(units * (share + 1) / shares * unit, columns), wide = last - first;
+    if (packed) {
+      const Rows<float> result = to.at(0, first);
+      product<A::kUpright>(count, wide, depth, from, kernel.data + first * depth, result, false);
+      return each_vector(count, wide, [=](int64_t i, int64_t j, auto some) {
+        float* const here = result.at(i, j).data;
+        const Vector sum = load_some(here, some) + load_some(bias + first + j, some);
+        store_some(here, rectified ? (sum <= 0.0f ? Vector{} : sum) : sum, some);
+      });
+    }
     int64_t i = 0;
     for (; i + 4 <= count; i += 4) rows<4>(from.at(i, 0), kernel, bias, to.at(i, 0), depth, first, last);
     for (; i < count; ++i) rows<1>(from.at(i, 0), kernel, bias, to.at(i, 0), depth, first, last);
@@ -180,7 +183,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_dense, chainrule::dense,
                                   .Arg<chainrule::Matrix>()
                                   .Arg<chainrule::Row>()
                                   .Ret<chainrule::Matrix>()
-                                  .Attr<int64_t>("packed"));
+                                  .Attr<int64_t>("packed")
+                                  .Attr<int64_t>("rectified"));
 
 // Packs a matrix that stays as it is, for `packed` products; the number of floats that this takes.
 extern "C" int64_t chainrule_pack(int64_t depth, int64_t columns, const float* from, float* to) {

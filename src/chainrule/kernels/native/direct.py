@@ -23,6 +23,7 @@ from chainrule.kernels.sharding import Rule
 
 CONSTANT, INPUT, SCRATCH = range(3)  # the memories of arrays, as direct.cc numbers them
 TYPES = {np.dtype(np.int32): 4, np.dtype(np.uint8): 6, np.dtype(np.float32): 11}  # as XLA numbers them
+UNFIT = 1  # what a run says of an input the sum of whose squares is not finite, as in direct.cc
 LINE = 64  # bytes of the cache's, each of which an array begins
 ARRAYS = 16  # the most of a kernel, as direct.cc has room for
 MOST = 1 << 26  # bytes of scratch memory
@@ -31,7 +32,6 @@ WORTH = 1 << 20  # those of blocks of rows that are worth another thread
 LONG = 1 << 34  # those of a tenth of a second
 WEIGHTS = {"dense": 1, "product": 1, "convolve": 2} | dict.fromkeys(native.CELLS, 1)  # which operand they are
 PANEL = 32  # columns, at the most
-TALL = 4  # rows, from which on a product reads panels faster
 WITHIN = {"jit": "jaxpr", "pjit": "jaxpr", "custom_vmap_call": "call", "custom_jvp_call": "call_jaxpr"}
 SAME = {"reshape", "squeeze", "expand_dims", "stack", "broadcast_in_dim", "convert_element_type", "copy"}
 
@@ -54,9 +54,30 @@ class Array(NamedTuple):
         """Itself, as direct.cc reads it."""
         return [self.memory, self.first, TYPES[self.dtype], len(self.shape), *self.shape]
 
+    def meets(self, other: "Array") -> bool:
+        """Whether both share memory."""
+        apart = self.first + self.bytes <= other.first or other.first + other.bytes <= self.first
+        return self.memory == other.memory and not apart
+
 
 Value = Array | np.ndarray
 """An array of a program, or one that is known when it is made."""
+
+
+class Step(NamedTuple):
+    """A kernel's call: what it is given by JAX, and with which arrays and words it is called."""
+
+    call: Call
+    given: list[Value]
+    operands: list[Array]
+    results: list[Array]
+    words: list[int]
+
+    @property
+    def work(self) -> int:
+        """Multiplications, about."""
+        weights = max((math.prod(of.shape) for of in self.operands[1:]), default=self.operands[0].shape[-1])
+        return math.prod(self.operands[0].shape[:-1]) * weights
 
 
 class OtherStep(Exception):  # noqa: N818
@@ -71,6 +92,7 @@ class Direct(NamedTuple):
         program: its words.
         x, y: what it takes and gives.
         work: multiplications, about.
+        look: looks closer at inputs that may hold what is no finite number.
     """
 
     of_block: Callable[[np.ndarray], np.ndarray]
@@ -78,19 +100,19 @@ class Direct(NamedTuple):
     x: Array
     y: Array
     work: int
+    look: Callable[[np.ndarray], None]
 
-    def of_rows(self, last: "Direct | None", x: np.ndarray) -> np.ndarray:
-        """The function of more rows, block by block on all threads; `last` is that of those behind the last block."""
+    def of_rows(self, smaller: "Direct", blocks: int, x: np.ndarray) -> np.ndarray:
+        """The function of more rows in so many blocks, on all threads; `smaller` serves for blocks of one row less."""
         x, size = np.ascontiguousarray(x), self.x.shape[0]
         y = np.empty((len(x), *self.y.shape[1:]), self.y.dtype)
-        run, at_once = _native("chainrule_directly_in_blocks"), max(LONG // max(self.work, 1), 1) * size
-        for start in range(0, len(x), at_once):  # between which Python may be interrupted
-            rows = x[start : start + at_once]
-            count, rest = divmod(len(rows), size)
-            words = self.program, count, self.x.bytes, last.program if last and rest else None
-            threads = min(1 + count * self.work // WORTH, cores())
-            if run(*words, rows.ctypes.data, y[start:].ctypes.data, threads):
-                raise RuntimeError(f"A native kernel refused arrays of its own program: {[*self.program]}.")
+        run, inputs, outputs = _native("chainrule_directly_in_blocks"), x.ctypes.data, y.ctypes.data
+        whole, at_once = len(x) - blocks * (size - 1), max(LONG // max(self.work, 1), 1)
+        threads = min(1 + blocks * self.work // WORTH, cores())
+        for first in range(0, blocks, at_once):  # between which Python may be interrupted
+            words = self.program, self.x.bytes, smaller.program, smaller.x.bytes, whole, first
+            if outcome := run(*words, min(first + at_once, blocks), inputs, outputs, threads):
+                _judge(outcome, self.program, self.look, x)
         return y
 
 
@@ -106,7 +128,7 @@ def _native(name: str) -> Any:
     whole, address = ctypes.c_int64, ctypes.c_void_p
     takes = {
         "chainrule_directly": (address, ctypes.c_char_p, address),
-        "chainrule_directly_in_blocks": (address, whole, whole, address, address, address, whole),
+        "chainrule_directly_in_blocks": (address, whole) * 2 + (whole,) * 3 + (address, address, whole),
         "chainrule_cores": (),
         "chainrule_pack": (whole, whole, address, address),
     }
@@ -117,10 +139,16 @@ Panels = dict[tuple[int, tuple[int, ...]], tuple[np.ndarray, np.ndarray]]
 """By address and shape, constant weights and the same in panels."""
 
 
-def direct(function: Callable[[Any], Any], x: np.ndarray, panels: Panels | None = None) -> Direct | None:
+def direct(
+    function: Callable[[Any], Any],
+    x: np.ndarray,
+    panels: Panels | None = None,
+    look: Callable[[np.ndarray], None] = lambda x: None,
+) -> Direct | None:
     """The function for arrays of the shape and type of x; None where it has other steps, or takes much memory.
 
-    Functions with the same weights may share their `panels`.
+    Functions with the same weights may share their `panels`. Inputs whose squares have no finite sum, which is seen on
+    the way, `look` is called with.
     """
     if native.processor() is None or jax.default_backend() != "cpu":
         return None
@@ -132,7 +160,7 @@ def direct(function: Callable[[Any], Any], x: np.ndarray, panels: Panels | None 
         return None
     if not (isinstance(y, Array) and y.memory == SCRATCH) or program.scratch > MOST:
         return None
-    return program.compiled(given, y)
+    return program.compiled(given, y, look)
 
 
 class Program:
@@ -140,8 +168,8 @@ class Program:
 
     def __init__(self, panels: Panels) -> None:
         self.panels = panels
-        self.calls: list[list[int]] = []
-        self.scratch = self.work = 0
+        self.calls: list[Step] = []
+        self.scratch = 0
         self.kept: list[Any] = []  # that whose addresses the calls have
 
     def run(self, steps: ClosedJaxpr, arguments: Iterable[Value]) -> list[Value]:
@@ -174,9 +202,11 @@ class Program:
         if name == "chainrule_native":
             return self.called(told["call"], given)
         if name == "custom_jvp_call" and _is_relu(told["call_jaxpr"], first):
-            return self.called(_call("relu", first.shape), given)
+            return self.rectified(first)
         if name == "dot_general" and told["dimension_numbers"] == (((len(first.shape) - 1,), (0,)), ((), ())):
             return self.product(first, given[1], results[0].shape)
+        if name == "add" and first.shape == results[0].shape and given[1].shape in (first.shape, (1, *first.shape[1:])):
+            return self.added(first, given[1])
         if name == "transpose" and told["permutation"] == (1, 0, *range(2, len(first.shape))):
             return self.called(_call("exchange", results[0].shape), given)
         if name in WITHIN:
@@ -195,9 +225,28 @@ class Program:
         [y] = self.called(call, [self.placed(a)._replace(shape=rows), b])
         return [self.placed(y)._replace(shape=shape)]
 
+    def made(self, name: str, result: Value) -> Step | None:
+        """The call of such a kernel that gives a result."""
+        steps = (of for of in self.calls if of.call.name == name and result in of.results)
+        return next(steps, None) if isinstance(result, Array) else None
+
+    def added(self, a: Value, b: Value) -> list[Value]:
+        """A sum, or the whole dense layer whose bias is added."""
+        if (step := self.made("product", a)) and isinstance(b, np.ndarray) and len(b) == 1:
+            x, weights = step.given
+            if isinstance(weights, np.ndarray) and not any(value for _, value in step.call.integers):
+                return self.called(_call("dense", a.shape, packed=0, rectified=0), [x, weights, b[0]])
+        return self.called(_call("add", a.shape), [a, b])
+
+    def rectified(self, a: Value) -> list[Value]:
+        """ReLU, or with it the dense layer behind which it stands, whose weights are in panels."""
+        if (step := self.made("dense", a)) and isinstance(step.given[1], np.ndarray):
+            return self.called(_call("dense", a.shape, packed=0, rectified=1), step.given)
+        return self.called(_call("relu", a.shape), [a])
+
     def called(self, call: Call, given: list[Value]) -> list[Value]:
         """The results of a kernel."""
-        given, told = self.with_panels(call, given)
+        known, (given, told) = given, self.with_panels(call, given)
         operands, results = [*map(self.placed, given)], [*map(self.room, call.shapes, call.dtypes)]
         if call.kept or max(len(operands), len(results), len(call.integers)) > ARRAYS:
             raise OtherStep(call.name)
@@ -206,9 +255,7 @@ class Program:
         for name, value in told.items():
             self.kept.append(ctypes.create_string_buffer(name.encode()))
             words += [ctypes.addressof(self.kept[-1]), value.ndim, *value.shape, *value.ravel().tolist()]
-        self.calls.append(words)
-        weights = max((math.prod(of.shape) for of in operands[1:]), default=operands[0].shape[-1])
-        self.work += math.prod(operands[0].shape[:-1]) * weights
+        self.calls.append(Step(call, known, operands, results, words))
         return [*results]
 
     def with_panels(self, call: Call, given: list[Value]) -> tuple[list[Value], dict[str, Any]]:
@@ -239,26 +286,45 @@ class Program:
         self.scratch += -(-array.bytes // LINE) * LINE
         return array
 
-    def compiled(self, x: Array, y: Array) -> Direct:
+    def compiled(self, x: Array, y: Array, look: Callable[[np.ndarray], None]) -> Direct:
         """The program that begins with x and ends with y."""
-        run = _native("chainrule_directly")
-        words = [self.scratch, y.first, y.bytes, len(self.calls), *(word for call in self.calls for word in call)]
+        run, calls = _native("chainrule_directly"), self.read(y)
+        numbers = math.prod(x.shape) if x.dtype == np.float32 else 0
+        words = [self.scratch, y.first, y.bytes, numbers, len(calls), *(word for step in calls for word in step.words)]
         program, kept, memory = (ctypes.c_int64 * len(words))(*words), self.kept, ctypes.c_char * y.bytes
         address, shape, dtype, array = ctypes.addressof(program), y.shape, y.dtype, np.ndarray
 
         def call(x: np.ndarray) -> np.ndarray:
             outputs: Any = memory()  # of which ctypes takes the address faster than of an array
-            if run(address, x.tobytes(), outputs):
-                raise RuntimeError(f"A native kernel refused arrays of its own program: {kept}, {program}.")
+            if outcome := run(address, x.tobytes(), outputs):
+                _judge(outcome, (kept, program), look, x)
             return array(shape, dtype, outputs)
 
-        return Direct(call, program, x, y, self.work)
+        return Direct(call, program, x, y, sum(step.work for step in calls), look)
+
+    def read(self, y: Array) -> list[Step]:
+        """The calls without those whose results nobody reads."""
+        wanted, steps = [y], []
+        for step in reversed(self.calls):
+            if any(result.meets(array) for result in step.results for array in wanted):
+                steps.append(step)
+                wanted += step.operands
+        return steps[::-1]
+
+
+def _judge(outcome: int, program: Any, look: Callable[[np.ndarray], None], x: np.ndarray) -> None:
+    """Whether a run that is said not to be as it should be is one after all."""
+    if outcome == UNFIT:
+        return look(x)
+    raise RuntimeError(f"A native kernel refused arrays of its own program: {program}.")
 
 
 def _in_panels(weights: np.ndarray) -> np.ndarray:
     """A matrix of all weights by the columns, as products read it."""
     pack, sizes = _native("chainrule_pack"), (math.prod(weights.shape[:-1]), weights.shape[-1])
-    panels = np.empty(pack(*sizes, None, None), np.float32)
+    spare, size = LINE // 4, pack(*sizes, None, None)
+    room = np.empty(size + spare, np.float32)
+    panels = room[-room.ctypes.data % LINE // 4 :][:size]  # which begin a line
     pack(*sizes, weights.ctypes.data, panels.ctypes.data)
     return panels
 
@@ -269,7 +335,7 @@ def _takes_panels(call: Call, weights: np.ndarray) -> bool:
         return len(weights) % PANEL == 0
     if call.name == "convolve":
         return dict(call.integers)["groups"] == 1
-    return call.shapes[0][0] >= TALL
+    return True
 
 
 def shown(name: str, told: dict[str, Any], x: Value, y: Any) -> Value:

@@ -78,8 +78,28 @@ ffi::Error exchange(ffi::Buffer<ffi::F32> x, ffi::Result<ffi::Buffer<ffi::F32>> 
   return ffi::Error::Success();
 }
 
+// a + b, where b may be one row for all of a's.
+ffi::Error add(ffi::Buffer<ffi::F32> a, ffi::Buffer<ffi::F32> b, ffi::Result<ffi::Buffer<ffi::F32>> y) {
+  const int64_t count = a.element_count(), wide = b.element_count();
+  if (int64_t(y->element_count()) != count || (count && (!wide || count % wide))) {
+    return ffi::Error::InvalidArgument("add: shapes of terms and sum do not fit.");
+  }
+  for (int64_t row = 0; row < count; row += wide) {
+    const float *one = a.typed_data() + row, *other = b.typed_data();
+    float* to = y->typed_data() + row;
+    by_vectors(wide, [=](int64_t i, auto some) {
+      store_some(to + i, load_some(one + i, some) + load_some(other + i, some), some);
+    });
+  }
+  return ffi::Error::Success();
+}
+
 }  // namespace
 }  // namespace chainrule
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    chainrule_add, chainrule::add,
+    ffi::Ffi::Bind().Arg<ffi::Buffer<ffi::F32>>().Arg<ffi::Buffer<ffi::F32>>().Ret<ffi::Buffer<ffi::F32>>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_exchange, chainrule::exchange,
                               ffi::Ffi::Bind().Arg<ffi::Buffer<ffi::F32>>().Ret<ffi::Buffer<ffi::F32>>());

@@ -13,12 +13,28 @@
 
 namespace chainrule {
 
+constexpr int kPauses = 100;
+
+// Lets the time of a few instructions pass.
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 // Do parts 0 … count − 1, each once, on the pool's threads and on this one.
 //
 // Parts are claimed, and the caller claims too, so that it only ever waits for parts that a running thread has begun:
 // waiting for tasks that are still queued would hang as soon as every thread of the pool waited so.
 template <class Pool, class Part>
 void in_parallel(Pool& pool, int64_t count, Part part) {
+  const int64_t helpers = std::min<int64_t>(pool.num_threads(), count) - 1;
+  if (helpers < 1) {
+    for (int64_t i = 0; i < count; ++i) part(i);
+    return;
+  }
   struct Progress {
     std::atomic<int64_t> claimed{0}, done{0};
   };
@@ -29,20 +45,26 @@ void in_parallel(Pool& pool, int64_t count, Part part) {
       progress->done.fetch_add(1, std::memory_order_release);
     }
   };
-  for (int64_t helpers = std::min<int64_t>(pool.num_threads(), count) - 1; helpers > 0; --helpers) {
+  for (int64_t i = 0; i < helpers; ++i) {
     auto helper = work;
     pool.Schedule(std::move(helper));
   }
   work();
-  while (progress->done.load(std::memory_order_acquire) < count) std::this_thread::yield();
+  for (int i = 0; progress->done.load(std::memory_order_acquire) < count; ++i) {
+    i < kPauses ? pause() : std::this_thread::yield();  // which takes longer than most have to wait
+  }
 }
 
-// Memory of this thread's own that stays for the next call; `use` keeps several apart.
+constexpr int64_t kLine = 64;  // bytes of the cache's, of which an unaligned vector would read two
+
+// Memory of this thread's own, from the beginning of a line, that stays for the next call; `use` keeps several apart.
 // Static, since libraries for two processors may be loaded and would share a variable of an inline function.
 static float* scratch(int64_t floats, int use) {
   thread_local std::vector<float> kept[2];
-  if (static_cast<int64_t>(kept[use].size()) < floats) kept[use].resize(floats);
-  return kept[use].data();
+  const int64_t more = kLine / sizeof(float);
+  if (static_cast<int64_t>(kept[use].size()) < floats + more) kept[use].resize(floats + more);
+  const auto unaligned = -reinterpret_cast<intptr_t>(kept[use].data()) & (kLine - 1);
+  return kept[use].data() + unaligned / sizeof(float);
 }
 
 }  // namespace chainrule
