@@ -22,6 +22,7 @@ export function networkCard(lab, { onhover = () => {}, label = "Network", id = "
       h("button", { className: "quiet", type: "button", onclick: () => lab.insert(lab.chosen.columns.at(-1).first, "Dropout(0.2)") }, "+ dropout"),
       h("span", { className: "note" }, "Click a formula to change it; rest on a unit to see its map.")),
     inspector);
+  const first = h("span", {}, "inputs");
   let selected = null, card = null, hovered = null, places = [];
 
   const grow = () => { notation.style.height = "auto"; notation.style.height = `${notation.scrollHeight + 2}px`; };
@@ -157,7 +158,7 @@ export function networkCard(lab, { onhover = () => {}, label = "Network", id = "
     said.textContent = chosen.notes.join(" ");
     count.textContent = `${chosen.parameters.toLocaleString("en")} parameters`;
     heads.parentElement.style.setProperty("--columns", chosen.columns.length + 1);
-    heads.replaceChildren(h("div", { className: "head" }, h("div", { className: "units" }, lab.gallery ? "image" : "inputs")), ...chosen.columns.map(head));
+    heads.replaceChildren(h("div", { className: "head" }, h("div", { className: "units" }, first)), ...chosen.columns.map(head));
     diagram.setAttribute("aria-label", `A network of ${chosen.columns.length} columns of units: ${chosen.choices.network}`);
     inspect();
     draw();
@@ -168,6 +169,6 @@ export function networkCard(lab, { onhover = () => {}, label = "Network", id = "
     said.textContent = message;
   });
   lab.on("picture", draw);
-  for (const kind of ["examples", "gallery"]) lab.on(kind, draw);
+  for (const kind of ["examples", "gallery"]) lab.on(kind, () => { first.textContent = lab.gallery ? "image" : "inputs"; draw(); });
   return { element, resize: () => { grow(); draw(); card?.resize(); } };
 }
