@@ -43,6 +43,7 @@ function remember() {
 const made = {};
 function open(name) {
   view = name;
+  if (!lab.offered) return;  // it opens as soon as the server has said what there is
   made[name] ??= VIEWS[name][1](lab);
   shown?.leave?.();
   shown = made[name];

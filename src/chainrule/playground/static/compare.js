@@ -60,7 +60,7 @@ class Together extends EventTarget {
 
 export function compareView(lab) {
   const bar = h("div"), sides = h("div", { className: "versus" }), legend = h("div", { className: "legend" });
-  const plot = h("canvas", { className: "plot", style: "height:13rem", role: "img" });
+  const plot = h("canvas", { className: "plot", style: "height:13rem", role: "img", "aria-label": "Test cost over the epochs" });
   const more = h("button", { className: "quiet", type: "button", onclick: () => add({ ...own(lab.choices), network: "Dense(6) >> ReLU() >> Dense(4) >> ReLU()" }, true) }, "+ network");
   let labs = [lab], cards = [], together = null, entered = false;
 

@@ -182,7 +182,7 @@ function galleryCard(lab) {
 
 /** What the units of a layer look for: their weights as images, a column for each unit, a row for each channel. */
 export function kernelsCard(lab) {
-  const canvas = h("canvas", { className: "kernels", role: "img" }), which = h("select", { id: "kernels-of", "aria-label": "Kernels of", onchange: () => draw() });
+  const canvas = h("canvas", { className: "kernels", role: "img", "aria-label": "Kernels" }), which = h("select", { id: "kernels-of", "aria-label": "Kernels of", onchange: () => draw() });
   const element = h("section", { className: "card", hidden: true }, h("h2", {}, "Kernels", which), canvas, h("p", { className: "note" }, "What each unit looks for: blue weights below 0, orange ones above. A column for each unit, a row for each channel that it sees."));
   const draw = () => {
     const kernels = lab.picture?.arrays[`kernels${which.value}`];
@@ -208,7 +208,7 @@ export function kernelsCard(lab) {
 }
 
 export function outputCard(lab, title = "Output") {
-  const map = h("canvas", { className: "map", role: "img" }), legend = h("div", { className: "legend" }), said = h("p", { className: "said wrong", role: "alert" });
+  const map = h("canvas", { className: "map", role: "img", "aria-label": "The network's output" }), legend = h("div", { className: "legend" }), said = h("p", { className: "said wrong", role: "alert" });
   const seen = galleryCard(lab), heading = h("span", {}, title), cost = h("span", { className: "muted" });
   const element = h("section", { className: "card output" }, h("h2", {}, heading, cost), map, seen.element, legend, said);
   let unit = null;
@@ -240,7 +240,7 @@ export function outputCard(lab, title = "Output") {
 }
 
 export function curvesCard(lab) {
-  const cost = h("canvas", { className: "plot", role: "img" }), metric = h("canvas", { className: "plot", role: "img" });
+  const cost = h("canvas", { className: "plot", role: "img", "aria-label": "Cost" }), metric = h("canvas", { className: "plot", role: "img", "aria-label": "Metric" });
   const name = h("h2", {}, h("span"));
   const log = h("input", { type: "checkbox", id: "log", onchange: () => draw() });
   const element = h("section", { className: "card" },
@@ -269,7 +269,7 @@ export function layersCard(lab) {
   let cells = [];
   lab.on("chosen", ({ network }) => {
     cells = network.map((layer) => {
-      const cell = { bars: h("canvas", { role: "img" }), range: h("span", { className: "muted" }), meter: h("i"), gradient: h("span"), dead: h("span"), zeros: h("span") };
+      const cell = { bars: h("canvas", { role: "img", "aria-label": "outputs" }), range: h("span", { className: "muted" }), meter: h("i"), gradient: h("span"), dead: h("span"), zeros: h("span") };
       cell.row = h("tr", {}, h("td", {}, layer.notation), h("td", {}, h("div", { className: "pair" }, cell.bars, cell.range)), h("td", {}, h("div", { className: "pair" }, h("div", { className: "meter" }, cell.meter), cell.gradient)), h("td", {}, cell.dead), h("td", {}, cell.zeros));
       return cell;
     });

@@ -11,7 +11,7 @@ export function networkCard(lab, { onhover = () => {}, label = "Network", id = "
   const notation = h("textarea", { className: "notation", id, rows: 1, spellcheck: false, autocapitalize: "off", autocomplete: "off", "aria-describedby": `${id}-said` });
   const said = h("p", { className: "said", id: `${id}-said`, role: "status" });
   const heads = h("div", { className: "heads" });
-  const diagram = h("canvas", { className: "diagram", role: "img" });
+  const diagram = h("canvas", { className: "diagram", role: "img", "aria-label": "The network" });
   const inspector = h("div");
   const scroll = h("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": "The network's columns" }, h("div", { className: "network" }, heads, diagram));
   const count = h("span", { className: "muted" });

@@ -9,7 +9,7 @@ const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9
 const START = ["GradientDescent()", "Momentum()", "RMSprop()", "Adam()"];
 
 export function raceView(lab) {
-  const canvas = h("canvas", { className: "ground", role: "img", tabIndex: 0 }), said = h("p", { className: "said wrong", role: "alert" });
+  const canvas = h("canvas", { className: "ground", role: "img", tabIndex: 0, "aria-label": "The surface" }), said = h("p", { className: "said wrong", role: "alert" });
   const surface = h("select", { id: "surface", onchange: () => { start = null; anew = true; go(); } }), racers = h("ol", { className: "racers" });
   const published = h("input", { type: "checkbox", id: "published", onchange: () => go() });
   const slower = h("input", { type: "range", id: "slow", min: 0, max: 1, step: "any", value: 0.4, "aria-label": "pace of the race" });
