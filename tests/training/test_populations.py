@@ -154,9 +154,9 @@ def test_few_that_are_left_go_on_among_themselves(monkeypatch):
     counts = []
     begin = populations.Population.__init__
 
-    def begun(self, members, *others):
+    def begun(self, members, *others, **more):
         counts.append(len(members))
-        begin(self, members, *others)
+        begin(self, members, *others, **more)
 
     monkeypatch.setattr(populations.Population, "__init__", begun)
     options = {"validation": (X[:10], Y[:10]), "epochs": 4, "early_stopping": 1}

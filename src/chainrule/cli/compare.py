@@ -71,7 +71,7 @@ def compare(
         taking(RUN, "FIELD", "Let each training find its own value by the validation cost: learning_rate; may repeat."),
     ] = None,
     budget: Annotated[One, taking(RUN, "NUMBER", "Values that it tries, half a decade apart [7].")] = None,
-    jobs: Annotated[One, taking(RUN, "NUMBER", "Processes that share this machine's cores, or all [1].")] = None,
+    jobs: Annotated[One, taking(RUN, "NUMBER", "How many share the work and this machine's cores, or all [1].")] = None,
     on: Annotated[One, taking(RUN, "WHERE", "dask: the workers of a cluster, whose scheduler --address names.")] = None,
     address: Annotated[One, taking(RUN, "HOST:PORT", "Where that scheduler is.")] = None,
     out: Annotated[One, taking(RUN, "FOLDER", "Keep all trials there, to go on by the same command [nowhere].")] = None,

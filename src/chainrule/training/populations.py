@@ -29,6 +29,8 @@ from chainrule.training.progress import Progress
 from chainrule.training.step import State, first, published
 from chainrule.training.validation import HeldOut, named
 
+SHORT = 1 << 34  # numbers times examples
+
 
 def train(
     plans: Sequence[Plan],
@@ -55,10 +57,12 @@ def trained(
     ctrl_c: Interrupt,
     progress: bool,
     began: float,
+    quick: bool = False,
 ) -> "list[Member]":
     """The members of a population once they are trained, those that diverged included.
 
-    Ctrl-C ends them all; early stopping, a callback or divergence ends one.
+    Ctrl-C ends them all; early stopping, a callback or divergence ends one. Where it may be `quick`, short work is
+    compiled fast, to other bits.
     """
     members, epochs, ended = list[Member](), plans[0].epochs, 0
     with ctrl_c, keeper:
@@ -68,7 +72,7 @@ def trained(
             members += some
             rows, reached = group[0].rows * len(group), partial(_keep, keeper, members, ended)
             with Progress(progress, group[0].epochs, group[0].steps, rows, lambda: ctrl_c.came) as shown:
-                _together(some, visited, shown, ctrl_c, reached)
+                _together(some, visited, shown, ctrl_c, reached, quick and _is_short(group))
             ended += epochs
         ctrl_c.noticed = True  # what was trained is not lost any more
         if not ctrl_c.came:
@@ -127,13 +131,14 @@ def _together(
     shown: Progress,
     ctrl_c: Interrupt,
     reached: Callable[["Population", int, int], None],
+    quick: bool,
 ) -> None:
     """Train members until each has stopped, or all epochs are over."""
     live = [member for member in members if not member.stopped]
     if not live:
         return
     standing = _standing(members, live[0].plan.left.start - 1)
-    population = Population(standing, visited, _records(standing))
+    population = Population(standing, visited, _records(standing), quick)
 
     def on_chunk(epoch: int, step: int) -> None:
         shown.step(epoch, step)
@@ -153,7 +158,7 @@ def _together(
             if not live:
                 return
             if 2 * len(live) <= len(population.members):  # which is worth another compilation
-                population = Population(live, visited)
+                population = Population(live, visited, quick=quick)
             elif plateaus(population.problem.optimizer):
                 population.follow()
         for member in population.members:
@@ -224,8 +229,14 @@ def _checkpoints(members: Sequence[Member], population: "Population | None" = No
 class Population(Loop):
     """The loop of several networks at once: states, records and orders have an axis that counts them."""
 
-    def __init__(self, members: Sequence[Member], visited: Mapping[int, Any], records: np.ndarray | None = None):
-        self.members, plans = members, [member.plan for member in members]
+    def __init__(
+        self,
+        members: Sequence[Member],
+        visited: Mapping[int, Any],
+        records: np.ndarray | None = None,
+        quick: bool = False,
+    ):
+        self.members, self.quick, plans = members, quick, [member.plan for member in members]
         self.follow()
         seeds, one = [plan.seed for plan in plans], visited[plans[0].seed]
         together = one if len({*seeds}) == 1 else Shared([visited[seed] for seed in seeds])
@@ -237,7 +248,7 @@ class Population(Loop):
     def follow(self) -> None:
         """Take for each what its history says of its rate."""
         problems = [member.plan.problem_after(member.records.history) for member in self.members]
-        self.problems = Problems(problems)
+        self.problems = Problems(problems, self.quick)
 
     def ends(self, number: int, on_chunk: Callable[[int], Any]) -> Iterator[tuple[Member, Epoch]]:
         """Each member with the end of an epoch."""
@@ -281,15 +292,24 @@ def _feeds(plans: Sequence[Plan]) -> Mapping[int, Feed]:
 
 def _groups(plans: Sequence[Plan]) -> Iterator[Sequence[Plan]]:
     """The plans in as few groups, of nearly one size, as memory allows: each network has its state and a batch."""
-    one = plans[0]
-    state = jax.eval_shape(partial(first, one.problem, shape=one.shape), seeded(0))
-    numbers = sum(math.prod(array.shape) for array in jax.tree.leaves(state))
+    one, numbers = plans[0], _numbers(plans[0])
     outputs = sum(math.prod(layer.output_shape(shape)) for layer, shape in one.network.walk(one.shape))
     batch = one.rows if one.batch_size == "all" else one.batch_size
     each = FLOAT * (3 * numbers + 2 * batch * outputs)  # old, new and the gradient; forwards and backwards
     count = math.ceil(len(plans) / max(most() // each, 1))
     bounds = np.linspace(0, len(plans), count + 1).astype(int)
     return (plans[start:end] for start, end in pairwise(bounds))
+
+
+def _numbers(plan: Plan) -> int:
+    """How many numbers the state of a training has."""
+    state = jax.eval_shape(partial(first, plan.problem, shape=plan.shape), seeded(0))
+    return sum(math.prod(array.shape) for array in jax.tree.leaves(state))
+
+
+def _is_short(plans: Sequence[Plan]) -> bool:
+    """Whether the training of some takes a second or two, by the numbers and examples of their steps."""
+    return len(plans) * plans[0].epochs * plans[0].rows * _numbers(plans[0]) <= SHORT
 
 
 def _tell(members: Sequence[Member]) -> None:

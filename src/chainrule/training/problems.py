@@ -21,23 +21,29 @@ class Problems:
     """Those of several networks, whose states are one, with an axis in front of each array.
 
     A number that all have alike is no axis's, so that what depends on it alone is computed once.
+
+    Args:
+        problems: of one structure.
+        quick: whether the programs are compiled fast, which run a little slower.
     """
 
-    def __init__(self, problems: Sequence[Problem]):
+    def __init__(self, problems: Sequence[Problem], quick: bool = False):
         self.numbers, self.known = _together(problems)
         self.outputs = _together([(problem.network, problem.cost) for problem in problems])  # all that measuring needs
         self.regularized = problems[0].regularizer is not None
+        self.quick = quick
 
     def run(
         self, state: State, examples: Any, order: Any, records: Any, first: int, last: int, batch_size: int
     ) -> tuple[State, Any]:
         """`step.run` of each; records are (steps, networks, figures), an order is that of all, or (networks, rows)."""
-        return _run(self.numbers, state, examples, order, records, first, last, batch_size=batch_size, **self.known)
+        run = _run_quick if self.quick else _run
+        return run(self.numbers, state, examples, order, records, first, last, batch_size=batch_size, **self.known)
 
     def assess(self, state: State, x: Any, E: Any, rows: Any) -> tuple[Any, Any]:
         """The outputs for some rows and their costs, (rows, networks, …); rows are of all, or (rows, networks)."""
-        numbers, known = self.outputs
-        return _assess(numbers, state.parameters, state.statistics, x, E, rows, **known)
+        (numbers, known), assess = self.outputs, _assess_quick if self.quick else _assess
+        return assess(numbers, state.parameters, state.statistics, x, E, rows, **known)
 
     def penalties(self, state: State, shape: Shape) -> np.ndarray:
         """What the regulariser adds to the cost of each."""
@@ -54,8 +60,7 @@ def _together(formulas: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
     return numbers, {"structure": jax.tree.structure(formulas[0]), "axes": axes}
 
 
-@compiled(static_argnames=("structure", "axes", "batch_size"))
-def _run(
+def _runs(
     numbers: Any,
     state: State,
     examples: Any,
@@ -91,8 +96,7 @@ def _at_once(networks: int) -> int:
     return networks if jax.default_backend() != "cpu" or most < MANY // 4 else most
 
 
-@compiled(static_argnames=("structure", "axes"))
-def _assess(
+def _assesses(
     numbers: Any, parameters: Any, statistics: Any, x: Any, E: Any, rows: Any, *, structure: Any, axes: Any
 ) -> tuple[Any, jax.Array]:
 
@@ -104,6 +108,14 @@ def _assess(
 
     in_axes = [*axes], 0, 0, None if np.ndim(rows) < 2 else 1
     return jax.vmap(own, in_axes, out_axes=1)(numbers, parameters, statistics, rows)
+
+
+_run, _run_quick = (
+    compiled(quick=quick, static_argnames=("structure", "axes", "batch_size"))(_runs) for quick in (False, True)
+)
+_assess, _assess_quick = (
+    compiled(quick=quick, static_argnames=("structure", "axes"))(_assesses) for quick in (False, True)
+)
 
 
 @compiled(static_argnames=("structure", "axes", "shape"))

@@ -26,7 +26,7 @@ def together(plans: Sequence[Plan], callbacks: Sequence[Callback] = ()) -> list[
         callbacks: as of `fit`, told of each by its place.
     """
     keeper = Keeper(None, plans[0].steps, None, lambda _: b"")
-    return trained(_of_all(plans), callbacks, keeper, Interrupt(), False, time.perf_counter())
+    return trained(_of_all(plans), callbacks, keeper, Interrupt(), False, time.perf_counter(), quick=True)
 
 
 def _of_all(plans: Sequence[Plan]) -> list[Plan]:

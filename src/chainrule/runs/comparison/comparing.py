@@ -112,8 +112,8 @@ def compare(
 
     Args:
         data: a named set, a file, or a table, as in `chainrule.runs.plan`.
-        jobs: how many processes of this machine share the work, or "all" for as many as it has cores; each has its part
-            of the cores.
+        jobs: how many share the work on this machine, or "all" for as many as it has cores: two threads of this
+            process, or more processes, each of which has its part of the cores.
         on: "dask" has the workers of a Dask cluster do it, and `address` says where its scheduler is.
         address: HOST:PORT.
         out: a folder to keep every trial in as soon as it is over, and in the end the answer; the same call goes on
@@ -175,6 +175,8 @@ def planned(
         raise ArgumentError(
             "Nothing varies. Give several of {activation}, {optimizer} or {network}, or {vary} a field."
         )
+    if choices.get("minutes") is not None:
+        raise ArgumentError("{minutes}: a comparison counts epochs, as many for all. Leave it out.")
     axes, seeds = axes_of(said), _seeds(seeds)
     tune, budget = [tune] if isinstance(tune, str) else [*tune], as_whole(budget, "{budget}", 2, 1000)
     if is_large(data):
@@ -228,9 +230,9 @@ def carry_out(
         left = [entry for entry in entries if _key(*entry) not in known]
         shown = stack.enter_context(Shown(progress, len(entries), len(entries) - len(left), ready.networks))
         with carrying_out.workers(contest, jobs, on, address) as backend:
-            cut = ready.jobs(left, 1 if backend is None else max(jobs, 2))
+            cut = ready.jobs(left, jobs if backend is None else max(jobs, 2))
             try:
-                for trials in carrying_out.done(contest, cut, ctrl_c, backend, [shown.epoch]):
+                for trials in carrying_out.done(contest, cut, ctrl_c, backend, [shown.epoch], jobs):
                     if journal:
                         journal.add(trials)
                     known |= {_key(trial.choices, trial.seed): trial for trial in trials}

@@ -4,8 +4,8 @@ import queue
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import joblib
@@ -20,6 +20,7 @@ Job = list[Entry]
 
 ATTEMPTS = 3  # of jobs whose workers die, without any other job done between
 LOOK = 0.1  # seconds between two looks at the keyboard
+THREADS = 2  # at the most
 
 DASK = "needs the dask and distributed packages. Install them: pip install 'chainrule[dask]'"
 
@@ -30,14 +31,32 @@ def done(
     ctrl_c: Interrupt,
     backend: dict[str, Any] | None,
     callbacks: Sequence[Callback],
+    threads: int = 1,
 ) -> Iterator[list[Trial]]:
-    """The trials of each job as they come: one after another in this process, or from joblib's workers."""
-    if backend is not None:
-        yield from _side_by_side(contest, jobs, ctrl_c, backend)
-        return
-    for job in jobs:
-        ctrl_c.check()
-        yield _carried_out(contest, job, callbacks)
+    """The trials of each job as they come: from this thread, from threads of this process, or from joblib's workers."""
+    with _silence():
+        if backend is not None:
+            yield from _side_by_side(contest, jobs, ctrl_c, backend)
+        elif threads > 1:
+            yield from _in_threads(contest, jobs, ctrl_c, threads)
+        else:
+            for job in jobs:
+                ctrl_c.check()
+                yield contest.trials(job, callbacks)
+
+
+def _in_threads(contest: Contest, jobs: Sequence[Job], ctrl_c: Interrupt, count: int) -> Iterator[list[Trial]]:
+    """The trials of each job as they come; whatever ends them, nothing computes any more behind it."""
+    with ThreadPoolExecutor(count) as threads:
+        left = {threads.submit(contest.trials, job) for job in jobs}
+        try:
+            while left:
+                ended, left = wait(left, LOOK, FIRST_COMPLETED)
+                for each in ended:
+                    yield each.result()
+                ctrl_c.check()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _side_by_side(
@@ -87,24 +106,27 @@ def _collect(contest: Contest, jobs: dict[int, Job], backend: dict[str, Any], re
 
 
 def _numbered(contest: Contest, number: int, job: Job) -> tuple[int, list[Trial]]:
-    return number, _carried_out(contest, job)
+    with _silence():
+        return number, contest.trials(job)
 
 
-def _carried_out(contest: Contest, job: Job, callbacks: Sequence[Callback] = ()) -> list[Trial]:
-    """The trials of a job. What there is to warn of was said before the first one."""
-    with warnings.catch_warnings(action="ignore"):
-        return contest.trials(job, callbacks)
+def _silence() -> AbstractContextManager:
+    """No warnings: what there is to warn of was said before the first job. It holds for all threads of a process."""
+    return warnings.catch_warnings(action="ignore")
 
 
 @contextmanager
 def workers(contest: Contest, count: int, on: str | None, address: str | None) -> Iterator[dict[str, Any] | None]:
     """How joblib reaches the workers: processes of this machine, or those of a Dask cluster; None for no workers.
 
+    Two on this machine are threads of this process, which begins and compiles once for both; more would wait for each
+    other, as Python runs in one thread at a time.
+
     Raises:
         ChainruleError: where there is no cluster, or the package is missing.
     """
     if on is None:
-        yield None if count == 1 else {"backend": "loky", "n_jobs": count}
+        yield None if count <= THREADS else {"backend": "loky", "n_jobs": count}
         return
     try:
         from distributed import Client  # type: ignore[import-not-found]
