@@ -137,6 +137,7 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
             "train flowers.csv --test alone.csv",
             "alone.csv: there are no columns 'length', 'width', 'colour'. The columns are kind.",
         ),
+        ("train iris --minutes soon", "--minutes must be a number above 0, such as 2 or 0.5, got 'soon'."),
         # Networks
         (
             'train flowers.csv --network "Dense(3) >> Softmax()"',

@@ -433,12 +433,13 @@ def test_early_stopping(run, here, prices):
         ("--early-stopping 7", 300, 7),
         ("--early-stopping never", 300, None),
         ("--validation 0", 300, None),
-        ("--epochs 4", 4, None),
+        ("--epochs 4 --minutes 10", 4, None),
         ("--epochs 40 --early-stopping 7", 40, 7),
     ],
 )
 def test_how_long_it_takes_at_most_is_said_and_recorded(run, here, prices, options, epochs, patience):
     plan = f" at most, until {patience} in a row bring no lower validation cost" if patience else ""
+    plan += ", in 10 minutes at most" * ("--minutes" in options)
     said = run(f'train prices.csv --network "Dense(1)" --optimizer "Adam(0.5)" {options}')
     assert f"\nepochs: {epochs}{plan}\n" in said.out
     written = record(here / "runs" / "prices")

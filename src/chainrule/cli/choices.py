@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from chainrule.data.columns import as_number
 from chainrule.errors import ChainruleError, nearest
 from chainrule.formula.base import Formula, check_single
 from chainrule.metrics import Metric
 from chainrule.notation import as_formula
+from chainrule.notation.choices import as_minutes
 from chainrule.notation.families import family
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training.keeping import Interval
@@ -55,6 +57,12 @@ def number_or_all(option: str, text: str | None) -> int | Literal["all"] | None:
     if text != "all" and (number is None or number < 1):
         raise ChainruleError(f"{option} must be a whole number of 1 or more, or all, got {text}.")
     return "all" if number is None else number
+
+
+def minutes(option: str, text: str | None) -> float | None:
+    """A time; none where nothing is said."""
+    number = None if text is None else as_number(text)
+    return as_minutes(text if number is None else number, option)
 
 
 def early_stopping(option: str, text: str | None) -> EarlyStopping | str | None:

@@ -172,7 +172,8 @@ def plan(plan: "Plan") -> None:
     terms, stopping = " + ".join(repr(term) for term in (plan.cost, plan.regularizer) if term), plan.early_stopping
     say(f"cost: {terms}, by {plan.optimizer!r}")
     until = f" at most, until {stopping.patience} in a row bring no {stopping.gain}" if stopping else ""
-    say(f"epochs: {plan.epochs:,}{until}")
+    within = f", in {plan.minutes:g} minutes at most" if plan.minutes else ""
+    say(f"epochs: {plan.epochs:,}{until}{within}")
     if len(plan.devices) > 1:
         say(f"devices: {len(plan.devices)}, which share each batch")
     say("")

@@ -13,6 +13,7 @@ from chainrule.cli.reading import Blank, Decimal, Header, Separator, Size
 from chainrule.cli.words import option, quoted
 from chainrule.errors import ArgumentError, ChainruleError
 
+ENDS = {"early stopping": "stopped early", "interrupted": "interrupted", "time": "as many as there was time for"}
 FINISHING = "finishing: what was trained is saved first"
 
 
@@ -63,6 +64,9 @@ def train(
     batch_size: options.BatchSize = None,
     early_stopping: options.EarlyStopping = None,
     monitor: options.Monitor = None,
+    minutes: Annotated[
+        One, taking(RUN, "NUMBER", "Train for so long at most: as many of the epochs as there is room for.")
+    ] = None,
     seed: Annotated[One, taking(RUN, "NUMBER", "Of the first values, the shuffles and the parts [0].")] = None,
     devices: Annotated[
         One, taking(RUN, "NUMBER", "How many share each batch, or all [1]; a CPU is one device.")
@@ -134,6 +138,7 @@ def train(
         "metrics": choices.figures("--metric", metric or []),
         "seed": choices.whole("--seed", "0" if seed is None else seed, *SEEDS),
         **options.said(given),
+        "minutes": choices.minutes("--minutes", minutes),
         "stream": stream,
     }
     with _together(hosts, computing) as (leads, computing):
@@ -211,7 +216,7 @@ def _ending(history: Any) -> str:
     kept = f"epoch {history.best_epoch} is kept" if history.best_epoch else ""
     words = [
         f"{len(history)} epoch{'s' * (len(history) != 1)} in {history.seconds:.1f} s",
-        {"early stopping": "stopped early", "interrupted": "interrupted"}.get(history.stopped, ""),
+        ENDS.get(history.stopped, ""),
         "" if len(history) else "the steps of the first are kept",
         kept,
         "still improving" if history.improving else "",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Row = dict[str, float]
-Stopped = Literal["epochs", "early stopping", "callback", "interrupted", "diverged"]
+Stopped = Literal["epochs", "early stopping", "callback", "interrupted", "diverged", "time"]
 
 
 @dataclass
@@ -18,7 +18,8 @@ class History:
     Attributes:
         rows: a dictionary for each epoch; `epoch` counts from 1.
         best_epoch: the epoch whose parameters were kept; None for those of the last.
-        stopped: why training ended: "epochs", "early stopping", "callback", "interrupted" or "diverged".
+        stopped: why training ended: "epochs", "early stopping", "callback", "interrupted", "diverged", or "time", which
+            was over.
         seconds: how long training took, compilation included.
 
     >>> history = History([{"epoch": 1, "cost": 0.5}, {"epoch": 2, "cost": 0.25}])

@@ -75,6 +75,13 @@ def as_whole(value: Any, name: str, least: int, most: int) -> int:
     return int(value)
 
 
+def as_minutes(value: Any, name: str = "{minutes}") -> float | None:
+    """A time, from a number above 0; None for none."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf):
+        return value
+    raise ArgumentError(f"{name} must be a number above 0, such as 2 or 0.5, got {{!r}}.", value)
+
+
 def is_batch_size(size: Any) -> TypeGuard[BatchSize]:
     """Whether it is how many examples a step has: a whole number, or "all"."""
     return is_whole(size) or (isinstance(size, str) and size == "all")

@@ -9,7 +9,7 @@ from chainrule.formula.base import check_single
 from chainrule.formula.layer import Chain
 from chainrule.metrics import Metric
 from chainrule.notation import as_chain, as_formula, as_metrics, as_optimizer
-from chainrule.notation.choices import EPOCHS, SEEDS, BatchSize, as_early_stopping, as_whole, is_batch_size
+from chainrule.notation.choices import EPOCHS, SEEDS, BatchSize, as_early_stopping, as_minutes, as_whole, is_batch_size
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training.placement import as_devices
@@ -31,6 +31,7 @@ class Choices:
     monitor: Metric | str | None
     seed: int
     devices: tuple[Any, ...]
+    minutes: float | None
 
     @classmethod
     def of(
@@ -48,6 +49,7 @@ class Choices:
         monitor: Any = None,
         seed: Any = 0,
         devices: Any = None,
+        minutes: float | None = None,
     ) -> Self:
         """From arguments of `plan`."""
         chain = None if network is None else as_chain(network)
@@ -69,6 +71,7 @@ class Choices:
             monitor,
             as_whole(seed, "{seed}", *SEEDS),
             as_devices(devices),
+            as_minutes(minutes),
         )
 
 

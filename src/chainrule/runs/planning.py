@@ -59,6 +59,7 @@ class Plan:
         epochs, batch_size, early_stopping, seed: as in `fit`.
         balanced: whether every class counts alike.
         devices: what computes; none where it is left to JAX.
+        minutes: that the training may take, if not as many as it takes.
         stream: whether the data are read block after block.
     """
 
@@ -81,6 +82,7 @@ class Plan:
     balanced: bool
     devices: tuple[Any, ...] = ()
     stream: bool = False
+    minutes: float | None = None
 
     @property
     def rows(self) -> dict[str, int]:
@@ -175,6 +177,7 @@ def plan(
     monitor: Metric | str | None = None,
     seed: int = 0,
     devices: int | Literal["all"] | Sequence[Any] | None = None,
+    minutes: float | None = None,
     stream: bool | None = None,
     progress: bool = False,
 ) -> Plan:
@@ -209,6 +212,7 @@ def plan(
         monitor: the metric that early stopping watches, or "cost"; by default what its rule says.
         seed: of the first values, the shuffles and the parts.
         devices: how many share each batch, "all", or a list of JAX's; by default there is one.
+        minutes: that the training may take; it then does as many of its epochs as there is room for, as in `fit`.
         stream: whether files are read block after block, and their prepared rows dealt into a cache; by default where
             they would take more than a quarter of the free memory, or are a folder of tables. Parts are then drawn row
             by row, and the defaults are 5 epochs of batches of 1,024.
@@ -234,6 +238,7 @@ def plan(
         monitor=monitor,
         seed=seed,
         devices=devices,
+        minutes=minutes,
     )
     if stream is False and is_folder_of_tables(data):
         raise ArgumentError("{stream}: the files of a folder are read block after block. Leave it out.")
@@ -328,6 +333,7 @@ def planned(found: Material, asked: Choices) -> Plan:
         asked.balanced,
         asked.devices,
         found.stream,
+        asked.minutes,
     )
 
 

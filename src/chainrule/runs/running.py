@@ -187,7 +187,7 @@ def follow(plan: Plan, folder: Followed | None = None) -> Model:
 def _fitted(plan: Plan, place: Path | None, progress: bool, checkpoints: Checkpoints | None = None) -> Model:
     """The model of a plan, which goes on from what is kept in a place, if anything is."""
     resume = place if place and can_be_resumed(place) else None
-    return fit(**plan.asked, progress=progress, checkpoint=checkpoints, resume=resume)
+    return fit(**plan.asked, minutes=plan.minutes, progress=progress, checkpoint=checkpoints, resume=resume)
 
 
 def _name(data: Any) -> str:

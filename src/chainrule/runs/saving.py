@@ -220,6 +220,7 @@ def record(plan: Plan, batch_size: BatchSize, command: Command | None) -> str:
             "batch_size": batch_size,
             "seed": plan.seed,
             "devices": len(plan.devices) if len(plan.devices) > 1 else None,
+            "minutes": plan.minutes,
         },
         "versions": {
             "python": platform.python_version(),

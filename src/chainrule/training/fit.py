@@ -4,7 +4,9 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
+from math import ceil
 from typing import Any, Literal
 
 from chainrule.arrays.compilation import refuse_fork
@@ -15,8 +17,11 @@ from chainrule.errors import ArgumentError
 from chainrule.formula.layer import Layer
 from chainrule.metrics import Metric
 from chainrule.model import Model
+from chainrule.model.history import Stopped
+from chainrule.notation.choices import as_minutes
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
+from chainrule.training.budget import Budget, TimeUp
 from chainrule.training.checkpoint import Checkpoint, to_bytes
 from chainrule.training.feed import feed
 from chainrule.training.interrupt import Interrupt
@@ -55,6 +60,7 @@ def fit(
     checkpoint: Checkpoints | str | os.PathLike | None = None,
     resume: Resume = None,
     devices: int | Literal["all"] | Sequence[Any] | None = None,
+    minutes: float | None = None,
 ) -> Model:
     """Train a network on examples, or a population of networks together.
 
@@ -102,6 +108,9 @@ def fit(
             begins where it is empty.
         devices: how many share each batch, "all", or a list of JAX's; by default there is one. They have the result of
             one to rounding, but for noise (`Dropout`), which each draws for its own rows. A CPU is one device.
+        minutes: how many the training may take, compilation and validation included. It does as many of its epochs as
+            there is room for, by the pace of those that are done, to which schedules of an open length are fitted again
+            and again; in time it ends even within an epoch. Its bits then depend on the machine's pace.
 
     Returns:
         The trained model, with its history; of a population, a list of models.
@@ -145,9 +154,13 @@ def fit(
     kept, population = as_checkpoints(checkpoint), members(planned, seeds, places, validation)
     if population and planned.devices:
         raise ArgumentError("{devices} are for one network, and here are {}. Leave them out.", len(population))
+    minutes = as_minutes(minutes, "fit: minutes")
+    if population and minutes is not None:
+        raise ArgumentError("{minutes} are for one network, and here are {}. Leave them out.", len(population))
     place = placement(planned.devices)
     plans, file = resumed(population or [planned], resume, kept)
     start = plans[0].start
+    budget = Budget(minutes, start.history.seconds if start else 0.0, lambda: place.agreed([time.perf_counter()])[0])
     place.check_alike(lambda: digest(planned, planned.identity, start and int(start.state.step)))
     data = cache(lambda: digest(plans[0]))
     if kept and not planned.in_memory:
@@ -161,7 +174,7 @@ def fit(
     ctrl_c = Interrupt(*[signal.SIGTERM] * (kept is not None))
     if population:
         return train(plans, callbacks, keeper, ctrl_c, progress, began)  # type: ignore[return-value]
-    return _train(plans[0], callbacks, keeper, ctrl_c, place, progress, began)
+    return _train(plans[0], callbacks, keeper, ctrl_c, place, progress, began, budget)
 
 
 def _train(
@@ -172,6 +185,7 @@ def _train(
     place: Placement,
     progress: bool,
     began: float,
+    budget: Budget,
 ) -> Model:
     """The model of a plan, from its beginning or from where a checkpoint stands."""
     with ctrl_c:
@@ -183,15 +197,26 @@ def _train(
     shown = Progress(progress and place.leads, planned.epochs, planned.steps, planned.rows, lambda: ctrl_c.came, done)
     with ctrl_c, shown, keeper:
 
+        def follow(epochs: float) -> float:
+            """Have the next steps follow the history, and the time that is left once so many epochs are done."""
+            room = budget.room(epochs, planned.epochs) if budget.is_limited else planned.epochs
+            shown.planned(ceil(room))
+            loop.problem = replace(planned, epochs=room).problem_after(records.history)
+            return room
+
         def on_chunk(epoch: int, step: int) -> None:
             shown.step(epoch, step)
             if keeper.checkpoints:
                 keeper.reached(_alone(records.place(loop.state, loop.recorded)), epoch, step)
             ctrl_c.check(place.anywhere)
+            epochs = epoch - 1 + step / planned.steps
+            if budget.is_limited and step < planned.steps and follow(epochs) <= epochs:
+                raise TimeUp
 
-        def ended(epoch: Epoch) -> None:
+        def ended(epoch: Epoch) -> Stopped | None:
             shown.epoch(epoch.row)
-            loop.problem = planned.problem_after(records.history)
+            room = follow(epoch.number)
+            return "time" if room < min(epoch.number + 1, planned.epochs) else None
 
         trained = loop.epochs(planned.left, on_chunk)
         try:
@@ -201,6 +226,8 @@ def _train(
             keeper.reached(_alone(last), len(records.history) + 1, 0)
         except KeyboardInterrupt:
             records.last, records.history.stopped = planned.published(loop.state), "interrupted"
+        except TimeUp:
+            records.last, records.history.stopped = planned.published(loop.state), "time"
         ctrl_c.noticed = True  # what was trained is not lost any more
         keeper.finish(records.history.stopped == "interrupted")
         records.history.seconds = records.seconds

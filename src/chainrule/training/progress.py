@@ -39,6 +39,13 @@ class Progress:
         if self.bar:
             self.bar.stop()
 
+    def planned(self, epochs: int) -> None:
+        """There will be so many epochs."""
+        if epochs != self.epochs:
+            self.epochs = epochs
+            if self.bar:
+                self.bar.update(self.task, total=epochs * self.steps)
+
     def step(self, epoch: int, step: int) -> None:
         """Within an epoch, after its step-th step."""
         done = (epoch - 1) * self.steps + step
