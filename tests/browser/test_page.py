@@ -75,6 +75,10 @@ def test_own_data_and_a_link_that_restores(page, server):
     page.reload()
     expect(page.get_by_role("button", name="xor")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_label("seed")).to_have_value("7")
+    page.goto("about:blank")
+    opened(page, server, "data=xor&rows=120&network=Tanhh()")
+    expect(page.get_by_role("button", name="xor")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#notation-said")).to_contain_text("Did you mean Tanh?")
 
 
 def test_step_by_step_race_compare_and_take_along(page, server):

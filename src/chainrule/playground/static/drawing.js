@@ -116,7 +116,7 @@ export function drawLines(canvas, lines, { zero = false, log = false, unit = nul
   if (log) low = Math.max(low, high * 1e-6, 1e-9);
   if (!(high > low)) [low, high] = [low - (log ? low / 2 : 0.5), high + 0.5];
   const first = Math.min(...lines.map((line) => line.values[0]?.[0] ?? Infinity)), last = Math.max(...lines.map((line) => line.values.at(-1)?.[0] ?? 0));
-  const left = 46, right = width - 6, top = 8, bottom = height - 18;
+  const left = 54, right = width - 6, top = 8, bottom = height - 18;
   const across = (x) => left + ((x - first) / (last - first || 1)) * (right - left);
   const up = (y) => bottom - ((scale(Math.max(y, low)) - scale(low)) / (scale(high) - scale(low))) * (bottom - top);
   context.font = "11px system-ui, sans-serif";

@@ -25,7 +25,8 @@ export class Lab extends EventTarget {
     this.link.addEventListener("gone", ({ detail }) => { this.running = false; this.tell("gone", detail); });
     for (const kind of ["refused", "diverged"]) this.link.addEventListener(kind, ({ detail }) => {
       if (kind === "diverged") this.running = false;
-      this.tell(kind, detail);
+      if (kind === "refused" && !this.chosen && !this.parted) this.part();
+      else this.tell(kind, detail);
     });
     this.link.addEventListener("runs", ({ detail }) => { this.running = detail.running; this.tell("runs"); });
     this.link.addEventListener("chosen", ({ detail }) => {
@@ -58,6 +59,13 @@ export class Lab extends EventTarget {
   begin() {
     if (this.file && this.file.name === this.choices.data) this.link.send({ do: "upload", ...this.file.said, choices: this.choices }, this.file.content);
     else this.choose(this.choices);
+  }
+  /** Each choice by itself, the network last, so that one that can't be is said at its place, and the others hold. */
+  part() {
+    const said = this.choices;
+    this.parted = true;
+    this.choose(DEFAULTS);
+    for (const name of [...Object.keys(DEFAULTS).filter((each) => each !== "network"), "network"]) if (said[name] !== DEFAULTS[name]) this.choose({ [name]: said[name] });
   }
   choose(changes, more = {}) { this.link.send({ do: "choose", choices: changes, ...more }); }
   edit(part, path, value) { this.link.send({ do: "edit", part, path, value }); }

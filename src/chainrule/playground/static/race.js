@@ -19,6 +19,8 @@ export function raceView(lab) {
 
   const go = throttled(async () => {
     if (!open) return;
+    cancelAnimationFrame(timer);
+    about.textContent = "on the way …";
     try {
       found = await lab.link.ask({ do: "race", surface: surface.value || "beale", optimizers, start, anew, published: published.checked });
       anew = false;
@@ -29,12 +31,15 @@ export function raceView(lab) {
       canvas.setAttribute("aria-label", `${found.surface}: ${found.racers.map((racer) => `${racer.label} ends ${shown(racer.reached)} above the lowest point`).join("; ")}`);
       list();
       move();
-    } catch (error) { said.textContent = error.message; }
+    } catch (error) {
+      said.textContent = error.message;
+      about.textContent = "";
+    }
   }, 120);
 
   function list() {
     racers.replaceChildren(...found.racers.map((racer, place) => h("li", {},
-      h("button", { className: "chip", type: "button", "aria-pressed": String(selected === place), onclick: () => { selected = selected === place ? null : place; editor = null; list(); } }, h("i", { className: "dot", style: `background:${COLOURS[place]}` }), racer.label),
+      h("button", { className: "chip", type: "button", "aria-pressed": String(selected === place), onclick: () => { selected = selected === place ? null : place; editor = null; list(); } }, h("i", { className: "dot", style: `background:${COLOURS[place]}` }), racer.label.replace(" = ", "\u00a0=\u00a0")),
       h("span", { className: "muted" }, racer.reached === null ? "ran away" : `${shown(racer.reached, 2)} above`),
       h("button", { className: "tiny", type: "button", "aria-label": `Take ${racer.label} away`, onclick: () => { optimizers = optimizers.filter((_, other) => other !== place); selected = editor = null; go(); } }, "×"))));
     if (!adding.childElementCount) {
