@@ -44,8 +44,9 @@ def test_the_jobs_of_a_worker_that_dies_are_given_out_again(tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_of_this_machine_make_the_same_trials(tmp_path):
-    here, there = compare("iris", **ASKED), compare("iris", **ASKED, jobs=2, out=tmp_path / "two")
+@pytest.mark.parametrize("jobs", [2, 3])  # threads, processes
+def test_all_jobs_of_this_machine_make_the_same_trials(tmp_path, jobs):
+    here, there = compare("iris", **ASKED), compare("iris", **ASKED, jobs=jobs, out=tmp_path / "out")
     assert [trial.measures for trial in there.trials] == [pytest.approx(t.measures, rel=1e-4) for t in here.trials]
     assert [(trial.choices, trial.seed) for trial in there.trials] == [(t.choices, t.seed) for t in here.trials]
 
