@@ -144,9 +144,9 @@ STOPPING = "--early-stopping must be a number of epochs, never, or EarlyStopping
             "fit: the targets have 2 classes, but Dense(3) gives 3 outputs. End it with Dense(2) >> Softmax().",
         ),
         (
-            'train images.npz --network "Dense(2) >> Softmax()"',
+            'train images.npz --network "Dense(8) >> ReLU() >> Dense(2) >> Softmax()"',
             "fit: expected targets of shape (28, 4, 4, 2), as the network's outputs, or class numbers (28, 4, 4), got "
-            "int32 of shape (28,). Put Flatten() before Dense(2).",
+            "int32 of shape (28,). Put Flatten() before Dense(8).",
         ),
         (
             'train flowers.csv --network "Dense(4) >> Reshape((3, 3)) >> Dense(2)"',

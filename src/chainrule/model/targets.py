@@ -140,8 +140,9 @@ def targets(
         _check_classes(y, classes, network, outputs, who)
         return y.astype(np.int32), classes
     if y.shape[1:] != outputs and not (one_fewer and outputs[-1] == 1):
-        last = repr(deciding(network))
-        remedy = f"Put Flatten() before {last}." if y.ndim < len(outputs) else f"Change the last layer, {last}."
+        last = deciding(network)
+        first = next((layer for layer in network.layers if type(layer) is type(last)), last)
+        remedy = f"Put Flatten() before {first!r}." if y.ndim < len(outputs) else f"Change the last layer, {last!r}."
         raise ChainruleError(
             f"{who}: expected targets of shape {(rows, *outputs)}, as the network's outputs, or class numbers "
             f"{(rows, *outputs[:-1])}, got {y.dtype} of shape {y.shape}. {remedy}"
