@@ -1,5 +1,7 @@
 """Functions of native kernels alone, run without XLA, beside the same ones compiled."""
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
@@ -50,7 +52,23 @@ def test_it_comes_to_the_bits_of_the_compiled_program(notation, shape, rows):
     run, compiled = directly(function, x), jax.jit(function)
     by_xla = "LSTM" in notation and native.processor() == "baseline"  # whose inputs' product is rounded once a term
     for each in (x, np.flip(x, axis=1)):  # the second is not contiguous
-        np.testing.assert_allclose(run(each), compiled(each), rtol=1e-6 if by_xla else 0)
+        expected = compiled(each)
+        for outputs in [run(each) for _ in range(20)]:  # of which the later ones are shared by threads
+            np.testing.assert_allclose(outputs, expected, rtol=1e-6 if by_xla else 0)
+
+
+@needs_kernels
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX's own, which this does without
+def test_a_fork_goes_on():
+    function, x = network("Dense(260) >> ReLU()", (300,), 1)
+    run = directly(function, x)
+    expected = [run(x).tobytes() for _ in range(20)]
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        os._exit(int([run(x).tobytes() for _ in range(20)] != expected))
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @needs_kernels

@@ -15,6 +15,10 @@
 #include <thread>
 #include <vector>
 
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
 #include "threads.h"
 #include "vectors.h"
 #include "xla/ffi/api/ffi.h"
@@ -43,12 +47,22 @@ int64_t cores() {
 }
 
 // Threads, one for each core but the caller's, that wait for something to do: awake for a while, since what is awake
-// begins at once, and then asleep. They end with the process.
+// begins at once, and then asleep. They end with the process, and a fork, which has none of them, makes its own.
 class Helpers {
  public:
   static Helpers& all() {
-    static Helpers& helpers = *new Helpers;
-    return helpers;
+    static std::atomic<Helpers*> known{nullptr};
+    static std::mutex making;
+    if (Helpers* helpers = known.load(std::memory_order_acquire)) return *helpers;
+    const std::lock_guard<std::mutex> lock(making);
+    if (Helpers* helpers = known.load(std::memory_order_acquire)) return *helpers;
+#if !defined(_WIN32)
+    static const int forks = pthread_atfork(nullptr, nullptr, [] { known.store(nullptr, std::memory_order_release); });
+    static_cast<void>(forks);
+#endif
+    auto* const helpers = new Helpers;
+    known.store(helpers, std::memory_order_release);
+    return *helpers;
   }
 
   void schedule(std::function<void()> task) {
