@@ -34,7 +34,7 @@ def test_each_device_computes_its_own_rows():
 def test_so_it_does_with_every_kernel():
     found = on_four_devices()
     assert found["wrong"] == {}
-    others = ["exchange", "leaky_relu", "relu"]  # which serve runs without XLA alone, and large arrays
+    others = ["add", "exchange", "leaky_relu", "relu"]  # which serve runs without XLA alone, and large arrays
     assert found["never called"] == dict.fromkeys(("jit", "explicit", "shard_map"), others)
 
 

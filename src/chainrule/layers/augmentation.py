@@ -62,6 +62,7 @@ class Shift(_Moved):
     def noisy(self, p, x, key):
         height, width, _ = self.output_shape(x.shape[1:])
         padded = jnp.pad(x, ((0, 0), *((self.pixels, self.pixels),) * 2, (0, 0)))
-        down, right = jax.random.randint(key, (2, len(x), 1), 0, 2 * self.pixels + 1)
-        rows, columns = down + jnp.arange(height)[None], right + jnp.arange(width)[None]
-        return padded[jnp.arange(len(x))[:, None, None], rows[:, :, None], columns[:, None, :]]
+        down, right = jax.random.randint(key, (2, len(x), 1), 0, 2 * self.pixels + 1, jnp.int32)
+        image, row, column = (jnp.arange(size, dtype=jnp.int32) for size in (len(x), height, width))
+        rows, columns = down + row[None], right + column[None]
+        return padded[image[:, None, None], rows[:, :, None], columns[:, None, :]]

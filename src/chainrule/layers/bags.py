@@ -126,7 +126,7 @@ class TfIdf(Layer):
 
 def _counted(ids: Any) -> tuple[Any, Any]:
     """The terms of each text in order, and how often it has each: told where the last of equal ones stands, else 0."""
-    ids, place = jnp.sort(ids, axis=1), jnp.arange(ids.shape[1])
+    ids, place = jnp.sort(ids, axis=1), jnp.arange(ids.shape[1])[None]
     changes = ids[:, 1:] != ids[:, :-1]
     first, last = (jnp.pad(changes, ((0, 0), side), constant_values=True) for side in ((1, 0), (0, 1)))
     begin = jax.lax.cummax(jnp.where(first, place, 0), axis=1)
