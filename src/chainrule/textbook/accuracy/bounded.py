@@ -41,8 +41,8 @@ class Bounded(NamedTuple):
 
     @property
     def sure(self) -> Values:
-        """Where the error is too small to matter for a float32."""
-        return self.error <= DOUBT * ulp(self.value)
+        """Where the error is too small to matter for a float32, which holds nothing from 2¹²⁸ on."""
+        return (self.error <= DOUBT * ulp(self.value)) | (np.abs(self.value) - self.error >= 2.0**128)
 
     def __add__(self, other: "Bounded") -> "Bounded":  # type: ignore[override]
         return self.rounded(self.value + other.value, self.error + other.error)
