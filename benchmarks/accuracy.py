@@ -209,7 +209,7 @@ def over_every_number(formulas: Iterable[Any], plain: bool) -> None:
     if plain:
         os.environ["CHAINRULE_KERNELS"] = "none"
     for formula in formulas:
-        natively = "@chainrule_" in jax.jit(lambda x: formula(x)).lower(np.zeros(BLOCK, np.float32)).as_text()
+        natively = "@chainrule_" in jax.jit(partial(formula)).lower(np.zeros(BLOCK, np.float32)).as_text()
         found = accuracy(formula, 1)
         kept = json.loads(FULL.read_text()) if FULL.exists() else {}
         forms = kept.setdefault(repr(formula), {})
