@@ -77,7 +77,7 @@ OPTIMIZERS = (
 )
 FLAGS = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mfma"]}
 FAST = ["--xla_backend_optimization_level=0", "--xla_cpu_use_fusion_emitters=false"]
-SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-O1", "-g"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-O0", "-g"]
 
 
 def results() -> list:
