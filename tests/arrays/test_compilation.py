@@ -3,7 +3,7 @@ import logging
 import jax
 import numpy as np
 
-from chainrule.arrays.compilation import KEPT, compiled, side_by_side
+from chainrule.arrays.compilation import KEPT, compiled, keeping, side_by_side
 
 
 def compilations(caplog, action) -> int:
@@ -20,6 +20,22 @@ def test_only_the_last_programs_are_kept(caplog):
     assert compilations(caplog, lambda: plus(ones[-1])) == 0
     assert compilations(caplog, lambda: plus(ones[0])) == 1
     np.testing.assert_array_equal(plus(ones[2], by=2), [3, 3, 3])
+
+
+def test_programs_end_with_the_last_who_keeps_them(caplog):
+    plus, x = compiled()(lambda x: x + 1), np.ones(2, np.float32)
+
+    def compilations_by(keeper):
+        with keeping(keeper):
+            return compilations(caplog, lambda: plus(x))
+
+    one, other = {}, {}
+    assert [compilations_by(each) for each in (one, other, one)] == [1, 0, 0]
+    one.clear()
+    assert compilations_by(one) == 0  # as the other keeps it
+    one.clear()
+    other.clear()
+    assert compilations_by(one) == 1
 
 
 def test_numbers_are_no_structure(caplog):

@@ -2,6 +2,8 @@
 
 import io
 import json
+import queue
+import weakref
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,6 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from chainrule import load
+from chainrule.arrays.memory import give_back
 from chainrule.errors import ChainruleError
 from chainrule.playground import serving
 from chainrule.playground.examples import given
@@ -422,16 +425,22 @@ def test_a_formula_is_shown(client):
         assert [*found["curves"]] == ["f(x)", "f′(x)"]
 
 
-def test_two_tabs_are_two_sessions_that_end_with_them(client):
-    sessions = client.app.state.sessions
+def test_two_tabs_are_two_sessions_that_end_with_them(client, monkeypatch):
+    given_back = queue.SimpleQueue()
+    monkeypatch.setattr(serving, "give_back", lambda: given_back.put(give_back()))
     with tab(client) as one, tab(client) as other:
         one.send(do="choose", choices=SMALL)
         other.send(do="choose", choices=SMALL | {"network": "Dense(2) >> Tanh()"})
         assert one.get("chosen")["columns"][0]["units"] == 3
         assert other.get("chosen")["columns"][0]["units"] == 2
-        threads = [session._thread for session in sessions]
-        assert len(threads) == 2
-    for thread in threads:
-        thread.join(20)
-        assert not thread.is_alive()
-    assert not sessions
+        for page in (one, other):
+            page.get("picture")
+            page.send(do="explain")
+            page.get("explained")
+        seen = [weakref.ref(session) for session in client.app.state.sessions]
+        programs = [weakref.ref(last) for session in seen for last in session().programs.values()]
+        assert len(seen) == 2 < len(programs)
+    for _ in seen:
+        given_back.get(timeout=20)
+    assert not client.app.state.sessions
+    assert {each() for each in (*seen, *programs)} == {None}  # nothing holds them, nor what was compiled for them

@@ -2,9 +2,12 @@
 
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, lru_cache, wraps
 from typing import Any
+from weakref import WeakValueDictionary
 
 import jax
 
@@ -13,11 +16,17 @@ from chainrule.errors import ChainruleError
 KEPT = 10  # programs of a function; each has some megabytes
 GUARD = "jax_transfer_guard_host_to_device"
 
+Programs = dict[Callable, Callable]
+"""Of each function that was called, the last programs."""
+
+_kept: ContextVar[Programs] = ContextVar("kept", default={})  # noqa: B039  # of all that is in no block of `keeping`
+
 
 def compiled(*, quick: bool = False, **options: Any) -> Callable[[Callable], Callable]:
     """`jax.jit`, but a function keeps the programs only of the last structures and shapes that it was called with.
 
-    JAX would keep them all: a process that fits many networks, each of another structure, would grow without end.
+    JAX would keep them all: a process that fits many networks, each of another structure, would grow without end. All
+    who call the function have its programs in common; see `keeping` for how long.
 
     Args:
         quick: whether they are compiled `quickly`.
@@ -29,24 +38,47 @@ def compiled(*, quick: bool = False, **options: Any) -> Callable[[Callable], Cal
     """
 
     def decorate(function: Callable) -> Callable:
-        @lru_cache(KEPT)
-        def program(*key: Any) -> Callable:
-            @wraps(function)
-            def own(*args: Any, **static: Any) -> Any:  # of its own, since JAX's caches go by the function
-                return function(*args, **static)
+        living: WeakValueDictionary[Any, Callable] = WeakValueDictionary()
 
-            return taking_any(jax.jit(own, compiler_options=quickly() if quick else None, **options))
+        def program(*key: Any) -> Callable:
+            if (found := living.get(key)) is None:
+
+                @wraps(function)
+                def own(*args: Any, **static: Any) -> Any:  # of its own, since JAX's caches go by the function
+                    return function(*args, **static)
+
+                found = taking_any(jax.jit(own, compiler_options=quickly() if quick else None, **options))
+                living[key] = found
+            return found
 
         @wraps(function)
         def call(*args: Any, **static: Any) -> Any:
             refuse_fork()
             leaves, structure = jax.tree.flatten(args)
             shapes = tuple(getattr(leaf, "shape", ()) for leaf in leaves)
-            return program(structure, shapes, *static.items())(*args, **static)
+            programs = _kept.get()
+            last = programs.get(function) or programs.setdefault(function, lru_cache(KEPT)(program))
+            return last(structure, shapes, *static.items())(*args, **static)
 
         return call
 
     return decorate
+
+
+@contextmanager
+def keeping(programs: Programs) -> Iterator[None]:
+    """Within it, programs are kept for as long as these are: whoever lets them go gives their memory back.
+
+    >>> double, mine = compiled()(lambda x: 2 * x), {}
+    >>> with keeping(mine):
+    ...     double(jax.numpy.ones(2)).tolist(), len(mine)
+    ([2.0, 2.0], 1)
+    """
+    before = _kept.set(programs)
+    try:
+        yield
+    finally:
+        _kept.reset(before)
 
 
 def taking_any(program: Callable) -> Callable:

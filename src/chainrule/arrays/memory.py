@@ -1,5 +1,7 @@
 """How much memory one thing may take: sizes are checked before they are allocated, and much goes in blocks."""
 
+import ctypes
+import gc
 import math
 import os
 from collections.abc import Iterator
@@ -73,6 +75,13 @@ def free() -> int:
         lines = Path("/proc/meminfo").read_text().splitlines()
         left = min(left, 1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))))
     return left
+
+
+def give_back() -> None:
+    """Let go of what nobody needs any more, and of the memory that the process keeps for later, where that is known."""
+    gc.collect()
+    with suppress(OSError, AttributeError, TypeError):  # of a system whose C library is another one
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -11,8 +11,8 @@ from chainrule.costs import Cost
 from chainrule.formula.context import INFERENCE
 from chainrule.formula.layer import Chain
 
-AT_ONCE = 32
-"""Places of the plane whose costs are computed together."""
+AT_ONCE, BLOCK = 32, 512
+"""Places of the plane whose costs are computed together, and of a call: one program does for any number of them."""
 
 
 class Plane(NamedTuple):
@@ -96,7 +96,7 @@ class Landscape(NamedTuple):
     >>> plane = Plane(direction(0.0, 0.0), direction(1.0, 0.0), direction(0.0, 1.0))
     >>> x, E = jnp.array([[1.0], [2.0]]), jnp.array([[3.0], [5.0]])
     >>> cost = Landscape(Chain((Dense(1),)), Quadratic(), ({},), plane, x, E)
-    >>> cost(2.0, 1.0).item(), cost(jnp.array([2.0, 0.0]), jnp.array([1.0, 0.0])).tolist()
+    >>> cost(2.0, 1.0).item(), cost(np.array([2.0, 0.0]), np.array([1.0, 0.0])).tolist()
     (0.0, [0.0, 8.5])
     """
 
@@ -109,9 +109,10 @@ class Landscape(NamedTuple):
 
     def __call__(self, x: Any, y: Any) -> Any:
         """The cost at a place, or at each of some."""
-        return _at(self, x, y) if np.ndim(x) == 0 else _over(self, jnp.asarray(x), jnp.asarray(y))
+        return _at(self, x, y) if np.ndim(x) == 0 else _over(self, np.asarray(x), np.asarray(y))
 
 
+@compiled()
 def _at(landscape: Landscape, x: Any, y: Any) -> Any:
     network, cost, state, plane, rows, E = landscape
     *body, last = network.layers
@@ -125,8 +126,14 @@ def _at(landscape: Landscape, x: Any, y: Any) -> Any:
     return jnp.mean(cost.each(a, cost.expected(a, E)))
 
 
+def _over(landscape: Landscape, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The costs at places, a block at a time, the last of which is filled up."""
+    places = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
+    blocks = np.pad(places, ((0, -len(places) % BLOCK), (0, 0))).reshape(-1, BLOCK, 2)
+    costs = [np.asarray(_block(landscape, block)) for block in blocks]
+    return np.concatenate(costs)[: len(places)].reshape(x.shape)
+
+
 @compiled()
-def _over(landscape: Landscape, x: Any, y: Any) -> Any:
-    """The costs at places, some at once."""
-    flat = jax.lax.map(lambda place: _at(landscape, *place), (x.ravel(), y.ravel()), batch_size=AT_ONCE)
-    return flat.reshape(x.shape)
+def _block(landscape: Landscape, places: Any) -> Any:
+    return jax.lax.map(lambda place: _at(landscape, *place), places, batch_size=AT_ONCE)

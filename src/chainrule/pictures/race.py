@@ -42,7 +42,7 @@ class Surface(NamedTuple):
 
     def lowest(self) -> float:
         """The height of its minima."""
-        return min(float(self.height(*goal)) for goal in self.goals)
+        return float(np.min(self.height(*np.array(self.goals).T)))
 
 
 SURFACES = {

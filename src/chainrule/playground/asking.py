@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.arrays.compilation import keeping
 from chainrule.data.points import CLASSES, VALUES, points
 from chainrule.formula.base import Formula
 from chainrule.playground.catalogue import catalogue, described, edited, page_of, read
@@ -46,6 +47,12 @@ def _sketch(name: str) -> list[list[float]]:
 def shown(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
     """The mathematics of a formula."""
     return {"kind": "page", **page_of(str(asked.get("notation", ""))[:2000])}
+
+
+def answered(session: Session, asked: dict[str, Any]) -> dict[str, Any] | bytes:
+    """What a message asks for, whose `do` is one of `ASKED`; what is compiled for it is the session's."""
+    with keeping(session.programs):
+        return ASKED[asked["do"]](session, asked)
 
 
 ASKED: dict[str, Callable[[Session, dict[str, Any]], dict[str, Any] | bytes]] = {

@@ -123,7 +123,7 @@ def _places(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
 
 def _reached(found: Path, surface: Surface) -> float | None:
     """How far above the lowest point a path ends; None where it ran away."""
-    above = float(surface.height(*found.points[-1])) - surface.lowest()
+    above = float(surface.height(*found.points[-1:].T)[0]) - surface.lowest()
     return above if math.isfinite(above) else None
 
 

@@ -7,17 +7,19 @@ import json
 import os
 import secrets
 import socket
+import time
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any
 from urllib.parse import quote
 
+from chainrule.arrays.memory import give_back
 from chainrule.errors import ChainruleError
 from chainrule.interchange.extras import needing
-from chainrule.playground.asking import ASKED
+from chainrule.playground.asking import ASKED, answered
 from chainrule.playground.frames import unframed
 from chainrule.playground.session import Session
 
@@ -26,6 +28,7 @@ STATIC = Path(__file__).parent / "static"
 LARGEST = 24 * 2**20  # bytes of a message
 WORDS = 2**18  # characters of one that is no file
 TABS = 16  # at once
+MOMENT = 0.2  # seconds until nothing holds a session any more that has ended
 PICTURES = 1 / 30  # seconds between two of them at least
 
 TOKEN = "CHAINRULE_PLAYGROUND_TOKEN"
@@ -105,8 +108,8 @@ class Tab:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self.session.end()
             self.sessions.discard(self.session)
+            self.loop.run_in_executor(None, _give_back_behind, self.session.end())
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -142,7 +145,7 @@ class Tab:
     async def _answer(self, what: str, asked: dict[str, Any]) -> None:
         """What takes time and changes nothing, beside the training."""
         try:
-            answer = await asyncio.to_thread(ASKED[what], self.session, asked)
+            answer = await asyncio.to_thread(answered, self.session, asked)
         except ChainruleError as error:
             answer = {"kind": "refused", "field": what, "message": str(error)}
         except Exception as error:
@@ -178,6 +181,13 @@ class Tab:
             await self.websocket.send_bytes(message)
         else:
             await self.websocket.send_text(json.dumps(message, allow_nan=False))
+
+
+def _give_back_behind(thread: Thread) -> None:
+    """The memory of a session, once its thread has ended."""
+    thread.join()
+    time.sleep(MOMENT)
+    give_back()
 
 
 def _read_message(message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Collection
 from typing import Any
 
+from chainrule.arrays.compilation import Programs, keeping
 from chainrule.costs import Cost
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleError, DivergedError
@@ -48,10 +49,14 @@ class Session:
     Args:
         send: takes each message that is to go out, from any thread.
         fresh: called, from any thread, where there is something new to draw.
+
+    Attributes:
+        programs: what was compiled for it, which ends with it.
     """
 
     def __init__(self, send: Send, fresh: Callable[[], None]):
         self.send, self.fresh = send, fresh
+        self.programs: Programs = {}
         self.choices = Choices()
         self.examples: Examples | None = None
         self.training: Training | None = None
@@ -69,10 +74,11 @@ class Session:
         self._thread = threading.Thread(target=self._work, name="playground", daemon=True)
         self._thread.start()
 
-    def end(self) -> None:
-        """End the thread behind the steps that it is in."""
+    def end(self) -> threading.Thread:
+        """Let its thread, which this gives, end behind the steps that it is in."""
         self._ends = True
         self._tasks.put(None)
+        return self._thread
 
     def do(self, asked: dict[str, Any], content: bytes = b"") -> None:
         """What a message asks for, as soon as the steps under way are done."""
@@ -87,20 +93,22 @@ class Session:
         sent = sent if number == moment.number else 0
         rows = training.history.rows[sent : moment.rows]
         whole = number == moment.number  # the first picture of a training does not wait for the layers' figures
-        frame = pictured(moment, rows, self.running, whole)
+        with keeping(self.programs):
+            frame = pictured(moment, rows, self.running, whole)
         self._drawn = (moment.number, moment.rows)
         if not whole:
             self.fresh()
         return frame
 
     def _work(self) -> None:
-        while not self._ends:
-            try:
-                task = self._tasks.get(timeout=self._rest()) if self.running else self._tasks.get()
-            except queue.Empty:
-                task = self._go_on
-            if task is not None:
-                self._guarded(task)
+        with keeping(self.programs):
+            while not self._ends:
+                try:
+                    task = self._tasks.get(timeout=self._rest()) if self.running else self._tasks.get()
+                except queue.Empty:
+                    task = self._go_on
+                if task is not None:
+                    self._guarded(task)
 
     def _rest(self) -> float:
         """Seconds until the next steps are due."""
