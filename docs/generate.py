@@ -61,7 +61,7 @@ def generate(into: Path = DOCS / "reference") -> None:
             shown = " ".join(f"![{said}](figures/{file})" for file, (said, _) in plots.items())
             sections.append(section(kind, program, shown, measured.get(kind.__name__, "")))
         (into / f"{family}.md").write_text("\n\n".join([*head(family), *sections]) + "\n")
-    drawn = sheet(activations(), derivative=True, low=-4, high=4, kind="png")
+    drawn = sheet(activations()[0], derivative=True, low=-4, high=4, kind="png")
     (into / "figures" / "sheet.png").write_bytes(drawn)
     racers = [parse(name) for name in RACERS]
     (into / "figures" / "race.png").write_bytes(race(racers, SURFACES["beale"], SURFACES["beale"].steps, "png"))

@@ -52,7 +52,7 @@ def plot(
     from chainrule.data.files import check_output, write_whole
     from chainrule.pictures.sheet import activations
 
-    formulas = activations() if names == ["activations"] else [choices.single(name) for name in names]
+    formulas, others = activations() if names == ["activations"] else ([*map(choices.single, names)], [])
     if on is None:
         family = _drawable(formulas)
         if not -math.inf < low < high < math.inf:
@@ -78,6 +78,9 @@ def plot(
         content = race(formulas, surface, steps or surface.steps, kind, published)  # type: ignore[arg-type]
     write_whole(target, content)
     output.say(f"{len(formulas)} formula{'s are' if len(formulas) > 1 else ' is'} drawn in {target}.")
+    if others:
+        why = "as they take several numbers at once or have a field without a default"
+        output.note(f"left out, {why}: {', '.join(others)}.")
 
 
 def _drawable(formulas: list[Any]) -> str:

@@ -17,10 +17,11 @@ HEIGHTS = (-2.0, 4.0)
 """Of activations: what all of them reach between −4 and 4, and no steep one hides the others."""
 
 
-def activations() -> list[Formula]:
-    """Every activation of one number, with its defaults."""
-    formulas = filter(None, map(with_defaults, members("activations")))
-    return [formula for formula in formulas if curves(formula, points=3)]
+def activations() -> tuple[list[Formula], list[str]]:
+    """Every activation of one number, with its defaults; and the names of the others, which have no curve."""
+    formulas = {kind.__name__: with_defaults(kind) for kind in members("activations")}
+    drawn = {name: formula for name, formula in formulas.items() if formula and curves(formula, points=3)}
+    return [*drawn.values()], sorted(formulas.keys() - drawn.keys())
 
 
 def sheet(formulas: Sequence[Formula], *, derivative: bool, low: float, high: float, kind: str) -> bytes:
