@@ -261,6 +261,32 @@ def test_what_acts_in_training_alone_is_left_out_with_a_word(tmp_path):
     alike(model, peer)
 
 
+def test_flips_and_shifts_come_in_and_go_out_where_they_are_the_same(tmp_path):
+    shares, nearest = (2.5 / 8, (-2 / 10, 0.21)), {"interpolation": "nearest", "fill_mode": "constant"}
+    peer = straight((8, 10, 1), k.RandomFlip("horizontal"), k.RandomTranslation(*shares, **nearest), k.Flatten())
+    peer.save(tmp_path / "theirs.keras")
+    model = from_keras(tmp_path / "theirs.keras")
+    assert repr(model.network) == "Flip(rate=0.5) >> Shift(pixels=2) >> Flatten()"
+    to_keras(model, tmp_path / "mine.keras")
+    mine = keras.saving.load_model(tmp_path / "mine.keras")
+    assert repr(from_keras(tmp_path / "mine.keras").network) == repr(model.network)
+    image = rng.normal(size=(8, 10, 1)).astype(np.float32)
+    moved = {
+        np.pad(each, ((2, 2), (2, 2), (0, 0)))[2 + u : 10 + u, 2 + v : 12 + v].tobytes()
+        for each in (image, image[:, ::-1])
+        for u in range(-2, 3)
+        for v in range(-2, 3)
+    }
+    shown = np.asarray(mine(np.stack(300 * [image]), training=True))
+    assert {row.tobytes() for row in shown} == moved
+    others = [k.RandomTranslation(*pair, **nearest) for pair in ((0.2, 0.4), ((0.1, 0.2), 0.1), (0.01, 0.01))]
+    others += [k.RandomFlip("vertical"), k.RandomTranslation(*shares, "constant")]
+    straight((8, 10, 1), *others, k.Flatten()).save(tmp_path / "others.keras")
+    with pytest.warns(UserWarning, match="it is left out, as it acts in training alone") as caught:
+        assert repr(from_keras(tmp_path / "others.keras").network) == "Chain((Flatten(),))"
+    assert len(caught) == len(others)
+
+
 def mobilenet():
     return keras.applications.MobileNet(weights=None, input_shape=(32, 32, 3), alpha=0.25, classes=5)
 

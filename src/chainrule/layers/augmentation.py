@@ -44,8 +44,8 @@ class Flip(_Moved):
 class Shift(_Moved):
     """In training, each image is moved by whole pixels, drawn from −pixels to pixels for each direction.
 
-    What comes in at its edges is 0. It is RandomTranslation of Keras, which counts in shares of the image and mirrors
-    it at the edges, and RandomCrop with padding of PyTorch.
+    What comes in at its edges is 0. It is RandomTranslation of Keras by (pixels + ½) / length with fill_mode="constant"
+    and interpolation="nearest", and RandomCrop with padding of PyTorch.
 
     Reference: He, Zhang, Ren & Sun, 2016, Deep residual learning for image recognition, arXiv:1512.03385, section 4.2.
 

@@ -25,11 +25,13 @@ from chainrule.layers import (
     Dense,
     Dropout,
     Embedding,
+    Flip,
     Frozen,
     GlobalAveragePool1D,
     LayerNorm,
     Reshape,
     SelfAttention,
+    Shift,
     SpatialDropout,
     StochasticDepth,
     Upsample1D,
@@ -278,6 +280,22 @@ def _in_training(seen: Described) -> Piece:
     return Piece()
 
 
+def _flip(seen: Described) -> Piece:
+    same = seen.config["mode"] == "horizontal" and seen.channels_last
+    return Piece(Flip()) if same else _in_training(seen)
+
+
+def _translation(seen: Described) -> Piece:
+    """Shifts by whole pixels before a background of 0, as far in one direction as in the others."""
+    told = seen.config["interpolation"], seen.config["fill_mode"], seen.config.get("fill_value", 0)
+    same = told == ("nearest", "constant", 0) and seen.channels_last
+    shares = (seen.config[name] for name in ("height_factor", "width_factor"))
+    pairs = (sorted(share) if isinstance(share, list) else (-abs(share), abs(share)) for share in shares)
+    ends = {end * n for (low, high), n in zip(pairs, seen.shape, strict=False) for end in (-low, high)}
+    most = {math.ceil(round(end - 0.5, 6)) for end in ends}  # pixels, by rounding to the nearest
+    return Piece(Shift(*most)) if same and len(most) == 1 and min(most) > 0 else _in_training(seen)
+
+
 def _masking(seen: Described) -> Piece:
     raise ChainruleError(
         f"{seen.who}: which steps are padding comes with the data here, not as a value of them. Leave it out, and take "
@@ -285,7 +303,7 @@ def _masking(seen: Described) -> Piece:
     )
 
 
-AUGMENTING = ["Brightness", "Contrast", "Flip", "Rotation", "Translation", "Zoom"]
+AUGMENTING = ["Brightness", "Contrast", "Rotation", "Zoom"]
 
 SPECIAL: dict[str, Callable[[Described], Piece]] = {
     "Bidirectional": _bidirectional,
@@ -312,6 +330,8 @@ SPECIAL: dict[str, Callable[[Described], Piece]] = {
     "SpectralNormalization": _spectral,
     "RepeatVector": _repeated,
     "CenterCrop": _center,
+    "RandomFlip": _flip,
+    "RandomTranslation": _translation,
     "Masking": _masking,
     **VOLUMES,
     **dict.fromkeys(("ActivityRegularization", *(f"Random{each}" for each in AUGMENTING)), _in_training),

@@ -36,6 +36,7 @@ from chainrule.layers import (
     MaxPool2D,
     MaxPool3D,
     SelfAttention,
+    Shift,
     SpatialDropout,
     StochasticDepth,
 )
@@ -254,6 +255,13 @@ def _depth(writer: Writer, layer: StochasticDepth, x: Tensor) -> Tensor:
     return writer.add("Dropout", config, [x.config()], x.shape)
 
 
+def _shift(writer: Writer, layer: Shift, x: Tensor) -> Tensor:
+    """By shares of the image, half a pixel more, since Keras rounds what it draws."""
+    down, right = ((layer.pixels + 0.5) / n for n in x.shape[:2])
+    config = {"height_factor": down, "width_factor": right, "fill_mode": "constant", "interpolation": "nearest"}
+    return writer.add("RandomTranslation", config, [x.config()], x.shape)
+
+
 WAYS: dict[type[Layer], Callable[[Writer, Any, Tensor], Tensor]] = {
     Identity: lambda writer, layer, x: x,
     Chain: _chain,
@@ -269,5 +277,6 @@ WAYS: dict[type[Layer], Callable[[Writer, Any, Tensor], Tensor]] = {
     PReLU: _prelu,
     SpatialDropout: _spatial,
     StochasticDepth: _depth,
+    Shift: _shift,
 }
 """Layers that are not written by their twin alone."""
