@@ -16,6 +16,7 @@ from chainrule.initializers import GlorotUniform, Initializer, Normal, Zeros
 from chainrule.kernels.attention import attention
 from chainrule.kernels.dense import dense
 from chainrule.kernels.elementwise import tanh
+from chainrule.kernels.random import bernoulli
 from chainrule.kernels.softmax import softmax
 from chainrule.layers.windows import KINDS
 
@@ -133,7 +134,7 @@ class SelfAttention(NoisyLayer):
         """Factors on the weights of the means."""
         if key is None or self.dropout is None:
             return None
-        kept = jax.random.bernoulli(key, jnp.asarray(1 - self.dropout, jnp.float32), shape)
+        kept = bernoulli(key, 1 - self.dropout, shape)
         return jnp.where(kept, 1 / (1 - self.dropout), 0)
 
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from chainrule.formula.constraints import fraction, positive_int
 from chainrule.formula.layer import NoisyLayer
+from chainrule.kernels.random import bernoulli
 
 
 class _Moved(NoisyLayer):
@@ -37,7 +38,7 @@ class Flip(_Moved):
 
     def noisy(self, p, x, key):
         self.output_shape(x.shape[1:])
-        mirrored = jax.random.bernoulli(key, jnp.asarray(self.rate, jnp.float32), (len(x), 1, 1, 1))
+        mirrored = bernoulli(key, self.rate, (len(x), 1, 1, 1))
         return jnp.where(mirrored, x[:, :, ::-1], x)
 
 

@@ -9,6 +9,7 @@ from chainrule.arrays.dtypes import real_type, wide_type
 from chainrule.arrays.masked import Shape
 from chainrule.formula.constraints import fraction, non_negative
 from chainrule.formula.layer import NoisyLayer
+from chainrule.kernels.random import bernoulli
 
 
 class _Noise(NoisyLayer):
@@ -28,7 +29,7 @@ class _Dropout(_Noise):
         """The shape of what is drawn for a batch of this shape: 1 along the axes that are dropped together."""
 
     def noisy(self, p, x, key):
-        return jnp.where(_kept(key, self.rate, self.drawn(x.shape)), x.astype(real_type(x)) / (1 - self.rate), 0)
+        return jnp.where(_kept(key, self.rate, self.drawn(x.shape)), x.astype(real_type(x)) * (1 / (1 - self.rate)), 0)
 
 
 class Dropout(_Dropout):
@@ -156,7 +157,7 @@ class GaussianDropout(_Noise):
 
 def _kept(key: jax.Array, rate: float, shape: Shape) -> jax.Array:
     """Which values are not dropped."""
-    return jax.random.bernoulli(key, jnp.asarray(1 - rate, jnp.float32), shape)
+    return bernoulli(key, 1 - rate, shape)
 
 
 def _normal(key: jax.Array, x: jax.Array) -> jax.Array:

@@ -18,6 +18,7 @@ from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import fraction, one_of, optional, positive_int
 from chainrule.formula.layer import INFERENCE, Context, NoisyLayer, Parameter
 from chainrule.initializers import GlorotUniform, Initializer, Orthogonal, Zeros
+from chainrule.kernels.random import bernoulli
 from chainrule.kernels.recurrence import Carry, Cell, Steps, Weights, recurrence
 from chainrule.layers.windows import KINDS, abstract
 
@@ -113,8 +114,7 @@ class Recurrent(NoisyLayer):
         """Factors on the outputs that the next step sees."""
         if key is None or self.recurrent_dropout is None:
             return None
-        likely = jnp.asarray(1 - self.recurrent_dropout, jnp.float32)
-        kept = jax.random.bernoulli(key, likely, (batch, self.units))
+        kept = bernoulli(key, 1 - self.recurrent_dropout, (batch, self.units))
         return jnp.where(kept, 1 / (1 - self.recurrent_dropout), 0)
 
     def _run(self, p: Any, x: Any, context: Context) -> jax.Array:

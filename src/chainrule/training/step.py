@@ -17,10 +17,10 @@ from chainrule.arrays.random import keyed, words_of
 from chainrule.costs import Cost
 from chainrule.formula.layer import Chain, Context
 from chainrule.formula.network import initialize, parted, trainable, united
+from chainrule.kernels.random import noise_key
 from chainrule.metrics import MeanMetric
 from chainrule.regularizers import Regularizer, penalty, shrunk
 from chainrule.training.batches import Examples, batch
-
 
 class Problem(NamedTuple):
     """The formulas of a training: what is minimised, and how."""
@@ -83,7 +83,7 @@ def step(
     of_rows = weights if weights.ndim == 1 else weights.max(axis=1)
     trains = trainable(network, shape)
     trained, frozen = parted(state.parameters, trains)
-    key = jax.random.fold_in(keyed(state.key), state.step)
+    key = jax.random.fold_in(noise_key(state.key), state.step)
     devices, key = (1, key) if axis is None else (lax.axis_size(axis), jax.random.fold_in(key, lax.axis_index(axis)))
     context = Context(key, training=True, weights=of_rows, axis=axis)
 
