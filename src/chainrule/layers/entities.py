@@ -9,6 +9,7 @@ from chainrule.arrays.dtypes import of_axes, promoted
 from chainrule.formula.constraints import axes, positive, positive_int
 from chainrule.formula.layer import Layer, Parameter
 from chainrule.initializers import Initializer, Normal, Uniform, Zeros
+from chainrule.kernels.periodic import cosine
 from chainrule.layers.embedding import check_exact
 
 
@@ -91,7 +92,7 @@ class Periodic(Layer):
     def forward(self, p, x) -> Any:
         x, p = promoted(x[..., None], p)
         frequency, phase, bias = (of_axes(p[name], x) for name in ("frequency", "phase", "bias"))
-        waves = jnp.cos(2 * math.pi * frequency * x + phase)
+        waves = cosine(2 * math.pi * frequency * x + phase)
         vectors = jnp.einsum("bcf,cfu->bcu", waves, p["kernel"]) + bias
         return vectors.reshape(len(x), *self.output_shape(x.shape[1:-1]))
 
