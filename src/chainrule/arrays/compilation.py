@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import jax
+import numpy as np
 
 from chainrule.errors import ChainruleError
 
@@ -22,14 +23,14 @@ Programs = dict[Callable, Callable]
 _kept: ContextVar[Programs] = ContextVar("kept", default={})  # noqa: B039  # of all that is in no block of `keeping`
 
 
-def compiled(*, quick: bool = False, **options: Any) -> Callable[[Callable], Callable]:
+def compiled(*, quick: bool | Callable[..., bool] = False, **options: Any) -> Callable[[Callable], Callable]:
     """`jax.jit`, but a function keeps the programs only of the last structures and shapes that it was called with.
 
     JAX would keep them all: a process that fits many networks, each of another structure, would grow without end. All
     who call the function have its programs in common; see `keeping` for how long.
 
     Args:
-        quick: whether they are compiled `quickly`.
+        quick: whether they are compiled `quickly`, or what tells it of arguments that have shapes only.
         **options: of `jax.jit`.
 
     >>> double = compiled()(lambda x: 2 * x)
@@ -40,14 +41,17 @@ def compiled(*, quick: bool = False, **options: Any) -> Callable[[Callable], Cal
     def decorate(function: Callable) -> Callable:
         living: WeakValueDictionary[Any, Callable] = WeakValueDictionary()
 
-        def program(*key: Any) -> Callable:
+        def program(structure: Any, shapes: tuple[tuple[int, ...], ...], *static: Any) -> Callable:
+            key = structure, shapes, *static
             if (found := living.get(key)) is None:
 
                 @wraps(function)
                 def own(*args: Any, **static: Any) -> Any:  # of its own, since JAX's caches go by the function
                     return function(*args, **static)
 
-                found = taking_any(jax.jit(own, compiler_options=quickly() if quick else None, **options))
+                arguments = structure.unflatten([jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes])
+                fast = quick(*arguments) if callable(quick) else quick
+                found = taking_any(jax.jit(own, compiler_options=quickly() if fast else None, **options))
                 living[key] = found
             return found
 

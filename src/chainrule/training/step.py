@@ -3,6 +3,7 @@
 Devices may share a batch: then each takes its part, and what is summed over the batch is summed over the devices.
 """
 
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,6 +22,9 @@ from chainrule.kernels.random import noise_key
 from chainrule.metrics import MeanMetric
 from chainrule.regularizers import Regularizer, penalty, shrunk
 from chainrule.training.batches import Examples, batch
+
+SHORT = 1 << 30  # products; below, what a better program gains is less than it takes to compile
+
 
 class Problem(NamedTuple):
     """The formulas of a training: what is minimised, and how."""
@@ -150,7 +154,13 @@ def steps(
     return lax.fori_loop(first, last, body, (state, records))
 
 
-@compiled(static_argnames="batch_size")
+def _is_short(problem: Problem, state: State, examples: Examples, *_: Any) -> bool:
+    """Whether the steps are compiled quickly: an epoch has few products, each parameter at each place of an example."""
+    places = jax.tree.leaves(examples.x)[0].shape[:-1]
+    return math.prod(places) * sum(math.prod(w.shape) for w in jax.tree.leaves(state.parameters)) <= SHORT
+
+
+@compiled(quick=_is_short, static_argnames="batch_size")
 def run(*arguments: Any, batch_size: int) -> tuple[State, jax.Array]:
     """`steps`, compiled."""
     return steps(*arguments, batch_size=batch_size)
