@@ -3,7 +3,7 @@ import logging
 import jax
 import numpy as np
 
-from chainrule.arrays.compilation import KEPT, compiled, keeping, side_by_side
+from chainrule.arrays.compilation import KEPT, compiled, keeping, quickly, side_by_side
 
 
 def compilations(caplog, action) -> int:
@@ -57,3 +57,13 @@ def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
 def test_a_program_with_the_options_does_the_same():
     x = np.ones((8, 4), np.float32)
     assert (jax.jit(lambda x: x @ x.T, compiler_options=side_by_side())(x) == 4).all()
+
+
+def test_what_is_compiled_quickly_may_go_by_the_shapes(monkeypatch):
+    quickly()  # which asks the compiler once
+    chosen, known = [], jax.jit
+    monkeypatch.setattr(jax, "jit", lambda f, compiler_options: chosen.append(compiler_options) or known(f))
+    double = compiled(quick=lambda tree: tree["x"].shape[0] < 3)(lambda tree: 2 * tree["x"])
+    for size in (2, 3):
+        assert double({"x": np.ones(size, np.float32)}).tolist() == [2] * size
+    assert chosen == [quickly(), None]
