@@ -8,7 +8,7 @@ import typer
 from chainrule.cli import options
 from chainrule.cli.interrupt import CTRL_C
 from chainrule.cli.options import FORMULAS, RUN, One, Several, taking
-from chainrule.cli.reading import Blank, Decimal, Header, Separator, Size
+from chainrule.cli.sharing import sharing
 from chainrule.cli.words import option, options_of, quoted
 from chainrule.errors import ChainruleError
 
@@ -17,6 +17,7 @@ AXES = ("activation", "optimizer", "network", "cost", "regularizer", "initialize
 ANEW = ("data", "repeat", "out", "jobs", "on", "address")  # what may be said of a comparison that is repeated
 
 
+@sharing(options.SHARED, before="seeds")
 def compare(
     data: Annotated[
         str | None,
@@ -42,29 +43,6 @@ def compare(
     metric: Annotated[
         Several, taking(FORMULAS, "FORMULA", '"F1()"; the first one decides [accuracy, or R²]; may be repeated.')
     ] = None,
-    target: options.Target = None,
-    task: options.Task = None,
-    drop: options.Drop = None,
-    text: options.Text = None,
-    words: options.Words = None,
-    characters: options.Characters = None,
-    day_first: options.DayFirst = None,
-    month_first: options.MonthFirst = None,
-    missing: options.Missing = None,
-    balanced: options.Balanced = False,
-    order_by: options.OrderBy = None,
-    group: options.Group = None,
-    separator: Separator = None,
-    decimal: Decimal = None,
-    header: Header = None,
-    blank: Blank = None,
-    size: Size = None,
-    test: options.Test = None,
-    validation: options.Validation = None,
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    early_stopping: options.EarlyStopping = None,
-    monitor: options.Monitor = None,
     seeds: Annotated[One, taking(RUN, "NUMBER", "How many divisions of the data each is trained on [10].")] = None,
     tune: Annotated[
         Several,
@@ -78,13 +56,15 @@ def compare(
     repeat: Annotated[
         One, taking(RUN, "FOLDER", "Repeat the comparison in that folder: go on with it, or elsewhere by --out.")
     ] = None,
+    **shared: Any,
 ) -> int:
     """Compare formulas on the same data: trained from several seeds, told apart from chance.
 
     Example: `chainrule compare digits --activation ReLU --activation ELU --optimizer "Adam()"
     --optimizer "Nesterov()" --seeds 10 --tune learning_rate --out runs/which`
     """
-    given = dict(locals())
+    own = dict(locals())
+    given = own | own.pop("shared")
     from chainrule.cli import choices, output, reading
     from chainrule.runs import comparison
 
@@ -100,7 +80,7 @@ def compare(
             **{name: given[name] for name in AXES},
             "vary": dict(map(_varied, vary or [])),
             "metrics": choices.figures("--metric", metric or []),
-            **options.said(given),
+            **options.said(shared),
             "seeds": choices.whole("--seeds", seeds or "10", 1, 10_000),
             "tune": tune or [],
             "budget": choices.whole("--budget", budget or "7", 2, 1000),

@@ -1,13 +1,15 @@
 """`chainrule evaluate`: how good a trained model is on data."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from chainrule.cli.reading import Blank, Decimal, Header, Separator
+from chainrule.cli.reading import READING
+from chainrule.cli.sharing import sharing
 from chainrule.errors import counted
 
 
+@sharing(READING)
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, or its model.safetensors.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="A named set or a file, with the target's column.")],
@@ -15,10 +17,7 @@ def evaluate(
     every_row: Annotated[
         bool, typer.Option("--all", help="All rows, also those that the model was trained on.")
     ] = False,
-    separator: Separator = None,
-    decimal: Decimal = None,
-    header: Header = None,
-    blank: Blank = None,
+    **shared: Any,
 ) -> None:
     """Measure a trained model on data; on the data that it was trained on, on their test part.
 
@@ -28,7 +27,7 @@ def evaluate(
     from chainrule.cli import choices, output, reading
 
     metrics = choices.figures("--metric", metric or [])
-    said = reading.said(separator, decimal, header, blank)
+    said = reading.said(shared)
     measured = runs.evaluate(model, data, metrics=metrics, every_row=every_row, **said)
     reading.say(measured.table.found)
     seen = f", {measured.seen:,} of them seen in training" if measured.seen else ""

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.cli.interrupt import CTRL_C
-from chainrule.cli.reading import Blank, Decimal, Header, Separator
+from chainrule.cli.reading import READING
+from chainrule.cli.sharing import sharing
 from chainrule.errors import counted
 
 
+@sharing(READING)
 def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, or its model.safetensors.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="A file of rows, with or without the target's column.")],
@@ -28,10 +30,7 @@ def predict(
     spreadsheet: Annotated[
         bool, typer.Option("--spreadsheet", help="An apostrophe before texts such as =1+1, which it would compute.")
     ] = False,
-    separator: Separator = None,
-    decimal: Decimal = None,
-    header: Header = None,
-    blank: Blank = None,
+    **shared: Any,
 ) -> None:
     """Predict the target of each row of a file: one line for each row, in the file's order.
 
@@ -50,7 +49,7 @@ def predict(
     if out is not None:
         check_output(out, inputs)
     trained, _ = load_for_rows(model)
-    found = answers(trained, data, keep or [], probabilities, **reading.said(separator, decimal, header, blank))
+    found = answers(trained, data, keep or [], probabilities, **reading.said(shared))
     odd: Counter[str] = Counter()
     kinds, blocks = found.kinds, iter(found)
     if spreadsheet:

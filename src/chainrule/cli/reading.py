@@ -1,6 +1,7 @@
 """How a file is read: the options that `train`, `evaluate` and `predict` share, and what is said of it."""
 
 import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,31 +14,41 @@ if TYPE_CHECKING:
 
 PANEL = "Reading"
 
-Separator = Annotated[
-    str | None,
-    typer.Option(metavar="MARK", help="Between cells: , ; | tab or blank [found in the file].", rich_help_panel=PANEL),
-]
-Decimal = Annotated[
-    str | None, typer.Option(metavar="MARK", help="In numbers: . or , [found in the file].", rich_help_panel=PANEL)
-]
-Header = Annotated[
-    bool | None,
-    typer.Option("--header/--no-header", help="Whether the first line names the columns [yes].", rich_help_panel=PANEL),
-]
-Blank = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="WORD",
-        help="A word for no value, in every column; may be repeated [NA, null, … in numbers].",
-        rich_help_panel=PANEL,
-    ),
-]
-Size = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PIXELS", help="Resize images: 64, or 64x48 (width x height) [as they are].", rich_help_panel=PANEL
-    ),
-]
+READING: dict[str, Any] = {
+    "separator": Annotated[
+        str | None,
+        typer.Option(
+            metavar="MARK", help="Between cells: , ; | tab or blank [found in the file].", rich_help_panel=PANEL
+        ),
+    ],
+    "decimal": Annotated[
+        str | None, typer.Option(metavar="MARK", help="In numbers: . or , [found in the file].", rich_help_panel=PANEL)
+    ],
+    "header": Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header", help="Whether the first line names the columns [yes].", rich_help_panel=PANEL
+        ),
+    ],
+    "blank": Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WORD",
+            help="A word for no value, in every column; may be repeated [NA, null, … in numbers].",
+            rich_help_panel=PANEL,
+        ),
+    ],
+}
+"""Options of every command that reads files, by name."""
+
+SIZE: dict[str, Any] = {
+    "size": Annotated[
+        str | None,
+        typer.Option(
+            metavar="PIXELS", help="Resize images: 64, or 64x48 (width x height) [as they are].", rich_help_panel=PANEL
+        ),
+    ]
+}
 
 REMEDIES = {
     "separator": "Choose another by --separator.",
@@ -47,10 +58,10 @@ REMEDIES = {
 }
 
 
-def said(separator: Any, decimal: Any, header: Any, blank: Any, size: Any = None) -> dict[str, Any]:
-    """What a user says of reading, as arguments of `chainrule.data.read`; what is not said is left out."""
-    values = {"separator": separator, "decimal": decimal, "header": header, "blank": blank or None, "size": size}
-    return {name: value for name, value in values.items() if value is not None}
+def said(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What these options say, as arguments of `chainrule.data.read`; what is not said is left out."""
+    values = {name: given.get(name) for name in (*READING, *SIZE)}
+    return {name: value for name, value in values.items() if value not in (None, [])}
 
 
 def say(*files: "Found") -> None:

@@ -9,7 +9,7 @@ import typer
 from chainrule.cli import options
 from chainrule.cli.interrupt import CTRL_C
 from chainrule.cli.options import FORMULAS, RUN, One, Several, taking
-from chainrule.cli.reading import Blank, Decimal, Header, Separator, Size
+from chainrule.cli.sharing import sharing
 from chainrule.cli.words import option, quoted
 from chainrule.errors import ArgumentError, ChainruleError
 
@@ -17,6 +17,7 @@ ENDS = {"early stopping": "stopped early", "interrupted": "interrupted", "time":
 FINISHING = "finishing: what was trained is saved first"
 
 
+@sharing(options.SHARED, before="minutes")
 def train(
     data: Annotated[
         str | None,
@@ -41,29 +42,6 @@ def train(
     ] = None,
     regularizer: Annotated[One, taking(FORMULAS, "FORMULA", '"L1(1e-3) + L2(1e-4)", "MaxNorm(3)" [none].')] = None,
     metric: Annotated[Several, taking(FORMULAS, "FORMULA", '"F1()"; may be repeated [accuracy, or R²].')] = None,
-    target: options.Target = None,
-    task: options.Task = None,
-    drop: options.Drop = None,
-    text: options.Text = None,
-    words: options.Words = None,
-    characters: options.Characters = None,
-    day_first: options.DayFirst = None,
-    month_first: options.MonthFirst = None,
-    missing: options.Missing = None,
-    balanced: options.Balanced = False,
-    order_by: options.OrderBy = None,
-    group: options.Group = None,
-    separator: Separator = None,
-    decimal: Decimal = None,
-    header: Header = None,
-    blank: Blank = None,
-    size: Size = None,
-    test: options.Test = None,
-    validation: options.Validation = None,
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    early_stopping: options.EarlyStopping = None,
-    monitor: options.Monitor = None,
     minutes: Annotated[
         One, taking(RUN, "NUMBER", "Train for so long at most: as many of the epochs as there is room for.")
     ] = None,
@@ -99,13 +77,15 @@ def train(
         One,
         taking(RUN, "FOLDER", "Go on with the run in that folder, which was killed or interrupted."),
     ] = None,
+    **shared: Any,
 ) -> int:
     """Train a network on a named data set or a file, and keep the result in a folder.
 
     Example: `chainrule train diamonds.csv --target price --network "Dense(64) >> ReLU() >> Dense(1)"
     --optimizer "Adam(0.003)" --regularizer "L2(1e-4)" --epochs 20 --batch-size 256 --seed 1`
     """
-    given = dict(locals())
+    own = dict(locals())
+    given = own | own.pop("shared")
     from chainrule import runs
     from chainrule.cli import choices, output, reading
     from chainrule.costs import Cost
@@ -137,7 +117,7 @@ def train(
         "regularizer": choices.formula("--regularizer", regularizer, Regularizer),
         "metrics": choices.figures("--metric", metric or []),
         "seed": choices.whole("--seed", "0" if seed is None else seed, *SEEDS),
-        **options.said(given),
+        **options.said(shared),
         "minutes": choices.minutes("--minutes", minutes),
         "stream": stream,
     }
