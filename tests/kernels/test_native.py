@@ -11,6 +11,7 @@ import pytest
 from chainrule.formula.network import initialize
 from chainrule.kernels import native
 from chainrule.kernels.convolution import convolution, plain
+from chainrule.kernels.elementwise import tanh
 from chainrule.kernels.window import Window
 from chainrule.notation import parse
 
@@ -108,6 +109,15 @@ def test_other_numbers_than_float32_are_left_to_jax():
     with jax.enable_x64(True):
         x, kernel = jnp.ones((1, 4, 4, 1), jnp.float64), jnp.full((3, 3, 1, 1), 0.1, jnp.float64)
         assert convolution(x, kernel, jnp.zeros(1, jnp.float64), SAME)[0, 1, 1, 0] == pytest.approx(0.9, abs=1e-15)
+
+
+@built
+def test_where_there_are_other_devices_each_has_its_form(monkeypatch):
+    monkeypatch.setattr(native, "backends", lambda: {"cpu": None, "cuda": None})
+    traced = jax.jit(tanh).trace(np.ones(3, np.float32))
+    texts = {platform: traced.lower(lowering_platforms=(platform,)).as_text() for platform in ("cpu", "cuda")}
+    assert "@chainrule_tanh(" in texts["cpu"]
+    assert "chainrule_tanh" not in texts["cuda"]
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.extend.backend import backends
 
 from chainrule.errors import warn
 from chainrule.kernels.native.primitive import Call
@@ -126,7 +127,10 @@ def either(native: Callable, plain: Callable, *arrays: Any, also: Any = jnp.floa
     if processor() is None or not fit or not all(any(leaf.size for leaf in leaves) for leaves in arguments):
         return plain(*arrays)
     leaves, tree = jax.tree.flatten(arrays)
-    return lax.platform_dependent(*tree.unflatten(alike(leaves)), cpu=native, default=plain)
+    arrays = tree.unflatten(alike(leaves))
+    if [*backends()] == ["cpu"]:  # then nobody need trace the plain form, which takes longer than all else
+        return native(*arrays)
+    return lax.platform_dependent(*arrays, cpu=native, default=plain)
 
 
 def address(target: str) -> int:
