@@ -3,7 +3,7 @@ import logging
 import jax
 import numpy as np
 
-from chainrule.arrays.compilation import KEPT, compiled, keeping, quickly, side_by_side
+from chainrule.arrays.compilation import KEPT, _known, compiled, keeping, quickly, side_by_side
 
 
 def compilations(caplog, action) -> int:
@@ -51,7 +51,7 @@ def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
         return known(function, compiler_options={f"{name}_of_old": value for name, value in compiler_options.items()})
 
     monkeypatch.setattr(jax, "jit", refusing)
-    assert side_by_side.__wrapped__() is None
+    assert _known.__wrapped__("side by side") is None
 
 
 def test_a_program_with_the_options_does_the_same():
@@ -63,7 +63,7 @@ def test_what_is_compiled_quickly_may_go_by_the_shapes(monkeypatch):
     quickly()  # which asks the compiler once
     chosen, known = [], jax.jit
     monkeypatch.setattr(jax, "jit", lambda f, compiler_options: chosen.append(compiler_options) or known(f))
-    double = compiled(quick=lambda tree: tree["x"].shape[0] < 3)(lambda tree: 2 * tree["x"])
+    double = compiled(compiler=lambda tree: quickly() if tree["x"].shape[0] < 3 else None)(lambda tree: 2 * tree["x"])
     for size in (2, 3):
         assert double({"x": np.ones(size, np.float32)}).tolist() == [2] * size
     assert chosen == [quickly(), None]

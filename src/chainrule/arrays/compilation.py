@@ -23,14 +23,68 @@ Programs = dict[Callable, Callable]
 _kept: ContextVar[Programs] = ContextVar("kept", default={})  # noqa: B039  # of all that is in no block of `keeping`
 
 
-def compiled(*, quick: bool | Callable[..., bool] = False, **options: Any) -> Callable[[Callable], Callable]:
+OPTIONS: dict[str, dict[str, Any]] = {
+    "side by side": {"xla_cpu_experimental_ynn_fusion_type": ""},
+    "quickly": {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1},
+    "at once": {
+        "xla_cpu_use_fusion_emitters": False,
+        "xla_cpu_parallel_codegen_split_count": 1,
+        "xla_backend_optimization_level": 0,
+    },
+}
+"""Of XLA's compiler, by what they are for."""
+
+Compiler = Callable[..., dict[str, Any] | None]
+"""What gives the compiler's options, of arguments that have shapes only; None for its own."""
+
+
+@cache
+def _known(purpose: str) -> dict[str, Any] | None:
+    """The options for a purpose; None where the compiler does not know them: of another version, or another device."""
+    try:
+        jax.jit(lambda: 0, compiler_options=OPTIONS[purpose]).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return None
+    return OPTIONS[purpose]
+
+
+def usually(*arguments: Any) -> dict[str, Any] | None:
+    """The compiler's own options."""
+    return None
+
+
+def side_by_side(*arguments: Any) -> dict[str, Any] | None:
+    """Those for a program that begins while the last one runs.
+
+    Products by Eigen fill the threads that the last program leaves idle; those by YNNPACK, XLA's choice, do not.
+    """
+    return _known("side by side")
+
+
+def quickly(*arguments: Any) -> dict[str, Any] | None:
+    """Those for a program that runs for seconds only.
+
+    It is compiled in less than half of the time, and takes up to a fifth more to run.
+    """
+    return _known("quickly")
+
+
+def at_once(*arguments: Any) -> dict[str, Any] | None:
+    """Those for a program that runs for milliseconds only.
+
+    It is compiled in a fifth of the time, and what no native kernel does takes twice as long.
+    """
+    return _known("at once")
+
+
+def compiled(*, compiler: Compiler = usually, **options: Any) -> Callable[[Callable], Callable]:
     """`jax.jit`, but a function keeps the programs only of the last structures and shapes that it was called with.
 
     JAX would keep them all: a process that fits many networks, each of another structure, would grow without end. All
     who call the function have its programs in common; see `keeping` for how long.
 
     Args:
-        quick: whether they are compiled `quickly`, or what tells it of arguments that have shapes only.
+        compiler: gives the options with which a program is compiled, such as `quickly`.
         **options: of `jax.jit`.
 
     >>> double = compiled()(lambda x: 2 * x)
@@ -50,8 +104,7 @@ def compiled(*, quick: bool | Callable[..., bool] = False, **options: Any) -> Ca
                     return function(*args, **static)
 
                 arguments = structure.unflatten([jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes])
-                fast = quick(*arguments) if callable(quick) else quick
-                found = taking_any(jax.jit(own, compiler_options=quickly() if fast else None, **options))
+                found = taking_any(jax.jit(own, compiler_options=compiler(*arguments), **options))
                 living[key] = found
             return found
 
@@ -96,33 +149,6 @@ def taking_any(program: Callable) -> Callable:
             return program(*args, **static)
 
     return call
-
-
-@cache
-def side_by_side() -> dict[str, Any] | None:
-    """The compiler's options for a program that begins while the last one runs; None where it knows none.
-
-    Products by Eigen fill the threads that the last program leaves idle; those by YNNPACK, XLA's choice, do not.
-    """
-    return _known({"xla_cpu_experimental_ynn_fusion_type": ""})
-
-
-@cache
-def quickly() -> dict[str, Any] | None:
-    """The compiler's options for a program that runs for seconds only; None where it knows none.
-
-    It is compiled in less than half of the time, and takes up to a fifth more to run.
-    """
-    return _known({"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1})
-
-
-def _known(options: dict[str, Any]) -> dict[str, Any] | None:
-    """Options of the compiler, unless it is of another version, or for another device."""
-    try:
-        jax.jit(lambda: 0, compiler_options=options).lower().compile()
-    except jax.errors.JaxRuntimeError:
-        return None
-    return options
 
 
 WORKERS = "LokyProcess", "Dask Worker"  # joblib's and Dask's, by how their names begin

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.arrays.compilation import compiled
+from chainrule.arrays.compilation import at_once, compiled
 from chainrule.costs import Cost
 from chainrule.formula.context import INFERENCE
 from chainrule.formula.layer import Chain
@@ -57,7 +57,7 @@ def _through(layers: Sequence[Any], parameters: Any, state: Any, x: Any, shifts:
     return tuple(outputs)
 
 
-@compiled()
+@compiled(compiler=at_once)
 def inside(network: Chain, cost: Cost, parameters: Any, state: Any, x: Any, E: Any) -> Inside:
     """A batch forwards and backwards, in inference: no noise, and the statistics as they are kept.
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.arrays.compilation import compiled
+from chainrule.arrays.compilation import at_once, compiled, quickly
 from chainrule.costs import Cost
 from chainrule.formula.context import INFERENCE
 from chainrule.formula.layer import Chain
@@ -36,7 +36,7 @@ class Plane(NamedTuple):
         return jax.tree.map(lambda w, one, other: w + x * one + y * other, *self)
 
 
-@compiled()
+@compiled(compiler=at_once)
 def random_plane(parameters: Any, key: Any) -> Plane:
     """A plane through parameters along two random directions, which are as long as the parameters are, unit by unit.
 
@@ -52,7 +52,7 @@ def random_plane(parameters: Any, key: Any) -> Plane:
     return Plane(parameters, *(_like(parameters, each) for each in jax.random.split(key)))
 
 
-@compiled()
+@compiled(compiler=at_once)
 def plane_to(begin: Any, end: Any, key: Any) -> Plane:
     """The plane through the parameters with which a training began, at (0, 0), and those that it has, at (1, 0).
 
@@ -134,6 +134,6 @@ def _over(landscape: Landscape, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.concatenate(costs)[: len(places)].reshape(x.shape)
 
 
-@compiled()
+@compiled(compiler=quickly)
 def _block(landscape: Landscape, places: Any) -> Any:
     return jax.lax.map(lambda place: _at(landscape, *place), places, batch_size=AT_ONCE)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.arrays.compilation import compiled
+from chainrule.arrays.compilation import compiled, quickly
 from chainrule.optimizers import Optimizer
 from chainrule.optimizers.schedules import Schedule, over
 from chainrule.pictures.comparison import PALETTE, legend, width_of
@@ -122,7 +122,7 @@ def _leafed(height: Any) -> Any:
     return jax.tree_util.Partial(height) if isinstance(height, FunctionType) else height
 
 
-@compiled(static_argnames=("steps", "given"))
+@compiled(compiler=quickly, static_argnames=("steps", "given"))
 def _walked(optimizer: Any, tried: jax.Array, start: jax.Array, height: Any, *, steps: int, given: bool) -> jax.Array:
     """The ways of an optimizer from a start, by each of the rates that are tried, or by its own if that is given."""
 
@@ -151,7 +151,7 @@ def _slowness(points: np.ndarray, surface: Surface) -> float:
     seen = np.all((places >= 0) & (places <= 1))
     if not seen or np.linalg.norm(np.diff(places, axis=0), axis=1).max() > LONGEST:
         return np.inf
-    above = np.asarray(surface.height(*points.T)) - surface.lowest()
+    above = np.maximum(np.asarray(surface.height(*points.T)) - surface.lowest(), 0)  # its goals may be roughly known
     return float(np.mean(np.log10(np.minimum.accumulate(above) + 1e-6)))
 
 

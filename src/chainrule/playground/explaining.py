@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.activations import Activation
+from chainrule.arrays.compilation import at_once, compiled
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Layer
 from chainrule.layers import Dense
@@ -88,9 +89,14 @@ def _within(layer: Layer, parameters: Any, gradients: Any, x: np.ndarray) -> dic
             for name, tree in (("parameters", parameters), ("gradients", gradients))
         }
     if isinstance(layer, Activation) and derivative(layer) is not None:
-        slope = jax.jvp(lambda z: layer.forward(parameters, z), (jnp.asarray(x),), (jnp.ones_like(x),))[1]
-        return {"slope": _row(slope)}
+        return {"slope": _row(_slope(layer, parameters, x))}
     return {}
+
+
+@compiled(compiler=at_once)
+def _slope(layer: Activation, parameters: Any, x: Any) -> Any:
+    """The derivative of a scalar activation at each of some numbers."""
+    return jax.jvp(lambda z: layer.forward(parameters, z), (x,), (jnp.ones_like(x),))[1]
 
 
 def _mathml(shown: Sequence[Equation]) -> list[dict[str, str]]:

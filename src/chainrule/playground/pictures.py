@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.arrays.compilation import compiled
+from chainrule.arrays.compilation import at_once, compiled
 from chainrule.formula.layer import Chain
 from chainrule.model.history import Row
 from chainrule.model.inside import figures, forwards, inside
@@ -157,7 +157,7 @@ class Seen(NamedTuple):
     scales: dict[str, Any]
 
 
-@compiled(static_argnames=("drawn", "chances"))
+@compiled(compiler=at_once, static_argnames=("drawn", "chances"))
 def seen(network: Chain, parameters: Any, state: Any, places: Any, *, drawn: tuple[Column, ...], chances: bool) -> Seen:
     """The maps, weights and kernels that a picture shows, in one program."""
     arrays: dict[str, Any] = {}

@@ -98,6 +98,7 @@ class Session:
         self._drawn = (moment.number, moment.rows)
         if not whole:
             self.fresh()
+            self._tasks.put(self._warm_up)  # now that the first picture has its program
         return frame
 
     def _work(self) -> None:
@@ -313,8 +314,6 @@ class Session:
             if len(found.shape) == 3:
                 self.send(gallery_frame(found, self.row))
         self._look()
-        if new:
-            self._tasks.put(self._warm_up)
 
     def _warm_up(self) -> None:
         """Compile the steps while nothing else is asked."""

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.arrays.compilation import compiled
+from chainrule.arrays.compilation import compiled, quickly, usually
 from chainrule.arrays.masked import Shape
 from chainrule.arrays.sparse import dense
 from chainrule.kernels.rows import take
@@ -111,10 +111,11 @@ def _assesses(
 
 
 _run, _run_quick = (
-    compiled(quick=quick, static_argnames=("structure", "axes", "batch_size"))(_runs) for quick in (False, True)
+    compiled(compiler=compiler, static_argnames=("structure", "axes", "batch_size"))(_runs)
+    for compiler in (usually, quickly)
 )
 _assess, _assess_quick = (
-    compiled(quick=quick, static_argnames=("structure", "axes"))(_assesses) for quick in (False, True)
+    compiled(compiler=compiler, static_argnames=("structure", "axes"))(_assesses) for compiler in (usually, quickly)
 )
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from chainrule.arrays.compilation import compiled, on_device
+from chainrule.arrays.compilation import compiled, on_device, quickly, usually
 from chainrule.arrays.masked import parts, shape_of, step_weights
 from chainrule.arrays.random import keyed, words_of
 from chainrule.costs import Cost
@@ -154,13 +154,14 @@ def steps(
     return lax.fori_loop(first, last, body, (state, records))
 
 
-def _is_short(problem: Problem, state: State, examples: Examples, *_: Any) -> bool:
-    """Whether the steps are compiled quickly: an epoch has few products, each parameter at each place of an example."""
+def _compiler(problem: Problem, state: State, examples: Examples, *_: Any) -> dict[str, Any] | None:
+    """The compiler's options: quickly where an epoch has few products, each parameter at each place of an example."""
     places = jax.tree.leaves(examples.x)[0].shape[:-1]
-    return math.prod(places) * sum(math.prod(w.shape) for w in jax.tree.leaves(state.parameters)) <= SHORT
+    products = math.prod(places) * sum(math.prod(w.shape) for w in jax.tree.leaves(state.parameters))
+    return quickly() if products <= SHORT else usually()
 
 
-@compiled(quick=_is_short, static_argnames="batch_size")
+@compiled(compiler=_compiler, static_argnames="batch_size")
 def run(*arguments: Any, batch_size: int) -> tuple[State, jax.Array]:
     """`steps`, compiled."""
     return steps(*arguments, batch_size=batch_size)
