@@ -14,7 +14,6 @@ from chainrule.arrays.random import seeded, split
 from chainrule.errors import ChainruleError
 from chainrule.formula.network import initialize
 from chainrule.initializers import (
-    TRUNCATED,
     Constant,
     Dirac,
     Eye,
@@ -32,9 +31,9 @@ from chainrule.initializers import (
     Uniform,
     VarianceScaling,
     Zeros,
-    fan_in,
-    fan_out,
 )
+from chainrule.initializers.distributions import TRUNCATED
+from chainrule.initializers.scaled import fan_in, fan_out
 from chainrule.layers import RNN, Conv1D, Conv2D, LocallyConnected1D, LocallyConnected2D
 from chainrule.notation.families import family
 
