@@ -1,32 +1,22 @@
 """Progress of the passes over data larger than memory: a live bar in a terminal, plain lines elsewhere."""
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+from chainrule.training.progress import Live
 
-class Passes:
+
+class Passes(Live):
     """Shows which pass over some data goes on, how far it is, and how long each took; nothing if it is not wanted."""
 
     def __init__(self, wanted: bool, name: str):
+        super().__init__(wanted, _bar)
         self.wanted, self.name = wanted, name
         self.doing, self.began = "", 0.0
-        self.bar: Any = None
-        if wanted and sys.stdout.isatty():
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), TimeRemainingColumn(compact=True))
-            self.bar = Progress(*columns, expand=True, transient=True)
-
-    def __enter__(self) -> "Passes":
-        if self.bar:
-            self.bar.start()
-        return self
 
     def __exit__(self, *error: Any) -> None:
-        if self.bar:
-            self.bar.stop()
+        super().__exit__(*error)
         if not any(error):
             self._end()
 
@@ -51,3 +41,10 @@ class Passes:
         if self.doing and self.wanted:
             print(f"{self.name}: {self.doing} in {time.perf_counter() - self.began:.1f} s", flush=True)
         self.doing = ""
+
+
+def _bar() -> Any:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), TimeRemainingColumn(compact=True))
+    return Progress(*columns, expand=True, transient=True)

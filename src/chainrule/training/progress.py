@@ -1,16 +1,39 @@
-"""Progress of a training for people: a live bar in a terminal, plain lines elsewhere."""
+"""Progress for people, of a training above all: a live bar in a terminal, plain lines elsewhere."""
 
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from chainrule.model.history import Row
 
 LINES = 10  # about as many plain lines a training
 
 
-class Progress:
+class Live:
+    """What shows how far some work is: by a bar of Rich's in a terminal, else by lines; not at all if it is not wanted.
+
+    Attributes:
+        bar: the bar, if there is one.
+        lines: whether to print lines.
+    """
+
+    def __init__(self, wanted: bool, bar: Callable[[], Any]):
+        in_terminal = sys.stdout.isatty()
+        self.bar: Any = bar() if wanted and in_terminal else None
+        self.lines = wanted and not in_terminal
+
+    def __enter__(self) -> Self:
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self.bar:
+            self.bar.stop()
+
+
+class Progress(Live):
     """Shows epoch, cost, metrics, speed and time left, and that it ends early; shows nothing if it is not wanted."""
 
     def __init__(
@@ -22,22 +45,12 @@ class Progress:
         ending: Callable[[], bool] = lambda: False,
         done: int = 0,
     ):
+        super().__init__(wanted, lambda: _bar(ending))
         self.epochs, self.steps, self.rows = epochs, steps, rows
         self.begun = self.first = done
         self.began, self.ended = time.perf_counter(), 0
-        self.bar: Any = None
-        self.lines = wanted and not sys.stdout.isatty()
-        if wanted and sys.stdout.isatty():
-            self.bar, self.task = _bar(epochs * steps, ending)
-
-    def __enter__(self) -> "Progress":
         if self.bar:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        if self.bar:
-            self.bar.stop()
+            self.task = self.bar.add_task("training", total=epochs * steps, epoch="", figures="", speed="")
 
     def planned(self, epochs: int) -> None:
         """There will be so many epochs."""
@@ -85,7 +98,7 @@ def _paired(row: Row) -> str:
     return "   ".join(pairs)
 
 
-def _bar(total: int, ending: Callable[[], bool]) -> tuple[Any, Any]:
+def _bar(ending: Callable[[], bool]) -> Any:
     """A bar, and below it the figures, which a narrow terminal folds rather than cuts."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -98,7 +111,7 @@ def _bar(total: int, ending: Callable[[], bool]) -> tuple[Any, Any]:
             if ending():
                 yield Text("finishing: what was trained is kept", "yellow")
 
-    bar = Bar(
+    return Bar(
         TextColumn("epoch {task.fields[epoch]}"),
         BarColumn(bar_width=None),
         TimeRemainingColumn(compact=True),
@@ -106,4 +119,3 @@ def _bar(total: int, ending: Callable[[], bool]) -> tuple[Any, Any]:
         console=Console(),
         expand=True,
     )
-    return bar, bar.add_task("training", total=total, epoch="", figures="", speed="")

@@ -1,13 +1,13 @@
 """How far a comparison is, for people: a bar in a terminal, plain lines elsewhere."""
 
-import sys
 import time
 from typing import Any
 
 from chainrule.training.observers import EpochEnd
+from chainrule.training.progress import Live
 
 
-class Shown:
+class Shown(Live):
     """Shows how many trials are done, and the time that is left; shows nothing if it is not wanted.
 
     Args:
@@ -18,21 +18,11 @@ class Shown:
     """
 
     def __init__(self, wanted: bool, trials: int, done: int, each: int):
+        super().__init__(wanted, _bar)
         self.trials, self.done, self.each, self.within = trials, done, each, 0.0
         self.began = time.perf_counter()
-        self.lines = wanted and not sys.stdout.isatty()
-        self.bar: Any = _bar() if wanted and sys.stdout.isatty() else None
         if self.bar:
             self.task = self.bar.add_task("trials", total=trials, completed=done, done=done, epoch="")
-
-    def __enter__(self) -> "Shown":
-        if self.bar:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        if self.bar:
-            self.bar.stop()
 
     def epoch(self, end: EpochEnd) -> None:
         """A network has ended an epoch."""
