@@ -29,9 +29,14 @@ FAST = {
 """What has XLA compile in a fifth of the time."""
 
 
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="compile fast, as where no folder is named")
+
+
 def pytest_configure(config):
     """All tests together compile their programs fast, which took most of their time; those of a folder as users do."""
-    if not config.getoption("file_or_dir") and "XLA_FLAGS" not in os.environ:
+    quick = config.getoption("quick") or not config.getoption("file_or_dir")
+    if quick and "XLA_FLAGS" not in os.environ:
         os.environ["XLA_FLAGS"] = " ".join(f"--{flag}={FAST[flag]}" for flag in FAST if _xla_has(flag))
 
 
