@@ -6,6 +6,7 @@ beside each result. Where that bound leaves a doubt, the formula is computed aga
 """
 
 import dataclasses
+import math
 from functools import cache
 from typing import Any
 
@@ -146,7 +147,8 @@ class RowOracle:
         """The values of each row, and their derivatives by each logit."""
         rows = []
         for logits, targets in zip(z.tolist(), E.tolist(), strict=True):
-            with PRECISION, mpmath.workdps(50 + int(max(map(abs, logits)))):  # 1 − a keeps digits even beside e⁻²ᶻ
+            digits = 50 + int(2 * max(map(abs, logits)) / math.log(10))  # 1 − a keeps 50 even beside e⁻²ᶻ
+            with PRECISION, mpmath.workdps(digits):
                 known = [*map(mpmath.mpf, [*logits, *targets])]
                 rows.append([float(each) for each in self.exact(*known, *self._letter(known[: len(logits)]))])
         values, derivatives = np.split(np.array(rows), [self.count], axis=1)
