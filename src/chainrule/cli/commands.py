@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from chainrule.cli.command import Command
+from chainrule.cli.base import Command
 from chainrule.cli.compare import compare
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.export import export
-from chainrule.cli.formulas import list_formulas
 from chainrule.cli.importing import import_model
 from chainrule.cli.info import info
 from chainrule.cli.interrupt import INTERRUPTED
+from chainrule.cli.listing import list_formulas
 from chainrule.cli.playground import playground
 from chainrule.cli.plot import plot
 from chainrule.cli.predict import predict

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from chainrule.cli.base import sharing
 from chainrule.cli.interrupt import CTRL_C
 from chainrule.cli.reading import READING
-from chainrule.cli.sharing import sharing
 from chainrule.errors import counted
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.cli import options
+from chainrule.cli.base import sharing
 from chainrule.cli.interrupt import CTRL_C
 from chainrule.cli.options import FORMULAS, RUN, One, Several, taking
-from chainrule.cli.sharing import sharing
 from chainrule.cli.words import option, quoted
 from chainrule.errors import ArgumentError, ChainruleError
 
