@@ -1,8 +1,10 @@
 """The server: who may come in, what goes through its socket, and what is said of what does not fit."""
 
+import gc
 import io
 import json
 import queue
+import time
 import weakref
 from contextlib import contextmanager
 
@@ -160,7 +162,7 @@ def chosen(**choices):
 
 
 def edited(**asked):
-    return {"do": "edit", "part": "network", **asked}
+    return {"do": "edit", "part": "network"} | asked
 
 
 REFUSED = [
@@ -186,6 +188,8 @@ REFUSED = [
     (edited(path=[0, "units"], value=0), "network", "Dense: units must be a whole number >= 1, got 0."),
     (edited(path=[7], value="Tanh()"), "network", "Dense(3) >> Tanh() >> Dense(2) >> Softmax() has no field '7'."),
     (edited(insert="a", value="Tanh()"), "network", "insert must be a whole number"),
+    (edited(part="optimizer", path=["learning_rate", "x"], value=1), "optimizer", "0.1 has no field 'x'."),
+    (edited(part="optimizer", path=["learning_rate"], value="Tanh()"), "optimizer", "Momentum: learning_rate must be"),
     ({"do": "format"}, "format", "There is nothing to do by 'format'."),
     ({"do": "show", "notation": "Addam()"}, "show", "Unknown formula 'Addam'"),
 ]
@@ -443,4 +447,8 @@ def test_two_tabs_are_two_sessions_that_end_with_them(client, monkeypatch):
     for _ in seen:
         given_back.get(timeout=20)
     assert not client.app.state.sessions
-    assert {each() for each in (*seen, *programs)} == {None}  # nothing holds them, nor what was compiled for them
+    end = time.monotonic() + 20
+    while (left := [each for each in (*seen, *programs) if each()]) and time.monotonic() < end:
+        time.sleep(0.05)
+        gc.collect()
+    assert not left  # nothing holds them, nor what was compiled for them

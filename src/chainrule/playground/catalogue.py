@@ -13,19 +13,33 @@ from chainrule.formula.base import Formula, constraint_of, fields, notation
 from chainrule.formula.layer import Layer, Operation
 from chainrule.notation import parse
 from chainrule.notation.families import FAMILIES, kinships
-from chainrule.optimizers import Clipping, Optimizer
-from chainrule.optimizers.schedules import Schedule
+from chainrule.optimizers import Adam, Clipping, Optimizer
 from chainrule.textbook.curves import curves
 from chainrule.textbook.equations import derivatives, equations
 
 F = TypeVar("F", bound=Formula)
 
-SHOWN = ("activations", "layers", "costs", "regularizers", "constraints", "optimizers", "schedules", "initializers")
+SHOWN = (
+    "activations", "layers", "costs", "regularizers", "constraints", "optimizers", "schedules", "initializers",
+    "metrics",
+)  # fmt: skip
 
 EXAMPLES: dict[type, str] = {int: "4", float: "0.1", Optimizer: "Adam()", Clipping: "ClipNorm(1.0)", Layer: "Dense(4)"}
 """What stands in a field that has no default, until somebody chooses."""
 
-GIVEN = {"Reshape": "(2, 1)", "Permute": "(1,)", "EntityEmbedding": "(4,), 2", "Bidirectional": "LSTM(4)"}
+NAMED = {"initial": "0.01", "maximum": "0.01", "value": "0.01", "every": "10", "strength": "0.001"}
+"""The same for fields of these names."""
+
+GIVEN = {
+    "Reshape": "(2, 1)",
+    "Permute": "(1,)",
+    "EntityEmbedding": "(4,), 2",
+    "Bidirectional": "LSTM(4)",
+    "Add": "(Identity(), Dense(2))",
+    "Multiply": "(Dense(4), Dense(4) >> Sigmoid())",
+    "Concatenate": "(Identity(), Dense(4))",
+    "Sum": "(L1(0.001), L2(0.001))",
+}
 """What stands in the fields of formulas whose types alone tell too little."""
 
 LONGEST = 2000  # characters of a value
@@ -43,51 +57,71 @@ def read(text: str, family: type[F]) -> F:
 
 @cache
 def catalogue() -> dict[str, Any]:
-    """The families: of each its kinships, of these the formulas with name, line and notation."""
-    return {
+    """The families: of each its kinships, of these the formulas.
+
+    Of each the name, the line, the notation, that of a clipping with an optimizer, as it is of no use alone, and the
+    classes of fields that it may stand in.
+    """
+    families = {
         name: {
-            kinship: [
-                {"name": kind.__name__, "title": kind.title(), "notation": usual(kind)}
-                for kind in kinds
-                if kind.__name__ != FORBIDDEN
-            ]
-            for kinship, kinds in kinships(name).items()
+            kinship: [kind for kind in kinds if kind.__name__ != FORBIDDEN] for kinship, kinds in kinships(name).items()
         }
         for name in SHOWN
     }
+    every = [kind for kinships in families.values() for kinds in kinships.values() for kind in kinds]
+    held = {base for kind in every for field in fields(kind) for base in _held(field)}
+    return {
+        name: {kinship: [_entry(kind, held) for kind in kinds] for kinship, kinds in kinships.items()}
+        for name, kinships in families.items()
+    }
+
+
+def _entry(kind: type[Formula], held: set[type[Formula]]) -> dict[str, Any]:
+    text = usual(kind)
+    alone = f"{text} >> {usual(Adam)}" if issubclass(kind, Clipping) else text
+    bases = sorted(base.__name__ for base in held if issubclass(kind, base))
+    return {"name": kind.__name__, "title": kind.title(), "notation": text, "alone": alone, "bases": bases}
 
 
 def usual(kind: type[Formula]) -> str | None:
     """The notation of a formula with its defaults, or examples where a field has none; None where that is hard.
 
-    A clipping stands before an optimizer, as it is of no use alone.
-
     >>> from chainrule.optimizers import ClipNorm
     >>> usual(ClipNorm)
-    'ClipNorm(max_norm=1.0) >> Adam(learning_rate=0.001)'
+    'ClipNorm(max_norm=1.0)'
     """
-    needed = [_example(field.type) for field in fields(kind) if field.default is dataclasses.MISSING]
+    needed = [_example(field) for field in fields(kind) if field.default is dataclasses.MISSING]
     said = GIVEN.get(kind.__name__, ", ".join(map(str, needed)))
-    text = f"{kind.__name__}({said})" + " >> Adam()" * issubclass(kind, Clipping)
     try:
-        return repr(parse(text))
+        return repr(parse(f"{kind.__name__}({said})"))
     except ChainruleError:
         return None
 
 
-def _example(annotation: Any) -> str | None:
-    """What stands for a value of a type: of a union, of the first one."""
-    kinds = get_args(annotation) or (annotation,)
-    found = (text for base, text in EXAMPLES.items() if isinstance(kinds[0], type) and issubclass(kinds[0], base))
+def _example(field: dataclasses.Field) -> str | None:
+    """What stands for a value of a field: of a union, of the first type."""
+    if field.name in NAMED:
+        return NAMED[field.name]
+    first = (get_args(field.type) or (field.type,))[0]
+    found = (text for base, text in EXAMPLES.items() if isinstance(first, type) and issubclass(first, base))
     return next(found, None)
+
+
+def _held(field: dataclasses.Field) -> list[type[Formula]]:
+    """The classes of the formulas that a field may hold, alone, in a tuple, or beside something else."""
+    return [
+        each for each in get_args(field.type) or (field.type,) if isinstance(each, type) and issubclass(each, Formula)
+    ]
 
 
 def described(formula: Formula) -> dict[str, Any]:
     """A formula as the page shows it: its notation and its fields; inner formulas are described alike."""
-    if isinstance(formula, Operation):
-        return {"name": type(formula).__name__, "notation": repr(formula), "fields": []}
-    shown = [_field(formula, field) for field in fields(formula)]
-    return {"name": type(formula).__name__, "notation": repr(formula), "title": type(formula).title(), "fields": shown}
+    return {
+        "name": type(formula).__name__,
+        "notation": repr(formula),
+        "title": type(formula).title(),
+        "fields": [_field(formula, field) for field in fields(formula)],
+    }
 
 
 def _field(formula: Formula, field: dataclasses.Field) -> dict[str, Any]:
@@ -96,18 +130,25 @@ def _field(formula: Formula, field: dataclasses.Field) -> dict[str, Any]:
         "name": field.name,
         "meaning": field.metadata.get("meaning", ""),
         "expected": constraint.expected if constraint else "",
-        "default": None if field.default is dataclasses.MISSING else notation(field.default),
+        "bases": [base.__name__ for base in _held(field)],
+        "otherwise": _otherwise(field),
     }
     if isinstance(value, Formula):
-        return row | {"type": "formula", "family": family_of(value), "value": described(value)}
+        return row | {"type": "formula", "value": described(value)}
+    if isinstance(value, tuple) and row["bases"]:
+        return row | {"type": "formulas", "value": [*map(described, value)]}
     if isinstance(value, bool):
         return row | {"type": "flag", "value": value}
     if constraint and constraint.choices:
         return row | {"type": "choice", "value": notation(value), "choices": [*map(notation, constraint.choices)]}
     if isinstance(value, int | float):
-        schedules = any(isinstance(each, type) and issubclass(each, Schedule) for each in get_args(field.type))
-        return row | {"type": "number", "value": value, "schedules": schedules, **_range(value, constraint, field)}
+        return row | {"type": "number", "value": value, **_range(value, constraint, field)}
     return row | {"type": "notation", "value": notation(value)}
+
+
+def _otherwise(field: dataclasses.Field) -> Any:
+    """What a field holds where it holds no formula: its default, or an example."""
+    return _example(field) if field.default is dataclasses.MISSING else notation(field.default)
 
 
 def _range(value: float, constraint: Any, field: dataclasses.Field) -> dict[str, Any]:
@@ -161,27 +202,45 @@ def page_of(text: str) -> dict[str, Any]:
 
 
 def edited(formula: Formula, path: list[Any], value: Any) -> Formula:
-    """A formula with another value at a place in it: names of fields, and numbers of layers in an operation.
+    """A formula with another value at a place in it: names of fields, and numbers of layers and of a sum's terms.
+
+    A formula among several is taken away by an empty text, and added behind the last one.
 
     >>> from chainrule.layers import Dense
     >>> from chainrule.activations import ELU
     >>> edited(Dense(4) >> ELU(), [1, "alpha"], 2.0)
     Dense(4) >> ELU(alpha=2.0)
+    >>> edited(Dense(4) >> ELU(), ["layers", 2], "Dense(3)")
+    Dense(4) >> ELU(alpha=1.0) >> Dense(3)
     """
     if not path:
         return read(value, Formula) if isinstance(value, str) else value
-    step, *rest = path
-    if isinstance(formula, Operation) and isinstance(step, int) and 0 <= step < len(formula.layers):
-        layers = [*formula.layers]
-        layers[step] = edited(layers[step], rest, value)  # type: ignore[call-overload]
-        return type(formula)(tuple(layers))
-    if not isinstance(formula, Formula) or step not in [field.name for field in fields(formula)]:
-        raise ChainruleError(f"{formula!r} has no field {str(step)[:40]!r}.")
-    field = next(field for field in fields(formula) if field.name == step)
+    if isinstance(formula, Operation) and isinstance(path[0], int):
+        path = ["layers", *path]
+    name, *rest = path
+    field = next((field for field in fields(formula) if field.name == name), None)
+    if field is None:
+        raise ChainruleError(f"{formula!r} has no field {str(name)[:40]!r}.")
     inner = getattr(formula, field.name)
-    if rest or isinstance(inner, Formula):
-        return dataclasses.replace(formula, **{step: edited(inner, rest, value)})  # type: ignore[type-var]
-    return dataclasses.replace(formula, **{step: _plain(value, field)})  # type: ignore[type-var]
+    if not rest:
+        changed = _plain(value, field)
+    elif isinstance(inner, tuple):
+        changed = _with(formula, inner, rest, value)
+    elif isinstance(inner, Formula):
+        changed = edited(inner, rest, value)
+    else:
+        raise ChainruleError(f"{inner!r} has no field {str(rest[0])[:40]!r}.")
+    return dataclasses.replace(formula, **{field.name: changed})  # type: ignore[type-var]
+
+
+def _with(formula: Formula, several: tuple[Any, ...], path: list[Any], value: Any) -> tuple[Any, ...]:
+    """Several formulas, those of a formula's field, with another value at a place in one of them."""
+    place, *rest = path
+    if not isinstance(place, int) or not 0 <= place < len(several) + (not rest):
+        raise ChainruleError(f"{formula!r} has no field {str(place)[:40]!r}.")
+    away = value == "" and not rest
+    changed = () if away else (edited(several[place], rest, value) if rest else read(str(value), Formula),)
+    return (*several[:place], *changed, *several[place + 1 :])
 
 
 def _value(text: str) -> Any:

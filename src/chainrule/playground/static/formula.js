@@ -18,12 +18,13 @@ function pageOf(lab, notation) {
   return pages.get(notation);
 }
 
-/** The choices of families as a <select>; `none` is what stands for no formula. */
-export function picker({ lab, families, chosen, label, none, onpick }) {
+/** The choices of families, or of all formulas that stand in a field for some classes, as a <select>; `none` is what stands for no formula. */
+export function picker({ lab, families = Object.keys(lab.offered.families), bases, chosen, label, none, onpick }) {
   const select = h("select", { "aria-label": label, onchange: () => onpick(select.value) });
   if (none) select.append(h("option", { value: "" }, none));
   for (const family of families) for (const [kinship, formulas] of Object.entries(lab.offered.families[family])) {
-    const options = formulas.filter((each) => each.notation).map((each) => h("option", { value: each.notation, title: each.title }, each.name));
+    const fitting = formulas.filter((each) => each.notation && (!bases || each.bases.some((base) => bases.includes(base))));
+    const options = fitting.map((each) => h("option", { value: bases ? each.notation : each.alone, title: each.title }, each.name));
     if (options.length) select.append(h("optgroup", { label: kinship.replace(/\.$/, "") }, options));
   }
   return Object.assign(select, { show: (name) => {
@@ -63,26 +64,47 @@ const said = (field) => [field.meaning, field.expected].filter(Boolean).join(" â
 /** A number that is no field of a formula, such as noise. */
 export function numberField(field, send) { return slider(field, send); }
 
+/** The label of a field, and what stands beside it and below. */
+const rowOf = (field, id, beside, ...below) => h("div", { className: "field", title: said(field) }, h(id ? "label" : "span", { htmlFor: id }, field.label ?? field.name), beside, below);
+
+/** What a field shows, by its type: an element, and what shows another value of the same structure in it. */
+const KINDS = {
+  number: (lab, field, path, edit, id) => slider(field, (value) => edit(path, value)),
+  flag(lab, field, path, edit, id) {
+    const box = h("input", { type: "checkbox", id, checked: field.value, onchange: () => edit(path, box.checked) });
+    return { element: rowOf(field, id, box), show: (value) => { box.checked = value; } };
+  },
+  choice(lab, field, path, edit, id) {
+    const select = h("select", { id, onchange: () => edit(path, select.value) }, field.choices.map((each) => h("option", { value: each, selected: each === field.value }, each.replaceAll("'", ""))));
+    return { element: rowOf(field, id, select), show: (value) => { select.value = value; } };
+  },
+  notation(lab, field, path, edit, id) {
+    if (field.bases.length) return { element: rowOf(field, null, null), show() {} };
+    const box = h("input", { type: "text", id, className: "number", value: field.value, onchange: () => edit(path, box.value) });
+    return { element: rowOf(field, id, box), show: (value) => { if (document.activeElement !== box) box.value = value; } };
+  },
+  formula(lab, field, path, edit) {
+    const inner = fieldsOf(lab, field.value, path, edit);
+    return { element: rowOf(field, null, null, inner.element.childElementCount ? h("div", { className: "nested" }, inner.element) : null), show: inner.show };
+  },
+  formulas(lab, field, path, edit) {
+    const item = (value, place) => fieldOf(lab, { ...field, type: value ? "formula" : "notation", value, otherwise: "", name: place, label: value ? String(place + 1) : "another", none: value ? "take away" : "none" }, path, edit);
+    const items = [...field.value, null].map(item);
+    return { element: rowOf(field, null, null, h("div", { className: "nested" }, items.map((each) => each.element))), show: (values) => values.forEach((value, place) => items[place].show(value)) };
+  },
+};
+
+/** A field; one that may hold a formula has a picker of those, and below it what it holds. */
 function fieldOf(lab, field, path, edit) {
-  const send = (value) => edit([...path, field.name], value), id = `field${++count}`;
-  if (field.type === "number") return slider(field, send);
-  if (field.type === "flag") {
-    const box = h("input", { type: "checkbox", id, checked: field.value, onchange: () => send(box.checked) });
-    return { element: h("div", { className: "field", title: said(field) }, h("label", { htmlFor: id }, field.name), box), show: (value) => { box.checked = value; } };
-  }
-  if (field.type === "choice") {
-    const select = h("select", { id, onchange: () => send(select.value) }, field.choices.map((each) => h("option", { value: each, selected: each === field.value }, each.replaceAll("'", ""))));
-    return { element: h("div", { className: "field", title: said(field) }, h("label", { htmlFor: id }, field.name), select), show: (value) => { select.value = value; } };
-  }
-  if (field.type === "formula") {
-    const inner = fieldsOf(lab, field.value, [...path, field.name], edit);
-    const family = field.family;
-    const select = family ? picker({ lab, families: [family], chosen: field.value.name, label: field.name, onpick: send }) : h("code", {}, field.value.notation);
-    select.classList.add("wide");
-    return { element: h("div", { className: "field", title: said(field) }, h("span", {}, field.name.replaceAll("_", " ")), h("span"), select, inner.element.childElementCount ? h("div", { className: "nested" }, inner.element) : null), show: (value) => inner.show(value) };
-  }
-  const box = h("input", { type: "text", id, className: "number", value: field.value, onchange: () => send(box.value) });
-  return { element: h("div", { className: "field", title: said(field) }, h("label", { htmlFor: id }, field.name), box), show: (value) => { if (document.activeElement !== box) box.value = value; } };
+  const own = [...path, field.name], made = KINDS[field.type](lab, field, own, edit, `field${++count}`);
+  if (!field.bases.length || field.type === "formulas") return made;
+  const holds = field.type === "formula", other = field.none ?? (/^[\d.]/.test(field.otherwise ?? "") ? "a number" : field.otherwise === "None" ? "none" : null);
+  const select = picker({ lab, bases: field.bases, chosen: holds ? field.value.name : "", label: `${field.label ?? field.name}: formula`, none: other, onpick: (value) => edit(own, value || field.otherwise) });
+  select.classList.add("kind");
+  const label = made.element.firstChild, both = h("span", { className: "of" });
+  label.replaceWith(both);
+  both.append(label, select);
+  return made;
 }
 
 function fieldsOf(lab, formula, path, edit) {
@@ -94,7 +116,7 @@ function fieldsOf(lab, formula, path, edit) {
 }
 
 /** What of a formula is no number: where it stays alike, fields are filled and not made again. */
-const structure = (formula) => formula && JSON.stringify([formula.name, formula.fields?.map((field) => [field.name, field.type, field.type === "formula" ? structure(field.value) : field.type === "number" ? null : field.value])]);
+const structure = (formula) => formula && JSON.stringify([formula.name, formula.fields?.map(({ name, type, value }) => [name, type, type === "formula" ? structure(value) : type === "formulas" ? value.map(structure) : type === "number" ? null : value])]);
 
 export function formulaCard({ lab, title, families, none, pick, edit, level = "h2" }) {
   const body = h("div"), mathematics = h("div", { className: "mathematics", tabIndex: 0, role: "group", "aria-label": `${title}: mathematics` });
