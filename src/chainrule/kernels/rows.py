@@ -22,7 +22,7 @@ def plain(table: jax.Array, rows: jax.Array) -> jax.Array:
 def take(table: jax.Array, rows: jax.Array) -> jax.Array:
     """`plain`, for a table of rows of any shape and any array of numbers."""
     own = table.shape[1:]
-    if table.dtype != jnp.float32 or rows.size * math.prod(own) <= FEW:
+    if table.dtype != jnp.float32:
         return plain(table, rows)
     return _take(table.reshape(len(table), math.prod(own)), rows.reshape(-1).astype(jnp.int32)).reshape(
         *rows.shape, *own
@@ -36,6 +36,8 @@ def _plain_spread(values: jax.Array, rows: jax.Array, count: int) -> jax.Array:
 
 
 def _either_take(table: jax.Array, rows: jax.Array) -> jax.Array:
+    if len(rows) * table.shape[1] <= FEW:
+        return plain(table, rows)
 
     def natively(table, rows):
         return native.call("take", (len(rows), table.shape[1]), table, rows, rule="_d,n->nd")
@@ -44,6 +46,8 @@ def _either_take(table: jax.Array, rows: jax.Array) -> jax.Array:
 
 
 def _either_spread(values: jax.Array, rows: jax.Array, count: int) -> jax.Array:
+    if values.size <= FEW:
+        return _plain_spread(values, rows, count)
 
     def natively(values, rows):
         return native.call("spread", (count, values.shape[1]), values, rows, rule="nd,n->_d")
@@ -62,5 +66,14 @@ def _spread_gradient(g: jax.Array, values: Any, rows: jax.Array, count: int) -> 
     return _take(g, rows)
 
 
-_take = bilinear("take", plain, _either_take, (_take_gradient, None))
+def _take_of_several(arrays: Any, axes: Any) -> tuple[jax.Array, int]:
+    """What several networks take of one table is rows of it, all at once."""
+    (table, rows), (own_table, own_rows) = arrays, axes
+    if own_table is not None:
+        return jax.vmap(plain, in_axes=axes)(table, rows), 0
+    rows = jnp.moveaxis(rows, own_rows, 0)
+    return _take(table, rows.reshape(-1)).reshape(*rows.shape, table.shape[1]), 0
+
+
+_take = bilinear("take", plain, _either_take, (_take_gradient, None), _take_of_several)
 _spread = bilinear("spread", _plain_spread, _either_spread, (_spread_gradient, None))
