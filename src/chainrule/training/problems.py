@@ -12,7 +12,8 @@ from chainrule.arrays.masked import Shape
 from chainrule.arrays.sparse import dense
 from chainrule.kernels.rows import take
 from chainrule.regularizers import penalty
-from chainrule.training.step import Problem, State, steps
+from chainrule.training.batches import batch
+from chainrule.training.step import Problem, State, looped, step
 
 MANY = 64  # networks side by side
 
@@ -73,21 +74,35 @@ def _runs(
     axes: Any,
     batch_size: int,
 ) -> tuple[State, jax.Array]:
-    of_all = None if np.ndim(order) > 1 else order
-
-    def own(each: tuple[Any, State, Any, jax.Array]) -> tuple[State, jax.Array]:
-        own_numbers, state, order, records = each
-        others = iter(own_numbers)
-        problem = structure.unflatten(
-            number if axis is None else next(others) for number, axis in zip(numbers, axes, strict=True)
-        )
-        own_order = of_all if order is None else order
-        return steps(problem, state, examples, own_order, records, first, last, batch_size=batch_size)
-
     of_each = [number for number, axis in zip(numbers, axes, strict=True) if axis is not None]
-    each = of_each, state, None if of_all is order else order, jnp.moveaxis(records, 1, 0)
-    state, records = jax.lax.map(own, each, batch_size=_at_once(len(state.step)))
-    return state, jnp.moveaxis(records, 0, 1)
+    of_all, orders = (None, order) if np.ndim(order) > 1 else (order, None)
+
+    def side_by_side(each: tuple[Any, Any, State, jax.Array]) -> tuple[State, jax.Array]:
+        own_numbers, orders, state, records = each
+
+        def one(state: State, index: jax.Array) -> tuple[State, jax.Array]:
+
+            def own(own_numbers: Any, order: Any, state: State) -> tuple[State, jax.Array]:
+                others = iter(own_numbers)
+                problem = structure.unflatten(
+                    number if axis is None else next(others) for number, axis in zip(numbers, axes, strict=True)
+                )
+                return step(problem, state, *batch(examples, of_all if order is None else order, index, batch_size))
+
+            return jax.vmap(own)(own_numbers, orders, state)
+
+        return looped(one, state, records, first, last)
+
+    networks = len(state.step)
+    together = _at_once(networks)
+    if together == networks:
+        return side_by_side((of_each, orders, state, records))
+    groups = -1, together
+    each = jax.tree.map(lambda array: array.reshape(*groups, *array.shape[1:]), (of_each, orders, state))
+    some = jnp.moveaxis(records.reshape(len(records), *groups, records.shape[2]), 1, 0)
+    state, some = jax.lax.map(side_by_side, (*each, some))
+    state = jax.tree.map(lambda array: array.reshape(networks, *array.shape[2:]), state)
+    return state, jnp.moveaxis(some, 0, 1).reshape(records.shape)
 
 
 def _at_once(networks: int) -> int:

@@ -4,6 +4,7 @@ Devices may share a batch: then each takes its part, and what is summed over the
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -140,15 +141,24 @@ def steps(
     batch_size: int,
     axis: str | None = None,
 ) -> tuple[State, jax.Array]:
-    """The steps from `first` up to, not including, `last` of an epoch; their records are filled in.
+    """The steps from `first` up to, not including, `last` of an epoch; their records are filled in."""
+    part = (0, 1) if axis is None else (lax.axis_index(axis), lax.axis_size(axis))
+
+    def one(state: State, index: jax.Array) -> tuple[State, jax.Array]:
+        return step(problem, state, *batch(examples, order, index, batch_size, part), axis)
+
+    return looped(one, state, records, first, last)
+
+
+def looped(one: Callable, state: State, records: jax.Array, first: Any, last: Any) -> tuple[State, jax.Array]:
+    """The state after some steps, of which `one` makes each from a state and the step's number; records filled in.
 
     One compilation serves every number of steps, since a loop with a dynamic end runs as fast as a fixed one.
     """
-    part = (0, 1) if axis is None else (lax.axis_index(axis), lax.axis_size(axis))
 
     def body(index: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
         state, records = carry
-        state, record = step(problem, state, *batch(examples, order, index, batch_size, part), axis)
+        state, record = one(state, index)
         return state, lax.dynamic_update_index_in_dim(records, record, index, 0)
 
     return lax.fori_loop(first, last, body, (state, records))
