@@ -6,7 +6,7 @@ which JAX widens, promotes or refuses.
 
 import math
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 import jax
@@ -36,6 +36,7 @@ def real_type(*arrays: Any) -> Any:
     return dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.dtype(jnp.float32)
 
 
+@cache
 def is_real(dtype: Any) -> bool:
     """Whether it is a type of floats, whole numbers or truth values."""
     return any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))

@@ -4,6 +4,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Literal, Self
 
 import jax
@@ -61,11 +62,8 @@ class Metric(Formula):
 
     def label(self) -> str:
         """Its name in tables and files, with the fields that differ from their defaults: "top_k", "top_k_1"."""
-        words = [re.sub("(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()]
-        words += [
-            str(getattr(self, field.name)) for field in fields(self) if getattr(self, field.name) != field.default
-        ]
-        return "_".join(words)
+        own = ((getattr(self, field.name), field.default) for field in fields(self))
+        return "_".join([_in_words(type(self).__name__), *(str(value) for value, usual in own if value != usual)])
 
 
 @dataclass(frozen=True)
@@ -128,6 +126,12 @@ class MeanMetric(TallyMetric):
     def figure(self, tally):
         total, count = tally
         return float(self.from_mean(total / count))
+
+
+@cache
+def _in_words(name: str) -> str:
+    """A class's name as it stands in tables and files."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def undefined(metric: Metric, examples: str) -> float:

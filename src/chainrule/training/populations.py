@@ -67,12 +67,13 @@ def trained(
     members, epochs, ended = list[Member](), plans[0].epochs, 0
     with ctrl_c, keeper:
         visited = _feeds(plans)
-        for group in _groups(plans):
+        numbers = _numbers(plans[0])
+        for group in _groups(plans, numbers):
             some = [Member(plan, callbacks, began, len(members) + place) for place, plan in enumerate(group)]
             members += some
             rows, reached = group[0].rows * len(group), partial(_keep, keeper, members, ended)
             with Progress(progress, group[0].epochs, group[0].steps, rows, lambda: ctrl_c.came) as shown:
-                _together(some, visited, shown, ctrl_c, reached, quick and _is_short(group))
+                _together(some, visited, shown, ctrl_c, reached, quick and _is_short(group, numbers))
             ended += epochs
         ctrl_c.noticed = True  # what was trained is not lost any more
         if not ctrl_c.came:
@@ -290,9 +291,9 @@ def _feeds(plans: Sequence[Plan]) -> Mapping[int, Feed]:
     return {one.seed: feed(one.examples, one.shape, one.batch_size, one.seed)}
 
 
-def _groups(plans: Sequence[Plan]) -> Iterator[Sequence[Plan]]:
+def _groups(plans: Sequence[Plan], numbers: int) -> Iterator[Sequence[Plan]]:
     """The plans in as few groups, of nearly one size, as memory allows: each network has its state and a batch."""
-    one, numbers = plans[0], _numbers(plans[0])
+    one = plans[0]
     outputs = sum(math.prod(layer.output_shape(shape)) for layer, shape in one.network.walk(one.shape))
     batch = one.rows if one.batch_size == "all" else one.batch_size
     each = FLOAT * (3 * numbers + 2 * batch * outputs)  # old, new and the gradient; forwards and backwards
@@ -307,9 +308,9 @@ def _numbers(plan: Plan) -> int:
     return sum(math.prod(array.shape) for array in jax.tree.leaves(state))
 
 
-def _is_short(plans: Sequence[Plan]) -> bool:
+def _is_short(plans: Sequence[Plan], numbers: int) -> bool:
     """Whether the training of some takes a second or two, by the numbers and examples of their steps."""
-    return len(plans) * plans[0].epochs * plans[0].rows * _numbers(plans[0]) <= SHORT
+    return len(plans) * plans[0].epochs * plans[0].rows * numbers <= SHORT
 
 
 def _tell(members: Sequence[Member]) -> None:

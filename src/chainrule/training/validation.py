@@ -67,7 +67,8 @@ class HeldOut:
         known: list[list[Any]] = [[] for _ in self.plans]
         for x, E, rows, of_each in parts:
             through = partial(problems.assess, state, x, E)
-            found = joined(through, batches(self.most, rows), len(rows))
+            some = [(rows,)] if len(rows) <= self.most else batches(self.most, rows)
+            found = joined(through, some, len(rows))
             for place, (plan, part) in enumerate(zip(self.plans, of_each, strict=True)):
                 known[place].append(tallies(plan, part, [array[:, place] for array in found], plan.metrics))
         each = zip(self.plans, known, problems.penalties(state, self.plans[0].shape), strict=True)
