@@ -20,7 +20,6 @@ from chainrule.data.preprocessing import KINDS
 from chainrule.data.splitting import split
 from chainrule.errors import ChainruleError, DivergedError
 from chainrule.estimators.examples import Part, arrays, inputs, merged, together
-from chainrule.estimators.fields import fields, replaced
 from chainrule.formula.base import Formula, check_single
 from chainrule.formula.exports import exported
 from chainrule.formula.layer import Chain, Layer
@@ -32,6 +31,7 @@ from chainrule.model.history import History
 from chainrule.model.targets import sample_weights
 from chainrule.notation import as_chain, as_formula, as_optimizer, parse
 from chainrule.notation.choices import batch_size_of, is_whole
+from chainrule.notation.fields import fields, replaced
 from chainrule.optimizers import Optimizer
 from chainrule.optimizers.schedules import over
 from chainrule.regularizers import Regularizer

@@ -1,17 +1,11 @@
 """Formulas side by side in one figure: activations and their derivatives, or schedules."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from chainrule.formula.base import Formula
 from chainrule.optimizers.schedules import Schedule
-from chainrule.pictures.style import INK, canvas, saved
+from chainrule.pictures.style import DASHES, INK, PALETTE, canvas, legend, saved, width_of
 from chainrule.textbook.curves import curves, steps_of
-
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#22313f")
-"""Colours that the colour-blind can tell apart (Okabe & Ito, 2008)."""
-
-DASHES = ("-", "--", ":", "-.")
 
 
 def comparison(formulas: Sequence[Formula], *, derivative: bool, low: float, high: float, kind: str) -> bytes:
@@ -42,20 +36,6 @@ def comparison(formulas: Sequence[Formula], *, derivative: bool, low: float, hig
         axis.margins(x=0)
     legend(figure, axes[0])
     return saved(figure, kind)
-
-
-def width_of(number: int, of: int) -> float:
-    """The width of a line: each a little thinner than those below it, so that these still show."""
-    return 3.6 - 2 * number / max(of - 1, 1)
-
-
-def legend(figure: Any, axis: Any, title: str | None = None) -> None:
-    """The names of an axis's lines below the figure, in as many columns as fit."""
-    handles, labels = axis.get_legend_handles_labels()
-    room = figure.get_figwidth() / (0.6 + 0.085 * max(map(len, labels)))
-    columns = min(len(labels), max(int(room), 1))
-    columns = -(-len(labels) // -(-len(labels) // columns))  # rows of nearly the same length
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, title=title)
 
 
 def label(formula: Formula) -> str:

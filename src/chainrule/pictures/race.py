@@ -13,8 +13,7 @@ import numpy as np
 from chainrule.arrays.compilation import compiled, quickly
 from chainrule.optimizers import Optimizer
 from chainrule.optimizers.schedules import Schedule, over
-from chainrule.pictures.comparison import PALETTE, legend, width_of
-from chainrule.pictures.style import INK, canvas, saved
+from chainrule.pictures.style import INK, PALETTE, canvas, legend, saved, width_of
 
 RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 2) for digit in (1, 2, 5))
 """The learning rates that are tried."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from chainrule.formula.base import Formula
 from chainrule.notation.families import members
-from chainrule.pictures.comparison import PALETTE, label
-from chainrule.pictures.style import INK, dress, saved
+from chainrule.pictures.comparison import label
+from chainrule.pictures.style import INK, PALETTE, dress, saved
 from chainrule.textbook.curves import curves
 from chainrule.textbook.page import with_defaults
 

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.errors import counted, cut, printable
-from chainrule.pictures.comparison import DASHES, PALETTE, legend
-from chainrule.pictures.style import FAINT, INK, canvas, saved
+from chainrule.pictures.style import DASHES, FAINT, INK, PALETTE, canvas, legend, saved
 
 Columns = Mapping[str, Sequence[float]]
 

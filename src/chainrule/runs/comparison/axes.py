@@ -14,12 +14,12 @@ from typing import Any
 from chainrule.activations import Activation, Identity
 from chainrule.costs import Cost
 from chainrule.errors import ArgumentError, ChainruleError, nearest
-from chainrule.estimators.fields import replaced
 from chainrule.formula.base import check_single, notation
 from chainrule.formula.layer import Chain, Composition, Layer, Multiply
 from chainrule.initializers import Initializer
 from chainrule.notation import as_formula, parse
 from chainrule.notation.choices import as_early_stopping
+from chainrule.notation.fields import replaced
 from chainrule.notation.parsing import formulas
 from chainrule.optimizers import Optimizer
 from chainrule.regularizers import Regularizer

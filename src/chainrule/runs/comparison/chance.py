@@ -60,14 +60,14 @@ def p_values(one: np.ndarray, other: np.ndarray, ratio: float) -> np.ndarray:
     >>> p_values(a, b, 0.0).round(4), p_values(a, b, 0.25).round(4)
     (np.float64(0.0163), np.float64(0.0405))
     """
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     differences, draws = _differences(one, other), one.shape[-1]
     if draws < 2:
         return np.full(differences.shape[:-1], np.nan)
     mean, error = differences.mean(axis=-1), standard_error(differences, ratio)
     alike = np.ptp(differences, axis=-1) <= ROUNDING * abs(mean)
-    p = 2 * t.sf(abs(mean) / np.where(alike, 1.0, error), draws - 1)
+    p = 2 * stdtr(draws - 1, -abs(mean) / np.where(alike, 1.0, error))
     return np.where(alike, np.where(mean == 0, 1.0, 2.0 ** (1 - draws)), p)
 
 
@@ -98,13 +98,12 @@ def detectable(deviation: float, draws: float, ratio: float, pairs: int, power: 
     >>> [round(detectable(0.01, draws, 0.25, pairs=3), 4) for draws in (5, 10, 40, math.inf)]
     [0.0344, 0.0229, 0.0176, 0.0162]
     """
-    from scipy.special import nctdtrinc
-    from scipy.stats import norm, t
+    from scipy.special import nctdtrinc, ndtri, stdtrit
 
     level = LEVEL / pairs / 2
     if draws == math.inf:
-        return float((norm.isf(level) + norm.ppf(power)) * math.sqrt(ratio) * deviation)
-    shift = nctdtrinc(draws - 1, 1 - power, t.isf(level, draws - 1))
+        return float((ndtri(power) - ndtri(level)) * math.sqrt(ratio) * deviation)
+    shift = nctdtrinc(draws - 1, 1 - power, -stdtrit(draws - 1, level))
     return float(shift * math.sqrt(1 / draws + ratio) * deviation)
 
 

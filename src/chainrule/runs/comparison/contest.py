@@ -11,7 +11,7 @@ import jax
 
 from chainrule.data.table import Table
 from chainrule.errors import ChainruleError
-from chainrule.estimators.fields import below
+from chainrule.notation.fields import below
 from chainrule.runs.choosing import Choices
 from chainrule.runs.comparison.axes import Axes, Candidate, at, changed, chosen, of, path_of
 from chainrule.runs.comparison.compilations import Compilations

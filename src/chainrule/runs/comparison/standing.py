@@ -79,13 +79,11 @@ def standings(measured: Sequence[tuple[Choices, Sequence[float]]], ratio: float,
         ratio: of test rows to all others, as in `chainrule.runs.comparison.chance`.
         rises: whether larger is better.
     """
-    from scipy.stats import rankdata
-
     values = np.array([each for _, each in measured], np.float64)
     costs = -values if rises else values
     ended = [each[~np.isnan(each)] for each in values]
     means = np.array([math.fsum(each) / len(each) if len(each) else np.nan for each in ended])
-    ranks = rankdata(np.where(np.isnan(costs), np.inf, costs), axis=0).mean(axis=1)
+    ranks = _ranks(np.where(np.isnan(costs), np.inf, costs)).mean(axis=1)
     order = np.lexsort((ranks, -means if rises else means, np.isnan(values).sum(axis=1)))
     against_best = _corrected(values, ratio)[order[0]]
     return [
@@ -100,6 +98,16 @@ def standings(measured: Sequence[tuple[Choices, Sequence[float]]], ratio: float,
         )
         for index in order
     ]
+
+
+def _ranks(costs: np.ndarray) -> np.ndarray:
+    """The places in a column, counted from 1; equals share the mean of theirs.
+
+    >>> _ranks(np.array([[0.3], [0.1], [0.3], [0.2]])).tolist()
+    [[3.5], [1.0], [3.5], [2.0]]
+    """
+    each, others = costs[:, None], costs[None]
+    return 0.5 + (others < each).sum(axis=1) + 0.5 * (others == each).sum(axis=1)
 
 
 def pairs(standings: Sequence[Standing], ratio: float) -> list[Pair]:
