@@ -9,9 +9,10 @@ from typing import Literal, NamedTuple
 from chainrule.arrays.masked import Shape
 from chainrule.data.preprocessing import Kind
 
-ADAMW = "AdamW(Warmup(CosineDecay(0.001), steps=20), weight_decay=0.02)"
+ADAMW = "AdamW(Warmup(CosineDecay({rate}), steps=20), weight_decay=0.02)"
+RATE, RATE_OF_MANY = 0.001, 0.002  # the latter for tables of many rows, which would be learned too slowly
 SMOOTHING = 0.1  # of labels
-STEPS, TABLE_STEPS = 2000, 6000  # enough for small data; early stopping cuts what is too much
+STEPS, TABLE_STEPS = 2000, 3000  # enough for small data; early stopping cuts what is too much
 FEWEST, MOST = 20, 300
 SMALLEST, LARGEST = 32, 256  # batches
 FEWEST_OF_STREAM, BATCH_OF_STREAM = 5, 1024  # for rows that do not fit memory: one epoch is many steps
@@ -71,9 +72,10 @@ def default(data: Described) -> Default:
         optimizer = f"ClipNorm(1.0) >> Nesterov(CosineDecay({1.0 if classes else 0.5}))"
         return Default(f"{network} >> Softmax()" if classes else network, None, optimizer)
     network = f"{hidden(data)} >> Dense({units})"
+    optimizer = ADAMW.format(rate=RATE_OF_MANY if data.kind == "table" and data.rows >= MANY else RATE)
     if not classes:
-        return Default(network, None, ADAMW)
-    return Default(f"{network} >> Softmax()", f"CategoricalCrossEntropy(smoothing={SMOOTHING})", ADAMW)
+        return Default(network, None, optimizer)
+    return Default(f"{network} >> Softmax()", f"CategoricalCrossEntropy(smoothing={SMOOTHING})", optimizer)
 
 
 def hidden(data: Described) -> str:
@@ -120,7 +122,7 @@ def default_epochs(rows: int, batch_size: int | Literal["all"], kind: Kind = "ta
     """A number of epochs that gives small data enough steps and large data enough looks; those of tables are cheap.
 
     >>> default_epochs(1258, 32, "images"), default_epochs(1258, 32), default_epochs(40_000, 256)
-    (50, 150, 38)
+    (50, 75, 20)
     >>> default_epochs(10**8, 1024, stream=True)
     5
     """
