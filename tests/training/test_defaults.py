@@ -21,6 +21,7 @@ MEAN = "GlobalAveragePool1D() >> Dense(2) >> Softmax()"
         (Described("table", (3,), 5000, 0), f"(Identity() | Periodic(sigma=0.3)) >> {HIDDEN} >> Dense(1)"),
         (Described("table", (3,), 5000, 0, 2), f"(Identity() | Periodic(sigma=0.3)) >> {HIDDEN} >> Dense(2)"),
         (Described("table", (3,), 1999, 0), f"{HIDDEN} >> Dense(1)"),
+        (Described("table", (3,), 499, 0), f"{HIDDEN.replace('256', '64')} >> Dense(1)"),
         (Described("table", (201,), 5000, 0), f"{HIDDEN} >> Dense(1)"),
         (Described("table", (3,), 5000, 4), f"{HIDDEN} >> Dense(4) >> Softmax()"),
         (Described("images", (28, 30, 1), 5000, 2), f"{FIRST} >> MaxPool2D(2) >> {NEXT} >> MaxPool2D(2) >> {ENDING}"),

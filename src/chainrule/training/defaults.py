@@ -19,6 +19,7 @@ FEWEST_OF_STREAM, BATCH_OF_STREAM = 5, 1024  # for rows that do not fit memory: 
 SMALL = 8  # pixels of an image's shorter side, for a dense layer to see it whole
 SHORT = 256  # steps of series, up to which all are convolved with
 NARROW = 200  # inputs, up to which waves of each number cost little
+FEW = 500  # rows, from which many units would learn noise of values
 MANY = 2000  # rows, from which on they tell more than they learn by heart
 CHARACTERS, WORDS = 3, 2  # tokens of an n-gram
 
@@ -92,7 +93,8 @@ def hidden(data: Described) -> str:
     if kind == "arrays":
         return "Flatten() >> Dense(256) >> ReLU() >> Dropout(0.5)"
     waves = not data.classes and shape[0] <= NARROW and data.rows >= MANY
-    layers = ["(Identity() | Periodic(sigma=0.3))"] * waves + ["Dense(256) >> ReLU() >> Dropout(0.1)"] * 2
+    units = 64 if not data.classes and data.rows < FEW else 256
+    layers = ["(Identity() | Periodic(sigma=0.3))"] * waves + [f"Dense({units}) >> ReLU() >> Dropout(0.1)"] * 2
     return " >> ".join(layers)
 
 
