@@ -19,9 +19,11 @@ from chainrule import load
 from chainrule.arrays.memory import give_back
 from chainrule.errors import ChainruleError
 from chainrule.playground import serving
-from chainrule.playground.examples import given
+from chainrule.playground.choices import Choices
+from chainrule.playground.examples import examples, given
 from chainrule.playground.frames import framed, unframed
 from chainrule.playground.serving import HEADERS, application
+from chainrule.playground.taking import command, program
 
 TOKEN = "secret"
 SMALL = {"network": "Dense(3) >> Tanh()", "rows": 40, "batch": 14, "optimizer": "Momentum(0.1)"}
@@ -311,7 +313,11 @@ def test_images_and_what_kernels_see(client):
     files = [(f"{name}/{place}.png", png(40 * place)) for name in ("a", "b") for place in range(5)]
     said = {"name": "mine", "files": [[name, len(content)] for name, content in files]}
     table = given(said, b"".join(content for _, content in files))
-    assert table["image"].shape == (10, 32, 32, 1)
+    assert (table.name, table["image"].shape) == ("mine/", (10, 32, 32, 1))
+    assert examples(Choices(data="mine/"), table).size == "32x32"
+    taken = [each(Choices(data="mine/"), 1, "32x32") for each in (command, program)]
+    assert taken[0].startswith("chainrule train mine/ --size 32x32 --network ")
+    assert "runs.plan('mine/', size='32x32', test=0.3" in taken[1]
     assert [*table["target"][::5]] == ["a", "b"]
     with pytest.raises(ChainruleError, match="Expected a folder's files by their paths and lengths"):
         given({"name": "mine", "files": [["a.png"]]}, b"")

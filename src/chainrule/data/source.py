@@ -77,9 +77,10 @@ def read(
     chainrule.errors.ChainruleError: There is no file 'irs'. Did you mean iris?
     """
     reading = Reading.of(like or {}, separator, decimal, header, blank, size)
-    if size is not None and (source in NAMED or not os.path.isdir(source)):
-        raise ArgumentError("{}: {size} is for folders of images. Leave it out.", repr(str(source)))
+    alien = ArgumentError("{}: {size} is for folders of images. Leave it out.", repr(str(source)))
     if source in NAMED:
+        if size is not None:
+            raise alien
         return read_named(str(source))
     path, text = known_path(source), (text,) if isinstance(text, str) else tuple(text)
     try:
@@ -95,6 +96,8 @@ def read(
                 table = _read(bounded(file, name), name, reading, text)
     except OSError as error:
         raise ChainruleError(f"Can't read {str(source)!r}: {error.strerror or error}.") from None
+    if size is not None and "colour" not in table.found.reading:  # which images have
+        raise alien
     table.test = table.test or read_test_beside(path)
     return table
 

@@ -53,6 +53,7 @@ class Examples(NamedTuple):
         target: the name of what is predicted.
         table: the names of a table's columns; none of points.
         preprocessor: of a file.
+        size: to which images of files were resized, as the command line has it.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Examples(NamedTuple):
     target: str = ""
     table: tuple[str, ...] = ()
     preprocessor: Preprocessor | None = None
+    size: str | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -116,7 +118,9 @@ def given(asked: dict[str, Any], content: bytes) -> Table:
         for path, length in _known(files):
             archive.writestr(path, content[begin : begin + length])
             begin += length
-    return read_bytes(packed.getvalue(), f"{name}.zip", size=PIXELS)
+    table = read_bytes(packed.getvalue(), f"{name}.zip", size=PIXELS)
+    table.name = f"{name}/"  # as a command line has it
+    return table
 
 
 def _known(files: Any) -> list[tuple[str, int]]:
@@ -159,7 +163,9 @@ def of_table(table: Table, choices: Choices) -> Examples:
     target = prepared.schema.target
     axes = axes if len(parts[0][0].shape) == 2 else ()
     train, test = parts
-    return Examples(table.name, train, test, prepared.classes or None, inputs, axes, target, tuple(table), prepared)
+    size = table.found.reading.get("size") if table.name not in SETS else None
+    classes = prepared.classes or None
+    return Examples(table.name, train, test, classes, inputs, axes, target, tuple(table), prepared, size)
 
 
 def _inputs(column: Any) -> tuple[str, ...]:
@@ -214,6 +220,7 @@ def points_frame(found: Examples) -> bytes:
         "table": found.table,
         "frame": found.frame,
         "shape": found.shape,
+        "resized": found.size is not None,
         "rows": {"train": len(found.train[0]), "test": len(found.test[0])},
     }
     arrays = {}

@@ -19,7 +19,13 @@ def taken(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
     """All that is text."""
     choices = session.choices
     epochs = max(session.moment.rows if session.moment else 0, 1)
-    return {"kind": "taken", "command": command(choices, epochs), "program": program(choices, epochs)}
+    size = session.examples.size if session.examples else None
+    return {
+        "kind": "taken",
+        "command": command(choices, epochs, size),
+        "program": program(choices, epochs, size),
+        "size": size,
+    }
 
 
 def file_taken(session: Session, asked: dict[str, Any]) -> bytes:
@@ -33,7 +39,7 @@ def file_taken(session: Session, asked: dict[str, Any]) -> bytes:
     return framed({"kind": "file", "ask": asked.get("ask"), "name": f"{found.name}.csv"}, content=_csv(found))
 
 
-def command(choices: Choices, epochs: int) -> str:
+def command(choices: Choices, epochs: int, size: str | None = None) -> str:
     """The command line that trains the same network on the same file.
 
     >>> print(command(Choices(), 5))
@@ -43,6 +49,7 @@ def command(choices: Choices, epochs: int) -> str:
     ours = choices.data in CLASSES or choices.data in VALUES
     words = ["chainrule", "train", f"{choices.data}.csv" if ours else choices.data]
     words += ["--target", "y" if ours else choices.target] if ours or choices.target else []
+    words += ["--size", size] if size else []
     words += [word for name in choices.drop.splitlines() for word in ("--drop", name)]
     words += ["--network", choices.network, "--optimizer", choices.optimizer]
     words += ["--cost", choices.cost] if choices.cost else []
@@ -51,7 +58,7 @@ def command(choices: Choices, epochs: int) -> str:
     return shlex.join([*words, "--batch-size", str(choices.batch), "--seed", str(choices.seed)])
 
 
-def program(choices: Choices, epochs: int) -> str:
+def program(choices: Choices, epochs: int, size: str | None = None) -> str:
     """A Python program that trains what the page trains: on its points to the same bits."""
     if choices.data in CLASSES or choices.data in VALUES:
         held = held_out(choices)
@@ -65,6 +72,7 @@ x, y, classes, preprocessor = found.x, found.y, found.classes, None
         parts = "x[train],\n    y[train]", "(x[test], y[test])"
     else:
         columns = f", target={choices.target!r}" if choices.target else ""
+        columns += f", size={size!r}" if size else ""
         columns += f", drop={choices.drop.splitlines()!r}" if choices.drop else ""
         data = f"""
 planned = runs.plan({choices.data!r}{columns}, test={choices.test!r}, validation=0, seed={choices.seed})

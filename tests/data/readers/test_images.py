@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -231,8 +232,12 @@ def test_a_size_beyond_the_memory_is_refused_before_it_is_made(folder):
     assert said.endswith(" Give a smaller size.")
 
 
-def test_a_size_is_for_images():
+def test_a_size_is_for_images(tmp_path, folder):
     assert refusal("iris", size=4) == "'iris': size is for folders of images. Leave it out."
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    assert refusal(tmp_path / "table.csv", size=4).endswith("size is for folders of images. Leave it out.")
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
+    assert read(packed, size="5x4")["image"].shape[1:3] == (4, 5)
 
 
 @pytest.mark.parametrize("name", ["1.webp", "1.bmp", "1.tif", "1.TIFF"])

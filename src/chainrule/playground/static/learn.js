@@ -95,8 +95,8 @@ function dataCard(lab) {
     said.className = "said";
   });
   lab.on("examples", () => {
-    const { name, rows, inputs, classes, shape } = lab.examples;
-    if (!(name in buttons)) said.textContent = `${name}: ${whole(rows.train)} rows to train, ${whole(rows.test)} to test; ${shape.length === 3 ? `images of ${shape[1]} × ${shape[0]} pixels` : `${inputs.length} inputs`}${classes ? `, ${classes.length} classes` : ""}. All of it stays in memory.`;
+    const { name, rows, inputs, classes, shape, resized } = lab.examples;
+    if (!(name in buttons)) said.textContent = `${name}: ${whole(rows.train)} rows to train, ${whole(rows.test)} to test; ${shape.length === 3 ? `images ${resized ? "resized to" : "of"} ${shape[1]} × ${shape[0]} pixels` : `${inputs.length} inputs`}${classes ? `, ${classes.length} classes` : ""}. All of it stays in memory.`;
   });
   lab.on("refused", ({ field, message }) => {
     if (!["data", "curve", "upload", "noise", "rows", "test", "batch", "target", "drop", "across", "up", "look"].includes(field)) return;

@@ -17,7 +17,8 @@ export function takeView(lab) {
   };
   const text = (title, note) => {
     const code = h("pre", { className: "code", tabIndex: 0, "aria-label": title });
-    return { code, element: h("section", { className: "card" }, h("h2", {}, title, h("button", { className: "quiet", type: "button", "aria-label": `Copy: ${title}`, onclick: () => copied(code.textContent, title) }, "copy")), code, note ? h("p", { className: "note" }, note) : null) };
+    const more = h("p", { className: "note", hidden: true });
+    return { code, element: h("section", { className: "card" }, h("h2", {}, title, h("button", { className: "quiet", type: "button", "aria-label": `Copy: ${title}`, onclick: () => copied(code.textContent, title) }, "copy")), code, note ? h("p", { className: "note" }, note) : null, more), more };
   };
   const [notation, command, program, link] = [text("Notation"), text("Command line", "It reads the points from a file, which stands below to be saved, and divides the rows by itself."), text("Python program", "On the page's points it trains to the same bits, if no number was changed on the way."), text("Link", "Its address holds all choices; a file of your own it does not hold.")];
   const file = async (what) => {
@@ -37,7 +38,7 @@ export function takeView(lab) {
     const { network, optimizer, cost, regularizer } = lab.choices;
     notation.code.textContent = [network, cost || lab.chosen.cost.notation, optimizer, regularizer].filter(Boolean).join("\n");
     link.code.textContent = location.href.replace(/token=[^&#]*/, "token=…");
-    try { const found = await lab.link.ask({ do: "take" }); command.code.textContent = found.command; program.code.textContent = found.program; } catch (error) { said.textContent = error.message; }
+    try { const found = await lab.link.ask({ do: "take" }); command.more.hidden = !found.size; command.more.textContent = `Images are resized to ${found.size?.replace("x", " × ")} pixels, as they are here.`; command.code.textContent = found.command; program.code.textContent = found.program; } catch (error) { said.textContent = error.message; }
   };
   lab.on("chosen", fill);
   const element = h("div", { className: "take" }, notation.element, command.element, program.element, h("div", { className: "stack" }, files, link.element));
