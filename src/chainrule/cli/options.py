@@ -41,7 +41,7 @@ SHARED: dict[str, Any] = {
     "test": Annotated[One, taking(DATA, "PART", "A fraction of the rows [0.2], or a file.")],
     "validation": Annotated[One, taking(DATA, "PART", "A fraction of the rows [0.1], or a file.")],
     "epochs": Annotated[
-        One, taking(RUN, "NUMBER", "How often every example is seen [6,000 steps in all on tables, else 2,000].")
+        One, taking(RUN, "NUMBER", "How often every example is seen [3,000 steps in all on tables, else 2,000].")
     ],
     "batch_size": Annotated[One, taking(RUN, "NUMBER", "Examples a step; 1, 32, … or all [32 to 256].")],
     "early_stopping": Annotated[

@@ -42,7 +42,7 @@ class NetworkClassifier(ClassifierMixin, Network):
         optimizer: a formula, its notation, or one of Optax's; or "auto": what suits a network that is chosen.
         regularizer: L1, L2, … or a sum of them, on the kernels (`L2(alpha / 2 / rows)` is scikit-learn's alpha);
             constraints too, such as MaxNorm(3).
-        epochs: how often every example is seen; or "auto": for 6,000 steps in all on tables, 2,000 on other examples,
+        epochs: how often every example is seen; or "auto": for 3,000 steps in all on tables, 2,000 on other examples,
             20 to 300 times.
         batch_size: examples a step, at most; "all" for all at once. By default 200, or 32 to 256 for a network that is
             chosen, or "all" for an optimizer that asks for it.
