@@ -1,12 +1,14 @@
 import builtins
 import csv
 import math
+from dataclasses import replace
 
 import pytest
 
 from chainrule.errors import ChainruleError
 from chainrule.metrics import TopK
 from chainrule.runs.comparison.comparison import Comparison
+from chainrule.runs.comparison.journal import read_trials
 
 NAN = math.nan
 AXES = {"activation": ["ReLU()", "ELU()"], "optimizer.learning_rate": ["0.001", "0.01"]}
@@ -55,13 +57,16 @@ def test_without_pandas_the_columns_remain(some, monkeypatch):
 
 
 def test_it_is_kept_whole(some, tmp_path, pictures):
-    place = some.save(tmp_path / "new" / "folder")
-    assert Comparison.load(place) == some
+    other = replace(some, trials=tuple(replace(trial, seed=trial.seed + 2) for trial in some.trials))
+    place = other.save(tmp_path / "new" / "folder")
+    assert Comparison.load(some.save(place)) == some
+    assert len(read_trials(place)) == len(some.trials) + len(other.trials)
     with (place / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["test_accuracy"] for row in rows] == ["0.7", "0.8", "0.75", "0.85", "0.9", "0.95", "", "0.2"]
     assert rows[6]["error"] == "the cost is no longer finite"
-    assert sorted(path.name for path in place.iterdir()) == ["comparison.json", "curves.png", "results.csv", "runs.png"]
+    names = ["comparison.json", "curves.png", "results.csv", "runs.png", "trials.jsonl"]
+    assert sorted(path.name for path in place.iterdir()) == names
     assert all((place / name).read_bytes()[1:4] == b"PNG" for name in ("curves.png", "runs.png"))
 
 
@@ -76,7 +81,7 @@ def test_a_folder_that_can_not_be_written_is_said(some, tmp_path):
         some.save(tmp_path / "file")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"trials": [{}], "metric": null}'])
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"trials": [[["ReLU()"], 0]], "metric": null}'])
 def test_what_is_damaged_is_no_comparison(tmp_path, content):
     (tmp_path / "comparison.json").write_text(content)
     with pytest.raises(

@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from typing import Any, Self
@@ -14,9 +13,9 @@ from chainrule.metrics import Metric
 from chainrule.notation import as_formula
 from chainrule.pictures import trials as pictures
 from chainrule.runs.comparison import told
+from chainrule.runs.comparison.journal import TRIALS, read_trials
 from chainrule.runs.comparison.results import Results
 from chainrule.runs.comparison.standing import Standing
-from chainrule.runs.comparison.trial import Trial
 
 ENDS = ("epochs", "seconds", "compilations", "error")
 FILE, TABLE = "comparison.json", "results.csv"
@@ -31,6 +30,7 @@ class Comparison(Results):
     and how many seeds would tell more.
 
     >>> from tempfile import TemporaryDirectory
+    >>> from chainrule.runs.comparison import Trial
     >>> def trial(activation, seed, cost):
     ...     rows = {"train": 80, "test": 20}
     ...     return Trial({"activation": activation}, seed, {}, {"cost": cost}, {}, {}, rows, 30, 0.5, 0.25)
@@ -105,6 +105,8 @@ class Comparison(Results):
     def save(self, folder: str | os.PathLike) -> Path:
         """Write all of it into a folder: what `load` reads, `results.csv` for any program, and the pictures.
 
+        Trials that the folder keeps of other seeds stay there.
+
         Raises:
             ChainruleError: where it can't be written.
         """
@@ -113,14 +115,22 @@ class Comparison(Results):
             place.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ChainruleError(f"Can't write {folder}: {reason(error)}. Name another folder.") from None
-        kept = asdict(self) | {"metric": self.metric and repr(self.metric)}
-        write_whole(place / FILE, json.dumps(kept, ensure_ascii=False) + "\n")
+        known = {trial.key: trial for trial in read_trials(place)}
+        every = known | {trial.key: trial for trial in self.trials}
+        if every != known:
+            write_whole(place / TRIALS, "".join(f"{trial.to_json()}\n" for trial in every.values()))
+        write_whole(place / FILE, json.dumps(self._described(), ensure_ascii=False) + "\n")
         columns = self.columns()
         kinds = {name: next((type(cell) for cell in cells if cell is not None), str) for name, cells in columns.items()}
         write_whole(place / TABLE, writer(TABLE)(kinds, [columns]))
         write_whole(place / CURVES, self.curves())
         write_whole(place / RUNS, self.runs())
         return place
+
+    def _described(self) -> dict[str, Any]:
+        """What is kept beside the trials, which are named alone."""
+        own = {name: getattr(self, name) for name in ("axes", "redrawn", "data")}
+        return own | {"metric": self.metric and repr(self.metric), "trials": [trial.key for trial in self.trials]}
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> Self:
@@ -131,8 +141,9 @@ class Comparison(Results):
         """
         try:
             kept = json.loads((known_path(folder) / FILE).read_text())
-            metric = kept["metric"] and as_formula(kept["metric"], Metric)
-            return cls(**kept | {"metric": metric, "trials": tuple(Trial(**trial) for trial in kept["trials"])})
+            trials = {trial.key: trial for trial in read_trials(known_path(folder))}
+            of = tuple(trials[tuple(choices), seed] for choices, seed in kept.pop("trials"))
+            return cls(of, **kept | {"metric": kept["metric"] and as_formula(kept["metric"], Metric)})
         except OSError as error:
             raise ChainruleError(f"Can't read a comparison in {folder}: {reason(error)}.") from None
         except ChainruleError:

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from io import FileIO
+from pathlib import Path
 from typing import Any
 
 from chainrule.data.files import known_path, lock, reason, write_whole
@@ -64,13 +65,19 @@ class Journal:
 
     def _read(self) -> list[Trial]:
         """The trials of whole lines; what is behind them is cut off."""
-        self.file.seek(0)
-        kept, end, _ = self.file.readall().rpartition(b"\n")
-        self.file.truncate(len(kept) + len(end))
-        try:
-            return [Trial.from_json(line) for line in kept.decode().splitlines()]
-        except (ValueError, TypeError):
-            raise ChainruleError(f"{self.folder / TRIALS} is damaged. Remove it to train all again.") from None
+        trials = read_trials(self.folder)
+        self.file.truncate((self.folder / TRIALS).read_bytes().rfind(b"\n") + 1)
+        return trials
+
+
+def read_trials(folder: Path) -> list[Trial]:
+    """The trials in a folder, of whole lines; none where there is no file of them."""
+    place = folder / TRIALS
+    try:
+        kept = place.read_bytes().rpartition(b"\n")[0] if place.exists() else b""
+        return [Trial.from_json(line) for line in kept.decode().splitlines()]
+    except (ValueError, TypeError):
+        raise ChainruleError(f"{place} is damaged. Remove it to train all again.") from None
 
 
 def read(folder: str | os.PathLike) -> dict[str, Any]:

@@ -35,6 +35,11 @@ class Trial:
     compilations: float
     error: str | None = None
 
+    @property
+    def key(self) -> tuple[tuple[str, ...], int]:
+        """By what it is known: its choices, in the order of the axes, and its seed."""
+        return tuple(self.choices.values()), self.seed
+
     def to_json(self) -> str:
         """It in one line, every digit kept.
 
