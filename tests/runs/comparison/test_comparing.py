@@ -165,7 +165,7 @@ def test_lines_say_how_far_it_is(capsys, monkeypatch, compared):
         ({"activation": ["ReLU()"], "test": 0}, "test: a comparison needs rows to test on. Leave it out."),
         ({"activation": ["ReLU()"], "validation": 0, "tune": "learning_rate"}, "tune chooses by the validation cost"),
         ({"activation": ["ReLU()"], "tune": "optimizer.beta"}, "optimizer.beta can't be tuned: Adam("),
-        ({"activation": ["ReLU()"], "tune": "cost.x"}, "cost.x can't be tuned: CategoricalCrossEntropy(smoo"),
+        ({"activation": ["ReLU()"], "tune": "cost.smoothing"}, "cost.smoothing can't be tuned by the validation cost"),
         ({"vary": {"learning_rate": ["CosineDecay(0.1)"]}, "tune": "learning_rate"},
          "holds CosineDecay(0.1) there, not a number above 0. Name another field."),
         ({"network": ["Dense(3) >> Softmax()", "Conv2D(3, 3) >> Softmax()"]}, "network=Conv2D("),

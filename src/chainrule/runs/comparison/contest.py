@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 
 from chainrule.data.table import Table
-from chainrule.errors import ChainruleError
+from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.notation.fields import below
 from chainrule.runs.choosing import Choices
 from chainrule.runs.comparison.axes import Axes, Candidate, at, changed, chosen, of, path_of
@@ -179,6 +179,12 @@ def _grid(plan: Plan, name: str, budget: int) -> list[float]:
     [0.0001, 0.00032, 0.001, 0.0032, 0.01]
     """
     formula, *path = path_of(name)
+    if formula in ("cost", "regularizer"):
+        raise ArgumentError(
+            "{} can't be tuned by the validation cost, which means something else with each of its values. "
+            "Compare some of them: {vary} it.",
+            name,
+        )
     held = _held(getattr(plan, formula), path)
     if not isinstance(held, float) or not held > 0:
         what = "has no such field" if held is None else f"holds {held!r} there, not a number above 0"
