@@ -127,7 +127,7 @@ def test_without_a_folder_nothing_is_kept(monkeypatch):
 
 def test_jobs_are_of_one_structure_and_some_for_each_worker():
     ready = planned("iris", activation=["ReLU()", "Tanh()"], vary={"learning_rate": "0.1,0.2"}, **ASKED | {"seeds": 50})
-    for workers, sizes in ((1, [50, 50, 50, 50]), (8, [25] * 8)):
+    for workers, sizes in ((1, [50, 50, 50, 50]), (3, [50, 50, 50, 17, 17, 16]), (8, [25] * 8)):
         jobs = ready.jobs(ready.entries, workers)
         assert [len(job) for job in jobs] == sizes
         assert all(len({entry.candidate["activation"] for entry in job}) == 1 for job in jobs)

@@ -42,9 +42,6 @@ MATERIAL = {*inspect.signature(material).parameters} - {"data", "seed", "cost", 
 Command = Callable[[Record], str]
 """Gives the words that repeat a comparison, from its record."""
 
-Told = tuple[tuple[str, ...], int]
-"""By what a trial is known: its choices, in the order of the axes, and its seed."""
-
 
 @dataclass(frozen=True)
 class Planned:
@@ -72,7 +69,10 @@ class Planned:
         return self.contest.budget ** len(self.contest.tune)
 
     def jobs(self, left: Sequence[Entry], workers: int) -> list[list[Entry]]:
-        """What is left, in jobs of one structure each: as large as may be, but some for each worker."""
+        """What is left, in jobs of one structure each: as large as may be, but as many for each worker.
+
+        The last ones, of which there are none for some workers, are cut into parts for all.
+        """
         seeds = len(self.entries) // len(self.kinds)
         kinds = [self.kinds[number // seeds] for number in range(len(self.entries))]
         missing = {id(entry) for entry in left}
@@ -81,12 +81,16 @@ class Planned:
             if id(entry) in missing:
                 groups.setdefault(kind, []).append(entry)
         most = MANY if jax.default_backend() == "cpu" or workers > 1 else len(left) * self.networks
-        found = []
-        for entries in groups.values():
-            count = max(ceil(len(entries) * self.networks / most), ceil(workers / len(groups)))
-            size = ceil(len(entries) / count)
-            found += [entries[begin : begin + size] for begin in range(0, len(entries), size)]
-        return found
+        whole = [job for each in groups.values() for job in _cut(each, ceil(len(each) * self.networks / most))]
+        over = len(whole) % workers
+        even = len(whole) - over
+        return whole[:even] + [part for job in whole[even:] for part in _cut(job, ceil(workers / over))]
+
+
+def _cut(job: list[Entry], count: int) -> list[list[Entry]]:
+    """A job as so many, of nearly one size, or as many as it has entries."""
+    size = ceil(len(job) / count)
+    return [job[begin : begin + size] for begin in range(0, len(job), size)]
 
 
 def compare(
@@ -226,7 +230,7 @@ def carry_out(
         if out is not None:
             words = {} if command is None else {"command": command(ready.record)}
             journal = stack.enter_context(Journal(out, words | ready.record))
-        known = {_key(trial.choices, trial.seed): trial for trial in (journal.trials if journal else ())}
+        known = {trial.key: trial for trial in (journal.trials if journal else ())}
         left = [entry for entry in entries if _key(*entry) not in known]
         shown = stack.enter_context(Shown(progress, len(entries), len(entries) - len(left), ready.networks))
         with carrying_out.workers(contest, jobs, on, address) as backend:
@@ -235,7 +239,7 @@ def carry_out(
                 for trials in carrying_out.done(contest, cut, ctrl_c, backend, [shown.epoch], jobs):
                     if journal:
                         journal.add(trials)
-                    known |= {_key(trial.choices, trial.seed): trial for trial in trials}
+                    known |= {trial.key: trial for trial in trials}
                     shown.finished(len(trials))
             except KeyboardInterrupt:
                 kept = sum(_key(*entry) in known for entry in entries)
@@ -274,7 +278,8 @@ def _interrupted(kept: int, trials: int, out: Any) -> str:
     return f"Interrupted: {kept} of {trials} trials are in {os.fspath(out)}. The same again goes on from there."
 
 
-def _key(choices: Candidate, seed: int) -> Told:
+def _key(choices: Candidate, seed: int) -> tuple[tuple[str, ...], int]:
+    """That of the trial which is made of an entry."""
     return tuple(choices.values()), seed
 
 
