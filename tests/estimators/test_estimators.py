@@ -455,6 +455,16 @@ def test_divergence_is_said():
     assert np.isfinite(model.predict(X)).all()
 
 
+def test_minutes_end_a_training_but_no_single_epoch_of_partial_fit():
+    model = NetworkRegressor((4,), optimizer="Adam(CosineDecay(0.01))", epochs=10**6, minutes=1e-3, random_state=0)
+    x, y = np.linspace(-1, 1, 40)[:, None], np.linspace(0, 1, 40)
+    assert model.fit(x, y).history_.stopped == "time"
+    done = model.n_iter_
+    assert len(model.partial_fit(x, y).history_) == done + 1
+    with pytest.raises(ChainruleError, match=r"^fit: minutes must be"):
+        model.set_params(minutes=0).fit(x, y)
+
+
 def test_random_states():
     same(classifier(random_state=7).fit(X, Y), classifier(random_state=7).fit(X, Y))
     generator = np.random.RandomState(0)

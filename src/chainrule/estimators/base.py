@@ -78,6 +78,7 @@ class Network(BaseEstimator):
         optimizer: Any = "Adam()",
         regularizer: Regularizer | str | None = None,
         epochs: int | Literal["auto"] = 200,
+        minutes: float | None = None,
         batch_size: int | Literal["all"] | None = None,
         validation: float | tuple[Any, ...] | None = None,
         early_stopping: EarlyStopping | int | str | bool | None = None,
@@ -91,6 +92,7 @@ class Network(BaseEstimator):
         self.optimizer = optimizer
         self.regularizer = regularizer
         self.epochs = epochs
+        self.minutes = minutes
         self.batch_size = batch_size
         self.validation = validation
         self.early_stopping = early_stopping
@@ -170,7 +172,7 @@ class Network(BaseEstimator):
             DivergedError: a ChainruleError, where the cost is no longer finite; with early stopping, the best epoch
                 before is kept instead, with a ConvergenceWarning.
         """
-        self._train(X, y, sample_weight, self.epochs, self.warm_start and hasattr(self, "model_"))
+        self._train(X, y, sample_weight, self.epochs, self.warm_start and hasattr(self, "model_"), None, self.minutes)
         if self._stopping is not None and self.epochs != AUTO and self.history_.stopped == "epochs":
             warnings.warn(
                 f"{type(self).__name__}: {self.epochs} epochs ended before early stopping did. Give more epochs.",
@@ -179,11 +181,13 @@ class Network(BaseEstimator):
             )
         return self
 
-    def _train(self, X: Any, y: Any, weights: Any, epochs: Any, go_on: bool, classes: Any = None) -> Self:
+    def _train(
+        self, X: Any, y: Any, weights: Any, epochs: Any, go_on: bool, classes: Any = None, minutes: Any = None
+    ) -> Self:
         """Train on examples as people give them, for some epochs, afresh or after the last call's."""
         for name in FORMULAS:
             check_single(self._formula(name), "Give one number; NetworkSearch tries several.")
-        asked = self._asked(X, y, weights, epochs, go_on, classes)
+        asked = self._asked(X, y, weights, epochs, go_on, classes, minutes)
         done = len(self.history_) if go_on else 0
         last: deque[EpochEnd] = deque(maxlen=1)
         try:
@@ -198,7 +202,7 @@ class Network(BaseEstimator):
         return self
 
     def _asked(
-        self, X: Any, y: Any, weights: Any, epochs: Any, go_on: bool = False, classes: Any = None
+        self, X: Any, y: Any, weights: Any, epochs: Any, go_on: bool = False, classes: Any = None, minutes: Any = None
     ) -> dict[str, Any]:
         """What `chainrule.fit` is asked to do."""
         x, y = self._validated(X, y, reset=not go_on)
@@ -212,15 +216,18 @@ class Network(BaseEstimator):
         epochs, whole = (self._counted(each, x.shape[1:], len(part.E), size) for each in (epochs, self.epochs))
         part = merged(part) if size == "all" else part
         after = self._checkpoint if go_on else None
+        done = int(after.state.step) if after else 0
+        optimizer = self._scheduled(epochs, whole, len(part.E), size, done) if minutes is None else self._optimizer
         return {
             "network": network,
             "x": part.x,
             "y": part.E,
             "sample_weight": part.weights,
             "cost": self._chosen_cost(network),
-            "optimizer": self._scheduled(epochs, whole, len(part.E), size, int(after.state.step) if after else 0),
+            "optimizer": optimizer,
             "regularizer": self.regularizer,
             "epochs": epochs,
+            "minutes": minutes,
             "batch_size": size,
             "validation": held_out and tuple(held_out),
             "early_stopping": self._stopping,

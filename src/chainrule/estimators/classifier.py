@@ -44,6 +44,8 @@ class NetworkClassifier(ClassifierMixin, Network):
             constraints too, such as MaxNorm(3).
         epochs: how often every example is seen; or "auto": for 3,000 steps in all on tables, 2,000 on other examples,
             20 to 300 times.
+        minutes: how many `fit` may take, with what it goes on from; it does as many of the epochs as there is room for.
+            Schedules of an open length end with it, and the result depends on the machine's pace.
         batch_size: examples a step, at most; "all" for all at once. By default 200, or 32 to 256 for a network that is
             chosen, or "all" for an optimizer that asks for it.
         validation: what to measure on after each epoch: (X, y), (X, y, weights) or a fraction of the rows.
@@ -78,6 +80,7 @@ class NetworkClassifier(ClassifierMixin, Network):
         optimizer: Any = "Adam()",
         regularizer: Regularizer | str | None = None,
         epochs: int | Literal["auto"] = 200,
+        minutes: float | None = None,
         batch_size: int | Literal["all"] | None = None,
         validation: float | tuple[Any, ...] | None = None,
         early_stopping: EarlyStopping | int | str | bool | None = None,
@@ -93,6 +96,7 @@ class NetworkClassifier(ClassifierMixin, Network):
             optimizer=optimizer,
             regularizer=regularizer,
             epochs=epochs,
+            minutes=minutes,
             batch_size=batch_size,
             validation=validation,
             early_stopping=early_stopping,

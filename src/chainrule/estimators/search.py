@@ -73,11 +73,11 @@ class NetworkSearch(GridSearchCV):
 
 
 def _groups(candidates: Sequence[Network]) -> Iterator[Sequence[Network]]:
-    """Candidates of one structure, where there are several."""
+    """Candidates of one structure, where there are several; those that have some minutes each are none."""
     groups = defaultdict(list)
     for candidate in candidates:
         groups[_structure(candidate)].append(candidate)
-    return (group for group in groups.values() if len(group) > 1)
+    return (group for group in groups.values() if len(group) > 1 and group[0].minutes is None)
 
 
 def _structure(candidate: Network) -> Any:
@@ -137,10 +137,10 @@ def _remembering(network: Network, known: Known) -> Network:
     """The network, but it knows what comes of the rows that it was trained on already."""
 
     class Remembering(type(network)):  # type: ignore[misc]
-        def _train(self, X: Any, y: Any, weights: Any, epochs: Any, go_on: bool, classes: Any = None) -> Self:
+        def _train(self, X: Any, y: Any, weights: Any, *how: Any) -> Self:
             found = known.pop(_key(self, X, y, weights), None) if known else None
             if found is None:
-                return super()._train(X, y, weights, epochs, go_on, classes)
+                return super()._train(X, y, weights, *how)
             vars(self).update(found)
             return self
 
