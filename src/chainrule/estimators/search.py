@@ -137,10 +137,10 @@ def _remembering(network: Network, known: Known) -> Network:
     """The network, but it knows what comes of the rows that it was trained on already."""
 
     class Remembering(type(network)):  # type: ignore[misc]
-        def _train(self, X: Any, y: Any, weights: Any, *how: Any) -> Self:
+        def _train(self, X: Any, y: Any, weights: Any, *how: Any, **choices: Any) -> Self:
             found = known.pop(_key(self, X, y, weights), None) if known else None
             if found is None:
-                return super()._train(X, y, weights, *how)
+                return super()._train(X, y, weights, *how, **choices)
             vars(self).update(found)
             return self
 
