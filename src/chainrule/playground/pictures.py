@@ -38,11 +38,13 @@ class Scene(NamedTuple):
     Attributes:
         x, E: those whose way through the network is summed up.
         places: inputs whose outputs are shown: a grid over the axes, or images, of which the first is followed.
+        images: whether they are images.
     """
 
     x: Any
     E: Any
     places: Any
+    images: bool
 
 
 class Moment(NamedTuple):
@@ -120,16 +122,17 @@ def _kernels(kernel: Any, images: tuple[int, ...] | None) -> tuple[int, int, int
     return None
 
 
-def scene(plan: Plan, examples: Examples, row: int) -> Scene:
-    """The scene of a training on examples, with one of those to test that is followed."""
+def scene(plan: Plan, examples: Examples, images: bool, row: int) -> Scene:
+    """The scene of a training on examples, with one of those to test that is followed, if they are images."""
     x, E = plan.examples.part(0)[:2]
-    looked_at = LOOKED_AT if len(examples.shape) == 1 else IMAGES_LOOKED_AT
-    places = grid(examples)
+    looked_at = IMAGES_LOOKED_AT if images else LOOKED_AT
+    places = None if images else grid(examples)
     if places is None:
         tested = examples.test[0]
         begin = row // GALLERY * GALLERY
         places = np.concatenate([tested[row : row + 1], tested[begin : begin + GALLERY]])
-    return Scene(*jax.device_put((np.asarray(x[:looked_at]), np.asarray(E[:looked_at]), places)))
+    x, E, places = jax.device_put((np.asarray(x[:looked_at]), np.asarray(E[:looked_at]), places))
+    return Scene(x, E, places, images)
 
 
 def grid(examples: Examples) -> np.ndarray | None:
@@ -157,8 +160,17 @@ class Seen(NamedTuple):
     scales: dict[str, Any]
 
 
-@compiled(compiler=at_once, static_argnames=("drawn", "chances"))
-def seen(network: Chain, parameters: Any, state: Any, places: Any, *, drawn: tuple[Column, ...], chances: bool) -> Seen:
+@compiled(compiler=at_once, static_argnames=("drawn", "chances", "images"))
+def seen(
+    network: Chain,
+    parameters: Any,
+    state: Any,
+    places: Any,
+    *,
+    drawn: tuple[Column, ...],
+    chances: bool,
+    images: bool,
+) -> Seen:
     """The maps, weights and kernels that a picture shows, in one program."""
     arrays: dict[str, Any] = {}
     scales: dict[str, Any] = {}
@@ -166,11 +178,11 @@ def seen(network: Chain, parameters: Any, state: Any, places: Any, *, drawn: tup
     count, last = len(places), len(drawn) - 1
     for number, column in enumerate(drawn):
         a, whole = outputs[column.last], number == last
-        if column.units and places.ndim == 4:
+        if column.units and images:
             arrays[f"map{number}"], scales[f"map{number}"] = _bytes(_channels(a[0]), chances and whole)
         elif column.units and count == LINE:
             arrays[f"line{number}"] = a.T[:UNITS]
-        elif column.units:
+        elif column.units and a.ndim == 2:
             shaped = a.T[: None if whole else UNITS].reshape(-1, SIDE, SIDE)
             step = 1 if whole else SIDE // SMALL
             arrays[f"map{number}"], scales[f"map{number}"] = _bytes(shaped[:, ::step, ::step], chances and whole)
@@ -181,7 +193,7 @@ def seen(network: Chain, parameters: Any, state: Any, places: Any, *, drawn: tup
             arrays[f"kernels{number}"], scales[f"kernels{number}"] = _bytes(shaped, False)
         elif kernel is not None and jnp.ndim(kernel) == 2:
             arrays[f"weights{number}"] = kernel[:UNITS, :UNITS]
-    if places.ndim == 4:
+    if images:
         arrays["answers"] = outputs[-1].reshape(count, -1)[:, :UNITS]
     return Seen(arrays, scales)
 
@@ -214,7 +226,8 @@ def pictured(moment: Moment, rows: Sequence[Row], running: bool, whole: bool = T
     shown = plan.published(moment.state)
     chances = plan.classes is not None and plan.cost.targets.have_classes and plan.cost.targets.no == 0
     drawn = tuple(columns(plan.network, plan.shape))
-    found = seen(plan.network, shown.parameters, shown.statistics, moment.scene.places, drawn=drawn, chances=chances)
+    given = plan.network, shown.parameters, shown.statistics, moment.scene.places
+    found = seen(*given, drawn=drawn, chances=chances, images=moment.scene.images)
     found = jax.device_get(found)
     layers = _by_layer(plan, shown, moment.scene) if whole else []
     header = {

@@ -63,6 +63,7 @@ class Session:
         self.moment: Moment | None = None
         self.running = False
         self.raced: Any = None  # the surface of its own cost that was raced on last
+        self.image: tuple[int, ...] | None = None  # the shape of an example, where it is seen as an image
         self.row = 0  # of the images to test, the one that is followed
         self._scene: Scene | None = None
         self._table: Table | None = None
@@ -198,11 +199,11 @@ class Session:
     def look(self, asked: dict[str, Any], content: bytes = b"") -> None:
         """Follow another of the images to test."""
         found = self.examples
-        if found is None or len(found.shape) != 3:
+        if found is None or self.image is None:
             raise ChainruleError("Only images are looked at one by one.")
         self.row = as_whole(asked.get("row"), "The image", 0, len(found.test[0]) - 1)
-        self._scene = scene(self._known().plan, found, self.row)
-        self.send(gallery_frame(found, self.row))
+        self._scene = scene(self._known().plan, found, True, self.row)
+        self.send(gallery_frame(found, self.image, self.row))
         self._look()
 
     def upload(self, asked: dict[str, Any], content: bytes = b"") -> None:
@@ -232,8 +233,8 @@ class Session:
             ways.append(choices.changed({"network": bare}))
             ways += [ways[-1].changed({"cost": ""})] * ("cost" not in said and choices.cost != "")
         if "network" not in said:
-            usual = choices.changed({"network": suited(found.shape), "cost": choices.cost if "cost" in said else ""})
-            other = self.examples is not None and len(self.examples.shape) != len(found.shape)
+            usual = choices.changed({"network": suited(found), "cost": choices.cost if "cost" in said else ""})
+            other = self.examples is not None and (self.examples.pixels is None) != (found.pixels is None)
             ways = [usual, *ways] if other else [*ways, usual]
         for way in ways:
             with warnings.catch_warnings(record=True) as caught:
@@ -291,8 +292,10 @@ class Session:
         if new:
             self._quantum, self._pace, self._looked = 1, 0.0, (time.perf_counter(), 0)
         plan = training.plan
+        image, before = found.image(plan.network), self.image
+        self.image = image
         if new or other:
-            self._scene = scene(plan, found, self.row)
+            self._scene = scene(plan, found, image is not None, self.row)
         said = {
             "kind": "chosen",
             "training": self._count,
@@ -309,10 +312,10 @@ class Session:
             "steps": plan.steps,
         }
         self.send(said)
-        if other:
-            self.send(points_frame(found))
-            if len(found.shape) == 3:
-                self.send(gallery_frame(found, self.row))
+        if other or image != before:
+            self.send(points_frame(found, image))
+            if image:
+                self.send(gallery_frame(found, image, self.row))
         self._look()
 
     def _warm_up(self) -> None:

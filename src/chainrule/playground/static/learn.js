@@ -128,14 +128,15 @@ function columnsCard(lab) {
   const element = h("div", { hidden: true }, target.element, across.element, up.element, many);
   const fill = (select, names, chosen) => select.replaceChildren(...names.map((name) => h("option", { value: name, selected: name === chosen }, name)));
   lab.on("examples", () => {
-    const { table, inputs, axes, target: predicted, shape } = lab.examples;
-    element.hidden = !table.length || shape.length === 3;
+    const { table, inputs, axes, target: predicted, shape, flat } = lab.examples;
+    element.hidden = !table.length || !flat;
     if (element.hidden) return;
     const dropped = lab.choices.drop.split("\n");
     fill(target.select, table, predicted);
     fill(across.select, inputs, inputs[axes[0]]);
     fill(up.select, inputs, inputs[axes.at(-1)]);
-    up.element.hidden = inputs.length < 2;
+    across.element.hidden = shape.length === 3;
+    up.element.hidden = inputs.length < 2 || shape.length === 3;
     used.replaceChildren(...table.filter((name) => name !== predicted).slice(0, 100).map((name) => h("label", {}, h("input", { type: "checkbox", checked: !dropped.includes(name), onchange: ({ target: box }) => lab.choose({ drop: (box.checked ? dropped.filter((each) => each !== name) : [...dropped, name]).filter(Boolean).join("\n") }) }), name)));
   });
   return element;

@@ -47,7 +47,7 @@ function card(layer, place) {
     h("div", { className: "mathematics", tabIndex: 0, role: "group", "aria-label": `The formula of ${layer.name}` }, mathematics(layer.equations)),
     h("div", { className: "both" },
       h("section", { tabIndex: 0, "aria-label": "forwards" }, h("h4", {}, "forwards →"), forwards),
-      h("section", { tabIndex: 0, "aria-label": "backwards" }, h("h4", {}, "← backwards"), backwards ?? line("Its gradient comes with its cost: see below."))),
+      h("section", { tabIndex: 0, "aria-label": "backwards" }, h("h4", {}, "← backwards"), backwards ?? line(layer.above ? "The chain ends here: what comes in is data." : "Its gradient comes with its cost: see below."))),
     layer.units > layer.outputs.length ? h("p", { className: "note" }, `The first ${layer.outputs.length} of ${layer.units} units.`) : null);
 }
 
