@@ -102,8 +102,11 @@ def stamp(who: str) -> str:
     library = LIBRARIES[who]
     if who != OURS:
         return f"{library} {version(library)}"
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return f"{library} {commit.stdout.strip() or version(library)}"
+    commit, changes = (
+        subprocess.run(["git", *asked.split()], capture_output=True, text=True, check=False).stdout.strip()
+        for asked in ("describe --always", "status --porcelain src")
+    )
+    return f"{library} {commit or version(library)}{'-dirty' if changes else ''}"
 
 
 if __name__ == "__main__":
