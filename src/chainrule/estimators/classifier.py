@@ -43,7 +43,7 @@ class NetworkClassifier(ClassifierMixin, Network):
         regularizer: L1, L2, … or a sum of them, on the kernels (`L2(alpha / 2 / rows)` is scikit-learn's alpha);
             constraints too, such as MaxNorm(3).
         epochs: how often every example is seen; or "auto": for 3,000 steps in all on tables, 2,000 on other examples,
-            20 to 300 times.
+            20 (of tables 40) to 300 times.
         minutes: how many `fit` may take, with what it goes on from; it does as many of the epochs as there is room for.
             Schedules of an open length end with it, and the result depends on the machine's pace.
         batch_size: examples a step, at most; "all" for all at once. By default 200, or 32 to 256 for a network that is

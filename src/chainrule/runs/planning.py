@@ -203,8 +203,8 @@ def plan(
         group: a column whose rows of one value are kept in one part.
         separator, decimal, header, blank, size: how files are read, as in `chainrule.data.read`.
         test, validation: a fraction of the rows, or data of their own; by default 0.2 and 0.1.
-        epochs: how often every example is seen; by default for 3,000 steps in all on tables, 2,000 on other data, 20 to
-            300 times.
+        epochs: how often every example is seen; by default for 3,000 steps in all on tables, 2,000 on other data, 20
+            (of tables 40) to 300 times.
         batch_size: examples a step, or "all"; by default 32 to 256, as there are rows, or "all" for an optimizer that
             asks for it.
         early_stopping: a rule, or its patience in epochs, or "never"; by default a third of the epochs, 5 at least,

@@ -13,7 +13,7 @@ ADAMW = "AdamW(Warmup(CosineDecay({rate}), steps=20), weight_decay=0.02)"
 RATE, RATE_OF_MANY = 0.001, 0.002  # the latter for tables of many rows, which would be learned too slowly
 SMOOTHING = 0.1  # of labels
 STEPS, TABLE_STEPS = 2000, 3000  # enough for small data; early stopping cuts what is too much
-FEWEST, MOST = 20, 300
+FEWEST, FEWEST_OF_TABLE, MOST = 20, 40, 300  # epochs
 SMALLEST, LARGEST = 32, 256  # batches
 FEWEST_OF_STREAM, BATCH_OF_STREAM = 5, 1024  # for rows that do not fit memory: one epoch is many steps
 SMALL = 8  # pixels of an image's shorter side, for a dense layer to see it whole
@@ -124,13 +124,14 @@ def default_epochs(rows: int, batch_size: int | Literal["all"], kind: Kind = "ta
     """A number of epochs that gives small data enough steps and large data enough looks; those of tables are cheap.
 
     >>> default_epochs(1258, 32, "images"), default_epochs(1258, 32), default_epochs(40_000, 256)
-    (50, 75, 20)
+    (50, 75, 40)
     >>> default_epochs(10**8, 1024, stream=True)
     5
     """
     steps = 1 if batch_size == "all" else math.ceil(rows / batch_size)
     wanted = round((TABLE_STEPS if kind == "table" else STEPS) / steps)
-    return min(max(wanted, FEWEST_OF_STREAM if stream else FEWEST), MOST)
+    fewest = FEWEST_OF_STREAM if stream else FEWEST_OF_TABLE if kind == "table" else FEWEST
+    return min(max(wanted, fewest), MOST)
 
 
 def default_batch_size(rows: int, stream: bool = False) -> int | Literal["all"]:
