@@ -265,6 +265,12 @@ def test_a_file_is_taken_into_memory(client):
         examples = page.get("examples")
         assert (examples["classes"], examples["inputs"]) == (["no", "yes"], ["a", "b"])
         assert not examples["resized"]
+        assert not examples["filled"]
+        content = f"a,b,found\n,,yes\n{rows}\n".encode()
+        page.socket.send_bytes(framed({"do": "upload", "name": "blanks.csv"}, content=content))
+        assert page.get("examples")["filled"]
+        page.send(do="take")
+        assert " blanks.csv --missing median --network " in page.get("taken")["command"]
         page.socket.send_bytes(framed({"do": "upload", "name": "empty.csv"}, content=b""))
         assert page.get("refused")["message"].startswith("empty.csv: ")
 
@@ -331,8 +337,8 @@ def test_images_and_what_kernels_see(client):
     said = {"name": "mine", "files": [[name, len(content)] for name, content in files]}
     table = given(said, b"".join(content for _, content in files))
     assert (table.name, table["image"].shape) == ("mine/", (10, 32, 32, 1))
-    assert examples(Choices(data="mine/"), table).size == "32x32"
-    taken = [each(Choices(data="mine/"), 1, "32x32") for each in (command, program)]
+    assert examples(Choices(data="mine/"), table).how == {"size": "32x32"}
+    taken = [each(Choices(data="mine/"), 1, {"size": "32x32"}) for each in (command, program)]
     assert taken[0].startswith("chainrule train mine/ --size 32x32 --network ")
     assert "runs.plan('mine/', size='32x32', test=0.3" in taken[1]
     assert [*table["target"][::5]] == ["a", "b"]

@@ -1,8 +1,10 @@
 """What is learned from on the page: points, a named set, or a file that was given, as arrays."""
 
 import math
+from collections.abc import Mapping
 from importlib.util import find_spec
 from io import BytesIO
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from zipfile import ZipFile
 
@@ -16,7 +18,7 @@ from chainrule.data.named import NAMED, read_named
 from chainrule.data.points import CLASSES, VALUES, points
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.source import read_bytes
-from chainrule.data.table import Table, shortened
+from chainrule.data.table import Table, blank_rows, shortened
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain
 from chainrule.layers import Reshape
@@ -45,6 +47,9 @@ def sets() -> dict[str, str]:
     return {name: NAMED[name] for name in SETS if name not in PACKAGES or find_spec(PACKAGES[name])}
 
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
 class Examples(NamedTuple):
     """Examples to train and to measure on.
 
@@ -57,7 +62,7 @@ class Examples(NamedTuple):
         target: the name of what is predicted.
         table: the names of a table's columns; none of points.
         preprocessor: of a file.
-        size: to which images of files were resized, as the command line has it.
+        how: by which choices a file was prepared: its images resized, its blank cells filled.
     """
 
     name: str
@@ -69,7 +74,7 @@ class Examples(NamedTuple):
     target: str = ""
     table: tuple[str, ...] = ()
     preprocessor: Preprocessor | None = None
-    size: str | None = None
+    how: Mapping[str, str] = NOTHING
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -173,6 +178,8 @@ def of_table(table: Table, choices: Choices) -> Examples:
         )
     chosen = {name: value for name in ("target", "drop") if (value := getattr(choices, name))}
     chosen |= {"drop": choices.drop.splitlines()} if choices.drop else {}
+    filled = {"missing": "median"} if any(blank_rows(column).any() for column in table.values()) else {}
+    chosen |= filled
     planned = runs.plan(table, test=choices.test, validation=0, seed=choices.seed, **chosen)
     parts = []
     for name in ("train", "test"):
@@ -191,9 +198,9 @@ def of_table(table: Table, choices: Choices) -> Examples:
     axes = axes if len(parts[0][0].shape) == 2 else ()
     train, test = parts
     images = len(train[0].shape) == 4 and table.name not in SETS
-    size = table.found.reading.get("size") if images else None
+    how = {"size": table.found.reading["size"]} if images else filled
     classes = prepared.classes or None
-    return Examples(table.name, train, test, classes, inputs, axes, target, tuple(table), prepared, size)
+    return Examples(table.name, train, test, classes, inputs, axes, target, tuple(table), prepared, how)
 
 
 def _inputs(column: Any) -> tuple[str, ...]:
@@ -252,7 +259,8 @@ def points_frame(found: Examples, image: tuple[int, ...] | None) -> bytes:
         "frame": None if image else found.frame,
         "shape": image or found.shape,
         "flat": len(found.shape) == 1,
-        "resized": found.size is not None,
+        "resized": "size" in found.how,
+        "filled": "missing" in found.how,
         "rows": {"train": len(found.train[0]), "test": len(found.test[0])},
     }
     arrays = {}

@@ -2,6 +2,7 @@
 
 import io
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from chainrule.data.points import CLASSES, VALUES
 from chainrule.errors import ChainruleError
 from chainrule.model.file import to_bytes
 from chainrule.playground.choices import Choices
-from chainrule.playground.examples import held_out
+from chainrule.playground.examples import NOTHING, held_out
 from chainrule.playground.frames import framed
 from chainrule.playground.session import Session
 
@@ -19,12 +20,12 @@ def taken(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
     """All that is text."""
     choices = session.choices
     epochs = max(session.moment.rows if session.moment else 0, 1)
-    size = session.examples.size if session.examples else None
+    how = session.examples.how if session.examples else NOTHING
     return {
         "kind": "taken",
-        "command": command(choices, epochs, size),
-        "program": program(choices, epochs, size),
-        "size": size,
+        "command": command(choices, epochs, how),
+        "program": program(choices, epochs, how),
+        "size": how.get("size"),
     }
 
 
@@ -39,7 +40,7 @@ def file_taken(session: Session, asked: dict[str, Any]) -> bytes:
     return framed({"kind": "file", "ask": asked.get("ask"), "name": f"{found.name}.csv"}, content=_csv(found))
 
 
-def command(choices: Choices, epochs: int, size: str | None = None) -> str:
+def command(choices: Choices, epochs: int, how: Mapping[str, str] = NOTHING) -> str:
     """The command line that trains the same network on the same file.
 
     >>> print(command(Choices(), 5))
@@ -49,7 +50,7 @@ def command(choices: Choices, epochs: int, size: str | None = None) -> str:
     ours = choices.data in CLASSES or choices.data in VALUES
     words = ["chainrule", "train", f"{choices.data}.csv" if ours else choices.data]
     words += ["--target", "y" if ours else choices.target] if ours or choices.target else []
-    words += ["--size", size] if size else []
+    words += [word for name, value in how.items() for word in (f"--{name}", value)]
     words += [word for name in choices.drop.splitlines() for word in ("--drop", name)]
     words += ["--network", choices.network, "--optimizer", choices.optimizer]
     words += ["--cost", choices.cost] if choices.cost else []
@@ -58,7 +59,7 @@ def command(choices: Choices, epochs: int, size: str | None = None) -> str:
     return shlex.join([*words, "--batch-size", str(choices.batch), "--seed", str(choices.seed)])
 
 
-def program(choices: Choices, epochs: int, size: str | None = None) -> str:
+def program(choices: Choices, epochs: int, how: Mapping[str, str] = NOTHING) -> str:
     """A Python program that trains what the page trains: on its points to the same bits."""
     if choices.data in CLASSES or choices.data in VALUES:
         held = held_out(choices)
@@ -72,7 +73,7 @@ x, y, classes, preprocessor = found.x, found.y, found.classes, None
         parts = "x[train],\n    y[train]", "(x[test], y[test])"
     else:
         columns = f", target={choices.target!r}" if choices.target else ""
-        columns += f", size={size!r}" if size else ""
+        columns += "".join(f", {name}={value!r}" for name, value in how.items())
         columns += f", drop={choices.drop.splitlines()!r}" if choices.drop else ""
         data = f"""
 planned = runs.plan({choices.data!r}{columns}, test={choices.test!r}, validation=0, seed={choices.seed})

@@ -16,6 +16,7 @@ export class Lab extends EventTarget {
     this.choices = { ...DEFAULTS, ...choices };
     this.history = [];
     this.running = false;
+    this.parting = 0;  // choices of a link that are still to be answered one by one
     this.link = new Link();
     this.link.addEventListener("open", () => {
       this.history = [];
@@ -27,6 +28,7 @@ export class Lab extends EventTarget {
       if (kind === "diverged") this.running = false;
       if (kind === "refused" && !this.chosen && !this.parted) this.part();
       else this.tell(kind, detail);
+      if (kind === "refused" && this.parting) this.parting--;
     });
     this.link.addEventListener("runs", ({ detail }) => { this.running = detail.running; this.tell("runs"); });
     this.link.addEventListener("chosen", ({ detail }) => {
@@ -37,6 +39,7 @@ export class Lab extends EventTarget {
       this.chosen = detail;
       this.running = detail.running;
       this.tell("chosen", { ...detail, typed });
+      if (this.parting) this.parting--;
     });
     this.link.addEventListener("examples", ({ detail }) => { this.examples = detail; this.gallery = null; this.tell("examples"); });
     this.link.addEventListener("gallery", ({ detail }) => { this.gallery = detail; this.tell("gallery"); });
@@ -62,10 +65,11 @@ export class Lab extends EventTarget {
   }
   /** Each choice by itself, the network last, so that one that can't be is said at its place, and the others hold. */
   part() {
-    const said = this.choices;
+    const said = this.choices, others = Object.keys(DEFAULTS).filter((each) => each !== "network" && said[each] !== DEFAULTS[each]);
     this.parted = true;
-    this.choose(DEFAULTS);
-    for (const name of [...Object.keys(DEFAULTS).filter((each) => each !== "network"), "network"]) if (said[name] !== DEFAULTS[name]) this.choose({ [name]: said[name] });
+    const each = [DEFAULTS, ...[...others, "network"].map((name) => ({ [name]: said[name] }))];
+    this.parting = each.length + 1;  // with the refusal under way
+    for (const changes of each) this.choose(changes);
   }
   choose(changes, more = {}) { this.link.send({ do: "choose", choices: changes, ...more }); }
   edit(part, path, value) { this.link.send({ do: "edit", part, path, value }); }

@@ -91,12 +91,13 @@ function dataCard(lab) {
     named.value = choices.data in lab.offered.sets ? choices.data : "";
     curved.hidden = !["halves", "line"].includes(choices.data);
     if (document.activeElement !== curve) curve.value = choices.curve;
+    if (lab.parting && said.classList.contains("wrong")) return;
     said.textContent = choices.data in buttons ? lab.offered.points[choices.data].title : "";
     said.className = "said";
   });
   lab.on("examples", () => {
-    const { name, rows, inputs, classes, shape, resized } = lab.examples;
-    if (!(name in buttons)) said.textContent = `${name}: ${whole(rows.train)} rows to train, ${whole(rows.test)} to test; ${shape.length === 3 ? `images ${resized ? "resized to" : "of"} ${shape[1]} × ${shape[0]} pixels` : `${inputs.length} inputs`}${classes ? `, ${classes.length} classes` : ""}. All of it stays in memory.`;
+    const { name, rows, inputs, classes, shape, resized, filled } = lab.examples;
+    if (!(name in buttons)) said.textContent = `${name}: ${whole(rows.train)} rows to train, ${whole(rows.test)} to test; ${shape.length === 3 ? `images ${resized ? "resized to" : "of"} ${shape[1]} × ${shape[0]} pixels` : `${inputs.length} inputs`}${classes ? `, ${classes.length} classes` : ""}.${filled ? " Blank cells are filled with the median." : ""} All of it stays in memory.`;
   });
   lab.on("refused", ({ field, message }) => {
     if (!["data", "curve", "upload", "noise", "rows", "test", "batch", "target", "drop", "across", "up", "look"].includes(field)) return;
