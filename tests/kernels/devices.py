@@ -97,6 +97,7 @@ CASES = {
     "every activation": (every_activation, (normal(ROWS, 10),)),
     "Snake": layer("Snake()", (10,)),
     "SoftExponential": layer("SoftExponential(shared=True)", (10,)),
+    "Periodic": layer("Periodic()", (4,)),
     "RNN": layer("RNN(6)", (7, 3)),
     "GRU": layer("GRU(6)", (7, 3)),
     "reset after": layer("GRU(6, reset_after=True)", (7, 3)),
@@ -106,7 +107,7 @@ CASES = {
     "masked": layer("Embedding(50, 12, padding_id=0) >> LSTM(6, return_sequences=True)", (30,), TOKENS),
 }
 BRIEFLY = {"in groups", "without phases", "local", "GRU", "reset after", "no native cell", "masked"}
-BRIEFLY |= {"attention", "masked attention", "every activation", "SoftExponential"}
+BRIEFLY |= {"attention", "masked attention", "every activation", "SoftExponential", "Periodic"}
 """Of which value and gradient are compared: the rest is as in another case, and takes long to compile."""
 RULES = {type(rule).__name__: rule for rule in (rule() for rule in optimizers.KERNELS)}
 
