@@ -43,7 +43,7 @@ DO_NOT_APPLY = {
 class Adapter:
     """The MLP's parameters and attributes, in terms of ours."""
 
-    cost = metrics = class_weight = None
+    cost = metrics = minutes = class_weight = None
 
     def __init__(
         self,

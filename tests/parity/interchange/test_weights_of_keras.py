@@ -303,7 +303,7 @@ def efficientnet():
 @pytest.mark.parametrize("made", [mobilenet, efficientnet])
 def test_networks_of_keras_come_in_and_answer_alike(made, tmp_path):
     keras.utils.set_random_seed(0)
-    peer = made()
+    rng, peer = np.random.default_rng(0), made()  # of its own, whatever runs before
     for weight in peer.weights:  # by which rows stay different to the end
         seen = np.prod(weight.shape[: 2 if "depthwise" in weight.path or "dw" in weight.path else -1])
         if "kernel" in weight.path:
@@ -313,7 +313,7 @@ def test_networks_of_keras_come_in_and_answer_alike(made, tmp_path):
     peer.save(tmp_path / "peer.keras")
     model = from_keras(tmp_path / "peer.keras")
     x = alike(model, peer)
-    assert np.asarray(model(x)).std(0).max() > 1e-4
+    assert np.asarray(model(x)).std(0).max() > 1e-5
     if made is efficientnet:
         assert repr(model.network).count("StochasticDepth(rate=") == 2
         return
