@@ -188,6 +188,7 @@ REFUSED = [
         "The file 'mine.csv' is not here: pages keep files in memory only. Give it again.",
     ),
     (edited(path=[0, "units"], value=0), "network", "Dense: units must be a whole number >= 1, got 0."),
+    (edited(path=[1], value="MaxPool2D(2)"), "network", "MaxPool2D(size=2): expected images"),
     (edited(path=[7], value="Tanh()"), "network", "Dense(3) >> Tanh() >> Dense(2) >> Softmax() has no field '7'."),
     (edited(insert="a", value="Tanh()"), "network", "insert must be a whole number"),
     (edited(part="optimizer", path=["learning_rate", "x"], value=1), "optimizer", "0.1 has no field 'x'."),

@@ -92,7 +92,8 @@ PLANES: dict[str, tuple[Callable[[Training, Any], Plane], Frame, tuple[float, fl
 }
 """The planes through the parameters of the network in Learn: what makes each, its frame and its start."""
 
-MOST, STEPS_ON_PLANES = 256, 200  # examples whose cost is the surface, and steps on it
+FEWEST, MOST, NUMBERS = 16, 256, 1 << 14  # examples whose cost is the surface, and what a layer makes of them all
+STEPS_ON_PLANES = 200
 
 
 def _of_network(session: Session, name: str, anew: bool) -> Surface:
@@ -104,7 +105,9 @@ def _of_network(session: Session, name: str, anew: bool) -> Surface:
         return session.raced
     made, frame, start = PLANES[name]
     plan, key = training.plan, jax.random.key(training.plan.seed)
-    x, E = (np.asarray(part[:MOST]) for part in plan.examples.part(0)[:2])
+    widest = max(math.prod(reached) for _, reached in plan.network.walk(plan.shape))
+    some = min(max(NUMBERS // widest, FEWEST), MOST)
+    x, E = (np.asarray(part[:some]) for part in plan.examples.part(0)[:2])
     state = plan.published(training.state).statistics
     height = Landscape(plan.network, plan.cost, state, made(training, key), jnp.asarray(x), jnp.asarray(E))
     x, y = _places(frame)

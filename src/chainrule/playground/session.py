@@ -232,7 +232,7 @@ class Session:
         if "network" not in said and (bare := without_end(choices.network)) is not None:
             ways.append(choices.changed({"network": bare}))
             ways += [ways[-1].changed({"cost": ""})] * ("cost" not in said and choices.cost != "")
-        if "network" not in said:
+        if "network" not in said and found is not self.examples:  # no click on a layer may cost all the others
             usual = choices.changed({"network": suited(found), "cost": choices.cost if "cost" in said else ""})
             other = self.examples is not None and (self.examples.pixels is None) != (found.pixels is None)
             ways = [usual, *ways] if other else [*ways, usual]

@@ -3,6 +3,7 @@
 import io
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,14 +31,18 @@ def taken(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def file_taken(session: Session, asked: dict[str, Any]) -> bytes:
-    """A file: the model as it stands, or the points."""
+    """A file: the model as it stands, or the points; those of a table of one's own as the network sees them."""
     moment, found, training = session.moment, session.examples, session.training
     if moment is None or found is None or training is None:
         raise ChainruleError("Nothing is chosen yet.")
     if asked.get("what") == "model":
         content = b"".join([to_bytes(training.model())])
         return framed({"kind": "file", "ask": asked.get("ask"), "name": "model.safetensors"}, content=content)
-    return framed({"kind": "file", "ask": asked.get("ask"), "name": f"{found.name}.csv"}, content=_csv(found))
+    if len(found.shape) != 1:
+        raise ChainruleError("Images are no points: take the files or the set that they came from.")
+    ours = session.choices.data in CLASSES or session.choices.data in VALUES
+    name = f"{found.name}.csv" if ours else f"{Path(found.name).stem}-as-seen.csv"
+    return framed({"kind": "file", "ask": asked.get("ask"), "name": name}, content=_csv(found))
 
 
 def command(choices: Choices, epochs: int, how: Mapping[str, str] = NOTHING) -> str:

@@ -224,7 +224,7 @@ export function outputCard(lab, title = "Output") {
     cost.textContent = row ? `test ${accuracy !== undefined && accuracy !== null ? `accuracy ${shown(accuracy)}` : `cost ${shown(row.validation_cost)}`}` : "";
     map.setAttribute("aria-label", `The network's output for ${lab.examples?.name}, after ${lab.picture.steps} steps${row ? `; test cost ${shown(row.validation_cost)}` : ""}`);
   });
-  lab.on("examples", () => {
+  const name = () => {
     const { classes, frame, inputs, axes } = lab.examples;
     legend.replaceChildren(...(classes ?? []).slice(0, 8).map((name, place) => h("span", {}, h("i", { style: `background:${CLASSES[place]}` }), name)),
       ...(classes ? [] : [h("span", {}, h("i", { style: `background:${CLASSES[0]}` }), frame?.length === 1 ? "examples" : "below 0"), h("span", {}, h("i", { style: `background:${CLASSES[1]}` }), frame?.length === 1 ? "fitted curve" : "above 0")]),
@@ -232,7 +232,9 @@ export function outputCard(lab, title = "Output") {
       h("span", {}, frame?.length === 2 && inputs.length > 2 ? `${inputs[axes[0]]} →, ${inputs[axes[1]]} ↑; all other inputs at their mean` : ""));
     legend.hidden = !frame;
     draw();
-  });
+  };
+  lab.on("examples", name);
+  if (lab.examples) name();
   lab.on("chosen", () => { said.textContent = ""; });
   lab.on("runs", () => { if (lab.running) said.textContent = ""; });
   lab.on("diverged", ({ message }) => { said.textContent = message; });
