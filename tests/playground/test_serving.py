@@ -314,6 +314,21 @@ def test_images_and_what_kernels_see(client):
         answers = array(seen, "answers")
         np.testing.assert_allclose(answers.sum(axis=1), np.ones(25), rtol=1e-5)
         np.testing.assert_array_equal(answers[0], answers[1])  # the one that is followed is one of them
+        page.send(do="explain", row=2, units={"0": [0, 1, 2]})
+        explained = page.get("explained")
+        conv, flat, dense, _ = explained["layers"]
+        assert array(explained, "image").shape == (1, 8, 8, 1)
+        assert array(explained, "map0").shape == (1, 6, 6)
+        assert (conv["unit"], flat["unit"]) == ({"at": [0, 1, 2], "of": 0, "shape": [6, 6, 3]}, None)
+        assert conv["window"]["value"] == pytest.approx(flat["inputs"][5], rel=1e-5)  # (0 · 6 + 1) · 3 + 2
+        back = dense["more"]["below"][5] + np.dot(dense["parameters"]["kernel"][5], dense["above"])
+        np.testing.assert_allclose([conv["window"]["delta"], flat["below"][5]], back, rtol=1e-4)
+        summed = np.array(dense["inputs"]) @ dense["parameters"]["kernel"] + dense["parameters"]["bias"]
+        np.testing.assert_allclose(summed + dense["more"]["outputs"], dense["outputs"], rtol=1e-4, atol=1e-6)
+        assert dense["more"]["inputs"] == 96
+        for unit in ([0, 6, 0], "all"):
+            page.send(do="explain", units={"0": unit})
+            assert "must be a whole number from 0 to 5, got " in page.get("refused")["message"]
         page.send(do="look", row=30)
         assert page.get("gallery")["begin"] == 24
         page.send(do="choose", choices={"data": "moons", "rows": 20})
@@ -332,6 +347,8 @@ def test_images_and_what_kernels_see(client):
         while "answers" not in (picture := page.get("picture"))["arrays"]:
             pass
         assert array(picture, "map2").shape == (8, 4, 4)
+        page.send(do="explain")
+        assert (grey.reshape(-1, 8, 8, 1) == array(page.get("explained"), "image")).all(axis=(1, 2, 3)).sum() == 1
         page.send(do="choose", choices={"network": "Dense(2)"})
         assert page.get("examples")["shape"] == [64]
     files = [(f"{name}/{place}.png", png(40 * place)) for name in ("a", "b") for place in range(5)]

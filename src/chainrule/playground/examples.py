@@ -236,14 +236,22 @@ def suited(found: Examples) -> str:
 def gallery(found: Examples, image: tuple[int, ...], row: int) -> dict[str, np.ndarray]:
     """The images to test around one, as bytes for the eye, and their targets."""
     begin = row // GALLERY * GALLERY
-    every, y = found.test
-    if len(found.shape) == 1 and found.preprocessor:  # of a table, as its cells were
-        mean, scale = (np.ravel([getattr(each, of) for each in found.preprocessor.columns]) for of in ("mean", "scale"))
-        every = (every * scale + mean).reshape(-1, *image)
-    x, y = every[begin : begin + GALLERY], y[begin : begin + GALLERY]
+    x, y = (part[begin : begin + GALLERY] for part in found.test)
+    return {"images": for_the_eye(found, image, x), "targets": np.ravel(y).astype(np.float32)}
+
+
+def for_the_eye(found: Examples, image: tuple[int, ...], x: np.ndarray) -> np.ndarray:
+    """Examples as images of bytes, between the least and the most of those to test; of a table, as its cells were."""
+    x, every = (_cells(found, part).reshape(-1, *image) for part in (x, found.test[0]))
     low, high = every.min(axis=(0, 1, 2)), every.max(axis=(0, 1, 2))
-    scaled = (x - low) / np.where(high > low, high - low, 1) * 255
-    return {"images": np.round(scaled).astype(np.uint8), "targets": np.ravel(y)[: len(x)].astype(np.float32)}
+    return np.round(np.clip((x - low) / np.where(high > low, high - low, 1), 0, 1) * 255).astype(np.uint8)
+
+
+def _cells(found: Examples, x: np.ndarray) -> np.ndarray:
+    if len(found.shape) > 1 or not found.preprocessor:
+        return x
+    mean, scale = (np.ravel([getattr(each, of) for each in found.preprocessor.columns]) for of in ("mean", "scale"))
+    return x * scale + mean
 
 
 def points_frame(found: Examples, image: tuple[int, ...] | None) -> bytes:

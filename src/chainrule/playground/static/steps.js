@@ -1,7 +1,7 @@
 // The view in which one example goes forwards and backwards, with its numbers in the formulas.
 
 import { h, shown, throttled } from "./dom.js";
-import { drawOutput, fitted } from "./drawing.js";
+import { drawImage, drawOutput, drawPixels, fitted } from "./drawing.js";
 import { runBar } from "./learn.js";
 import { ink, onTheme } from "./theme.js";
 
@@ -13,42 +13,96 @@ const line = (...parts) => h("p", { className: "worked" }, parts);
 
 const mathematics = (shownOnes) => shownOnes.map(({ mathml, remark }) => { const row = h("div", { className: "equation" }); row.innerHTML = mathml; return remark ? h("div", {}, h("span", { className: "remark" }, `${remark}: `), row) : row; });
 
+const total = (terms) => terms.map((term, place) => [place ? " + " : "", ...term]);
+const place3 = ([row, column, channel]) => [row + 1, column + 1, channel + 1];
+/** What the terms that are not written out add, if there are any. */
+const others = (count, sum, kind) => (count > 0 ? [" + ", ...bracketed(sum, kind), h("span", { className: "remark" }, ` (${count} more)`)] : "");
+
 function dense(layer) {
-  const { parameters: { kernel, bias }, gradients, inputs, outputs, above, below } = layer;
+  const { parameters: { kernel, bias }, gradients, inputs, outputs, above, below, more } = layer;
   return [
-    outputs.map((output, unit) => line(sub("y", unit + 1), " = ", inputs.map((x, place) => [place ? " + " : "", ...bracketed(x, "x"), " · ", ...bracketed(kernel[place][unit], "w")]), bias ? [" + ", ...bracketed(bias[unit], "w")] : "", " = ", number(output, "y"))),
+    outputs.map((output, unit) => line(sub("y", unit + 1), " = ", total(inputs.map((x, place) => [...bracketed(x, "x"), " · ", ...bracketed(kernel[place][unit], "w")])), others(more.inputs, more.outputs[unit], "y"), bias ? [" + ", ...bracketed(bias[unit], "w")] : "", " = ", number(output, "y"))),
     above && [
       h("h4", {}, "its weights: the input times what comes back"),
       h("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": "Gradients of the weights" }, h("table", { className: "matrix" },
         h("thead", {}, h("tr", {}, h("th", { scope: "col" }, slope("J", "w")), above.map((delta, unit) => h("th", { scope: "col" }, slope("J", sub("y", unit + 1)), " = ", number(delta, "d"))))),
         h("tbody", {}, gradients.kernel.map((row, place) => h("tr", {}, h("th", { scope: "row" }, sub("x", place + 1), " = ", number(inputs[place], "x")), row.map((value) => h("td", {}, number(value, "d"))))),
           gradients.bias ? h("tr", {}, h("th", { scope: "row" }, "1, of the bias"), gradients.bias.map((value) => h("td", {}, number(value, "d")))) : null))),
-      below && [h("h4", {}, "its inputs: the chain rule, over all units"), below.map((delta, place) => line(slope("J", sub("x", place + 1)), " = ", above.map((each, unit) => [unit ? " + " : "", ...bracketed(kernel[place][unit], "w"), " · ", ...bracketed(each, "d")]), " = ", number(delta, "d")))],
+      below && [h("h4", {}, "its inputs: the chain rule, over all units"), below.map((delta, place) => line(slope("J", sub("x", place + 1)), " = ", total(above.map((each, unit) => [...bracketed(kernel[place][unit], "w"), " · ", ...bracketed(each, "d")])), others(more.units, more.below[place], "d"), " = ", number(delta, "d")))],
+    ],
+  ];
+}
+
+/** The numbers of a window as a small table; a dot stands for padding. */
+const grid = (name, rows, kind, marked = null) => h("table", { className: "grid", "aria-label": name }, h("caption", {}, name), h("tbody", {}, rows.map((row) => h("tr", {}, row.map((value) => h("td", { className: marked !== null && value === marked ? "marked" : "" }, value === null ? "·" : number(value, kind)))))));
+
+/** One output of a layer that sees its input through a window: what it makes of it, and what comes back. */
+function windowed({ window: seen, unit }) {
+  const { made, size, cells, channels, parts, rest, bias, value, delta, of_bias: ofBias, of_weight: ofWeight, of_input: ofInput } = seen, y = () => sub("y", ...place3(unit.at));
+  const said = size.join(" × "), part = cells[0] < size[0] || cells[1] < size[1], more = channels - parts.length;
+  const about = [made === "sum" ? `It sees ${said} places of ${channels} channel${channels > 1 ? "s" : ""}` : `It sees ${said} places of its channel`, part ? `, of which ${cells.join(" × ")} are shown` : "", more ? `; shown are the ${parts.length} channels that add most` : "", ":"].join("");
+  const each = (tables) => parts.map((own) => h("div", { className: "grids", role: "group", tabIndex: 0, "aria-label": `Channel ${own.channel + 1}` }, made === "sum" ? h("span", { className: "remark" }, `channel ${own.channel + 1}`) : null, tables(own)));
+  const gradients = (by, of) => h("div", { className: "grids", role: "group", tabIndex: 0, "aria-label": `Gradients by ${by}` }, parts.map((own) => grid(`∂J / ∂${by}, channel ${own.channel + 1}`, own[of], "d")));
+  const largest = Math.max(...parts[0].x.flat().filter((x) => x !== null));
+  const sums = parts.map((own) => bracketed(own.share, "y"));
+  const formula = made === "max" ? ["the largest"] : made === "mean" ? ["the mean"] : [total(sums), part || more ? [" + ", ...bracketed(rest, "y"), h("span", { className: "remark" }, " (the rest)")] : "", bias === null ? "" : [" + ", ...bracketed(bias, "w"), h("span", { className: "remark" }, " (bias)")]];
+  const chained = (of, { terms, more: left, rest: behind, total: all }, order) => line(slope("J", of), " = ", terms.length ? total(terms.map(([, factor, back]) => [...bracketed(factor, order), " · ", ...bracketed(back, "d")])) : "0", others(left, behind, "d"), " = ", number(all, "d"));
+  return [
+    [line(about), each((own) => [grid("what it sees", own.x, "x", made === "max" ? largest : null), made === "sum" ? [h("div", { className: "grids" }, "·", grid("kernel", own.weights, "w")), h("div", { className: "grids" }, "=", grid("product", own.products, "y"))] : null]), line(y(), " = ", formula, " = ", number(value, "y"))],
+    delta === null ? null : [
+      line(slope("J", y()), " = ", number(delta, "d"), " reaches it."),
+      ofWeight && [h("h4", {}, "its kernel: over all places, the input times what comes back"), gradients("W", "gradients"), chained(sub("W", ...ofWeight.at.map((at) => at + 1)), ofWeight, "x"), ofBias === null ? "" : line("and that of the bias, over all places what comes back: ", number(ofBias, "d"))],
+      ofInput && [h("h4", {}, "its inputs: over all outputs that see one, the weight times what comes back"), gradients("x", "below"), chained(sub("x", ...place3(ofInput.at)), ofInput, "w")],
     ],
   ];
 }
 
 function activation(layer) {
-  const { inputs, outputs, slope: slopes, above, below } = layer;
+  const { inputs, outputs, slope: slopes, above, below, unit: at } = layer, places = (unit) => (at ? place3(at.at) : [unit + 1]);
   return [
     outputs.map((output, unit) => line(h("i", {}, "f"), "(", number(inputs[unit], "x"), ") = ", number(output, "y"))),
-    above && below && slopes.map((each, unit) => line(slope("J", sub("x", unit + 1)), " = ", slope("J", sub("y", unit + 1)), " · ", h("i", {}, "f′"), "(", number(inputs[unit], "x"), ") = ", ...bracketed(above[unit], "d"), " · ", ...bracketed(each, "w"), " = ", number(below[unit], "d"))),
+    above && below && slopes.map((each, unit) => line(slope("J", sub("x", ...places(unit))), " = ", slope("J", sub("y", ...places(unit))), " · ", h("i", {}, "f′"), "(", number(inputs[unit], "x"), ") = ", ...bracketed(above[unit], "d"), " · ", ...bracketed(each, "w"), " = ", number(below[unit], "d"))),
   ];
 }
 
-const plain = ({ inputs, outputs, below }) => [
-  [line("from ", inputs.map((value, place) => [place ? ", " : "", number(value, "x")])), line("to ", outputs.map((value, place) => [place ? ", " : "", number(value, "y")]))],
+const plain = ({ name, inputs, outputs, below, other }) => [
+  [other ? h("p", { className: "note" }, `What ${name} does in between is not written out here, only what goes in and what comes out.`) : "", line("from ", inputs.map((value, place) => [place ? ", " : "", number(value, "x")])), line("to ", outputs.map((value, place) => [place ? ", " : "", number(value, "y")]))],
   below && [line(slope("J", "x"), " = ", below.map((value, place) => [place ? ", " : "", number(value, "d")]))],
 ];
 
-function card(layer, place) {
-  const [forwards, backwards] = layer.parameters ? dense(layer) : layer.slope ? activation(layer) : plain(layer);
+/** A channel of a layer's outputs, on which a click chooses the one that is followed, and fields that say which it is. */
+function chooser({ unit: { at, of, shape } }, place, map, choose) {
+  const canvas = h("canvas", { className: "channel", role: "img", "aria-label": `Layer ${place + 1}: channel ${at[2] + 1} of its outputs, the one that is followed in a ring`, hidden: shape[0] * shape[1] === 1 });
+  canvas.style.aspectRatio = `${shape[1]} / ${shape[0]}`;
+  canvas.addEventListener("click", (event) => {
+    const box = canvas.getBoundingClientRect(), [row, column] = [(event.clientY - box.top) / box.height * shape[0], (event.clientX - box.left) / box.width * shape[1]];
+    choose(of, [Math.min(Math.floor(row), shape[0] - 1), Math.min(Math.floor(column), shape[1] - 1), at[2]]);
+  });
+  const draw = () => {
+    const { context, width, height } = fitted(canvas), [cell, high] = [width / shape[1], height / shape[0]];
+    drawPixels(context, map, 0, 0, 0, width, height, 0.9, false);
+    context.strokeStyle = ink("ink");
+    context.lineWidth = 2;
+    context.beginPath();
+    context.arc((at[1] + 0.5) * cell, (at[0] + 0.5) * high, Math.max(Math.min(cell, high) / 2, 5), 0, 2 * Math.PI);
+    context.stroke();
+  };
+  const fields = ["row", "column", "channel"].map((name, axis) => h("label", { className: "inline" }, name, h("input", { type: "number", id: `unit${place}${name}`, min: 1, max: shape[axis], value: at[axis] + 1, onchange: ({ target }) => {
+    const value = Math.round(Number(target.value)) - 1;
+    choose(of, at.map((own, each) => (each === axis && Number.isFinite(value) ? Math.min(Math.max(value, 0), shape[axis] - 1) : own)));
+  } }), h("span", { className: "muted" }, `of ${shape[axis]}`)));
+  return { draw, element: h("div", { className: "chooser" }, canvas, h("div", { className: "fields", role: "group", "aria-label": `Layer ${place + 1}: the output that is followed` }, fields)) };
+}
+
+function card(layer, place, chosen) {
+  const [forwards, backwards] = layer.parameters ? dense(layer) : layer.window ? windowed(layer) : layer.slope ? activation(layer) : plain(layer);
   return h("li", { className: "card passage" }, h("h3", {}, h("span", { className: "muted" }, `${place + 1} `), h("code", {}, layer.notation)),
     h("div", { className: "mathematics", tabIndex: 0, role: "group", "aria-label": `The formula of ${layer.name}` }, mathematics(layer.equations)),
+    chosen?.element,
     h("div", { className: "both" },
       h("section", { tabIndex: 0, "aria-label": "forwards" }, h("h4", {}, "forwards →"), forwards),
       h("section", { tabIndex: 0, "aria-label": "backwards" }, h("h4", {}, "← backwards"), backwards ?? line(layer.above ? "The chain ends here: what comes in is data." : "Its gradient comes with its cost: see below."))),
-    layer.units > layer.outputs.length ? h("p", { className: "note" }, `The first ${layer.outputs.length} of ${layer.units} units.`) : null);
+    layer.unit ? h("p", { className: "note" }, `One of ${layer.units} outputs.`) : layer.units > layer.outputs.length ? h("p", { className: "note" }, `The first ${layer.outputs.length} of ${layer.units} units.`) : null);
 }
 
 function costCard({ cost, layers, expected, target }) {
@@ -67,17 +121,25 @@ export function stepsView(lab) {
   const map = h("canvas", { className: "map", role: "img", "aria-label": "The examples, with the one that is followed in a ring" });
   const row = h("input", { type: "number", id: "row", min: 1, value: 1, onchange: () => go(Math.round(Number(row.value)) - 1) });
   const about = h("p", { className: "note" });
-  let at = 0, open = false, rows = 1;
+  let at = 0, open = false, rows = 1, image = null, choosers = [], units = {}, network = "";
+  const choose = (place, unit) => { units = { ...units, [place]: unit }; ask(); };
   const go = (place) => { at = Math.min(Math.max(Number.isFinite(place) ? place : 0, 0), rows - 1); row.value = at + 1; ask(); };
   const ask = throttled(async () => {
     if (!open || !lab.link.isOpen) return;
+    const { network: latest } = lab.choices;
+    if (network !== latest) [units, network] = [{}, latest];
     try {
-      const found = await lab.link.ask({ do: "explain", row: at });
+      const found = await lab.link.ask({ do: "explain", row: at, units });
       said.textContent = "";
       rows = found.rows;
       row.max = rows;
-      about.textContent = `Example ${found.row + 1} of ${rows}: ${found.layers[0].inputs.map((value, place) => `${found.names[place]} = ${shown(value)}`).join(", ")}; ${typeof found.target === "number" ? shown(found.target) : found.target} is expected. After ${found.steps} steps.`;
-      list.replaceChildren(...found.layers.map(card), costCard(found));
+      image = found.arrays.image ?? null;
+      const inputs = image ? "" : ` ${found.layers[0].inputs.map((value, place) => `${found.names[place]} = ${shown(value)}`).join(", ")};`;
+      about.textContent = `Example ${found.row + 1} of ${rows}:${inputs} ${typeof found.target === "number" ? shown(found.target) : found.target} is expected. After ${found.steps} steps.`;
+      choosers = found.layers.map((layer, place) => layer.unit && chooser(layer, place, found.arrays[`map${place}`], choose));
+      const focused = document.activeElement?.id;
+      list.replaceChildren(...found.layers.map((layer, place) => card(layer, place, choosers[place])), costCard(found));
+      if (focused?.startsWith("unit")) document.getElementById(focused)?.focus();
       list.dataset.steps = found.steps;
       draw();
     } catch (error) {
@@ -87,8 +149,15 @@ export function stepsView(lab) {
     }
   }, 180);
   function draw() {
-    map.hidden = lab.examples?.frame?.length !== 2;
+    for (const each of choosers) each?.draw();
+    map.hidden = !image && lab.examples?.frame?.length !== 2;
     if (map.hidden || !map.isConnected) return;
+    map.style.aspectRatio = image ? `${image.shape[2]} / ${image.shape[1]}` : "";
+    map.setAttribute("aria-label", image ? "The image that is followed" : "The examples, with the one that is followed in a ring");
+    if (image) {
+      const { context, width, height } = fitted(map);
+      return drawImage(context, image, 0, 0, 0, width, height);
+    }
     drawOutput(map, lab);
     const { frame: [[left, right], [bottom, top]], arrays } = lab.examples, { clientWidth: width, clientHeight: height } = map, context = map.getContext("2d");
     const [x, y] = [arrays.train_x[2 * at], arrays.train_x[2 * at + 1]];
@@ -99,6 +168,7 @@ export function stepsView(lab) {
     context.stroke();
   }
   map.addEventListener("click", (event) => {
+    if (image) return;
     const { frame: [[left, right], [bottom, top]], arrays } = lab.examples, box = map.getBoundingClientRect();
     const place = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
     let best = 0, least = Infinity;
