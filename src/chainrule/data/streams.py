@@ -197,7 +197,9 @@ def _check_kinds(path: Path, files: list[Path]) -> None:
     """Refuse files of several kinds, or of one that can't be read in blocks."""
     kinds = dict.fromkeys(map(_kind, files))
     if len({BLOCKS.get(kind) for kind in kinds}) > 1:
-        raise ChainruleError(f"{path.name}: holds files of several kinds: {', '.join(kinds)}. Keep those of one.")
+        raise ChainruleError(
+            f"{path.name or path}: holds files of several kinds: {', '.join(kinds)}. Keep those of one."
+        )
     if not kinds.keys() <= BLOCKS.keys():
         raise ChainruleError(f"{str(path)!r}: can't be read block after block. Give {KINDS}.")
 

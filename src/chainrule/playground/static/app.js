@@ -83,7 +83,8 @@ addEventListener("hashchange", () => {
 });
 addEventListener("resize", () => shown?.resize());
 addEventListener("keydown", (event) => {
-  if (event.target.closest("input, select, textarea, button, a, label") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === " " && event.target.closest("button, a, label, summary")) return;  // which it presses
   const action = { " ": () => lab.toggle(), ".": () => lab.step(), e: () => lab.step(true), r: () => lab.again() }[event.key];
   if (action) { event.preventDefault(); action(); }
 });
