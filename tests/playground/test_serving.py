@@ -187,6 +187,7 @@ REFUSED = [
         "data",
         "The file 'mine.csv' is not here: pages keep files in memory only. Give it again.",
     ),
+    (chosen(cost="Quantile(0.5)"), "cost", "cost: Quantile(tau=0.5) is for values, but the target is a class."),
     (edited(path=[0, "units"], value=0), "network", "Dense: units must be a whole number >= 1, got 0."),
     (edited(path=[1], value="MaxPool2D(2)"), "network", "MaxPool2D(size=2): expected images"),
     (edited(path=[7], value="Tanh()"), "network", "Dense(3) >> Tanh() >> Dense(2) >> Softmax() has no field '7'."),

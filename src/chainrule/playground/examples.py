@@ -241,14 +241,15 @@ def gallery(found: Examples, image: tuple[int, ...], row: int) -> dict[str, np.n
 
 
 def for_the_eye(found: Examples, image: tuple[int, ...], x: np.ndarray) -> np.ndarray:
-    """Examples as images of bytes, between the least and the most of those to test; of a table, as its cells were."""
+    """Examples as images of bytes in their own colours, between the least and the most of those to test."""
     x, every = (_cells(found, part).reshape(-1, *image) for part in (x, found.test[0]))
-    low, high = every.min(axis=(0, 1, 2)), every.max(axis=(0, 1, 2))
+    low, high = every.min(), every.max()
     return np.round(np.clip((x - low) / np.where(high > low, high - low, 1), 0, 1) * 255).astype(np.uint8)
 
 
 def _cells(found: Examples, x: np.ndarray) -> np.ndarray:
-    if len(found.shape) > 1 or not found.preprocessor:
+    """What was standardised, column by column or channel by channel, as it was."""
+    if not found.preprocessor:
         return x
     mean, scale = (np.ravel([getattr(each, of) for each in found.preprocessor.columns]) for of in ("mean", "scale"))
     return x * scale + mean

@@ -23,6 +23,7 @@ from chainrule.playground.choices import Choices
 from chainrule.playground.examples import Examples, examples, gallery_frame, given, points_frame, suited
 from chainrule.playground.pictures import Moment, Scene, columns, pictured, scene
 from chainrule.regularizers import Regularizer
+from chainrule.runs.planning import check_cost
 from chainrule.training.stepping import Training
 
 QUANTUM = 0.02  # seconds of steps between two looks at what is to be done
@@ -256,6 +257,8 @@ class Session:
         for name, example in (("network", "Dense(4) >> Tanh()"), ("optimizer", "Adam()")):
             if name not in formulas:
                 raise ChainruleError(f"Expected {name} in notation, such as {example}, got nothing.")
+        if (cost := formulas.get("cost")) is not None:
+            check_cost(cost, choices.target or "the target", found.classes is not None)
         network = as_chain(formulas["network"])
         if len(network.layers) > DEEPEST or numbers(network, found.shape) > MOST:
             raise ChainruleError(f"The page takes {DEEPEST} layers and {MOST:,} parameters at most. Choose fewer.")

@@ -293,7 +293,7 @@ def planned(found: Material, asked: Choices) -> Plan:
     check_measured(asked.metrics, "metric", target, count)
     _, y, *_ = prepared["train"].part(0)
     if cost is not None:
-        _check_cost(cost, target, bool(count))
+        check_cost(cost, target, bool(count))
     rows = sum(prepared["train"].rows)
     untold = ADAM if asked.network else default(_described(preprocessor, rows, cost))
     chain = asked.network or as_chain(untold.network)
@@ -361,7 +361,7 @@ def _watched(stopping: EarlyStopping | None) -> tuple[Metric, ...]:
     return () if stopping is None or stopping.monitor is None else (stopping.monitor,)
 
 
-def _check_cost(cost: Cost, target: str, classes: bool) -> None:
+def check_cost(cost: Cost, target: str, classes: bool) -> None:
     """Refuse a cost that can't take the classes or the values of a table."""
     targets = cost.targets
     if classes and not targets.have_classes:
