@@ -33,9 +33,10 @@ export function runBar(labs, run = labs[0]) {
   for (const kind of ["runs", "chosen", "gone", "diverged", "refused"]) lab.on(kind, show);
   if (run !== lab) run.addEventListener("runs", show);
   lab.on("picture", draw);
+  lab.on("refused", ({ field }) => { if (field === "seed") seed.value = lab.choices.seed; });
   lab.on("chosen", ({ choices, new: begun }) => {
     speed.value = String(choices.pace);
-    if (document.activeElement !== seed) seed.value = choices.seed;
+    seed.value = choices.seed;
     if (begun) draw();
   });
   speed.value = String(lab.choices.pace);
@@ -101,6 +102,7 @@ function dataCard(lab) {
   });
   lab.on("refused", ({ field, message }) => {
     if (!["data", "curve", "upload", "noise", "rows", "test", "batch", "target", "drop", "across", "up", "look"].includes(field)) return;
+    fields[field]?.show(lab.choices[field]);
     said.className = "said wrong";
     said.textContent = message;
   });
