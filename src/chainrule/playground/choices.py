@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
+from chainrule.data.points import CLASSES, VALUES
 from chainrule.errors import ChainruleError
 
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -55,6 +56,11 @@ class Choices:
     epochs: int = 100
     seed: int = 0
     pace: float = 0.0
+
+    @property
+    def of_points(self) -> bool:
+        """Whether the data are points that the page draws itself, and no file or set."""
+        return self.data in CLASSES | VALUES
 
     def changed(self, changes: Any) -> Self:
         """With some changes. Raises `ChainruleError` for what is no choice, or beyond its bounds."""

@@ -15,7 +15,7 @@ from chainrule.arrays.masked import Masked
 from chainrule.data.columns import Category, Number
 from chainrule.data.loaders import Whole
 from chainrule.data.named import NAMED, read_named
-from chainrule.data.points import CLASSES, VALUES, points
+from chainrule.data.points import points
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.source import read_bytes
 from chainrule.data.table import Table, blank_rows, shortened
@@ -121,7 +121,7 @@ def examples(choices: Choices, table: Table | None) -> Examples:
     Raises:
         ChainruleError: for points that there are not, and for a file that can't be learned from or is not here.
     """
-    if choices.data in CLASSES or choices.data in VALUES:
+    if choices.of_points:
         found = points(choices.data, choices.rows, choices.noise, choices.seed, choices.curve)
         order = np.random.default_rng(choices.seed).permutation(choices.rows)
         count = held_out(choices)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.points import CLASSES, VALUES
 from chainrule.errors import ChainruleError
 from chainrule.model.file import to_bytes
 from chainrule.playground.choices import Choices
@@ -40,8 +39,7 @@ def file_taken(session: Session, asked: dict[str, Any]) -> bytes:
         return framed({"kind": "file", "ask": asked.get("ask"), "name": "model.safetensors"}, content=content)
     if len(found.shape) != 1:
         raise ChainruleError("Images are no points: take the files or the set that they came from.")
-    ours = session.choices.data in CLASSES or session.choices.data in VALUES
-    name = f"{found.name}.csv" if ours else f"{Path(found.name).stem}-as-seen.csv"
+    name = f"{found.name}.csv" if session.choices.of_points else f"{Path(found.name).stem}-as-seen.csv"
     return framed({"kind": "file", "ask": asked.get("ask"), "name": name}, content=_csv(found))
 
 
@@ -52,7 +50,7 @@ def command(choices: Choices, epochs: int, how: Mapping[str, str] = NOTHING) -> 
     chainrule train moons.csv --target y --network 'Dense(6) >> Tanh() >> Dense(4) >> Tanh()' --optimizer 'Adam(0.01)' \
 --test 0.3 --validation 0 --epochs 5 --batch-size 16 --seed 0
     """
-    ours = choices.data in CLASSES or choices.data in VALUES
+    ours = choices.of_points
     words = ["chainrule", "train", f"{choices.data}.csv" if ours else choices.data]
     words += ["--target", "y" if ours else choices.target] if ours or choices.target else []
     words += [word for name, value in how.items() for word in (f"--{name}", value)]
@@ -66,7 +64,7 @@ def command(choices: Choices, epochs: int, how: Mapping[str, str] = NOTHING) -> 
 
 def program(choices: Choices, epochs: int, how: Mapping[str, str] = NOTHING) -> str:
     """A Python program that trains what the page trains: on its points to the same bits."""
-    if choices.data in CLASSES or choices.data in VALUES:
+    if choices.of_points:
         held = held_out(choices)
         data = f"""
 found = points({choices.data!r}, {choices.rows}, {choices.noise!r}, {choices.seed}, {choices.curve!r})
