@@ -23,14 +23,11 @@ Programs = dict[Callable, Callable]
 _kept: ContextVar[Programs] = ContextVar("kept", default={})  # noqa: B039  # of all that is in no block of `keeping`
 
 
+QUICKLY = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
 OPTIONS: dict[str, dict[str, Any]] = {
     "side by side": {"xla_cpu_experimental_ynn_fusion_type": ""},
-    "quickly": {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1},
-    "at once": {
-        "xla_cpu_use_fusion_emitters": False,
-        "xla_cpu_parallel_codegen_split_count": 1,
-        "xla_backend_optimization_level": 0,
-    },
+    "quickly": QUICKLY,
+    "at once": QUICKLY | {"xla_backend_optimization_level": 0},
 }
 """Of XLA's compiler, by what they are for."""
 

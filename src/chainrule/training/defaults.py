@@ -19,7 +19,7 @@ FEWEST_OF_STREAM, BATCH_OF_STREAM = 5, 1024  # for rows that do not fit memory: 
 SMALL = 8  # pixels of an image's shorter side, for a dense layer to see it whole
 SHORT = 256  # steps of series, up to which all are convolved with
 NARROW = 200  # inputs, up to which waves of each number cost little
-FEW = 500  # rows, from which many units would learn noise of values
+FEW = 500  # rows, below which many units would learn the noise of values
 MANY = 2000  # rows, from which on they tell more than they learn by heart
 CHARACTERS, WORDS = 3, 2  # tokens of an n-gram
 
