@@ -58,15 +58,21 @@ class Formula(ABC):  # noqa: B024
         leaves = [field.name for field in fields(cls) if _is_leaf(field.type)]
         structure = [name for name in names if name not in leaves]
 
+        keys = [*map(jax.tree_util.GetAttrKey, leaves)]
+
         def flatten(formula: Self):
-            children = [(jax.tree_util.GetAttrKey(name), getattr(formula, name)) for name in leaves]
-            return children, tuple(getattr(formula, name) for name in structure)
+            held = formula.__dict__
+            return [held[name] for name in leaves], tuple([held[name] for name in structure])
+
+        def flatten_with_keys(formula: Self):
+            children, static = flatten(formula)
+            return [*zip(keys, children, strict=True)], static
 
         def unflatten(static: tuple, children: Any) -> Self:
             # JAX rebuilds formulas around tracers and placeholders
             return unchecked(cls, zip(structure, static, strict=True), zip(leaves, children, strict=True))
 
-        jax.tree_util.register_pytree_with_keys(cls, flatten, unflatten)
+        jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
 
     def __post_init__(self) -> None:
         for field in fields(self):
