@@ -74,15 +74,14 @@ def at_once(*arguments: Any) -> dict[str, Any] | None:
     return _known("at once")
 
 
-def compiled(*, compiler: Compiler = usually, **options: Any) -> Callable[[Callable], Callable]:
+def compiled(*, compiler: Compiler = usually) -> Callable[[Callable], Callable]:
     """`jax.jit`, but a function keeps the programs only of the last structures and shapes that it was called with.
 
     JAX would keep them all: a process that fits many networks, each of another structure, would grow without end. All
-    who call the function have its programs in common; see `keeping` for how long.
+    who call the function have its programs in common; see `keeping` for how long. What is given by name is static.
 
     Args:
         compiler: gives the options with which a program is compiled, such as `quickly`.
-        **options: of `jax.jit`.
 
     >>> double = compiled()(lambda x: 2 * x)
     >>> double(jax.numpy.ones(2)).tolist()
@@ -97,11 +96,11 @@ def compiled(*, compiler: Compiler = usually, **options: Any) -> Callable[[Calla
             if (found := living.get(key)) is None:
 
                 @wraps(function)
-                def own(*args: Any, **static: Any) -> Any:  # of its own, since JAX's caches go by the function
-                    return function(*args, **static)
+                def own(leaves: list[Any]) -> Any:  # of its own, since JAX's caches go by the function
+                    return function(*structure.unflatten(leaves), **dict(static))
 
                 arguments = structure.unflatten([jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes])
-                found = taking_any(jax.jit(own, compiler_options=compiler(*arguments), **options))
+                found = taking_any(jax.jit(own, compiler_options=compiler(*arguments)))
                 living[key] = found
             return found
 
@@ -109,10 +108,10 @@ def compiled(*, compiler: Compiler = usually, **options: Any) -> Callable[[Calla
         def call(*args: Any, **static: Any) -> Any:
             refuse_fork()
             leaves, structure = jax.tree.flatten(args)
-            shapes = tuple(getattr(leaf, "shape", ()) for leaf in leaves)
+            shapes = tuple([getattr(leaf, "shape", ()) for leaf in leaves])
             programs = _kept.get()
             last = programs.get(function) or programs.setdefault(function, lru_cache(KEPT)(program))
-            return last(structure, shapes, *static.items())(*args, **static)
+            return last(structure, shapes, *static.items())(leaves)
 
         return call
 
@@ -184,7 +183,8 @@ def refuse_fork() -> None:
 
 def on_device(tree: Any) -> Any:
     """A tree's arrays where JAX computes, so that they are brought there once; else they stay as they are."""
-    return jax.device_put(tree) if computes() else tree
+    there = all(isinstance(array, jax.Array) for array in jax.tree.leaves(tree))  # to look is faster than to put
+    return tree if there or not computes() else jax.device_put(tree)
 
 
 def _forked() -> None:

@@ -1,7 +1,7 @@
 """How good a model is on examples whose targets are known: its cost and its metrics."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from chainrule.arrays.compilation import compiled
-from chainrule.arrays.masked import Masked, shape_of, step_weights
+from chainrule.arrays.masked import Masked, Shape, shape_of, step_weights
 from chainrule.arrays.memory import blocks
 from chainrule.arrays.sparse import dense
 from chainrule.costs import Cost
@@ -22,7 +22,7 @@ from chainrule.model.prediction import batches, joined, most_rows
 from chainrule.model.targets import check_cells, class_count, expected, sample_weights
 from chainrule.model.trained import Trained
 from chainrule.notation import as_metrics, check_measured
-from chainrule.regularizers import penalty
+from chainrule.regularizers import Regularizer, penalty
 
 Figures = dict[str, Any]
 
@@ -98,8 +98,14 @@ def _checked(model: Trained, x: Any, y: Any, weights: Any, who: str) -> tuple[An
     return x, *expected(y, weights, x, model.network, model.cost, model.classes, who)[:2]
 
 
-def measurable(model: Trained, x: Any, E: np.ndarray, weights: Any) -> Iterator[Part]:
-    """Checked examples as `figures` takes them: a part for each block of them in which something counts."""
+def measurable(model: Trained, x: Any, E: np.ndarray, weights: Any, cut: Callable = batches) -> Iterator[Part]:
+    """Checked examples as `figures` takes them: a part for each block of them in which something counts.
+
+    Args:
+        model: what is to be measured.
+        x, E, weights: on which examples.
+        cut: makes batches of a block, as those of `prediction` do.
+    """
     x = lengthened(x, model.input_shape, model.network)
     reached, most = model.network.output_shape(shape_of(x)), most_rows(model.network, model.input_shape)
     if isinstance(x, Masked) and len(reached) > 1:
@@ -107,7 +113,7 @@ def measurable(model: Trained, x: Any, E: np.ndarray, weights: Any) -> Iterator[
     for rows in blocks(len(E), math.prod(model.input_shape)):
         some = take((x, E, weights), rows)
         if weights is None or some[2].any():
-            yield Part(batches(most, *some[:2]), in_own_units(model, some[1]), some[2])
+            yield Part(cut(most, *some[:2]), in_own_units(model, some[1]), some[2])
 
 
 def figures(model: Trained, parts: Iterable[Part], metrics: Sequence[Metric]) -> Figures:
@@ -169,7 +175,7 @@ def added(model: Trained) -> float:
     """What the regulariser adds to the cost."""
     if model.regularizer is None:
         return 0.0
-    return float(_penalty(model.regularizer, model.network, model.input_shape, model.parameters))
+    return float(_penalty(model.regularizer, model.network, model.parameters, shape=model.input_shape))
 
 
 @compiled()
@@ -178,4 +184,6 @@ def _assess(network: Chain, cost: Cost, parameters: Any, state: Any, x: Any, E: 
     return a, each
 
 
-_penalty = compiled(static_argnames="shape")(penalty)
+@compiled()
+def _penalty(regularizer: Regularizer, network: Chain, parameters: Any, *, shape: Shape) -> Any:
+    return penalty(regularizer, network, shape, parameters)

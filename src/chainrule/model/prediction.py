@@ -122,6 +122,11 @@ def batches(most: int, *examples: Any) -> Iterable[tuple[Any, ...]]:
     )
 
 
+def whole(most: int, *examples: Any) -> Iterable[tuple[Any, ...]]:
+    """The same, but of no more than go at once a batch without padding: for examples that are seen again and again."""
+    return [examples] if rows_of(examples) <= most else batches(most, *examples)
+
+
 def joined(function: Callable, batches: Iterable[tuple[Any, ...]], rows: int) -> list[np.ndarray]:
     """What a function gives for all the rows, from what it gives for each batch, without those of the padding.
 

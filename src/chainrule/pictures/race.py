@@ -121,7 +121,7 @@ def _leafed(height: Any) -> Any:
     return jax.tree_util.Partial(height) if isinstance(height, FunctionType) else height
 
 
-@compiled(compiler=quickly, static_argnames=("steps", "given"))
+@compiled(compiler=quickly)
 def _walked(optimizer: Any, tried: jax.Array, start: jax.Array, height: Any, *, steps: int, given: bool) -> jax.Array:
     """The ways of an optimizer from a start, by each of the rates that are tried, or by its own if that is given."""
 

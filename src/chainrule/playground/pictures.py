@@ -160,7 +160,7 @@ class Seen(NamedTuple):
     scales: dict[str, Any]
 
 
-@compiled(compiler=at_once, static_argnames=("drawn", "chances", "images"))
+@compiled(compiler=at_once)
 def seen(
     network: Chain,
     parameters: Any,

@@ -19,6 +19,7 @@ from chainrule.metrics import Metric
 from chainrule.model import Model
 from chainrule.model.history import Stopped
 from chainrule.notation.choices import as_minutes
+from chainrule.optimizers.plateau import plateaus
 from chainrule.regularizers import Regularizer
 from chainrule.regularizers.stopping import EarlyStopping
 from chainrule.training.budget import Budget, TimeUp
@@ -194,6 +195,7 @@ def _train(
         loop = Loop(planned.problem, visited, planned.begun, start and start.records, place)
     records = Records(planned, loop.state, began)
     done = (planned.left.start - 1) * planned.steps + len(loop.records)
+    rates_follow = bool(plateaus(planned.optimizer))
     shown = Progress(progress and place.leads, planned.epochs, planned.steps, planned.rows, lambda: ctrl_c.came, done)
     with ctrl_c, shown, keeper:
 
@@ -201,7 +203,8 @@ def _train(
             """Have the next steps follow the history, and the time that is left once so many epochs are done."""
             room = budget.room(epochs, planned.epochs) if budget.is_limited else planned.epochs
             shown.planned(ceil(room))
-            loop.problem = replace(planned, epochs=room).problem_after(records.history)
+            if budget.is_limited or rates_follow:
+                loop.problem = replace(planned, epochs=room).problem_after(records.history)
             return room
 
         def on_chunk(epoch: int, step: int) -> None:

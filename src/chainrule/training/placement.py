@@ -119,7 +119,7 @@ class Distributed(DataParallel):
             )
 
 
-@compiled(static_argnames=("batch_size", "mesh"))
+@compiled()
 def _parallel(*of: Any, batch_size: int, mesh: Mesh) -> Any:
     form = partial(steps, batch_size=batch_size, axis=mesh.axis_names[0])
     # unchecked: that the devices agree is known here, but not to whatever loop a layer or an optimizer has

@@ -142,7 +142,7 @@ class Plan:
         """The state before the next step: the first, or that from which the training goes on."""
         return fitting(self.start.state, self.problem, self.shape) if self.start else self.first
 
-    @property
+    @cached_property
     def choices(self) -> dict[str, Any]:
         """Every choice in notation, by name, as the model keeps them."""
         return {

@@ -125,16 +125,11 @@ def _assesses(
     return jax.vmap(own, in_axes, out_axes=1)(numbers, parameters, statistics, rows)
 
 
-_run, _run_quick = (
-    compiled(compiler=compiler, static_argnames=("structure", "axes", "batch_size"))(_runs)
-    for compiler in (usually, quickly)
-)
-_assess, _assess_quick = (
-    compiled(compiler=compiler, static_argnames=("structure", "axes"))(_assesses) for compiler in (usually, quickly)
-)
+_run, _run_quick = (compiled(compiler=compiler)(_runs) for compiler in (usually, quickly))
+_assess, _assess_quick = (compiled(compiler=compiler)(_assesses) for compiler in (usually, quickly))
 
 
-@compiled(static_argnames=("structure", "axes", "shape"))
+@compiled()
 def _penalties(numbers: Any, parameters: Any, *, structure: Any, axes: Any, shape: Shape) -> jax.Array:
 
     def own(numbers: Any, parameters: Any) -> jax.Array:

@@ -171,7 +171,7 @@ def _compiler(problem: Problem, state: State, examples: Examples, *_: Any) -> di
     return quickly() if products <= SHORT else usually()
 
 
-@compiled(compiler=_compiler, static_argnames="batch_size")
+@compiled(compiler=_compiler)
 def run(*arguments: Any, batch_size: int) -> tuple[State, jax.Array]:
     """`steps`, compiled."""
     return steps(*arguments, batch_size=batch_size)

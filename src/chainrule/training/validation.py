@@ -11,7 +11,7 @@ from chainrule.model import Model
 from chainrule.model.evaluation import Figures, Part, figured, figures, in_own_units, measurable, tallies
 from chainrule.model.examples import take
 from chainrule.model.history import History, Row
-from chainrule.model.prediction import batches, joined, most_rows
+from chainrule.model.prediction import joined, most_rows, whole
 from chainrule.training.batches import Examples
 from chainrule.training.loop import Epoch
 from chainrule.training.plan import Plan
@@ -42,7 +42,7 @@ def _placed(plan: Plan, model: Model) -> Iterator[Part]:
     """The held-out examples as a model is measured on them, on the device."""
     assert plan.held_out is not None
     for index in range(len(plan.held_out.rows)):
-        for part in measurable(model, *plan.held_out.part(index)):
+        for part in measurable(model, *plan.held_out.part(index), cut=whole):
             yield part._replace(batches=jax.device_put([*part.batches]))
 
 
@@ -67,8 +67,7 @@ class HeldOut:
         known: list[list[Any]] = [[] for _ in self.plans]
         for x, E, rows, of_each in parts:
             through = partial(problems.assess, state, x, E)
-            some = [(rows,)] if len(rows) <= self.most else batches(self.most, rows)
-            found = joined(through, some, len(rows))
+            found = joined(through, whole(self.most, rows), len(rows))
             for place, (plan, part) in enumerate(zip(self.plans, of_each, strict=True)):
                 known[place].append(tallies(plan, part, [array[:, place] for array in found], plan.metrics))
         each = zip(self.plans, known, problems.penalties(state, self.plans[0].shape), strict=True)
