@@ -531,8 +531,8 @@ def test_what_is_chosen_by_the_data(monkeypatch):
     assert repr(values.model_.network).startswith("Standardize() >> (Identity() | Periodic(")
     assert values.model_.training["optimizer"] == "Adam(learning_rate=0.001)"
     asked = NetworkClassifier(**auto | {"epochs": "auto"})._asked(X, y, None, "auto")
-    assert (asked["epochs"], asked["batch_size"]) == (300, 32)
-    assert asked["optimizer"].learning_rate.then.steps == 300 * 5 - 20
+    assert (asked["epochs"], asked["batch_size"]) == (150, 32)
+    assert asked["optimizer"].learning_rate.then.steps == 150 * 5 - 20
     monkeypatch.setattr("chainrule.estimators.base.default_epochs", lambda *_: 2)
     counted = NetworkClassifier("Dense(3)", epochs="auto", early_stopping=3).fit(X, y)
     assert counted.n_iter_ == 2  # without a warning that early stopping was still to come

@@ -61,10 +61,14 @@ def test_a_network_for_each_kind_of_data(data, network):
 def test_small_data_get_steps_enough_and_large_data_looks_enough():
     for rows in (1, 10, 1000, 10**4, 10**6):
         size = default_batch_size(rows)
-        for kind, steps, fewest in (("table", 3000, 40), ("images", 2000, 20)):
-            epochs = default_epochs(rows, size, kind)
-            assert fewest <= epochs <= 300
-            assert epochs in (fewest, 300) or epochs * rows / size == pytest.approx(steps, rel=0.05)
+        for kind, classes, steps, fewest, most in (
+            ("table", 3, 3000, 40, 150),
+            ("table", 0, 3000, 40, 300),
+            ("images", 3, 2000, 20, 300),
+        ):
+            epochs = default_epochs(Described(kind, (4,), rows, classes), size)
+            assert fewest <= epochs <= most
+            assert epochs in (fewest, most) or epochs * rows / size == pytest.approx(steps, rel=0.05)
 
 
 @pytest.mark.parametrize(("rows", "size"), [(1, "all"), (32, "all"), (33, 32), (1000, 32), (4000, 128), (10**6, 256)])

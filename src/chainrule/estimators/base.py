@@ -213,7 +213,7 @@ class Network(BaseEstimator):
             self._seed = _seed(self.random_state)
         part, held_out = self._parts(Part(inputs(x, network), E, self._weights(y, weights)))
         size = self._size(len(part.E))
-        epochs, whole = (self._counted(each, x.shape[1:], len(part.E), size) for each in (epochs, self.epochs))
+        epochs, whole = (self._counted(each, len(part.E), size) for each in (epochs, self.epochs))
         part = merged(part) if size == "all" else part
         after = self._checkpoint if go_on else None
         done = int(after.state.step) if after else 0
@@ -293,9 +293,9 @@ class Network(BaseEstimator):
         size = batch_size_of(self._optimizer, size, default_batch_size(rows) if self._chosen else BATCH)
         return "all" if is_whole(size) and rows <= size else size
 
-    def _counted(self, epochs: Any, shape: Shape, rows: int, size: Any) -> Any:
+    def _counted(self, epochs: Any, rows: int, size: Any) -> Any:
         """How many epochs there are; "auto": as many as the data need."""
-        return default_epochs(rows, size, KINDS.get(len(shape), "arrays")) if epochs == AUTO else epochs
+        return default_epochs(self._described._replace(rows=rows), size) if epochs == AUTO else epochs
 
     def _scheduled(self, epochs: Any, whole: Any, rows: int, size: Any, done: int) -> Any:
         """The optimizer with its schedule's open length filled in: all the steps so far, and those of this call.
@@ -357,8 +357,8 @@ class Network(BaseEstimator):
     def _completed(self, shape: Shape) -> Chain:
         """The network, with the output layer and its activation where they are not given."""
         outputs, end = self._ending
+        self._shape = shape
         if self._chosen:
-            self._shape = shape
             network = as_chain(f"Standardize() >> {hidden(self._described)}")
         elif isinstance(self.network, Layer | str):
             network = as_chain(self.network)

@@ -295,7 +295,8 @@ def planned(found: Material, asked: Choices) -> Plan:
     if cost is not None:
         check_cost(cost, target, bool(count))
     rows = sum(prepared["train"].rows)
-    untold = ADAM if asked.network else default(_described(preprocessor, rows, cost))
+    described = _described(preprocessor, rows, cost)
+    untold = ADAM if asked.network else default(described)
     chain = asked.network or as_chain(untold.network)
     cost = cost or (None if untold.cost is None else as_formula(untold.cost, Cost))
     optimizer = asked.optimizer or as_optimizer(untold.optimizer)
@@ -306,7 +307,7 @@ def planned(found: Material, asked: Choices) -> Plan:
     check_shared(asked.devices, rows if batch == "all" else min(batch, rows))
     stopping = None if asked.early_stopping == "never" else asked.early_stopping
     if epochs is None:
-        epochs = default_epochs(rows, batch, preprocessor.kind, found.stream)
+        epochs = default_epochs(described, batch, found.stream)
         if asked.early_stopping is None and "validation" in prepared:
             stopping = EarlyStopping(default_patience(epochs))
     if stopping and "validation" not in prepared:

@@ -13,7 +13,8 @@ ADAMW = "AdamW(Warmup(CosineDecay({rate}), steps=20), weight_decay=0.02)"
 RATE, RATE_OF_MANY = 0.001, 0.002  # the latter for tables of many rows, which would be learned too slowly
 SMOOTHING = 0.1  # of labels
 STEPS, TABLE_STEPS = 2000, 3000  # enough for small data; early stopping cuts what is too much
-FEWEST, FEWEST_OF_TABLE, MOST = 20, 40, 300  # epochs
+FEWEST, FEWEST_OF_TABLE = 20, 40  # epochs
+MOST, MOST_OF_CLASSES = 300, 150  # epochs; the latter of a table's classes, which few rows tell sooner than values
 SMALLEST, LARGEST = 32, 256  # batches
 FEWEST_OF_STREAM, BATCH_OF_STREAM = 5, 1024  # for rows that do not fit memory: one epoch is many steps
 SMALL = 8  # pixels of an image's shorter side, for a dense layer to see it whole
@@ -120,18 +121,22 @@ def _convolutional(shape: Shape) -> str:
     return f"{' >> '.join(blocks)} >> Flatten() >> Dropout(0.5)"
 
 
-def default_epochs(rows: int, batch_size: int | Literal["all"], kind: Kind = "table", stream: bool = False) -> int:
+def default_epochs(data: Described, batch_size: int | Literal["all"], stream: bool = False) -> int:
     """A number of epochs that gives small data enough steps and large data enough looks; those of tables are cheap.
 
-    >>> default_epochs(1258, 32, "images"), default_epochs(1258, 32), default_epochs(40_000, 256)
-    (50, 75, 40)
-    >>> default_epochs(10**8, 1024, stream=True)
-    5
+    >>> few = Described("table", (4,), 150, classes=3)
+    >>> default_epochs(few, 32), default_epochs(few._replace(classes=0), 32)
+    (150, 300)
+    >>> default_epochs(few._replace(rows=1258), 32), default_epochs(Described("images", (8, 8, 1), 1258, 10), 32)
+    (75, 50)
+    >>> default_epochs(few._replace(rows=40_000), 256), default_epochs(few._replace(rows=10**8), 1024, stream=True)
+    (40, 5)
     """
-    steps = 1 if batch_size == "all" else math.ceil(rows / batch_size)
-    wanted = round((TABLE_STEPS if kind == "table" else STEPS) / steps)
-    fewest = FEWEST_OF_STREAM if stream else FEWEST_OF_TABLE if kind == "table" else FEWEST
-    return min(max(wanted, fewest), MOST)
+    table = data.kind == "table"
+    steps = 1 if batch_size == "all" else math.ceil(data.rows / batch_size)
+    fewest = FEWEST_OF_STREAM if stream else FEWEST_OF_TABLE if table else FEWEST
+    most = MOST_OF_CLASSES if table and data.classes else MOST
+    return min(max(round((TABLE_STEPS if table else STEPS) / steps), fewest), most)
 
 
 def default_batch_size(rows: int, stream: bool = False) -> int | Literal["all"]:
