@@ -525,7 +525,7 @@ def test_what_is_chosen_by_the_data(monkeypatch):
     hidden = "Dense(256) >> ReLU() >> Dropout(rate=0.1)"
     assert repr(model.model_.network) == f"Standardize() >> {hidden} >> {hidden} >> Dense(3) >> Softmax()"
     assert repr(model.model_.cost) == "CategoricalCrossEntropy(smoothing=0.1)"
-    assert model.model_.training["optimizer"].startswith("AdamW(learning_rate=Warmup(then=CosineDecay(0.001, steps=80.")
+    assert model.model_.training["optimizer"].startswith("AdamW(learning_rate=Warmup(then=CosineDecay(0.002, steps=80.")
     assert model.score(X * [1, 10, 1e3, 1] + 50, y) > 0.9
     values = NetworkRegressor(**auto | {"optimizer": "Adam()", "epochs": 1}).fit(np.tile(X, (14, 1)), np.tile(y, 14))
     assert repr(values.model_.network).startswith("Standardize() >> (Identity() | Periodic(")

@@ -52,11 +52,11 @@ def test_nothing_is_said_of_reading_a_table():
 @pytest.mark.parametrize(
     ("choices", "stopping"),
     [
-        ({}, EarlyStopping(100)),
+        ({}, EarlyStopping(50)),
         ({"early_stopping": 7}, EarlyStopping(7)),
         ({"early_stopping": "EarlyStopping(7)"}, EarlyStopping(7)),
         ({"early_stopping": EarlyStopping(7, monitor=F1()), "monitor": "cost"}, EarlyStopping(7)),
-        ({"monitor": F1()}, EarlyStopping(100, monitor=F1())),
+        ({"monitor": F1()}, EarlyStopping(50, monitor=F1())),
         ({"early_stopping": "never"}, None),
         ({"validation": 0}, None),
         ({"epochs": 4}, None),

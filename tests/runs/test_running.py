@@ -143,7 +143,7 @@ def test_a_warning_that_is_an_error_to_the_caller_does_not_cost_the_run(here, fl
 
 def test_a_plan_may_be_looked_at_first(here, flowers):
     planned = plan("flowers.csv", network="Dense(2) >> Softmax()")
-    assert (planned.epochs, planned.batch_size, planned.early_stopping) == (300, "all", EarlyStopping(100))
+    assert (planned.epochs, planned.batch_size, planned.early_stopping) == (150, "all", EarlyStopping(50))
     assert [row.parameters for row in planned.layers] == [10, 0]
     assert not (here / "runs").exists()
     with claimed("flowers.csv", out="run") as folder:

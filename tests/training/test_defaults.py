@@ -58,12 +58,26 @@ def test_a_network_for_each_kind_of_data(data, network):
     assert found.cost is None or parse(found.cost)
 
 
+@pytest.mark.parametrize(
+    ("data", "rate"),
+    [
+        (Described("table", (3,), 100, 2), 0.002),
+        (Described("table", (3,), 5000, 2), 0.002),
+        (Described("table", (3,), 5000, 0), 0.002),
+        (Described("table", (3,), 100, 0), 0.001),
+        (Described("images", (9, 9, 1), 5000, 2), 0.001),
+    ],
+)
+def test_tables_are_learned_faster_but_for_few_values(data, rate):
+    assert f"CosineDecay({rate})" in default(data).optimizer
+
+
 def test_small_data_get_steps_enough_and_large_data_looks_enough():
     for rows in (1, 10, 1000, 10**4, 10**6):
         size = default_batch_size(rows)
         for kind, classes, steps, fewest, most in (
-            ("table", 3, 3000, 40, 150),
-            ("table", 0, 3000, 40, 300),
+            ("table", 3, 2000 if rows < 2000 else 3000, 40, 150),
+            ("table", 0, 2000 if rows < 2000 else 3000, 40, 300),
             ("images", 3, 2000, 20, 300),
         ):
             epochs = default_epochs(Described(kind, (4,), rows, classes), size)

@@ -10,9 +10,9 @@ from chainrule.arrays.masked import Shape
 from chainrule.data.preprocessing import Kind
 
 ADAMW = "AdamW(Warmup(CosineDecay({rate}), steps=20), weight_decay=0.02)"
-RATE, RATE_OF_MANY = 0.001, 0.002  # the latter for tables of many rows, which would be learned too slowly
+RATE, TABLE_RATE = 0.001, 0.002  # the latter for tables, but of few rows' values, whose noise it would learn
 SMOOTHING = 0.1  # of labels
-STEPS, TABLE_STEPS = 2000, 3000  # enough for small data; early stopping cuts what is too much
+STEPS, STEPS_OF_MANY = 2000, 3000  # enough; the latter for tables of many rows. Early stopping cuts what is too much
 FEWEST, FEWEST_OF_TABLE = 20, 40  # epochs
 MOST, MOST_OF_CLASSES = 300, 150  # epochs; the latter of a table's classes, which few rows tell sooner than values
 SMALLEST, LARGEST = 32, 256  # batches
@@ -74,7 +74,8 @@ def default(data: Described) -> Default:
         optimizer = f"ClipNorm(1.0) >> Nesterov(CosineDecay({1.0 if classes else 0.5}))"
         return Default(f"{network} >> Softmax()" if classes else network, None, optimizer)
     network = f"{hidden(data)} >> Dense({units})"
-    optimizer = ADAMW.format(rate=RATE_OF_MANY if data.kind == "table" and data.rows >= MANY else RATE)
+    fast = data.kind == "table" and (data.classes or data.rows >= MANY)
+    optimizer = ADAMW.format(rate=TABLE_RATE if fast else RATE)
     if not classes:
         return Default(network, None, optimizer)
     return Default(f"{network} >> Softmax()", f"CategoricalCrossEntropy(smoothing={SMOOTHING})", optimizer)
@@ -128,7 +129,7 @@ def default_epochs(data: Described, batch_size: int | Literal["all"], stream: bo
     >>> default_epochs(few, 32), default_epochs(few._replace(classes=0), 32)
     (150, 300)
     >>> default_epochs(few._replace(rows=1258), 32), default_epochs(Described("images", (8, 8, 1), 1258, 10), 32)
-    (75, 50)
+    (50, 50)
     >>> default_epochs(few._replace(rows=40_000), 256), default_epochs(few._replace(rows=10**8), 1024, stream=True)
     (40, 5)
     """
@@ -136,7 +137,8 @@ def default_epochs(data: Described, batch_size: int | Literal["all"], stream: bo
     steps = 1 if batch_size == "all" else math.ceil(data.rows / batch_size)
     fewest = FEWEST_OF_STREAM if stream else FEWEST_OF_TABLE if table else FEWEST
     most = MOST_OF_CLASSES if table and data.classes else MOST
-    return min(max(round((TABLE_STEPS if table else STEPS) / steps), fewest), most)
+    wanted = STEPS_OF_MANY if table and data.rows >= MANY else STEPS
+    return min(max(round(wanted / steps), fewest), most)
 
 
 def default_batch_size(rows: int, stream: bool = False) -> int | Literal["all"]:
