@@ -125,6 +125,26 @@ def test_step_by_step_race_compare_and_take_along(page, server):
     assert saved.value.suggested_filename == "model.safetensors"
 
 
+def test_comparing_goes_on_with_what_was_learned(page, server):
+    opened(page, server)
+    views = page.get_by_role("navigation")
+    epoch = page.get_by_role("button", name="One epoch")
+    for _ in range(2):  # of 84 rows, 16 a step
+        epoch.click()
+    expect(page.locator(".figure b").nth(1)).to_have_text("12")
+    views.get_by_role("button", name="Compare").click()
+    seen = page.get_by_role("img", name="The network's output for moons, after 12 steps")
+    expect(seen).to_have_count(2)  # who is new has caught up
+    expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible()
+    views.get_by_role("button", name="Learn").click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    views.get_by_role("button", name="Compare").click()
+    page.wait_for_function("Number(document.querySelectorAll('.figure b')[1].textContent.replace(',', '')) > 100")
+    page.get_by_role("button", name="Pause").click()  # it went on
+    page.keyboard.press("r")
+    expect(page.get_by_role("img", name="The network's output for moons, after 0 steps")).to_have_count(2)
+
+
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory):
     """What looks for hindrances: axe-core, from npm."""

@@ -373,8 +373,12 @@ def test_a_run_goes_as_far_as_it_is_told(client):
         while (seen := page.get("picture"))["steps"] == 0:
             pass
         assert (seen["steps"], seen["running"]) == (5, False)  # none is seen on the way
-        page.send(do="run", until=2)
-        assert page.get("refused")["message"].startswith("until must be a whole number from 5 to")
+        page.send(do="run", until=2)  # where it has been
+        while (seen := page.get("picture"))["running"]:
+            pass
+        assert seen["steps"] == 5
+        page.send(do="run", until=-1)
+        assert page.get("refused")["message"].startswith("until must be a whole number from 0 to")
 
 
 def test_step_by_step_in_numbers(client):

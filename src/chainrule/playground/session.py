@@ -176,12 +176,12 @@ class Session:
         self._take(self.choices.changed({part: repr(formula)}), [part] * (part == "cost"))
 
     def run(self, asked: dict[str, Any], content: bytes = b"") -> None:
-        """Run on, as far as is asked if that is said."""
-        known, until = self._known(), asked.get("until")
-        self._until = None if until is None else as_whole(until, "until", known.steps, known.steps + FARTHEST)
+        """Run on, as far as is asked if that is said; who is already there is looked at."""
+        steps, until = self._known().steps, asked.get("until")
+        self._until = None if until is None else max(as_whole(until, "until", 0, steps + FARTHEST), steps)
         self.running, self._due = True, time.perf_counter()
-        self._looked = (time.perf_counter(), self._known().steps)
-        self.send({"kind": "runs", "running": True})
+        self._looked = (time.perf_counter(), steps)
+        self.send({"kind": "runs", "running": True, "until": self._until})
 
     def pause(self, asked: dict[str, Any], content: bytes = b"") -> None:
         """Stand still."""
@@ -294,6 +294,7 @@ class Session:
         self._count += new
         if new:
             self._quantum, self._pace, self._looked = 1, 0.0, (time.perf_counter(), 0)
+            self.running &= self._until is None  # a step that is to be reached is one of the training before
         plan = training.plan
         image, before = found.image(plan.network), self.image
         self.image = image
@@ -332,7 +333,7 @@ class Session:
         pace = self.choices.pace
         most = max(round(pace * QUANTUM), 1) if pace else self._quantum
         left = most if self._until is None else self._until - training.steps
-        done = training.advance(min(most, left))
+        done = training.advance(min(most, left)) if left else 0
         seconds = time.perf_counter() - began
         if pace:
             self._due = max(self._due + done / pace, began)

@@ -85,6 +85,7 @@ addEventListener("resize", () => shown?.resize());
 addEventListener("keydown", (event) => {
   if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === " " && event.target.closest("button, a, label, summary")) return;  // which it presses
-  const action = { " ": () => lab.toggle(), ".": () => lab.step(), e: () => lab.step(true), r: () => lab.again() }[event.key];
+  const run = shown?.run?.() ?? lab;
+  const action = { " ": () => run.toggle(), ".": () => run.step(), e: () => run.step(true), r: () => run.again() }[event.key];
   if (action) { event.preventDefault(); action(); }
 });

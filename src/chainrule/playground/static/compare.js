@@ -20,26 +20,34 @@ const colour = (place) => (isDark() ? ["#6cb8ea", "#f0a63c", "#5fd3ae", "#e39bc2
 /** How many steps of its training are seen. */
 const stepsOf = ({ picture, chosen }) => (picture && picture.training === chosen?.training ? picture.steps : 0);
 
-/** Labs that go together: all do the same number of steps, and are seen when all have done them. */
+/** Labs that go together: who is behind catches up, then all do as many steps and are seen when all have done them. */
 class Together extends EventTarget {
-  constructor(labs) { super(); this.labs = labs; this.running = false; this.steps = 1; }
+  constructor(labs) { super(); this.labs = labs; this.running = this.on = false; this.steps = 1; this.runs = 0; }
 
   toggle() { this.running ? this.pause() : this.run(); }
+  step(epoch) { this.labs.forEach((one) => one.step(epoch)); }
+  again() { this.labs.forEach((one) => one.again()); }
   pause() { this.running = false; this.dispatchEvent(new Event("runs")); }
-  async run() {
+  /** On and on, or only until none is behind. */
+  async run(on = true) {
+    for (const one of this.labs) if (one.onward) one.pause();  // which went alone
+    this.on = on || (this.running && this.on);
     if (this.running) return;
+    const own = ++this.runs;
     this.running = true;
     this.dispatchEvent(new Event("runs"));
-    while (this.running) {
-      const began = performance.now(), until = Math.max(...this.labs.map(stepsOf)) + this.steps;
-      await Promise.all(this.labs.map((one) => this.reached(one, until)));
+    while (this.running && this.runs === own) {
+      const began = performance.now(), front = Math.max(...this.labs.map(stepsOf)), behind = this.labs.filter((one) => stepsOf(one) < front);
+      if (!this.on && !behind.length) return this.pause();
+      const until = (one) => (behind.length ? Math.min(stepsOf(one) + this.steps, front) : front + this.steps);
+      await Promise.all((behind.length ? behind : this.labs).map((one) => this.reached(one, until(one))));
       const took = performance.now() - began, pace = this.labs[0].choices.pace;
       if (took < ROUND) this.steps *= 2;
       else if (took > 2.5 * ROUND) this.steps = Math.max(Math.floor(this.steps / 2), 1);
       if (pace) this.steps = Math.min(this.steps, Math.max(Math.round(pace / 5), 1));
     }
   }
-  /** As soon as a lab has done so many steps and is seen there; a lab that can't ends the run. */
+  /** As soon as a lab has done so many steps and is seen there, or begins anew; a lab that can't ends the run. */
   reached(one, until) {
     return new Promise((resolve) => {
       const look = () => {
@@ -47,10 +55,9 @@ class Together extends EventTarget {
         ended();
       };
       const stop = () => { this.pause(); ended(); };
-      const ended = () => { one.removeEventListener("picture", look); one.removeEventListener("chosen", again); for (const kind of STOPS) one.removeEventListener(kind, stop); resolve(); };
-      const again = () => one.run(until);  // another training has begun, or the same goes on with other numbers
+      const ended = () => { one.removeEventListener("picture", look); one.removeEventListener("chosen", ended); for (const kind of STOPS) one.removeEventListener(kind, stop); resolve(); };
       const STOPS = ["refused", "diverged", "gone"];
-      one.addEventListener("chosen", again);
+      one.addEventListener("chosen", ended);  // another training, or the same with other numbers
       one.addEventListener("picture", look);
       for (const kind of STOPS) one.addEventListener(kind, stop);
       one.run(until);
@@ -62,7 +69,7 @@ export function compareView(lab) {
   const bar = h("div"), sides = h("div", { className: "versus" }), legend = h("div", { className: "legend" });
   const plot = h("canvas", { className: "plot", style: "height:13rem", role: "img", "aria-label": "Test cost over the epochs" });
   const more = h("button", { className: "quiet", type: "button", onclick: () => add({ ...own(lab.choices), network: "Dense(6) >> ReLU() >> Dense(4) >> ReLU()" }, true) }, "+ network");
-  let labs = [lab], cards = [], together = null, entered = false;
+  let labs = [lab], cards = [], together = null, entered = false, open = false;
 
   const own = (choices) => Object.fromEntries(OWN.map((name) => [name, choices[name]]));
   const shared = (choices) => Object.fromEntries(SHARED.map((name) => [name, choices[name]]));
@@ -84,15 +91,17 @@ export function compareView(lab) {
     const away = at ? h("button", { className: "quiet", type: "button", onclick: () => remove(one) }, `take ${LETTERS[at]} away`) : null;
     return { element: h("div", { className: "stack" }, output.element, network.element, optimizer, away), resize() { output.resize(); network.resize(); } };
   }
-  function build() {
+  /** What runs goes on, and who is new catches up. */
+  function build(on = together.running) {
     together?.pause();
     together = new Together(labs);
     bar.replaceChildren(runBar(labs, together));
-    cards = labs.map(card);
+    cards = labs.map((one, at) => (at ? card(one, at) : cards[0] ?? card(one, at)));
     sides.replaceChildren(...cards.map((each) => each.element));
     legend.replaceChildren(...labs.map((_, at) => h("span", {}, h("i", { className: "line", style: `background:${colour(at)}` }), [LETTERS[at], LINES[at]].filter(Boolean).join(", "))), h("span", {}, "All see the same batches in the same order, and layers that are alike begin with the same numbers."));
     more.disabled = labs.length >= MOST;
-    for (const one of labs) if (one.link.isOpen) one.choose({}, { anew: true });
+    for (const one of labs) one.retell();
+    together.run(on);
     setTimeout(resize);
   }
   function add(choices, built = false) {
@@ -113,7 +122,7 @@ export function compareView(lab) {
     for (const one of labs.slice(1)) one.link.end();
     labs = [lab];
     for (const choices of lab.others.length ? lab.others : [{ ...own(lab.choices), network: "Dense(6) >> ReLU() >> Dense(4) >> ReLU()" }]) add(choices);
-    build();
+    build(lab.onward || Boolean(together?.running));
   }
   function resize() { cards.forEach((each) => each.resize()); draw(); }
 
@@ -124,15 +133,24 @@ export function compareView(lab) {
       one.begin();
     }
   });
+  lab.on("runs", () => { if (open && lab.onward) together.run(); });  // as it was told in another view
   lab.on("compared", () => { if (entered) restore(); });
   onTheme(draw);
   return {
     element: h("div", {}, bar, h("section", { className: "card", style: "margin-bottom:1.2rem" }, h("h2", {}, "Test cost", more), plot, legend), sides),
     enter() {
-      if (!entered) { entered = true; restore(); }
+      open = true;
+      if (entered) return together.run(lab.onward);
+      entered = true;
+      restore();
     },
-    leave() { together?.pause(); },
-    together: () => together,
+    leave() {
+      const on = together.running;
+      open = false;
+      together.pause();
+      if (on) lab.run();
+    },
+    run: () => together,
     resize,
   };
 }

@@ -30,7 +30,7 @@ export class Lab extends EventTarget {
       else this.tell(kind, detail);
       if (kind === "refused" && this.parting) this.parting--;
     });
-    this.link.addEventListener("runs", ({ detail }) => { this.running = detail.running; this.tell("runs"); });
+    this.link.addEventListener("runs", ({ detail }) => { this.running = detail.running; this.until = detail.until; this.tell("runs"); });
     this.link.addEventListener("chosen", ({ detail }) => {
       const typed = this.typing;
       this.choices = { ...detail.choices };
@@ -55,8 +55,17 @@ export class Lab extends EventTarget {
     });
   }
 
+  /** Whether it runs on and on, to no step that is said. */
+  get onward() { return this.running && this.until === null; }
+
   tell(kind, detail = {}) { this.dispatchEvent(new CustomEvent(kind, { detail })); }
   on(kind, action) { this.addEventListener(kind, ({ detail }) => action(detail)); return this; }
+
+  /** All that is known, once more, to a view that is new. */
+  retell() {
+    if (!this.chosen) return;
+    for (const kind of ["chosen", "examples", "gallery", "picture"]) if (this[kind]) this.tell(kind, this[kind]);
+  }
 
   /** From the choices that are known, with the file that was given last, if they are of it. */
   begin() {

@@ -8,13 +8,13 @@ import { CLASSES, onTheme } from "./theme.js";
 
 const PACES = [[0, "as fast as it goes"], [1000, "1,000 steps a second"], [200, "200 steps a second"], [50, "50 steps a second"], [10, "10 steps a second"], [2, "2 steps a second"]];
 
-/** The buttons that run one lab or several, and how far they are. */
+/** The buttons that run one lab or several, by what runs them, and how far the first one is. */
 export function runBar(labs, run = labs[0]) {
-  const lab = labs[0], each = (action) => () => labs.forEach(action);
+  const lab = labs[0];
   const go = h("button", { className: "go", type: "button", onclick: () => run.toggle() });
-  const step = h("button", { className: "round", type: "button", title: "One step ( . )", "aria-label": "One step", onclick: each((one) => one.step()) }, icon("step"));
-  const epoch = h("button", { className: "round", type: "button", title: "One epoch ( e )", "aria-label": "One epoch", onclick: each((one) => one.step(true)) }, icon("epoch"));
-  const again = h("button", { className: "round", type: "button", title: "Begin again ( r )", "aria-label": "Begin again", onclick: each((one) => one.again()) }, icon("again"));
+  const step = h("button", { className: "round", type: "button", title: "One step ( . )", "aria-label": "One step", onclick: () => run.step() }, icon("step"));
+  const epoch = h("button", { className: "round", type: "button", title: "One epoch ( e )", "aria-label": "One epoch", onclick: () => run.step(true) }, icon("epoch"));
+  const again = h("button", { className: "round", type: "button", title: "Begin again ( r )", "aria-label": "Begin again", onclick: () => run.again() }, icon("again"));
   const figure = (name) => { const value = h("b", {}, "0"); return { value, element: h("div", { className: "figure" }, value, h("span", {}, name)) }; };
   const [epochs, steps, pace] = ["epoch", "steps", "steps a second"].map(figure);
   const speed = h("select", { id: "pace", onchange: () => labs.forEach((one) => one.choose({ pace: Number(speed.value) })) }, PACES.map(([value, text]) => h("option", { value }, text)));
