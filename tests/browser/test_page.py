@@ -1,5 +1,6 @@
 """The playground as one who looks at it: each view, what is typed and clicked, and for whom it is."""
 
+import json
 import re
 import subprocess
 import tarfile
@@ -123,6 +124,29 @@ def test_step_by_step_race_compare_and_take_along(page, server):
     with page.expect_download() as saved:
         page.get_by_role("button", name="Model (.safetensors)").click()
     assert saved.value.suggested_filename == "model.safetensors"
+
+
+def test_a_click_counts_where_the_surface_is_the_one_that_is_chosen(page, server):
+    sent = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+
+    def asked(what):
+        return [json.loads(frame) for frame in sent if f'"do":"{what}"' in frame]
+
+    opened(page, server, f"view=race&{SMALL}")
+    views = page.get_by_role("navigation")
+    expect(page.get_by_role("img", name=re.compile("^beale: "))).to_be_visible()
+    page.get_by_label("surface").select_option("your network")
+    page.locator(".ground").click(position={"x": 30, "y": 30})  # still on beale's
+    expect(page.get_by_role("img", name=re.compile("^your network: "))).to_be_visible()
+    assert [(each["surface"], each["start"]) for each in asked("race")] == [("beale", None), ("your network", None)]
+    views.get_by_role("button", name="Learn").click()
+    views.get_by_role("button", name="Race").click()
+    while len(asked("race")) < 3:
+        page.wait_for_timeout(10)
+    views.get_by_role("button", name="Learn").click()  # before it is there
+    page.wait_for_timeout(100)
+    assert [each["ask"] for each in asked("forget")] == [asked("race")[-1]["ask"]]
 
 
 def test_comparing_goes_on_with_what_was_learned(page, server):

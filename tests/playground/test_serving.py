@@ -18,7 +18,9 @@ from starlette.testclient import TestClient
 from chainrule import load
 from chainrule.arrays.memory import give_back
 from chainrule.errors import ChainruleError
-from chainrule.playground import serving
+from chainrule.model.landscape import Landscape
+from chainrule.pictures.race import path
+from chainrule.playground import racing, serving
 from chainrule.playground.choices import Choices
 from chainrule.playground.examples import examples, given
 from chainrule.playground.frames import framed, unframed
@@ -451,7 +453,7 @@ def test_a_race(client):
         assert [racer["chosen"] for racer in found["racers"]] == [False, True]
         [rate, *_] = found["racers"][1]["fields"]
         assert found["racers"][1]["label"] == f"Adam, η = {rate['value']:g}"  # the one that it runs with
-        assert (ground.shape, ground.min(), ground.max()) == ((96, 96), 0, 15)
+        assert (ground.shape, ground.min(), ground.max()) == ((96, 96), 0, 1)
         for change, message in (
             ({"surface": "moon"}, "There is no surface 'moon'. They are beale, rosenbrock, saddle, ravine, your"),
             ({"start": [99, 0]}, "The start must be a place on the surface, got [99, 0]."),
@@ -465,11 +467,49 @@ def test_a_race(client):
         page.send(**asked | {"surface": "your network", "start": [0.5, 0.5]}, optimizers=["Momentum(0.1)"])
         found = page.get("raced")
         np.testing.assert_allclose(array(found, "path0")[0], [0.5, 0.5])
-        assert (array(found, "ground").min(), array(found, "ground").max()) == (0, 15)
+        assert (array(found, "ground").min(), array(found, "ground").max()) == (0, 1)
         page.send(do="edited", notation="MaxPool2D()", path=["stride"], value="(1, 2)", ask=1)
         assert page.get("edited")["formula"]["notation"] == "MaxPool2D(size=2, stride=(1, 2))"
         page.send(do="edited", notation="Adam()", path=["beta1"], value=0.5, ask=2)
         assert page.get("edited")["formula"]["notation"] == "Adam(learning_rate=0.001, beta1=0.5)"
+
+
+def test_no_racer_ends_below_the_lowest_point(client):
+    with tab(client) as page:
+        page.send(do="choose", choices=SMALL)
+        page.get("picture")
+        page.send(do="race", surface="your network", optimizers=["Adam(0.01)", "Momentum(0.1)"], steps=400)
+        found = page.get("raced")
+        above = [racer["reached"] for racer in found["racers"]]
+        assert min(above) == 0 < max(above)  # one of them is lower than all places of the picture
+
+
+def test_work_on_a_race_ends_where_nobody_waits_for_it(client, monkeypatch):
+    asked, ended = queue.SimpleQueue(), queue.SimpleQueue()
+
+    def slow(optimizer, *of):
+        asked.put(optimizer)
+        assert ended.get(timeout=20)
+        return path(optimizer, *of)
+
+    monkeypatch.setattr(racing, "path", slow)
+    costs = []
+    monkeypatch.setattr(Landscape, "__call__", lambda self, x, y: costs.append(x) or x + y)
+    with tab(client) as page:
+        page.send(do="race", ask=1, surface="ravine", optimizers=["Adam()", "Lion()"], steps=5)
+        asked.get(timeout=20)
+        page.send(do="forget", ask=1)
+        page.send(do="edited", ask=2, notation="Adam()")  # it is answered behind what was forgotten
+        page.get("edited")
+        ended.put(True)
+        assert page.get("refused")["message"] == "Nobody waits for this answer any more."
+        assert asked.empty()  # the second one does not begin
+        page.send(do="choose", choices=SMALL)
+        page.get("picture")
+        for anew in (True, False):
+            page.send(do="race", surface="your network", optimizers=[], anew=anew)
+            assert np.ptp(array(page.get("raced"), "ground")) == 1
+        assert sum(np.size(x) for x in costs if np.ndim(x) == 2) == 96 * 96  # both races, once
 
 
 def test_a_formula_is_shown(client):

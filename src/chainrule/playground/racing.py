@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +12,9 @@ from chainrule.errors import ChainruleError
 from chainrule.model.landscape import Landscape, Plane, plane_to, random_plane
 from chainrule.notation.choices import as_whole
 from chainrule.optimizers import Optimizer
-from chainrule.pictures.race import SURFACES, Path, Surface, path
+from chainrule.pictures.race import SURFACES, Surface, path
 from chainrule.playground.catalogue import described, read
-from chainrule.playground.frames import framed
+from chainrule.playground.frames import finite, framed
 from chainrule.playground.session import Session
 from chainrule.training.stepping import Training
 
@@ -26,23 +26,36 @@ RACERS, STEPS = 8, 2000
 SIDE = 96
 """Places in each direction of the picture of a surface."""
 
-LEVELS = 16
-"""Of the surface that are told apart."""
+
+class Ground(NamedTuple):
+    """A surface, and how high it is at the places of its picture, (side, side) from above."""
+
+    surface: Surface
+    height: np.ndarray
 
 
 def raced(session: Session, asked: dict[str, Any]) -> bytes:
     """The surface as a picture, and the way of each optimizer down it.
 
     Raises:
-        ChainruleError: for a surface that there is not, a start beside it, or too many optimizers.
+        ChainruleError: for a surface that there is not, a start beside it, or too many optimizers; and as soon as
+            nobody waits for it any more.
     """
-    surface = surface_of(session, asked)
+    ground = ground_of(session, asked)
+    surface = ground.surface
     texts = asked.get("optimizers", [])
     if not isinstance(texts, list) or len(texts) > RACERS:
         raise ChainruleError(f"{RACERS} optimizers race at most. Take some away.")
     steps = as_whole(asked.get("steps") or surface.steps, "The steps", 1, STEPS)
     racers = [read(str(text), Optimizer) for text in texts]
-    paths = [path(racer, surface, steps, bool(asked.get("published"))) for racer in racers]
+    paths = [
+        path(racer, surface, steps, bool(asked.get("published")))
+        for racer in racers
+        if session.check_wanted(asked.get("ask"))
+    ]
+    heights = [np.asarray(surface.height(*each.points.T), float) for each in paths]
+    known = np.concatenate([np.ravel(each) for each in (surface.lowest(), ground.height, *heights)])
+    lowest = known[np.isfinite(known)].min()
     header = {
         "kind": "raced",
         "ask": asked.get("ask"),
@@ -53,27 +66,30 @@ def raced(session: Session, asked: dict[str, Any]) -> bytes:
         "goals": surface.goals,
         "steps": steps,
         "racers": [
-            described(each.ran) | {"label": each.label, "chosen": each.chosen, "reached": _reached(each, surface)}
-            for each in paths
+            described(each.ran) | {"label": each.label, "chosen": each.chosen, "reached": finite(height[-1] - lowest)}
+            for each, height in zip(paths, heights, strict=True)
         ],
     }
     arrays = {f"path{place}": each.points.astype(np.float32) for place, each in enumerate(paths)}
-    return framed(header, {"ground": _ground(surface), **arrays})
+    return framed(header, {"ground": _seen(ground), **arrays})
 
 
-def surface_of(session: Session, asked: dict[str, Any]) -> Surface:
+def ground_of(session: Session, asked: dict[str, Any]) -> Ground:
     """The surface that is asked, from the start that is asked."""
     name, start = asked.get("surface"), asked.get("start")
     if not isinstance(name, str) or name not in SURFACES | PLANES:
         raise ChainruleError(f"There is no surface {str(name)[:40]!r}. They are {', '.join(SURFACES | PLANES)}.")
-    surface = SURFACES[name] if name in SURFACES else _of_network(session, name, asked.get("anew") is not False)
+    if name in SURFACES:
+        ground = Ground(SURFACES[name], SURFACES[name].height(*_places(SURFACES[name].frame)))
+    else:
+        ground = _of_network(session, name, asked)
     if start is None:
-        return surface
-    left, right, bottom, top = surface.frame
+        return ground
+    left, right, bottom, top = ground.surface.frame
     known = isinstance(start, list) and len(start) == 2 and all(isinstance(each, int | float) for each in start)
     if not known or not (left <= start[0] <= right and bottom <= start[1] <= top):
         raise ChainruleError(f"The start must be a place on the surface, got {str(start)[:40]}.")
-    return surface._replace(start=(float(start[0]), float(start[1])))
+    return ground._replace(surface=ground.surface._replace(start=(float(start[0]), float(start[1]))))
 
 
 def _random(training: Training, key: Any) -> Plane:
@@ -94,14 +110,15 @@ PLANES: dict[str, tuple[Callable[[Training, Any], Plane], Frame, tuple[float, fl
 
 FEWEST, MOST, NUMBERS = 16, 256, 1 << 14  # examples whose cost is the surface, and what a layer makes of them all
 STEPS_ON_PLANES = 200
+STRIPS = 6  # in which a plane is computed: between them it is asked whether anybody waits for it
 
 
-def _of_network(session: Session, name: str, anew: bool) -> Surface:
+def _of_network(session: Session, name: str, asked: dict[str, Any]) -> Ground:
     """The cost of the network over a plane; the one of the last race, while the same one is raced on."""
     training = session.training
     if training is None:
         raise ChainruleError("Nothing is chosen yet.")
-    if not anew and session.raced is not None and session.raced.name == name:
+    if asked.get("anew") is False and session.raced is not None and session.raced.surface.name == name:
         return session.raced
     made, frame, start = PLANES[name]
     plan, key = training.plan, jax.random.key(training.plan.seed)
@@ -109,11 +126,19 @@ def _of_network(session: Session, name: str, anew: bool) -> Surface:
     some = min(max(NUMBERS // widest, FEWEST), MOST)
     x, E = (np.asarray(part[:some]) for part in plan.examples.part(0)[:2])
     state = plan.published(training.state).statistics
-    height = Landscape(plan.network, plan.cost, state, made(training, key), jnp.asarray(x), jnp.asarray(E))
+    cost = Landscape(plan.network, plan.cost, state, made(training, key), jnp.asarray(x), jnp.asarray(E))
     x, y = _places(frame)
-    lowest = np.unravel_index(np.nanargmin(np.asarray(height(x, y))), x.shape)
+    strips = [
+        np.asarray(cost(*places))
+        for places in zip(np.split(x, STRIPS), np.split(y, STRIPS), strict=True)
+        if session.check_wanted(asked.get("ask"))
+    ]
+    height = np.concatenate(strips)
+    if not np.isfinite(height).any():
+        raise ChainruleError("The network's cost is no number any more. Begin again in Learn.")
+    lowest = np.unravel_index(np.nanargmin(height), height.shape)
     goal = (float(x[lowest]), float(y[lowest]))
-    session.raced = Surface(name, "", height, frame, start, (goal,), STEPS_ON_PLANES)
+    session.raced = Ground(Surface(name, "", cost, frame, start, (goal,), STEPS_ON_PLANES), height)
     return session.raced
 
 
@@ -124,16 +149,9 @@ def _places(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def _reached(found: Path, surface: Surface) -> float | None:
-    """How far above the lowest point a path ends; None where it ran away."""
-    above = float(surface.height(*found.points[-1:].T)[0]) - surface.lowest()
-    return above if math.isfinite(above) else None
-
-
-def _ground(surface: Surface) -> np.ndarray:
-    """The surface from above, (side, side): from 0 at its lowest, in levels over powers of ten."""
-    height = np.asarray(surface.height(*_places(surface.frame)))
-    height = np.log10(np.maximum(height - surface.lowest(), 0) + 1e-3)
-    height = np.nan_to_num(height, nan=np.nanmax(height))
-    height = (height - height.min()) / max(height.max() - height.min(), 1e-9)
-    return np.floor(height * (LEVELS - 1e-6)).astype(np.uint8)
+def _seen(ground: Ground) -> np.ndarray:
+    """A surface from above, (side, side): from 0 at its lowest to 1, over powers of ten."""
+    height = np.log10(np.maximum(ground.height - ground.surface.lowest(), 0) + 1e-3)
+    most = height[np.isfinite(height)].max()
+    height = np.nan_to_num(height, nan=most, posinf=most)
+    return ((height - height.min()) / max(height.max() - height.min(), 1e-9)).astype(np.float32)

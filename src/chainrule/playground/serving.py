@@ -137,7 +137,10 @@ class Tab:
             what = asked.get("do")
             if what == "drawn":
                 self.drawn.set()
+            elif what == "forget":
+                self.session.forget(asked.get("ask"))
             elif isinstance(what, str) and what in ASKED:
+                self.session.want(asked.get("ask"))
                 self.loop.create_task(self._answer(what, asked))
             else:
                 self.session.do(asked, content)
@@ -150,6 +153,7 @@ class Tab:
             answer = {"kind": "refused", "field": what, "message": str(error)}
         except Exception as error:
             answer = {"kind": "refused", "field": what, "message": f"{type(error).__name__}: {str(error)[:300]}"}
+        self.session.forget(asked.get("ask"))
         self._send(answer if isinstance(answer, bytes) else {**answer, "ask": asked.get("ask")})
 
     async def _write(self) -> None:

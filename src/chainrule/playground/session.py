@@ -63,12 +63,13 @@ class Session:
         self.training: Training | None = None
         self.moment: Moment | None = None
         self.running = False
-        self.raced: Any = None  # the surface of its own cost that was raced on last
+        self.raced: Any = None  # the ground of its own cost that was raced on last
         self.image: tuple[int, ...] | None = None  # the shape of an example, where it is seen as an image
         self.row = 0  # of the images to test, the one that is followed
         self._scene: Scene | None = None
         self._table: Table | None = None
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._wanted: set[str] = set()  # the numbers of the answers that the page waits for
         self._ends, self._quantum, self._count = False, 1, 0
         self._drawn = (0, 0)  # of which training how many epochs were sent
         self._until: int | None = None
@@ -85,6 +86,20 @@ class Session:
     def do(self, asked: dict[str, Any], content: bytes = b"") -> None:
         """What a message asks for, as soon as the steps under way are done."""
         self._tasks.put(lambda: self._done(asked, content))
+
+    def want(self, ask: Any) -> None:
+        """From now on the page waits for an answer, by its number."""
+        self._wanted.add(repr(ask))
+
+    def forget(self, ask: Any) -> None:
+        """The page has an answer, or waits for it no more."""
+        self._wanted.discard(repr(ask))
+
+    def check_wanted(self, ask: Any) -> bool:
+        """True for an answer that is waited for. Raises `ChainruleError` for another one: its work may end."""
+        if self._ends or repr(ask) not in self._wanted:
+            raise ChainruleError("Nobody waits for this answer any more.")
+        return True
 
     def picture(self) -> bytes | None:
         """The picture of now, with the epochs that none before had; None where there is nothing to draw."""

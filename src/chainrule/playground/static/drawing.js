@@ -25,6 +25,30 @@ export function drawPixels(context, map, unit, x, y, width, height, strength, sm
   context.drawImage(scratch, 0, 0, scratch.width, scratch.height, x, y, width, height);
 }
 
+/** A square of heights from 0 to 1 as levels, smooth between its places and at their edges, in all of a canvas's pixels. */
+export function drawLevels(canvas, heights, colours) {
+  const { width, height } = canvas, context = canvas.getContext("2d"), image = context.createImageData(width, height);
+  const [side] = heights.shape, levels = colours.length, most = levels - 1, [wide, high] = [(side - 1) / width, (side - 1) / height];
+  const level = new Float32Array(side), slope = new Float32Array(side);
+  for (let y = 0, to = 0; y < height; y++) {
+    const down = (y + 0.5) * high, row = Math.floor(down), part = down - row;
+    for (let at = 0; at < side; at++) {
+      const above = heights[row * side + at], below = heights[(row + 1) * side + at];
+      level[at] = levels * (above + (below - above) * part);
+      slope[at] = levels * Math.abs(below - above) * high;
+    }
+    for (let x = 0; x < width; x++, to += 4) {
+      const across = (x + 0.5) * wide, at = Math.floor(across), step = level[at + 1] - level[at], middle = level[at] + step * (across - at);
+      const pixel = Math.max(Math.abs(step) * wide + slope[at], 1e-6), upper = middle + pixel / 2;  // from here to there it goes in a pixel
+      const one = colours[Math.min(Math.max(Math.floor(middle - pixel / 2), 0), most)], other = colours[Math.min(Math.floor(upper), most)];
+      const share = Math.min((upper - Math.floor(upper)) / pixel, 1);
+      for (let channel = 0; channel < 3; channel++) image.data[to + channel] = one[channel] + (other[channel] - one[channel]) * share;
+      image.data[to + 3] = 255;
+    }
+  }
+  context.putImageData(image, 0, 0);
+}
+
 /** One of some images, (rows, height, width, channels) of bytes, grey or in colour. */
 export function drawImage(context, images, row, x, y, width, height) {
   const [, high, wide, channels] = images.shape, size = high * wide, image = new ImageData(wide, high);

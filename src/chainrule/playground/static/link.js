@@ -70,10 +70,15 @@ export class Link extends EventTarget {
 
   ask(asked) {
     const ask = ++this.count;
-    return new Promise((resolve, reject) => {
+    return Object.assign(new Promise((resolve, reject) => {
       this.asked.set(ask, { resolve, reject });
       this.send({ ...asked, ask });
-    });
+    }), { ask });
+  }
+
+  /** Wait no more for an answer, which then never comes; the server may leave off its work. */
+  forget(answer) {
+    if (answer && this.asked.delete(answer.ask)) this.send({ do: "forget", ask: answer.ask });
   }
 
   end() { this.ended = true; this.socket.close(); }
