@@ -64,6 +64,42 @@ def test_notation_and_clicks_are_in_step(page, server):
     expect(page.locator(".data .said")).to_contain_text("Can't read the curve")
 
 
+def test_the_focus_stays_and_what_is_refused_is_put_back(page, server):
+    opened(page, server)
+    more, less = (page.get_by_role("button", name=f"A unit {which} in column 1") for which in ("more", "less"))
+    more.focus()
+    for units in (5, 6):
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Network", exact=True)).to_have_value(re.compile(f"^Dense.{units}. "))
+        expect(more).to_be_focused()
+    less.focus()
+    for units in range(5, 0, -1):
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Network", exact=True)).to_have_value(re.compile(f"^Dense.{units}. "))
+    expect(less).to_be_disabled()
+    expect(more).to_be_focused()  # beside it
+    page.get_by_label("Optimizer", exact=True).focus()
+    page.get_by_label("Optimizer", exact=True).select_option(label="Momentum")
+    expect(page.get_by_label("momentum, as a number")).to_be_visible()
+    expect(page.get_by_label("Optimizer", exact=True)).to_be_focused()
+    page.get_by_role("button", name="Dense(1)").click()
+    for label, before, typed, message in (
+        ("noise", "0.1", "many", "noise must be a number from 0 to 2, got many."),
+        ("noise", "0.1", "−9", "noise must be a number from 0 to 2, got -9."),
+        ("momentum", "0.9", "1.5", "Momentum: momentum must be a number >= 0 and < 1, got 1.5."),
+        ("momentum", "0.9", "a lot", "Momentum: momentum must be a number >= 0 and < 1, got 'a lot'."),
+        ("units", "1", "0", "Dense: units must be a whole number >= 1, got 0."),
+    ):
+        box = page.get_by_label(f"{label}, as a number")
+        box.fill(typed)
+        box.press("Enter")
+        expect(page.get_by_text(message)).to_be_visible()
+        expect(box).to_have_value(before)
+        box.fill("")
+        box.press("Enter")
+        expect(box).to_have_value(before)
+
+
 def test_own_data_and_a_link_that_restores(page, server):
     opened(page, server)
     rows = "".join(f"{place % 7},{place % 5},{'yes' if place % 7 > 3 else 'no'}\n" for place in range(80))

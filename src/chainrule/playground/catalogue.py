@@ -244,11 +244,15 @@ def _with(formula: Formula, several: tuple[Any, ...], path: list[Any], value: An
 
 
 def _value(text: str) -> Any:
-    """A value in notation: a formula, or a number, a shape, a text or None."""
+    """A value in notation: a formula, or a number, a shape or None; other words as they are, for the field to refuse.
+
+    >>> _value("(2, 1)"), _value("a lot")
+    ((2, 1), 'a lot')
+    """
     try:
         return ast.literal_eval(text[:LONGEST].strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return read(text, Formula)
+        return read(text, Formula) if "(" in text else text
 
 
 def _plain(value: Any, field: dataclasses.Field) -> Any:

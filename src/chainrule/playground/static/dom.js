@@ -12,6 +12,18 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
+const FOCUSED = "button, input, select, textarea", nameOf = (element) => element.dataset.place ?? element.getAttribute("aria-label") ?? element.labels?.[0]?.textContent ?? element.textContent;
+
+/** Other children in an element; who was on one of the old ones is on the new one of the same name, or on one beside it. */
+export function refill(element, ...children) {
+  const left = element.contains(document.activeElement) ? document.activeElement : null, name = left && nameOf(left);
+  element.replaceChildren(...children);
+  if (!left || left.isConnected) return;
+  const found = [...element.querySelectorAll(FOCUSED)], same = found.find((each) => each.tagName === left.tagName && nameOf(each) === name);
+  const beside = same?.disabled ? [...same.parentElement.querySelectorAll(FOCUSED)] : found;
+  (same && !same.disabled ? same : beside.find((each) => !each.disabled))?.focus();
+}
+
 const PATHS = {
   run: "M6 3.5v17l14-8.5z",
   pause: "M5 3.5h5v17H5zM14 3.5h5v17h-5z",
@@ -33,7 +45,7 @@ export function icon(name) {
 export function shown(number, digits = 3) {
   if (number === null || number === undefined) return "–";
   const size = Math.abs(number);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return number.toExponential(1).replace("-", "−");
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return number.toExponential(1).replaceAll("-", "−");
   return number.toLocaleString("en", { maximumSignificantDigits: digits }).replace("-", "−");
 }
 

@@ -1,6 +1,6 @@
 // A formula as a card: which one it is, its fields as sliders within their constraints, its mathematics and its curve.
 
-import { h, shown, throttled } from "./dom.js";
+import { h, refill, shown, throttled } from "./dom.js";
 import { drawFormula } from "./drawing.js";
 import { onTheme } from "./theme.js";
 
@@ -35,6 +35,22 @@ export function picker({ lab, families = Object.keys(lab.offered.families), base
   } }), select.show(chosen), select;
 }
 
+/** Sends what is typed into a box; gives what shows a value there, unless one is typing: then its answer takes the place of what was typed. */
+function typed(box, send, show = () => {}) {
+  let latest, sent = false;
+  box.addEventListener("change", () => {
+    sent = box.value.trim() !== "";
+    if (sent) send(box.value.trim());
+    else box.value = latest;
+  });
+  return (value) => {
+    latest = String(value);
+    if (sent || document.activeElement !== box) box.value = latest;
+    sent = false;
+    show(value);
+  };
+}
+
 /** A number as a slider and a box; of numbers above 0 the slider goes over powers of ten. */
 function slider(field, send) {
   const id = `field${++count}`, powers = field.scale === "powers", steps = 400;
@@ -49,12 +65,10 @@ function slider(field, send) {
   const box = h("input", { type: "text", className: "number", inputMode: "decimal", "aria-label": `${field.name}, as a number` });
   const sent = throttled(send);
   range.addEventListener("input", () => { box.value = String(fromRange(range.value)); range.setAttribute("aria-valuetext", box.value); sent(fromRange(range.value)); });
-  box.addEventListener("change", () => { const value = Number(box.value.replace("−", "-")); if (box.value.trim() !== "" && Number.isFinite(value)) send(value); });
-  const show = (value) => {
+  const show = typed(box, (text) => { const value = Number(text.replaceAll("−", "-")); send(Number.isFinite(value) ? value : text); }, (value) => {
     if (document.activeElement !== range) range.value = toRange(value);
-    if (document.activeElement !== box) box.value = String(value);
     range.setAttribute("aria-valuetext", String(value));
-  };
+  });
   show(field.value);
   return { element: h("div", { className: "field", title: said(field) }, h("label", { htmlFor: id }, field.label ?? field.name), box, range), show };
 }
@@ -80,8 +94,9 @@ const KINDS = {
   },
   notation(lab, field, path, edit, id) {
     if (field.bases.length) return { element: rowOf(field, null, null), show() {} };
-    const box = h("input", { type: "text", id, className: "number", value: field.value, onchange: () => edit(path, box.value) });
-    return { element: rowOf(field, id, box), show: (value) => { if (document.activeElement !== box) box.value = value; } };
+    const box = h("input", { type: "text", id, className: "number" }), show = typed(box, (text) => edit(path, text));
+    show(field.value);
+    return { element: rowOf(field, id, box), show };
   },
   formula(lab, field, path, edit) {
     const inner = fieldsOf(lab, field.value, path, edit);
@@ -144,7 +159,7 @@ export function formulaCard({ lab, title, families, none, pick, edit, level = "h
         built = now;
         select = picker({ lab, families, chosen: formula?.name ?? "", label: title, none, onpick: pick });
         fields = formula && fieldsOf(lab, formula, [], edit);
-        body.replaceChildren(select, ...(fields ? [fields.element] : []));
+        refill(body, select, ...(fields ? [fields.element] : []));
       } else fields?.show(formula);
       if (latest?.notation === formula?.notation) return;
       latest = formula;
@@ -152,6 +167,8 @@ export function formulaCard({ lab, title, families, none, pick, edit, level = "h
       if (formula) learn(formula.notation);
       else { mathematics.replaceChildren(); curve.hidden = true; reference.textContent = ""; }
     },
+    /** What is, in the place of what was refused. */
+    restore() { if (latest) fields?.show(latest); },
   };
 }
 

@@ -1,6 +1,6 @@
 // The view in which one network learns.
 
-import { h, icon, shown, throttled, whole } from "./dom.js";
+import { h, icon, refill, shown, throttled, whole } from "./dom.js";
 import { drawDistribution, drawHistory, drawImage, drawOutput, drawPixels, drawSketch, fitted } from "./drawing.js";
 import { formulaCard, numberField } from "./formula.js";
 import { networkCard } from "./network.js";
@@ -140,7 +140,7 @@ function columnsCard(lab) {
     fill(up.select, inputs, inputs[axes.at(-1)]);
     across.element.hidden = shape.length === 3;
     up.element.hidden = inputs.length < 2 || shape.length === 3;
-    used.replaceChildren(...table.filter((name) => name !== predicted).slice(0, 100).map((name) => h("label", {}, h("input", { type: "checkbox", checked: !dropped.includes(name), onchange: ({ target: box }) => lab.choose({ drop: (box.checked ? dropped.filter((each) => each !== name) : [...dropped, name]).filter(Boolean).join("\n") }) }), name)));
+    refill(used, ...table.filter((name) => name !== predicted).slice(0, 100).map((name) => h("label", {}, h("input", { type: "checkbox", checked: !dropped.includes(name), onchange: ({ target: box }) => lab.choose({ drop: (box.checked ? dropped.filter((each) => each !== name) : [...dropped, name]).filter(Boolean).join("\n") }) }), name)));
   });
   return element;
 }
@@ -305,6 +305,7 @@ export function formulaCards(lab) {
     pick: (value) => lab.choose({ [part]: value }), edit: (path, value) => lab.edit(part, path, value) });
   const cards = { optimizer: card("optimizer", "Optimizer", ["optimizers"]), cost: card("cost", "Cost", ["costs"], "the one of the last layer"), regularizer: card("regularizer", "Regulariser", ["regularizers", "constraints"], "none") };
   lab.on("chosen", (chosen) => Object.entries(cards).forEach(([part, each]) => each.show(chosen[part])));
+  lab.on("refused", ({ field }) => cards[field]?.restore());
   return { element: h("div", { className: "formulas" }, Object.values(cards).map((each) => each.element)), resize: () => Object.values(cards).forEach((each) => each.resize()) };
 }
 

@@ -1,6 +1,6 @@
 // The network: its notation to type, and its columns of units to click, both always in step.
 
-import { h, throttled } from "./dom.js";
+import { h, refill, throttled } from "./dom.js";
 import { drawImage, drawPixels, fitted } from "./drawing.js";
 import { formulaCard } from "./formula.js";
 import { CLASSES, ink, onTheme } from "./theme.js";
@@ -158,13 +158,14 @@ export function networkCard(lab, { onhover = () => {}, label = "Network", id = "
     said.textContent = chosen.notes.join(" ");
     count.textContent = `${chosen.parameters.toLocaleString("en")} parameters`;
     heads.parentElement.style.setProperty("--columns", chosen.columns.length + 1);
-    heads.replaceChildren(h("div", { className: "head" }, h("div", { className: "units" }, first)), ...chosen.columns.map(head));
+    refill(heads, h("div", { className: "head" }, h("div", { className: "units" }, first)), ...chosen.columns.map(head));
     diagram.setAttribute("aria-label", `A network of ${chosen.columns.length} columns of units: ${chosen.choices.network}`);
     inspect();
     draw();
   });
   lab.on("refused", ({ field, message }) => {
     if (field !== "network") return;
+    card?.restore();
     said.className = "said wrong";
     said.textContent = message;
   });

@@ -1,6 +1,6 @@
 // The view in which optimizers race down a surface from where one clicks.
 
-import { h, shown, throttled } from "./dom.js";
+import { h, refill, shown, throttled } from "./dom.js";
 import { drawLevels, fitted } from "./drawing.js";
 import { formulaCard, picker } from "./formula.js";
 import { isDark, ink, onTheme } from "./theme.js";
@@ -43,7 +43,7 @@ export function raceView(lab) {
   }, 120);
 
   function list() {
-    racers.replaceChildren(...found.racers.map((racer, place) => h("li", {},
+    refill(racers, ...found.racers.map((racer, place) => h("li", {},
       h("button", { className: "chip", type: "button", "aria-pressed": String(selected === place), onclick: () => { selected = selected === place ? null : place; editor = null; list(); } }, h("i", { className: "dot", style: `background:${COLOURS[place]}` }), racer.label.replace(" = ", "\u00a0=\u00a0")),
       h("span", { className: "muted" }, racer.reached === null ? "ran away" : `${shown(racer.reached, 2)} above`),
       h("button", { className: "tiny", type: "button", "aria-label": `Take ${racer.label} away`, onclick: () => { optimizers = optimizers.filter((_, other) => other !== place); selected = editor = null; go(); } }, "×"))));
@@ -56,7 +56,7 @@ export function raceView(lab) {
     if (!editor) {
       const place = selected;
       editor = formulaCard({ lab, title: "Its formula", families: ["optimizers"], pick: (value) => { optimizers[place] = value; go(); },
-        edit: async (path, value) => { try { optimizers[place] = (await lab.link.ask({ do: "edited", notation: optimizers[place], path, value })).formula.notation; go(); } catch (error) { said.textContent = error.message; } } });
+        edit: async (path, value) => { try { optimizers[place] = (await lab.link.ask({ do: "edited", notation: optimizers[place], path, value })).formula.notation; go(); } catch (error) { said.textContent = error.message; editor?.restore(); } } });
       card.replaceChildren(editor.element);
     }
     editor.show(racer);
