@@ -519,6 +519,13 @@ def test_a_formula_is_shown(client):
         assert (found["ask"], found["name"], found["family"]) == (7, "ELU", "activations")
         assert found["equations"][0]["mathml"].startswith("<math")
         assert [*found["curves"]] == ["f(x)", "f′(x)"]
+        for notation, names in (
+            ("CrossEntropy()", ["J(a), E = 1", "J(a), E = 0"]),
+            ("L1(0.1)", ["R(w)"]),
+            ("Adam()", []),
+        ):
+            page.send(do="show", notation=notation)
+            assert [*page.get("page")["curves"]] == names
 
 
 def test_two_tabs_are_two_sessions_that_end_with_them(client, monkeypatch):

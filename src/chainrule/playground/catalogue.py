@@ -14,7 +14,7 @@ from chainrule.formula.layer import Layer, Operation
 from chainrule.notation import parse
 from chainrule.notation.families import FAMILIES, kinships
 from chainrule.optimizers import Adam, Clipping, Optimizer
-from chainrule.textbook.curves import curves
+from chainrule.textbook.curves import curves, sections
 from chainrule.textbook.equations import derivatives, equations
 
 F = TypeVar("F", bound=Formula)
@@ -185,7 +185,7 @@ def page_of(text: str) -> dict[str, Any]:
     formula = read(text, Formula)
     kind = type(formula)
     shown = [*equations(formula, True), *derivatives(formula, True)]
-    drawn = curves(formula, points=161)
+    drawn = curves(formula, points=161) | sections(formula, points=161)
     return {
         "name": kind.__name__,
         "title": kind.title(),

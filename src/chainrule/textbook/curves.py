@@ -1,5 +1,6 @@
 """What a formula of one number looks like: its values and derivatives at many points, and a plot in braille."""
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -7,8 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from chainrule.activations import Activation
+from chainrule.arrays.compilation import at_once, compiled
+from chainrule.costs import Cost
+from chainrule.costs.targets import Targets
 from chainrule.formula.base import Formula, fields
 from chainrule.optimizers.schedules import Schedule
+from chainrule.regularizers import Regularizer
 from chainrule.textbook.derivative import derivative
 
 STEPS = 1000
@@ -40,6 +45,64 @@ def curves(
     x = jnp.linspace(low, high, points)
     slope = jax.jvp(formula, (x,), (jnp.ones_like(x),))[1]
     return {name: Curve(np.asarray(x), np.asarray(y)) for name, y in (("f(x)", formula(x)), ("f′(x)", slope))}
+
+
+def sections(formula: Formula, points: int = 401) -> dict[str, Curve]:
+    """What a cost or a penalty is by one number, where what the others add does not depend on it; else empty.
+
+    That is a cost J by one output, for what is expected of it; of costs of classes by the output for the right one of
+    two, the other of which has the rest of the probability, or the score 0. It is a penalty R by one weight.
+
+    >>> from chainrule.costs import Quadratic
+    >>> {name: curve.y.tolist() for name, curve in sections(Quadratic(), 3).items()}
+    {'J(a), E = 0': [2.0, 0.0, 2.0]}
+    """
+    if isinstance(formula, Regularizer):
+        x, expected, names = np.linspace(-2, 2, points), (0.0,), ("R(w)",)
+    elif isinstance(formula, Cost) and formula.outputs_per_target == 1:
+        x, expected = _outputs(formula.targets, points)
+        letters = ("a₁", "(1, 0)") if formula.targets.of_all else ("a", "{:g}")
+        names = [f"J({letters[0]}), E = {letters[1].format(E)}".replace("-", "−") for E in expected]
+    else:
+        return {}
+    x = x.astype(np.float32)
+    found, pairs = _by_one(formula, x, np.asarray(expected, np.float32))
+    low, high, beside, other = np.asarray(pairs)
+    if not np.isclose(high - low, other - beside, rtol=1e-3):
+        return {}
+    return {name: Curve(x, y) for name, y in zip(names, np.asarray(found), strict=True) if np.ptp(y) > 0}
+
+
+CHANCES = (0.01, 0.99)
+"""Between which probabilities a cost is drawn: 0 and 1 may cost infinitely much."""
+
+
+def _outputs(targets: Targets, points: int) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Where a cost is drawn, and for which expected outputs."""
+    if targets.of_all or math.isfinite(targets.most):
+        low, high = (-3, 3) if targets.scores else CHANCES
+        return np.linspace(low, high, points), (targets.yes,) if targets.of_all else (targets.yes, targets.no)
+    if math.isfinite(targets.least):
+        return np.linspace(targets.least + 0.1, 4, points), (max(targets.least + 1, 0),)
+    return np.linspace(-2, 2, points), (0,)
+
+
+PAIRS = ((0.2, 0.3), (0.7, 0.3), (0.2, 0.6), (0.7, 0.6))
+"""Two numbers of which either is one of two: by how much the first one counts tells whether the second one matters."""
+
+
+@compiled(compiler=at_once)
+def _by_one(formula: Any, x: jax.Array, expected: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """A penalty by one weight, or a cost by one output for each of some that are expected; and that of `PAIRS`."""
+    if isinstance(formula, Regularizer):
+        return jax.vmap(formula)(x[:, None])[None], jax.vmap(formula)(jnp.asarray(PAIRS)[..., None])
+    if formula.targets.of_all:
+        beside = jnp.zeros_like(x) if formula.targets.scores else 1 - x
+        right = jnp.zeros_like(x, int)
+        a = jnp.stack([x, beside], axis=1)
+        return formula.each(a, formula.expected(a, right))[None], jnp.zeros(4)
+    one = jax.vmap(lambda E: formula.each(x[:, None], jnp.full((len(x), 1), E)))
+    return one(expected), formula.each(jnp.asarray(PAIRS), jnp.ones((4, 2)))
 
 
 def steps_of(schedule: Schedule) -> int:
