@@ -54,6 +54,15 @@ def test_notation_and_clicks_are_in_step(page, server):
     expect(page.get_by_role("group", name="Layer 2: mathematics").locator("math").first).to_be_visible()
     page.get_by_label("Regulariser", exact=True).select_option(label="L1")
     expect(page.get_by_label("strength", exact=True)).to_be_visible()
+    expect(page.get_by_role("img", name="The curve R(w)")).to_be_visible()
+    expect(page.get_by_role("img", name="The curve J(a₁), E = (1, 0)")).to_be_visible()
+    page.get_by_label("Optimizer", exact=True).select_option(label="ClipValue")
+    expect(page.get_by_label("limit", exact=True)).to_be_visible()
+    expect(page.get_by_label("Optimizer", exact=True)).to_have_value(re.compile("^ClipValue"))
+    page.get_by_label("Optimizer", exact=True).select_option(label="Adam")
+    page.get_by_label("Cost", exact=True).select_option(label="GaussianNLL")
+    expect(page.get_by_text("GaussianNLL() is for values, but the target is a class.")).to_be_visible()
+    expect(page.get_by_label("Cost", exact=True)).to_have_value(re.compile("^CategoricalCrossEntropy"))
     page.get_by_label("learning_rate: formula").select_option(label="CosineDecay")
     page.get_by_label("initial, as a number").fill("0.02")
     page.get_by_label("initial, as a number").press("Enter")
@@ -106,6 +115,24 @@ def test_own_data_and_a_link_that_restores(page, server):
     file = {"name": "mine.csv", "mimeType": "text/csv", "buffer": f"a,b,found\n{rows}".encode()}
     page.locator("input[type=file]").first.set_input_files(file)
     expect(page.locator(".data .said")).to_contain_text("mine.csv: 56 rows to train, 24 to test; 2 inputs, 2 classes.")
+    page.get_by_text("columns that are used").click()
+    boxes = [page.get_by_role("checkbox", name=name, exact=True) for name in "ab"]
+    boxes[0].click()
+    expect(page.get_by_role("img", name=re.compile("^A network of"))).to_be_visible()
+    expect(page.locator(".data .said")).to_contain_text("; 1 input, 2 classes.")
+    boxes[1].click()
+    expect(page.locator(".data .said")).to_have_text(
+        "mine.csv: no input columns are left beside the target 'found'. Drop fewer."
+    )
+    expect(boxes[1]).to_be_checked()  # as it stays in use
+    rows = "".join(f"{'rgb'[place % 3]},{place % 5}\n" for place in range(80))
+    file = {"name": "colours.csv", "mimeType": "text/csv", "buffer": f"colour,size\n{rows}".encode()}
+    page.locator("input[type=file]").first.set_input_files(file)
+    expect(page.locator(".data .said")).to_contain_text("colours.csv: ")
+    diagram = page.locator(".diagram")
+    box = diagram.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 6, box["y"] + box["height"] / 2)
+    expect(diagram).to_have_attribute("title", "colour: g")
     page.get_by_label("A set that travels along").select_option("digits")
     expect(page.locator(".gallery button")).to_have_count(24)
     expect(page.get_by_role("img", name=re.compile("^The kernels of 8 units over 1 channels"))).to_be_visible()
@@ -147,6 +174,11 @@ def test_step_by_step_race_compare_and_take_along(page, server):
     page.get_by_role("button", name="+ network").click()
     expect(page.get_by_label("Network C")).to_have_value(re.compile("Softmax"))
     expect(page).to_have_url(re.compile("network2=.*network3="))
+    page.get_by_role("button", name="+ network").click()
+    expect(page.get_by_label("Network D")).to_have_value(re.compile("Softmax"))
+    tops = [each.bounding_box()["y"] for each in page.locator(".versus > *").all()]
+    assert tops[0] == tops[1] < tops[2] == tops[3]  # two by two
+    page.get_by_role("button", name="take D away").click()
     page.get_by_role("button", name="Run", exact=True).click()
     costs = re.compile(r"^Test cost over the epochs: A \d\S+, B \d\S+, C \d\S+$")
     expect(page.get_by_role("img", name=costs)).to_be_visible()

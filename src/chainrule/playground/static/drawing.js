@@ -148,9 +148,9 @@ export function drawLines(canvas, lines, { zero = false, log = false, unit = nul
   context.strokeStyle = ink("line");
   context.textAlign = "right";
   context.textBaseline = "middle";
-  for (let tick = 0; tick <= 2; tick++) {
-    const y = log ? low * (high / low) ** (tick / 2) : low + ((high - low) * tick) / 2;
-    context.fillText(shown(y, 2), left - 6, up(y));
+  const middle = log ? Math.sqrt(low * high) : Math.min(-low, high) > (high - low) / 6 ? 0 : (low + high) / 2;  // or 0, where it is far from both ends
+  for (const y of [low, middle, high]) {
+    context.fillText(shown(Math.abs(y) < 1e-6 * (high - low) ? 0 : y, 2), left - 6, up(y));
     context.beginPath();
     context.moveTo(left, up(y));
     context.lineTo(right, up(y));
@@ -195,7 +195,7 @@ export function drawDistribution(canvas, { distribution, low, high }) {
   context.fillRect(0, height - 1, width, 1);
 }
 
-/** The curves of a formula: itself and its derivative. */
+/** The curves of a formula: itself and its derivative, or one for each of two targets. */
 export function drawFormula(canvas, curves) {
   const colours = [ink("blue"), ink("orange")];
   drawLines(canvas, Object.values(curves).map(([x, y], place) => ({ values: x.map((value, at) => [value, y[at]]), colour: colours[place], dash: place ? [5, 4] : [] })));

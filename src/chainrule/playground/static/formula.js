@@ -133,11 +133,14 @@ function fieldsOf(lab, formula, path, edit) {
 /** What of a formula is no number: where it stays alike, fields are filled and not made again. */
 const structure = (formula) => formula && JSON.stringify([formula.name, formula.fields?.map(({ name, type, value }) => [name, type, type === "formula" ? structure(value) : type === "formulas" ? value.map(structure) : type === "number" ? null : value])]);
 
+/** By which name a formula is picked: one that clips another one's gradients by how it clips. */
+const nameOf = (formula) => formula?.fields.find((field) => field.name === "clipping")?.value.name ?? formula?.name ?? "";
+
 export function formulaCard({ lab, title, families, none, pick, edit, level = "h2" }) {
   const body = h("div"), mathematics = h("div", { className: "mathematics", tabIndex: 0, role: "group", "aria-label": `${title}: mathematics` });
   const curve = h("canvas", { className: "curve", role: "img", hidden: true });
-  const about = h("p", { className: "title" }), reference = h("p", { className: "reference" });
-  const element = h("section", { className: "card formula" }, h(level, {}, title), body, about, mathematics, curve, reference);
+  const key = h("p", { className: "legend" }), about = h("p", { className: "title" }), reference = h("p", { className: "reference" });
+  const element = h("section", { className: "card formula" }, h(level, {}, title), body, about, mathematics, curve, key, reference);
   let built, fields, select, latest, page;
   const draw = () => { if (page && !curve.hidden) drawFormula(curve, page.curves); };
   onTheme(draw);
@@ -145,11 +148,13 @@ export function formulaCard({ lab, title, families, none, pick, edit, level = "h
     if (latest?.notation !== notation) return;
     page = found;
     mathematics.innerHTML = found.equations.map(({ mathml, remark }) => `${remark ? `<div class="remark">${remark}</div>` : ""}${mathml}`).join("");
-    curve.hidden = !Object.keys(found.curves).length;
-    curve.setAttribute("aria-label", `The curves ${Object.keys(found.curves).join(" and ")}`);
+    const names = Object.keys(found.curves);
+    curve.hidden = key.hidden = !names.length;
+    curve.setAttribute("aria-label", `The curve${names.length > 1 ? "s" : ""} ${names.join(" and ")}`);
+    key.replaceChildren(...names.map((name, place) => h("span", {}, h("i", { className: "line", style: `background:var(--${place ? "orange" : "blue"})` }), name)));
     reference.textContent = found.reference;
     draw();
-  }).catch(() => { mathematics.textContent = ""; curve.hidden = true; }), 120);
+  }).catch(() => { mathematics.textContent = ""; curve.hidden = key.hidden = true; }), 120);
   return {
     element,
     resize: draw,
@@ -157,18 +162,21 @@ export function formulaCard({ lab, title, families, none, pick, edit, level = "h
       const now = structure(formula);
       if (built !== now || !select) {
         built = now;
-        select = picker({ lab, families, chosen: formula?.name ?? "", label: title, none, onpick: pick });
+        select = picker({ lab, families, chosen: nameOf(formula), label: title, none, onpick: pick });
         fields = formula && fieldsOf(lab, formula, [], edit);
         refill(body, select, ...(fields ? [fields.element] : []));
       } else fields?.show(formula);
       if (latest?.notation === formula?.notation) return;
       latest = formula;
-      about.textContent = formula?.title ?? "";
+      about.textContent = (formula?.title ?? "").replaceAll("`", "");
       if (formula) learn(formula.notation);
-      else { mathematics.replaceChildren(); curve.hidden = true; reference.textContent = ""; }
+      else { mathematics.replaceChildren(); curve.hidden = key.hidden = true; reference.textContent = ""; }
     },
     /** What is, in the place of what was refused. */
-    restore() { if (latest) fields?.show(latest); },
+    restore() {
+      select?.show(nameOf(latest));
+      if (latest) fields?.show(latest);
+    },
   };
 }
 

@@ -53,7 +53,7 @@ function dataCard(lab) {
   const sets = h("div", { className: "sets", role: "group", "aria-label": "Points" }), buttons = {};
   for (const [name, { title, sketch }] of Object.entries(lab.offered.points)) {
     const canvas = h("canvas", { "aria-hidden": "true" });
-    buttons[name] = h("button", { type: "button", title, onclick: () => lab.choose({ data: name }) }, canvas, name);
+    buttons[name] = h("button", { type: "button", title, onclick: () => lab.choose({ data: name }) }, canvas, name.replace("checkerboard", "checker\u00adboard"));
     buttons[name].sketch = () => drawSketch(canvas, sketch);
     sets.append(buttons[name]);
   }
@@ -67,7 +67,7 @@ function dataCard(lab) {
   };
   const curve = h("input", { type: "text", id: "curve", className: "wide", spellcheck: false, oninput: throttled(() => lab.choose({ curve: curve.value }), 200) });
   const curved = h("div", { className: "field", hidden: true }, h("label", { htmlFor: "curve" }, "curve of x"), h("span"), curve);
-  const named = h("select", { id: "named", "aria-label": "A set that travels along", className: "wide", onchange: () => named.value && lab.choose({ data: named.value }) }, h("option", { value: "" }, "a set that travels along …"), Object.entries(lab.offered.sets).map(([name, about]) => h("option", { value: name, title: about }, name)));
+  const named = h("select", { id: "named", "aria-label": "A set that travels along", className: "wide", onchange: () => named.value && lab.choose({ data: named.value }) }, h("option", { value: "" }, "a known data set …"), Object.entries(lab.offered.sets).map(([name, about]) => h("option", { value: name, title: about }, name)));
   const file = h("input", { type: "file", className: "hidden", accept: ".csv,.tsv,.parquet,.feather,.jsonl,.xlsx,.npz,.gz,.zip", onchange: () => { if (file.files[0]) lab.upload(file.files[0]); file.value = ""; } });
   const drop = h("label", { className: "drop" }, file, h("b", {}, "Your own data"), h("br"), "drop a CSV, a Parquet file or a folder or .zip of images here, or click");
   const folder = h("input", { type: "file", className: "hidden", webkitdirectory: true, "aria-label": "A folder of images", onchange: () => {
@@ -98,7 +98,7 @@ function dataCard(lab) {
   });
   lab.on("examples", () => {
     const { name, rows, inputs, classes, shape, resized, filled } = lab.examples;
-    if (!(name in buttons)) said.textContent = `${name}: ${whole(rows.train)} rows to train, ${whole(rows.test)} to test; ${shape.length === 3 ? `images ${resized ? "resized to" : "of"} ${shape[1]} × ${shape[0]} pixels` : `${inputs.length} inputs`}${classes ? `, ${classes.length} classes` : ""}.${filled ? " Blank cells are filled with the median." : ""} All of it stays in memory.`;
+    if (!(name in buttons)) said.textContent = `${name}: ${whole(rows.train)} rows to train, ${whole(rows.test)} to test; ${shape.length === 3 ? `images ${resized ? "resized to" : "of"} ${shape[1]} × ${shape[0]} pixels` : `${inputs.length} input${inputs.length > 1 ? "s" : ""}`}${classes ? `, ${classes.length} classes` : ""}.${filled ? " Blank cells are filled with the median." : ""} All of it stays in memory.`;
   });
   lab.on("refused", ({ field, message }) => {
     if (!["data", "curve", "upload", "noise", "rows", "test", "batch", "target", "drop", "across", "up", "look"].includes(field)) return;
@@ -130,7 +130,7 @@ function columnsCard(lab) {
   const used = h("div", { className: "used" }), many = h("details", {}, h("summary", { className: "note" }, "columns that are used"), used);
   const element = h("div", { hidden: true }, target.element, across.element, up.element, many);
   const fill = (select, names, chosen) => select.replaceChildren(...names.map((name) => h("option", { value: name, selected: name === chosen }, name)));
-  lab.on("examples", () => {
+  const show = () => {
     const { table, inputs, axes, target: predicted, shape, flat } = lab.examples;
     element.hidden = !table.length || !flat;
     if (element.hidden) return;
@@ -141,7 +141,9 @@ function columnsCard(lab) {
     across.element.hidden = shape.length === 3;
     up.element.hidden = inputs.length < 2 || shape.length === 3;
     refill(used, ...table.filter((name) => name !== predicted).slice(0, 100).map((name) => h("label", {}, h("input", { type: "checkbox", checked: !dropped.includes(name), onchange: ({ target: box }) => lab.choose({ drop: (box.checked ? dropped.filter((each) => each !== name) : [...dropped, name]).filter(Boolean).join("\n") }) }), name)));
-  });
+  };
+  lab.on("examples", show);
+  lab.on("refused", ({ field }) => { if (["target", "drop", "across", "up"].includes(field) && lab.examples) show(); });
   return element;
 }
 

@@ -7,6 +7,13 @@ import { CLASSES, ink, onTheme } from "./theme.js";
 
 const TALL = 40, ROOM = 9;
 
+/** As much of a text as there is room for. */
+function fitting(context, text, room) {
+  if (context.measureText(text).width <= room) return text;
+  const cut = [...text].findLastIndex((_, end) => context.measureText(`${text.slice(0, end)}…`).width <= room);
+  return `${text.slice(0, Math.max(cut, 1))}…`;
+}
+
 export function networkCard(lab, { onhover = () => {}, label = "Network", id = "notation" } = {}) {
   const notation = h("textarea", { className: "notation", id, rows: 1, spellcheck: false, autocapitalize: "off", autocomplete: "off", "aria-describedby": `${id}-said` });
   const said = h("p", { className: "said", id: `${id}-said`, role: "status" });
@@ -115,8 +122,9 @@ export function networkCard(lab, { onhover = () => {}, label = "Network", id = "
         context.fillStyle = ink("wash");
         context.fillRect(at.x, at.y, TALL, TALL);
         context.fillStyle = ink("ink");
-        context.font = `italic ${names[place].length > 3 ? 10 : 15}px Georgia, "DejaVu Serif", serif`;
-        context.fillText(names[place].slice(0, 7), at.x + TALL / 2, at.y + TALL / 2 + 1);
+        const lines = names[place].split(": "), tall = lines.length > 1 || names[place].length > 3 ? 10 : 15;  // of a category one for its value
+        context.font = `italic ${tall}px Georgia, "DejaVu Serif", serif`;
+        lines.forEach((line, each) => context.fillText(fitting(context, line, TALL - 4), at.x + TALL / 2, at.y + TALL / 2 + 1 + (each - (lines.length - 1) / 2) * (tall + 2)));
       }
       context.restore();
       context.beginPath();
@@ -143,7 +151,8 @@ export function networkCard(lab, { onhover = () => {}, label = "Network", id = "
 
   diagram.addEventListener("pointermove", (event) => {
     const box = diagram.getBoundingClientRect(), [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    const found = places.flat().find((at) => at.column >= 0 && x >= at.x && x <= at.x + TALL && y >= at.y && y <= at.y + TALL) ?? null;
+    const over = places.flat().find((at) => x >= at.x && x <= at.x + TALL && y >= at.y && y <= at.y + TALL), found = over?.column >= 0 ? over : null;
+    diagram.title = over?.column === -1 ? inputs()[over.place] : "";
     if (found?.column === hovered?.column && found?.place === hovered?.place) return;
     hovered = found;
     onhover(found);
