@@ -6,6 +6,7 @@ import json
 import queue
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -28,6 +29,7 @@ from chainrule.playground.serving import HEADERS, application
 from chainrule.playground.taking import command, program
 
 TOKEN = "secret"
+LIMIT = 120  # seconds that a message may take
 SMALL = {"network": "Dense(3) >> Tanh()", "rows": 40, "batch": 14, "optimizer": "Momentum(0.1)"}
 
 
@@ -47,21 +49,26 @@ class Tab:
     """A page as the server knows it."""
 
     def __init__(self, socket):
-        self.socket = socket
+        self.socket, self.reader = socket, ThreadPoolExecutor(1)
+
+    def receive(self, end):
+        """The next message, by some time at the latest."""
+        return self.reader.submit(self.socket.receive).result(timeout=max(end - time.monotonic(), 0))
 
     def send(self, **asked):
         self.socket.send_text(json.dumps(asked))
 
     def closed(self):
         """With which code the server closes the socket before it tells anything."""
-        message = self.socket.receive()
+        message = self.receive(time.monotonic() + LIMIT)
         assert message["type"] == "websocket.close"
         return message["code"]
 
-    def get(self, kind):
-        """The next message of a kind; each picture on the way is answered as drawn."""
+    def get(self, kind, limit=LIMIT):
+        """The next message of a kind, within a time; each picture on the way is answered as drawn."""
+        end = time.monotonic() + limit
         while True:
-            message = self.socket.receive()
+            message = self.receive(end)
             if message.get("bytes") is None:
                 found = json.loads(message["text"])
             else:
@@ -365,6 +372,15 @@ def test_images_and_what_kernels_see(client):
     assert [*table["target"][::5]] == ["a", "b"]
     with pytest.raises(ChainruleError, match="Expected a folder's files by their paths and lengths"):
         given({"name": "mine", "files": [["a.png"]]}, b"")
+
+
+def test_waiting_has_an_end(client):
+    with tab(client) as page:
+        page.send(do="choose", choices=SMALL)
+        page.get("chosen")
+        page.send(do="run")  # pictures without end
+        with pytest.raises(TimeoutError):
+            page.get("taken", limit=0.5)
 
 
 def test_a_run_goes_as_far_as_it_is_told(client):
