@@ -27,6 +27,7 @@ from chainrule.kernels import elementwise, native
 from chainrule.kernels.convolution import convolution
 from chainrule.kernels.dense import dense
 from chainrule.kernels.local import local
+from chainrule.kernels.mixtures import mixed
 from chainrule.kernels.pooled import pooled_convolution
 from chainrule.kernels.pooling import max_pool, mean_pool
 from chainrule.kernels.rows import take
@@ -90,6 +91,7 @@ CASES = {
     "mean_pool of many": (lambda x: mean_pool(x, LONG), (normal(ROWS, 50, 3),)),
     "local": (lambda *of: local(*of, SLIDING), (normal(ROWS, 5, 5, 2), normal(3, 3, 3, 3, 2, 4))),
     "take": (lambda rows, table: take(table, rows), (TOKENS, normal(50, 12))),
+    "mixed": (lambda weights, table: mixed(table, weights, np.sort(TOKENS)), (normal(*TOKENS.shape), normal(50, 12))),
     "softmax": (softmax, (normal(ROWS, 10),)),
     "surprisal": (surprisal, (normal(ROWS, 10),)),
     **{name: of_each(name) for name in ("tanh", "sigmoid", "softplus")},

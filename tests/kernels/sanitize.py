@@ -18,6 +18,7 @@ import numpy as np
 
 from chainrule.formula.network import initialize
 from chainrule.kernels import elementwise, native
+from chainrule.kernels.mixtures import mixed
 from chainrule.kernels.native.direct import direct
 from chainrule.kernels.softmax import surprisal
 from chainrule.notation import parse
@@ -93,6 +94,15 @@ def results() -> list:
         optimizer, params = parse(text), [jnp.ones((33, 35)), jnp.ones(7), jnp.ones(())]
         return optimizer.advance(params, jax.tree.map(jnp.sin, params), optimizer.init(params))
 
+    def mixture(rows: int, units: int, examples: int, places: int):
+        table, weights = (jnp.sin(jnp.arange(a * b)).reshape(a, b) for a, b in ((rows, units), (examples, places)))
+        numbers = jnp.sort(jnp.arange(examples * places).reshape(examples, places) * 7 % (rows + 3) - 1)
+
+        def cost(table, weights):
+            return jnp.sum(mixed(table, weights, numbers) ** 2)
+
+        return mixed(table, weights, numbers), jax.grad(cost, argnums=(0, 1))(table, weights)
+
     def alone(text: str):
         x = jnp.linspace(-3, 3, 35)
         return parse(text)(x), jax.jvp(parse(text), (x,), (x,))
@@ -101,7 +111,8 @@ def results() -> list:
         population = jax.vmap(lambda scale: case("Dense(21)", (5,), 30, scale))(jnp.arange(1.0, 4.0))
         steps = [step(text) for text in OPTIMIZERS]
         surprisals = [surprisal(jnp.sin(jnp.arange(9.0 * of)).reshape(9, of)) for of in (1, 5, 70)]
-        return [case(*each) for each in CASES], population, [alone(text) for text in ALONE], steps, surprisals
+        mixtures = [mixture(5, 3, 4, 6), mixture(700, 33, 2000, 9)]
+        return [case(*each) for each in CASES], population, [alone(text) for text in ALONE], steps, surprisals, mixtures
 
     def directly(text: str, shape: tuple, rows: int):
         layer = parse(text)

@@ -1,14 +1,18 @@
 """Texts as bags of words: what scikit-learn's vectoriser makes of the same texts, and n-grams by their hashes."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from chainrule import fit, load
+from chainrule.arrays.masked import Masked
 from chainrule.errors import ChainruleError
 from chainrule.formula.context import Context
-from chainrule.layers import TfIdf
+from chainrule.layers import TfIdf, bags
+from chainrule.layers.bags import Bag
 
 TEXTS = ["a b b c", "a a d", "c", "b d d d d d d", "a"]
 NEW = ["b a b e", "e", "d"]  # with a word that no text has
@@ -50,6 +54,27 @@ def test_steps_that_a_mask_leaves_out_are_as_padding():
     np.testing.assert_array_equal(masked, y)
 
 
+@pytest.mark.parametrize("ngrams", [1, 3])
+def test_texts_that_are_prepared_come_to_the_same(ngrams):
+    layer, x = TfIdf(6, 6 + 300 * (ngrams > 1), ngrams=ngrams, buckets=300, padding_id=0), ids([*TEXTS, *NEW, ""])
+    p, state = learned(layer, x[: len(TEXTS)])
+    for given in (x, Masked(np.where(x == 0, 4, x), x != 0)):
+        bag = layer.prepared(state, given)
+        assert isinstance(bag, Bag)
+        assert bag.terms.shape[1] == max(np.count_nonzero(row < layer.terms) for row in bag.terms)
+        np.testing.assert_allclose(np.sum(bag.shares**2, axis=1), [1] * 6 + [0, 1, 0], rtol=1e-6)
+        y, of_bag = (layer.apply(p, state, each)[0] for each in (jnp.asarray(x), jax.tree.map(jnp.asarray, bag)))
+        np.testing.assert_allclose(of_bag, y, rtol=1e-6, atol=1e-7)
+
+
+def test_texts_stay_as_they_are_where_their_terms_may_not_fit_in_memory(monkeypatch):
+    monkeypatch.setattr(bags, "most", lambda: ids(TEXTS).size * 2 * 8 - 1)
+    for ngrams in (1, 2):
+        layer = TfIdf(6, 2, ngrams=ngrams, padding_id=0)
+        _, state = learned(layer, ids(TEXTS))
+        assert isinstance(layer.prepared(state, ids(TEXTS)), np.ndarray) == (ngrams == 2)
+
+
 def test_n_grams_tell_the_order_of_words():
     layer = TfIdf(6, 6 + 1000, ngrams=2, buckets=1000, padding_id=0)
     p, state = learned(layer, ids(TEXTS))
@@ -66,6 +91,23 @@ def test_it_trains_and_comes_back(tmp_path):
     assert model.history["accuracy"][-1] == 1
     model.save(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(load(tmp_path / "model.safetensors")(x), model(x))
+
+
+def test_a_training_counts_terms_once_and_an_evaluation_comes_to_the_same(monkeypatch):
+    x, seen, counted = ids(TEXTS * 8), [], TfIdf._counted
+    monkeypatch.setattr(TfIdf, "_counted", lambda self, x, mask: seen.append(type(x)) or counted(self, x, mask))
+    options = {"validation": (x[:9], x[:9, 0] % 2), "epochs": 3, "progress": False}
+    for given in (x, Masked(x, x != 0)):
+        seen.clear()
+        model = fit("TfIdf(6, 2, ngrams=2, padding_id=0) >> Softmax()", given, x[:, 0] % 2, **options)
+        assert seen == [np.ndarray] * 3  # to learn how many texts have each, of those to train and to validate on
+        found = model.evaluate(x[:9], x[:9, 0] % 2)
+        np.testing.assert_allclose(model.history["validation_cost"][-1], found["cost"], rtol=1e-5)
+    seen.clear()
+    sparse = scipy.sparse.csr_array(np.pad(x, [(0, 0), (0, 57)]))
+    fit("TfIdf(6, 2, padding_id=0) >> Softmax()", sparse, x[:, 0] % 2, epochs=1, progress=False)
+    assert np.ndarray in seen  # of the sample that is learned of
+    assert {*seen} != {np.ndarray}  # since tokens that are given by their places are made dense a batch at a time
 
 
 def test_what_it_does_not_take():

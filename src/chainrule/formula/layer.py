@@ -92,6 +92,18 @@ class Layer(Formula):
         """The state before the first step, learned of the training inputs that reach the layer."""
         return state
 
+    @property
+    def prepares(self) -> bool:
+        """Whether it computes something with its inputs that training does not change, and that `prepared` gives."""
+        return type(self).prepared is not Layer.prepared
+
+    def prepared(self, state: Any, x: Any) -> Any:
+        """Inputs, on the host, as far as the layer can compute with them once instead of in each epoch.
+
+        `apply` takes these in their place, with the same state.
+        """
+        return x
+
     @abstractmethod
     def forward(self, p: Any, x: jax.Array) -> jax.Array:
         """The formula: from parameters `p` and a batch `x` to the layer's output, as in inference."""
@@ -252,6 +264,13 @@ class Chain(Operation):
     @property
     def categories(self) -> int:
         return self.layers[0].categories
+
+    @property
+    def prepares(self) -> bool:
+        return self.layers[0].prepares
+
+    def prepared(self, state, x):
+        return self.layers[0].prepared(state[0], x)
 
     def parts(self, shape):
         for layer in self.layers:

@@ -1,20 +1,37 @@
 """A layer for texts as bags of words: a linear map of how often each word is in a text, and in how many others."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from chainrule.arrays.dtypes import of_axes, widened
+from chainrule.arrays.masked import parts
+from chainrule.arrays.memory import most
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import optional, positive_int
 from chainrule.formula.layer import INFERENCE, Layer, Parameter
 from chainrule.initializers import Initializer, Uniform, Zeros
-from chainrule.kernels.rows import take
+from chainrule.kernels.mixtures import mixed
 from chainrule.layers.embedding import check_exact, token
 
+BLOCK = 1 << 12  # texts whose terms are counted at once
+ENTRY = 8  # bytes of a term's number and share
 FACTOR = 1640531527  # 2³² less its golden section, by which products spread out over all numbers of 32 bits
+
+
+class Bag(NamedTuple):
+    """Texts by the terms in them.
+
+    Attributes:
+        terms: their numbers, rising, int32 (texts, places); numbers beyond all terms come last.
+        shares: how much each weighs, float32 (texts, places); those of a text have length 1.
+    """
+
+    terms: Any
+    shares: Any
 
 
 class TfIdf(Layer):
@@ -92,21 +109,57 @@ class TfIdf(Layer):
         raise self.without_state()
 
     def apply(self, p, state, x, context=INFERENCE):
-        check_exact(self, self.vocabulary, x)
-        ids, live = self._terms(x, context.mask)
-        ids, count = _counted(jnp.where(live, ids, -1))
-        weight = jnp.where((ids >= 0) & (count > 0), (1 + jnp.log(count)) * state["idf"][ids], 0)
-        length, table = jnp.sqrt(jnp.sum(weight**2, axis=1, keepdims=True)), p["table"]
-        share = weight / jnp.where(length > 0, length, 1)
-        y = jnp.einsum("bt,btu->bu", share, widened(take(table, jnp.maximum(ids, 0))))
-        return (y + of_axes(widened(p["bias"]), y)).astype(table.dtype), state
+        bag = x if isinstance(x, Bag) else self._bag(jnp.asarray(state["idf"]), jnp.asarray(x), context.mask)
+        y = mixed(widened(p["table"]), bag.shares, bag.terms)
+        return (y + of_axes(widened(p["bias"]), y)).astype(p["table"].dtype), state
 
     def learned(self, p, state, x, mask):
-        ids, live = self._terms(np.asarray(x), None if mask is None else np.asarray(mask))
-        ordered = np.sort(np.where(live, ids, -1), axis=1)
-        new = np.diff(ordered, axis=1, prepend=-1) > 0
-        texts = np.bincount(ordered[new], minlength=self.terms)
-        return {"idf": np.where(texts, 1 + np.log((1 + len(ids)) / (1 + texts)), 0).astype(np.float32)}
+        texts = np.zeros(self.terms, np.int64)
+        for some in _blocks(np.asarray(x), mask):
+            ids, count = self._counted(*some)
+            texts += np.bincount(ids[count > 0], minlength=self.terms)
+        return {"idf": np.where(texts, 1 + np.log((1 + len(x)) / (1 + texts)), 0).astype(np.float32)}
+
+    def prepared(self, state, x):
+        idf, (x, mask) = np.asarray(state["idf"]), parts(given := x)
+        if x.size * self.ngrams * ENTRY > most():
+            return given
+        counts, terms, shares = [], [], []
+        for block in _blocks(x, mask):
+            some = self._bag(idf, *block)
+            weigh = some.shares > 0
+            counts.append(weigh.sum(axis=1))
+            terms.append(some.terms[weigh])
+            shares.append(some.shares[weigh])
+        count = np.concatenate(counts)
+        taken = np.arange(max(count.max(), 1)) < count[:, None]
+        bag = Bag(np.full(taken.shape, self.terms, np.int32), np.zeros(taken.shape, np.float32))
+        bag.terms[taken], bag.shares[taken] = np.concatenate(terms), np.concatenate(shares)
+        return bag
+
+    def _bag(self, idf: Any, x: Any, mask: Any) -> Bag:
+        """The terms of texts, each where the last of equal ones stands, and their shares."""
+        check_exact(self, self.vocabulary, x)
+        xp: Any = np if isinstance(x, np.ndarray) else jnp
+        ids, count = self._counted(x, mask)
+        weight = xp.where(count > 0, (1 + xp.log(xp.maximum(count, 1))) * idf[xp.minimum(ids, self.terms - 1)], 0)
+        length = xp.sqrt(xp.sum(weight**2, axis=1, keepdims=True))
+        return Bag(ids, weight / xp.where(length > 0, length, 1))
+
+    def _counted(self, x: Any, mask: Any) -> tuple[Any, Any]:
+        """The terms of each text in order, and how often it has each: told where the last of equal ones stands, else 0.
+
+        What is no term comes last, as a number beyond all terms, and is 0 times there.
+        """
+        xp: Any = np if isinstance(x, np.ndarray) else jnp
+        ids, live = self._terms(x, mask)
+        ids = xp.sort(xp.where(live, ids, np.int32(self.terms)), axis=1)
+        place = xp.arange(ids.shape[1], dtype=np.int32)[None]
+        changes = ids[:, 1:] != ids[:, :-1]
+        first, last = (xp.pad(changes, ((0, 0), side), constant_values=True) for side in ((1, 0), (0, 1)))
+        latest = np.maximum.accumulate if xp is np else jax.lax.cummax
+        begin = latest(xp.where(first, place, 0), axis=1)
+        return ids, xp.where(last & (ids < self.terms), place - begin + 1, 0).astype(np.float32)
 
     def _terms(self, x: Any, mask: Any) -> tuple[Any, Any]:
         """The numbers of a text's tokens and n-grams, (rows, terms), and which of them there are."""
@@ -124,10 +177,8 @@ class TfIdf(Layer):
         return xp.concatenate(ids, axis=1), xp.concatenate(lives, axis=1)
 
 
-def _counted(ids: Any) -> tuple[Any, Any]:
-    """The terms of each text in order, and how often it has each: told where the last of equal ones stands, else 0."""
-    ids, place = jnp.sort(ids, axis=1), jnp.arange(ids.shape[1])[None]
-    changes = ids[:, 1:] != ids[:, :-1]
-    first, last = (jnp.pad(changes, ((0, 0), side), constant_values=True) for side in ((1, 0), (0, 1)))
-    begin = jax.lax.cummax(jnp.where(first, place, 0), axis=1)
-    return ids, jnp.where(last, (place - begin + 1).astype(jnp.float32), 0)
+def _blocks(x: np.ndarray, mask: Any) -> Iterator[tuple[np.ndarray, Any]]:
+    """Texts and their mask, if they have one, so many at once that what is counted of them takes little memory."""
+    for first in range(0, len(x), BLOCK):
+        some = slice(first, first + BLOCK)
+        yield x[some], None if mask is None else np.asarray(mask)[some]

@@ -190,9 +190,10 @@ def _train(
 ) -> Model:
     """The model of a plan, from its beginning or from where a checkpoint stands."""
     with ctrl_c:
-        start = planned.start
-        visited = feed(planned.examples, planned.shape, planned.batch_size, planned.seed, place)
-        loop = Loop(planned.problem, visited, planned.begun, start and start.records, place)
+        start, begun = planned.start, planned.begun
+        prepared = planned.prepared(begun)
+        visited = feed(prepared.examples, planned.shape, planned.batch_size, planned.seed, place)
+        loop = Loop(planned.problem, visited, begun, start and start.records, place)
     records = Records(planned, loop.state, began)
     done = (planned.left.start - 1) * planned.steps + len(loop.records)
     rates_follow = bool(plateaus(planned.optimizer))
@@ -224,7 +225,7 @@ def _train(
         trained = loop.epochs(planned.left, on_chunk)
         try:
             told = observers(records, callbacks, ended)
-            records.history.stopped = watched(validated(planned, trained), told, records.history.stopped, place)
+            records.history.stopped = watched(validated(prepared, trained), told, records.history.stopped, place)
             last = records.place(loop.state, stopped=records.history.stopped)
             keeper.reached(_alone(last), len(records.history) + 1, 0)
         except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.arrays.compilation import on_device
 from chainrule.arrays.masked import Shape, parts, rows_of, shape_of
 from chainrule.arrays.random import keyed
-from chainrule.arrays.sparse import as_arrays
+from chainrule.arrays.sparse import Sparse, as_arrays
 from chainrule.costs import Cost
 from chainrule.data.loaders import Loader, Whole, first
 from chainrule.data.preprocessing import Preprocessor
@@ -166,6 +166,19 @@ class Plan:
             "classes": self.classes,
             "preprocessor": self.preprocessor and self.preprocessor.to_json(),
         }
+
+    def prepared(self, state: State) -> "Plan":
+        """The same with inputs in memory that the network has computed with already, as far as it can do so once."""
+        if not self.network.prepares:
+            return self
+
+        def ready(examples: Any) -> Any:
+            if not isinstance(examples, Whole):
+                return examples
+            x, *others = examples.part(0)
+            return Whole(Examples(x if isinstance(x, Sparse) else self.network.prepared(state.statistics, x), *others))
+
+        return replace(self, examples=ready(self.examples), held_out=ready(self.held_out))
 
     def published(self, state: State) -> State:
         """What is evaluated and kept of a state of the training."""

@@ -38,6 +38,8 @@ KERNELS = (
     "bernoulli",
     "take",
     "spread",
+    "mix",
+    "mix_gradient",
     "exchange",
     "add",
     "softmax",

@@ -1,4 +1,5 @@
-// Rows of a table by their numbers, and sums of rows by the number of where they go, which is the gradient.
+// Rows of a table by their numbers, alone or mixed by weights, and sums of rows by the number of where they go, which
+// is the gradient.
 
 #include <algorithm>
 #include <cstdint>
@@ -62,6 +63,78 @@ ffi::Error spread(ffi::ThreadPool pool, Table rows, Numbers numbers, ffi::Result
   return ffi::Error::Success();
 }
 
+// Some rows of a table for each example, with a weight each; those of an example rise, and one beyond the table ends
+// them.
+struct Mixture {
+  const int32_t* numbers;
+  const float* weights;
+  int64_t examples, places;
+
+  // Calls `work(row, weight)` for an example's rows.
+  template <class Work>
+  void of(int64_t example, int64_t rows, Work work) const {
+    for (int64_t i = example * places; i < (example + 1) * places && numbers[i] < rows; ++i) {
+      work(std::max<int64_t>(numbers[i], 0), weights[i]);
+    }
+  }
+};
+
+using Places = ffi::Buffer<ffi::S32, 2>;
+
+bool fit(Table table, Table weights, Places numbers, Table values) {
+  return table.dimensions()[1] == values.dimensions()[1] && weights.dimensions() == numbers.dimensions() &&
+         numbers.dimensions()[0] == values.dimensions()[0];
+}
+
+Mixture mixture(Table weights, Places numbers) {
+  return {numbers.typed_data(), weights.typed_data(), numbers.dimensions()[0], numbers.dimensions()[1]};
+}
+
+// The sum of each example's rows by their weights.
+ffi::Error mix(ffi::ThreadPool pool, Table table, Table weights, Places numbers, ffi::Result<Table> values) {
+  if (!fit(table, weights, numbers, *values))
+    return ffi::Error::InvalidArgument("mix: shapes of table, weights, numbers and values do not fit.");
+  const Mixture mixed = mixture(weights, numbers);
+  const int64_t wide = table.dimensions()[1], all = table.dimensions()[0];
+  const float* from = table.typed_data();
+  float* to = values->typed_data();
+  const int64_t chunk = kChunk / std::max<int64_t>(wide * mixed.places, 1) + 1;
+  in_parallel(pool, (mixed.examples + chunk - 1) / chunk, [=](int64_t part) {
+    for (int64_t example = part * chunk; example < std::min((part + 1) * chunk, mixed.examples); ++example) {
+      float* __restrict sum = to + example * wide;
+      std::fill_n(sum, wide, 0.0f);
+      mixed.of(example, all, [=](int64_t row, float weight) {
+        for (int64_t j = 0; j < wide; ++j) sum[j] += weight * from[row * wide + j];
+      });
+    }
+  });
+  return ffi::Error::Success();
+}
+
+// What comes to each row of the table, of which each part owns some.
+ffi::Error mix_gradient(ffi::ThreadPool pool, Table values, Table weights, Places numbers, ffi::Result<Table> table) {
+  if (!fit(*table, weights, numbers, values))
+    return ffi::Error::InvalidArgument("mix_gradient: shapes of values, weights, numbers and table do not fit.");
+  const Mixture mixed = mixture(weights, numbers);
+  const int64_t wide = values.dimensions()[1], all = table->dimensions()[0];
+  const float* from = values.typed_data();
+  float* to = table->typed_data();
+  const int64_t work = (all + mixed.examples * mixed.places) * wide;
+  const int64_t parts = std::clamp<int64_t>(work / kChunk, 1, std::max<int64_t>(pool.num_threads(), 1));
+  in_parallel(pool, parts, [=](int64_t part) {
+    const int64_t first = all * part / parts, end = all * (part + 1) / parts;
+    std::fill(to + first * wide, to + end * wide, 0.0f);
+    for (int64_t example = 0; example < mixed.examples; ++example) {
+      const float* value = from + example * wide;
+      mixed.of(example, end, [=](int64_t row, float weight) {
+        float* __restrict sum = to + row * wide;
+        for (int64_t j = 0; row >= first && j < wide; ++j) sum[j] += weight * value[j];
+      });
+    }
+  });
+  return ffi::Error::Success();
+}
+
 // Exchanges the first two axes.
 ffi::Error exchange(ffi::Buffer<ffi::F32> x, ffi::Result<ffi::Buffer<ffi::F32>> y) {
   const auto from = x.dimensions(), to = y->dimensions();
@@ -114,3 +187,15 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_exchange, chainrule::exchange,
 
 CHAINRULE_OF_ROWS(take);
 CHAINRULE_OF_ROWS(spread);
+
+#define CHAINRULE_OF_MIXTURES(name)                                \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(chainrule_##name, chainrule::name, \
+                                ffi::Ffi::Bind()                   \
+                                    .Ctx<ffi::ThreadPool>()        \
+                                    .Arg<chainrule::Table>()       \
+                                    .Arg<chainrule::Table>()       \
+                                    .Arg<chainrule::Places>()      \
+                                    .Ret<chainrule::Table>())
+
+CHAINRULE_OF_MIXTURES(mix);
+CHAINRULE_OF_MIXTURES(mix_gradient);
