@@ -65,13 +65,13 @@ def default(data: Described) -> Default:
     >>> default(Described("table", (4,), 150, classes=3)).network
     'Dense(256) >> ReLU() >> Dropout(0.1) >> Dense(256) >> ReLU() >> Dropout(0.1) >> Dense(3) >> Softmax()'
     >>> default(Described("tokens", (100,), 4000, classes=2, vocabulary=5000))[::2]
-    ('TfIdf(5000, 2, ngrams=2, padding_id=0) >> Softmax()', 'ClipNorm(1.0) >> Nesterov(CosineDecay(1.0))')
+    ('TfIdf(5000, 2, ngrams=2, padding_id=0) >> Softmax()', 'Nesterov(CosineDecay(1.0))')
     """
     classes, units = data.classes, data.classes or data.outputs
     if data.kind == "tokens":
         ngrams = CHARACTERS if data.letters else WORDS
         network = f"TfIdf({data.vocabulary}, {units}, ngrams={ngrams}, padding_id=0)"
-        optimizer = f"ClipNorm(1.0) >> Nesterov(CosineDecay({1.0 if classes else 0.5}))"
+        optimizer = f"Nesterov(CosineDecay({1.0 if classes else 0.5}))"
         return Default(f"{network} >> Softmax()" if classes else network, None, optimizer)
     network = f"{hidden(data)} >> Dense({units})"
     fast = data.kind == "table" and (data.classes or data.rows >= MANY)
