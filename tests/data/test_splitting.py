@@ -139,6 +139,10 @@ def test_the_seed_decides_about_groups():
             {"rows": 1},
             "d: the test part would be empty, of 1 rows. Give more rows, or choose test=0, validation=0.",
         ),
+        (
+            {"rows": 1, "classes": ["a"]},
+            "d: all rows are of a single class. Give rows of two classes or more.",
+        ),
         ({"rows": 2}, "d: the validation part would be empty, of 2 rows. Give more rows, or choose validation=0."),
         (
             {"rows": 3, "classes": ["a", "b", "c"]},

@@ -150,3 +150,30 @@ def test_a_cost_that_takes_no_classes_regresses_whole_numbers(here):
     assert str(caught.value) == (
         "cost: Poisson() is for values, but count is a class. Choose CategoricalCrossEntropy()."
     )
+    (here / "kinds.csv").write_text("size,kind\n" + "".join(f"{n / 7},{'ab'[n % 2]}\n" for n in range(40)))
+    with pytest.raises(ChainruleError) as caught:
+        plan("kinds.csv", cost="GaussianNLL()")
+    assert str(caught.value) == (
+        "kinds.csv: regression needs numbers, and the target 'kind' is text. Name another target, or choose a cost for "
+        "classes in the place of GaussianNLL()."
+    )
+    for cost in ("Quadratic()", "CrossEntropy()"):
+        said = (
+            f"cost: {cost} is taken as it is said; the one that belongs to Softmax(), and is computed with it, is "
+            f"CategoricalCrossEntropy()."
+        )
+        with pytest.warns(UserWarning, match=f"^{re.escape(said)}$"):
+            plan("kinds.csv", cost=cost)
+    for cost in ("CategoricalFocal()", "KullbackLeibler()", "CategoricalCrossEntropy()"):
+        plan("kinds.csv", cost=cost)  # silently
+
+
+def test_more_classes_than_rows_tell_of(here):
+    (here / "names.csv").write_text("size,name\n" + "".join(f"{n / 7},n{n % 21}\n" for n in range(40)))
+    said = (
+        "The target 'name' has 21 classes in 40 rows, more than half as many: it may be a value, or a name of each row."
+    )
+    with pytest.warns(UserWarning, match=f"^{re.escape(said)}$"):
+        plan("names.csv", target="name", test=0, validation=0)
+    (here / "names.csv").write_text("size,name\n" + "".join(f"{n / 7},n{n % 20}\n" for n in range(40)))
+    plan("names.csv", target="name", test=0, validation=0)  # silently

@@ -131,6 +131,8 @@ def _draw(
     among = "" if classes is None else f" in {len(counts)} classes"
     for part, taken in (("test", for_test), ("validation", for_validation)):
         if fractions[part] > 0 and taken.sum() == 0:
+            if among and len(counts) == 1:  # of which nothing can be learned, however it is divided
+                raise ChainruleError(f"{name}: all rows are of a single class. Give rows of two classes or more.")
             raise empty_part(name, part, f"{rows} rows{among}")
     rank = _rank_within(groups, counts, generator)
     in_test, in_either = rank < for_test[groups], rank < (for_test + for_validation)[groups]

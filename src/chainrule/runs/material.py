@@ -8,6 +8,7 @@ from chainrule.costs import Cost
 from chainrule.data.guesses import Task
 from chainrule.data.schema import Missing
 from chainrule.data.table import Table
+from chainrule.errors import ChainruleError
 from chainrule.runs.parts import read_as_text, source_of, table_of
 from chainrule.runs.preparing import Prepared, in_memory
 from chainrule.runs.streaming import streamed
@@ -62,8 +63,8 @@ def material(
     """Read data, divide and prepare them: arguments are those of `plan`, and the cost that is said."""
     reading = {"separator": separator, "decimal": decimal, "header": header, "blank": _list(blank or ()), "size": size}
     reading = {name: value for name, value in reading.items() if value not in (None, [])}
-    if task is None and cost is not None and not cost.targets.have_classes:
-        task = "regression"
+    for_values = task is None and cost is not None and not cost.targets.have_classes
+    task = "regression" if for_values else task
     columns = {
         "target": None if target is None else _list(target),
         "task": task,
@@ -79,7 +80,12 @@ def material(
     }
     said = columns | {"test": _said(test), "validation": _said(validation)} | reading
     given = {"test": test, "validation": validation, "seed": seed, "reading": reading, "cost": cost, **columns}
-    prepared = streamed(data, **given, progress=progress) if stream else in_memory(data, **given)
+    try:
+        prepared = streamed(data, **given, progress=progress) if stream else in_memory(data, **given)
+    except ChainruleError as error:
+        if for_values and "task" in error.choices:  # by which the cost could not be
+            raise ChainruleError(f"{error.message}, or choose a cost for classes in the place of {cost!r}.") from None
+        raise
     return Material(source_of(data), said, prepared, stream)
 
 

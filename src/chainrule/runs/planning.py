@@ -14,7 +14,7 @@ from chainrule.data.preprocessing import Preprocessor
 from chainrule.data.schema import Missing
 from chainrule.data.streams import is_folder_of_tables, is_large
 from chainrule.data.table import Found
-from chainrule.errors import ArgumentError, ChainruleError
+from chainrule.errors import ArgumentError, ChainruleError, warn
 from chainrule.formula.layer import Chain, Layer
 from chainrule.metrics import R2, Accuracy, Metric
 from chainrule.model.model import is_probable
@@ -277,7 +277,30 @@ def plan(
         stream=stream,
         progress=progress,
     )
-    return planned(found, asked)
+    made = planned(found, asked)
+    if made.preprocessor.classes:
+        _warn_of_classes(made, asked.cost)
+    return made
+
+
+MANY, FEW = 1 / 2, 20
+"""Classes for each row that are too many to be learned, where there are more than a few rows: those of scikit-learn."""
+
+
+def _warn_of_classes(plan: Plan, said: Cost | None) -> None:
+    """Say what may be and is seldom meant: more classes than rows tell of, and a cost that is not its activation's."""
+    rows, classes = sum(sum(part.rows) for part in plan.prepared.values()), len(plan.preprocessor.classes)
+    if rows > FEW and classes > round(MANY * rows):
+        warn(
+            f"The target {plan.preprocessor.schema.target!r} has {classes:,} classes in {rows:,} rows, more than half "
+            f"as many: it may be a value, or a name of each row."
+        )
+    last, own = plan.network.layers[-1], default_cost(plan.network)
+    if said and type(last) not in said.canonical_activations and type(last) in own.canonical_activations:
+        warn(
+            f"cost: {said!r} is taken as it is said; the one that belongs to {last!r}, and is computed with it, is "
+            f"{own!r}."
+        )
 
 
 def planned(found: Material, asked: Choices) -> Plan:
