@@ -32,6 +32,15 @@ def test_it_is_the_definition_also_in_its_derivatives(rng, form, shape, rows):
     assert form == "jax" or ("@chainrule_spread(" in both.lower(table).as_text()) == large
 
 
+def test_whole_numbers_are_rows_too(rng, form):
+    table = jnp.asarray(rng.integers(-(2**31), 2**31, (30, 3, 50)), jnp.int32)  # all bits, those of a NaN among them
+    numbers = jnp.asarray(rng.integers(-2, 32, 40), jnp.int32)
+    taking = jax.jit(take)
+    np.testing.assert_array_equal(taking(table, numbers), np.asarray(table)[np.clip(numbers, 0, 29)])
+    assert taking(table, numbers).dtype == jnp.int32
+    assert form == "jax" or "@chainrule_take(" in taking.lower(table, numbers).as_text()
+
+
 @pytest.mark.by_turns(2)
 def test_populations_of_tables_and_of_numbers(rng, form):
     tables = jnp.asarray(rng.normal(size=(3, 20, 50)), jnp.float32)

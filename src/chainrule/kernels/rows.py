@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.lax import bitcast_convert_type as as_bits
 
 from chainrule.kernels import native
 from chainrule.kernels.bilinear import bilinear
@@ -22,6 +23,8 @@ def plain(table: jax.Array, rows: jax.Array) -> jax.Array:
 def take(table: jax.Array, rows: jax.Array) -> jax.Array:
     """`plain`, for a table of rows of any shape and any array of numbers."""
     own = table.shape[1:]
+    if table.dtype == jnp.int32:  # whose bits are as many
+        return as_bits(take(as_bits(table, jnp.float32), rows), jnp.int32)
     if table.dtype != jnp.float32:
         return plain(table, rows)
     return _take(table.reshape(len(table), math.prod(own)), rows.reshape(-1).astype(jnp.int32)).reshape(
