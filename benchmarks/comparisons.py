@@ -1,10 +1,8 @@
 """Comparisons: 3 activations × 3 optimizers × 10 seeds of an MLP on digits, each seed with its own division of them."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 
+from benchmarks.processes import output
 from benchmarks.workload import Workload
 
 SETTING = """
@@ -107,11 +105,4 @@ def _here(script: str) -> Callable[[], float]:
 
 def _in_a_process(script: str) -> Callable[[], float]:
     text = f'{SETTING}JOBS = "all"\n{script}\nprint(work())\n'
-
-    def work() -> float:
-        ended = subprocess.run([sys.executable, "-c", text], env=os.environ, capture_output=True, text=True)
-        if ended.returncode:
-            raise RuntimeError(ended.stderr)
-        return float(ended.stdout.split()[-1])
-
-    return work
+    return lambda: float(output(text).split()[-1])
