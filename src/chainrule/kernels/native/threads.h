@@ -24,13 +24,20 @@ inline void pause() {
 #endif
 }
 
-// Do parts 0 … count − 1, each once, on the pool's threads and on this one.
+// How many threads share their work out at this moment: each keeps one of the machine's busy by itself.
+inline std::atomic<int64_t> sharing{0};
+
+// Do parts 0 … count − 1, each once, on this thread and on those of the pool's that would be idle.
 //
 // Parts are claimed, and the caller claims too, so that it only ever waits for parts that a running thread has begun:
 // waiting for tasks that are still queued would hang as soon as every thread of the pool waited so.
 template <class Pool, class Part>
 void in_parallel(Pool& pool, int64_t count, Part part) {
-  const int64_t helpers = std::min<int64_t>(pool.num_threads(), count) - 1;
+  struct Mine {
+    const int64_t others = sharing.fetch_add(1, std::memory_order_relaxed);
+    ~Mine() { sharing.fetch_sub(1, std::memory_order_relaxed); }
+  } mine;
+  const int64_t helpers = std::min<int64_t>(pool.num_threads() - 1 - mine.others, count - 1);
   if (helpers < 1) {
     for (int64_t i = 0; i < count; ++i) part(i);
     return;
