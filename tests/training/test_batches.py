@@ -59,6 +59,23 @@ def test_epochs_and_seeds_differ():
     assert len(orders) == 30
 
 
+@pytest.mark.parametrize("chosen", [None, np.arange(5, 38)], ids=["the first rows", "chosen rows"])
+def test_orders_are_the_same_whether_they_are_kept_or_drawn_anew(monkeypatch, chosen):
+    data = examples(40)._replace(rows=33)
+    kept, again = (shuffled(words(7), 2, data, chosen) for _ in range(2))
+    monkeypatch.setattr("chainrule.training.batches.FEW", 0)
+    np.testing.assert_array_equal(kept, shuffled(words(7), 2, data, chosen))
+    np.testing.assert_array_equal(kept, again)
+    np.testing.assert_array_equal(np.sort(kept[:33]), np.arange(33) if chosen is None else chosen)
+
+
+def test_a_change_of_an_order_changes_no_other():
+    order = shuffled(words(7), 3, examples(33))
+    before = order.copy()
+    order[:] = 0
+    np.testing.assert_array_equal(shuffled(words(7), 3, examples(33)), before)
+
+
 def test_every_row_comes_first_equally_often():
     data = examples(10)
     firsts = np.bincount([int(shuffled(words(0), epoch, data)[0]) for epoch in range(5000)], minlength=10)

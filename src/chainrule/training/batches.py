@@ -1,6 +1,7 @@
 """Examples on the device: padded to a few sizes, and the order in which they are visited."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +14,7 @@ from chainrule.arrays.sparse import dense
 from chainrule.kernels.rows import take
 
 MANY = 1 << 20  # rows, from which on padding costs more than a compilation
+FEW, KEPT = 1 << 12, 1 << 10  # rows whose orders are kept, and how many orders are
 
 
 class Examples(NamedTuple):
@@ -69,13 +71,21 @@ def shuffled(words: np.ndarray, epoch: int, examples: Examples, chosen: np.ndarr
 
     It is drawn from the words of a key by NumPy, since a sort on the device takes longer to compile and to run.
     """
-    order = np.arange(examples.capacity, dtype=np.int32)
-    if chosen is not None:
-        order = np.zeros(bucket(len(chosen)), np.int32)
-        order[: len(chosen)] = chosen
-    seed = np.array([*words, epoch], np.uint32)  # of which NumPy makes a generator faster than of a list
-    np.random.default_rng(seed).shuffle(order[: int(examples.rows)])
+    rows, (word, other) = int(examples.rows), map(int, words)
+    drawn = (_kept if rows <= FEW else _drawn)(word, other, epoch, rows)
+    order = np.arange(examples.capacity, dtype=np.int32) if chosen is None else np.zeros(bucket(rows), np.int32)
+    order[:rows] = drawn if chosen is None else chosen[drawn]
     return order
+
+
+def _drawn(word: int, other: int, epoch: int, rows: int) -> np.ndarray:
+    """The order of an epoch's rows."""
+    order, seed = np.arange(rows, dtype=np.int32), np.array([word, other, epoch], np.uint32)
+    np.random.default_rng(seed).shuffle(order)  # of an array NumPy makes a generator faster than of a list
+    return order
+
+
+_kept = lru_cache(KEPT)(_drawn)  # all candidates of a comparison visit their rows in the same orders
 
 
 def batch(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
@@ -199,9 +200,14 @@ def feeds(chosen: Mapping[int, Whole], batch_size: BatchSize) -> dict[int, InMem
 
 def first_values(seed: int) -> np.ndarray:
     """The words of the key of a training's first values."""
-    return words_of(seeded(seed), 2)[0]
+    return _words(seed)[0]
 
 
 def shuffles(seed: int) -> np.ndarray:
     """The words that a training's orders are drawn from."""
-    return words_of(seeded(seed), 2)[1]
+    return _words(seed)[1]
+
+
+@lru_cache(1 << 10)
+def _words(seed: int) -> np.ndarray:
+    return words_of(seeded(seed), 2)
