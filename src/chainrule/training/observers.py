@@ -129,11 +129,12 @@ def told(epoch: Epoch, observers: Iterable[Observer]) -> Stopped | None:
     return reasons[-1] if reasons else None
 
 
-def observers(records: Records, callbacks: Iterable[Callback], *others: Observer) -> list[Observer]:
+def observers(records: Records, callbacks: Sequence[Callback], *others: Observer) -> list[Observer]:
     """Who watches a training, in the order in which they are told."""
     rule = records.plan.early_stopping
-    found = [] if rule is None else [stopping(rule, records)]
-    return [records, *others, *found, telling(callbacks, records)]
+    stops = [] if rule is None else [stopping(rule, records)]
+    tells = [telling(callbacks, records)] if callbacks else []
+    return [records, *others, *stops, *tells]
 
 
 def stopping(rule: EarlyStopping, records: Records) -> Observer:
@@ -148,7 +149,7 @@ def stopping(rule: EarlyStopping, records: Records) -> Observer:
     return observe
 
 
-def telling(callbacks: Iterable[Callback], records: Records) -> Observer:
+def telling(callbacks: Sequence[Callback], records: Records) -> Observer:
     """It calls the users' own functions, all of them, and stops when one returns True."""
 
     def observe(epoch: Epoch) -> Stopped | None:

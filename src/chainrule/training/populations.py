@@ -10,7 +10,6 @@ import jax
 import numpy as np
 
 from chainrule.arrays.memory import most
-from chainrule.arrays.random import seeded
 from chainrule.data.loaders import Whole
 from chainrule.errors import DivergedError, warn
 from chainrule.formula.network import FLOAT
@@ -26,7 +25,7 @@ from chainrule.training.observers import Callback, Records, observers, told
 from chainrule.training.plan import Plan
 from chainrule.training.problems import Problems
 from chainrule.training.progress import Progress
-from chainrule.training.step import State, first, published
+from chainrule.training.step import State, published
 from chainrule.training.validation import HeldOut, named
 
 SHORT = 1 << 34  # numbers times examples
@@ -304,8 +303,7 @@ def _groups(plans: Sequence[Plan], numbers: int) -> Iterator[Sequence[Plan]]:
 
 def _numbers(plan: Plan) -> int:
     """How many numbers the state of a training has."""
-    state = jax.eval_shape(partial(first, plan.problem, shape=plan.shape), seeded(0))
-    return sum(math.prod(array.shape) for array in jax.tree.leaves(state))
+    return sum(array.size for array in jax.tree.leaves(plan.begun))
 
 
 def _is_short(plans: Sequence[Plan], numbers: int) -> bool:
