@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.activations import ReLU, Sigmoid, Softmax
+from chainrule.activations import Identity, ReLU, Sigmoid, Softmax
 from chainrule.costs import CategoricalCrossEntropy, CrossEntropy, Quadratic
 from chainrule.errors import ChainruleError
 from chainrule.formula.layer import Chain, Context
@@ -72,6 +72,19 @@ def test_through_a_network_that_is_sure_and_wrong_the_gradient_is_whole(cost, en
     network = Chain((end,))
     gradient = jax.grad(lambda x: cost.through(network, ({},), ({},), x, jnp.array([[1.0, 0.0]]))[1].sum())
     assert gradient(jnp.array([[-500.0, 500.0]])).tolist() == [[-1, 1]]
+
+
+@pytest.mark.parametrize(("cost", "end"), [ENDS[0], (Quadratic(), Identity())], ids=repr)
+def test_through_a_network_no_gradient_passes_through_the_outputs(cost, end):
+    network, x, E = Chain((end,)), jnp.array([[3.0, 2.0]]), jnp.array([[1.0, 0.0]])
+
+    def outputs_and_cost(x):
+        a, each, _ = cost.through(network, ({},), ({},), x, E)
+        return a[0, 0], each[0]
+
+    of_outputs, of_cost = jax.jacobian(outputs_and_cost)(x)
+    assert not of_outputs.any()
+    assert of_cost.all()
 
 
 def test_through_a_network_noise_is_that_of_the_network():

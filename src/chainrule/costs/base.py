@@ -140,15 +140,16 @@ class Cost(Formula):
 
         The outputs are a `Masked` where steps of them are padding; what these cost is finite and means nothing.
         Where the network ends in a canonical activation, both are computed together from the pre-activation.
+        Gradients are those of the cost: none passes through the outputs.
         """
         *body, last = network.layers
         if type(last) not in self.canonical_activations:
             a, state = outputs_of(network, p, state, x, context)
             values, mask = parts(a)
-            return a, self.each(*self._compared(values, E, mask)), state
+            return jax.lax.stop_gradient(a), self.each(*self._compared(values, E, mask)), state
         z, kept = outputs_of(Chain(tuple(body)), p[:-1], state[:-1], x, context) if body else (x, ())
         z, mask = parts(z)
-        a = last.forward(p[-1], z)
+        a = last.forward(p[-1], jax.lax.stop_gradient(z))
         each = self.behind(*self._compared(z, E, mask), type(last))  # type: ignore[arg-type]
         return a if mask is None else Masked(a, mask), each, (*kept, state[-1])
 

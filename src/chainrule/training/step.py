@@ -95,7 +95,7 @@ def step(
     def objective(trained: Any) -> tuple[jax.Array, Any]:
         parameters = united(trained, frozen)
         a, each, statistics = cost.through(network, parameters, state.statistics, x, E, context)
-        a, mask = parts(lax.stop_gradient(a))
+        a, mask = parts(a)
         a = cost.estimate(a)
         J, total = _mean(each, weights, mask, context)
         smooth = penalty(regularizer, network, shape, parameters, "smooth") / devices
