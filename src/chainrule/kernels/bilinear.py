@@ -19,6 +19,7 @@ Function = Callable[..., Any]
 
 def bilinear(
     name: str,
+    shape: Function,
     plain: Function,
     either: Function,
     gradients: tuple[Function, Function | None],
@@ -29,6 +30,7 @@ def bilinear(
 
     Args:
         name: what it is called in a compiled program.
+        shape: that of the result, from what has the shapes of all arrays.
         plain: its definition.
         either: the same, natively where that serves.
         gradients: from g and all arrays to the gradient of ⟨g, plain⟩ by the first and by the second; None where the
@@ -39,7 +41,7 @@ def bilinear(
     """
 
     def abstract(*arrays: ShapedArray, **static: Any) -> ShapedArray:
-        return typed(jax.eval_shape(partial(plain, **static), *arrays).shape, arrays[0].dtype, arrays)
+        return typed(shape(*arrays, **static), arrays[0].dtype, arrays)
 
     def mapped(arrays: tuple, axes: tuple, **static: Any) -> tuple[jax.Array, int]:
         return jax.vmap(partial(plain, **static), in_axes=axes)(*arrays), 0

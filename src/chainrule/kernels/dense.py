@@ -74,8 +74,14 @@ def _plain(a: jax.Array, b: jax.Array, turned: tuple[bool, bool]) -> jax.Array:
     return a @ b
 
 
+def _shape(a: Any, b: Any, turned: tuple[bool, bool]) -> tuple[int, ...]:
+    """That of the product."""
+    networks = max(a.shape[:-2], b.shape[:-2])  # of one matrix: ()
+    return *networks, a.shape[-1 if turned[0] else -2], b.shape[-2 if turned[1] else -1]
+
+
 def _either(a: jax.Array, b: jax.Array, turned: tuple[bool, bool]) -> jax.Array:
-    shape = jax.eval_shape(partial(_plain, turned=turned), a, b).shape
+    shape = _shape(a, b, turned)
     depth = a.shape[-2 if turned[0] else -1]
     examples = depth if turned[0] else shape[-2]
     if min(a.size, b.size) == 0 or examples <= FEW or shape[-2] * shape[-1] * depth > MOST:
@@ -109,4 +115,4 @@ def _over_networks(arrays: Any, axes: Any, *, turned: tuple[bool, bool]) -> tupl
     return jax.vmap(lambda a, b: _plain(a, b, turned), in_axes=in_axes)(*at_front), 0  # populations of populations
 
 
-_product = bilinear("product", _plain, _either, (partial(_gradient, 0), partial(_gradient, 1)), _over_networks)
+_product = bilinear("product", _shape, _plain, _either, (partial(_gradient, 0), partial(_gradient, 1)), _over_networks)

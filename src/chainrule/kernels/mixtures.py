@@ -1,5 +1,7 @@
 """Rows of a table mixed by weights, a product with a matrix of few entries; natively on the CPU."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -34,16 +36,26 @@ def _plain_gradient(values: jax.Array, weights: jax.Array, numbers: jax.Array, c
     return zeros.at[jnp.clip(numbers, 0, count - 1)].add(each, mode="promise_in_bounds")
 
 
+def _shape(table: Any, weights: Any, numbers: Any) -> tuple[int, int]:
+    return numbers.shape[0], table.shape[1]
+
+
+def _gradient_shape(values: Any, weights: Any, numbers: Any, count: int) -> tuple[int, int]:
+    return count, values.shape[1]
+
+
 def _either(table: jax.Array, weights: jax.Array, numbers: jax.Array) -> jax.Array:
     def natively(*arrays: jax.Array) -> jax.Array:
-        return native.call("mix", (len(numbers), table.shape[1]), *arrays, rule="_d,n_,n_->nd")
+        return native.call("mix", _shape(table, weights, numbers), *arrays, rule="_d,n_,n_->nd")
 
     return native.either(natively, plain, table, weights, numbers, also=jnp.int32)
 
 
 def _either_gradient(values: jax.Array, weights: jax.Array, numbers: jax.Array, count: int) -> jax.Array:
     def natively(*arrays: jax.Array) -> jax.Array:
-        return native.call("mix_gradient", (count, values.shape[1]), *arrays, rule="nd,n_,n_->_d")
+        return native.call(
+            "mix_gradient", _gradient_shape(values, weights, numbers, count), *arrays, rule="nd,n_,n_->_d"
+        )
 
     def by_xla(*arrays: jax.Array) -> jax.Array:
         return _plain_gradient(*arrays, count=count)
@@ -67,7 +79,9 @@ def _gradient_by_weights(g, values, weights, numbers, count):
     return _by_weights(values, g, weights, numbers)
 
 
-_mixed = bilinear("mixed", plain, _either, (_by_table, _by_weights), counts=1)
+_mixed = bilinear("mixed", _shape, plain, _either, (_by_table, _by_weights), counts=1)
 _gradient = bilinear(
-    "mixed_gradient", _plain_gradient, _either_gradient, (_gradient_by_values, _gradient_by_weights), counts=1
+    *("mixed_gradient", _gradient_shape, _plain_gradient, _either_gradient),
+    (_gradient_by_values, _gradient_by_weights),
+    counts=1,
 )

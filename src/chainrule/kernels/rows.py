@@ -32,6 +32,14 @@ def take(table: jax.Array, rows: jax.Array) -> jax.Array:
     )
 
 
+def _shape_taken(table: Any, rows: Any) -> tuple[int, int]:
+    return rows.shape[0], table.shape[1]
+
+
+def _shape_spread(values: Any, rows: Any, count: int) -> tuple[int, int]:
+    return count, values.shape[1]
+
+
 def _plain_spread(values: jax.Array, rows: jax.Array, count: int) -> jax.Array:
     """The sum of the values for each row of a table of so many."""
     zeros = jnp.zeros((count, values.shape[1]), values.dtype)
@@ -43,7 +51,7 @@ def _either_take(table: jax.Array, rows: jax.Array) -> jax.Array:
         return plain(table, rows)
 
     def natively(table, rows):
-        return native.call("take", (len(rows), table.shape[1]), table, rows, rule="_d,n->nd")
+        return native.call("take", _shape_taken(table, rows), table, rows, rule="_d,n->nd")
 
     return native.either(natively, plain, table, rows, also=jnp.int32)
 
@@ -53,7 +61,7 @@ def _either_spread(values: jax.Array, rows: jax.Array, count: int) -> jax.Array:
         return _plain_spread(values, rows, count)
 
     def natively(values, rows):
-        return native.call("spread", (count, values.shape[1]), values, rows, rule="nd,n->_d")
+        return native.call("spread", _shape_spread(values, rows, count), values, rows, rule="nd,n->_d")
 
     def by_xla(values, rows):
         return _plain_spread(values, rows, count)
@@ -78,5 +86,5 @@ def _take_of_several(arrays: Any, axes: Any) -> tuple[jax.Array, int]:
     return _take(table, rows.reshape(-1)).reshape(*rows.shape, table.shape[1]), 0
 
 
-_take = bilinear("take", plain, _either_take, (_take_gradient, None), _take_of_several)
-_spread = bilinear("spread", _plain_spread, _either_spread, (_spread_gradient, None))
+_take = bilinear("take", _shape_taken, plain, _either_take, (_take_gradient, None), _take_of_several)
+_spread = bilinear("spread", _shape_spread, _plain_spread, _either_spread, (_spread_gradient, None))
