@@ -102,6 +102,14 @@ def test_each_layer_of_a_chain_has_noise_of_its_own():
     assert 0.18 < float((two > 0).mean()) < 0.32  # with the same noise twice it would be a half
 
 
+def test_a_chain_makes_keys_for_none_but_layers_that_listen():
+    network, x = Dense(3) >> ReLU() >> Dropout(0.5) >> Dense(2), jnp.ones((4, 3))
+    p = initialize(network, (3,), jax.random.key(0))
+    program = jax.make_jaxpr(lambda key: network.apply(p, network.state((3,)), x, Context(key))[0])(jax.random.key(1))
+    assert [layer.listens for layer in network.layers] == [False, False, True, False]
+    assert str(program).count("random_fold_in") == 1
+
+
 def test_dropout_keeps_the_mean_and_drops_the_rate():
     y = Dropout(0.2).noisy({}, jnp.full(100_000, 3.0), KEY)
     assert float((y == 0).mean()) == pytest.approx(0.2, abs=0.01)

@@ -67,6 +67,11 @@ class Layer(Formula):
         """Whether its outputs have a shape of their own, and not that of its inputs."""
         return type(self).output_shape is not Layer.output_shape
 
+    @property
+    def listens(self) -> bool:
+        """Whether what surrounds a batch, such as noise, may matter: where it is more than `forward`."""
+        return type(self).apply is not Layer.apply or type(self).through is not Layer.through
+
     def output_mask(self, x: Any, mask: Any) -> Any:
         """The mask of the outputs for a batch and its mask: None where no step is padding, or there are no steps.
 
@@ -288,8 +293,9 @@ class Chain(Operation):
             if form:
                 x, mask = form(self.layers[first:end], p[first:end], x, mask)
             else:
-                own = context.within(first, mask)
-                x, states[first], mask = self.layers[first].through(p[first], state[first], x, own)
+                layer = self.layers[first]
+                own = context.within(first, mask) if layer.listens else Context(mask=mask)
+                x, states[first], mask = layer.through(p[first], state[first], x, own)
         return x, tuple(states), mask
 
     def learned(self, p, state, x, mask):
