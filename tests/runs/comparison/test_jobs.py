@@ -66,6 +66,24 @@ def test_what_is_wrong_with_a_job_and_ctrl_c_end_all_jobs():
         [*done, *jobs.done(contest, [[0]], ctrl_c, None, [])]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_threads_take_short_turns_as_long_as_there_are_jobs(fails):
+    before = sys.getswitchinterval()
+
+    def turn(job, callbacks=()):
+        if fails:
+            raise ChainruleError("This can't be.")
+        return sys.getswitchinterval()
+
+    done = jobs.done(SimpleNamespace(trials=turn), [[0], [1]], Interrupt(), None, [], threads=2)
+    if fails:
+        with pytest.raises(ChainruleError):
+            list(done)
+    else:
+        assert [*done] == [pytest.approx(jobs.TURN)] * 2
+    assert sys.getswitchinterval() == before > jobs.TURN
+
+
 def test_a_cluster_that_does_not_answer_is_said(monkeypatch):
     def client(address, timeout):
         raise OSError("timed out")

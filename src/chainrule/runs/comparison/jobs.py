@@ -1,6 +1,7 @@
 """Jobs: trainings that are carried out together, one job after another or side by side through joblib."""
 
 import queue
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ Job = list[Entry]
 ATTEMPTS = 3  # of jobs whose workers die, without any other job done between
 LOOK = 0.1  # seconds between two looks at the keyboard
 THREADS = 2  # at the most
+TURN = 0.001  # seconds of Python while another thread waits, whose core may be idle; 0.005 is Python's own
 
 DASK = "needs the dask and distributed packages. Install them: pip install 'chainrule[dask]'"
 
@@ -47,7 +49,7 @@ def done(
 
 def _in_threads(contest: Contest, jobs: Sequence[Job], ctrl_c: Interrupt, count: int) -> Iterator[list[Trial]]:
     """The trials of each job as they come; whatever ends them, nothing computes any more behind it."""
-    with ThreadPoolExecutor(count) as threads:
+    with _short_turns(), ThreadPoolExecutor(count) as threads:
         left = {threads.submit(contest.trials, job) for job in jobs}
         try:
             while left:
@@ -57,6 +59,17 @@ def _in_threads(contest: Contest, jobs: Sequence[Job], ctrl_c: Interrupt, count:
                 ctrl_c.check()
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Python's threads, all of the process, take turns more often."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(TURN, before))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _side_by_side(
