@@ -23,8 +23,8 @@ The scores are accuracy for classes and R² for values, on the rows to test on: 
 standard deviation, of the divisions that all on the line have; the best of several is bold. A difference is beyond the
 spread where its mean is more than its standard deviation. Seconds are from raw rows to a trained model, compilation
 included, each set in a process of its own in which the entrants take turns; they are measured apart from the scores, on
-a quiet machine. Some 0.3 of Chainrule's are what it takes to trace and compile a small network, once for each structure
-and shape in a process: no training ends before, however few its rows.
+a quiet machine. Some 0.7 of Chainrule's are what it takes here to trace and compile a small network, once for each
+structure and shape in a process (0.3 on a machine with AVX-512): no training ends before, however few its rows.
 
 The sets travel in packages, and `python -m benchmarks.collection` lists them with their licences. They were divided
 once, before anything was measured: those of a kind and a task were sorted by their rows and taken in pairs, and the one
