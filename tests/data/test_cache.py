@@ -1,5 +1,6 @@
 """The cache of prepared data: entries whole or not at all, and room for new ones."""
 
+import gc
 import os
 import shutil
 from collections import namedtuple
@@ -38,6 +39,15 @@ def test_an_entry_is_found_again(place):
     assert found.about == {"key": "a"}
     assert (found.folder / "rows").stat().st_size == 10
     assert names(place) == ["a"]
+
+
+def test_an_entry_in_a_circle_closes_its_file_before_python_does(recwarn):
+    for _ in range(20):
+        entry = write("a")
+        entry.file.itself, entry.itself = entry.file, entry  # each is freed by the collector alone
+    del entry
+    gc.collect()
+    assert not recwarn.list
 
 
 def test_what_is_not_finished_leaves_nothing(place):

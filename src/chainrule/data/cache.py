@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 from chainrule.data.files import UNDER_WAY, alone, lock, reason, sync, under_way
 from chainrule.errors import ChainruleError
@@ -40,10 +41,8 @@ class Entry:
 
     def __init__(self, folder: Path, file: FileIO):
         self.folder, self.file = folder, file
+        finalize(self, file.close)  # within a circle too, where `__del__` may come behind the file's own
         self.about: dict[str, Any] = json.loads(file.readall())
-
-    def __del__(self) -> None:
-        self.file.close()
 
     @classmethod
     def find(cls, key: str) -> "Entry | None":
