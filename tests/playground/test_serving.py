@@ -497,7 +497,8 @@ def test_no_racer_ends_below_the_lowest_point(client):
         page.send(do="race", surface="your network", optimizers=["Adam(0.01)", "Momentum(0.1)"], steps=400)
         found = page.get("raced")
         above = [racer["reached"] for racer in found["racers"]]
-        assert min(above) == 0 < max(above)  # one of them is lower than all places of the picture
+        # one of them is lower than all places of the picture, at its last step or a rounding before it
+        assert 0 <= min(above) < 1e-6 < max(above)
 
 
 def test_work_on_a_race_ends_where_nobody_waits_for_it(client, monkeypatch):
