@@ -91,7 +91,10 @@ CASES = {
     "mean_pool of many": (lambda x: mean_pool(x, LONG), (normal(ROWS, 50, 3),)),
     "local": (lambda *of: local(*of, SLIDING), (normal(ROWS, 5, 5, 2), normal(3, 3, 3, 3, 2, 4))),
     "take": (lambda rows, table: take(table, rows), (TOKENS, normal(50, 12))),
-    "mixed": (lambda weights, table: mixed(table, weights, np.sort(TOKENS)), (normal(*TOKENS.shape), normal(50, 12))),
+    "mixed": (  # of each row the weights, and the numbers of what they weigh
+        lambda rows, table: mixed(table, rows[:, :30], jnp.sort(rows[:, 30:].astype(jnp.int32))),
+        (np.concatenate([normal(*TOKENS.shape), TOKENS.astype(np.float32)], axis=1), normal(50, 12)),
+    ),
     "softmax": (softmax, (normal(ROWS, 10),)),
     "surprisal": (surprisal, (normal(ROWS, 10),)),
     **{name: of_each(name) for name in ("tanh", "sigmoid", "softplus")},
