@@ -30,8 +30,6 @@ struct XLA_FFI_Error {
 namespace chainrule {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr auto kAwake = std::chrono::microseconds(200);
 constexpr int kMost = 16;  // operands, results or integers of a kernel
 

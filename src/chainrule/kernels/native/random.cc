@@ -5,6 +5,7 @@
 
 #include "threads.h"
 #include "vectors.h"
+#include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
 
@@ -13,7 +14,7 @@ namespace {
 
 constexpr int kSide = 4;  // vectors side by side, since each round of one waits for the last
 constexpr int kRounds = 20, kTurns[2][4] = {{13, 15, 26, 6}, {17, 29, 16, 24}};
-constexpr int64_t kChunk = 1 << 13;  // numbers that are worth a thread
+constexpr int64_t kChunk = 1 << 11;  // numbers that are worth a thread
 
 typedef uint32_t Words __attribute__((vector_size(4 * kLanes)));
 

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -13,7 +15,11 @@
 
 namespace chainrule {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr int kPauses = 100;
+constexpr int64_t kSeats = 16;                           // for the helpers of larger machines' kernels too
+constexpr auto kSeated = std::chrono::microseconds(20);  // longer than most of what XLA does between two kernels
 
 // Lets the time of a few instructions pass.
 inline void pause() {
@@ -23,6 +29,41 @@ inline void pause() {
   asm volatile("yield");
 #endif
 }
+
+// Where a thread that has done its part waits for more, awake for a while: to wake it takes as long as many a part.
+class Seat {
+ public:
+  // Whether a thread waits here, which then does the work.
+  template <class Task>
+  bool takes(const Task& work) {
+    if (given_.load(std::memory_order_relaxed) != &nothing_) return false;
+    auto given = std::make_unique<Work>(work);
+    Work* nothing = &nothing_;
+    if (!given_.compare_exchange_strong(nothing, given.get())) return false;
+    given.release();
+    return true;
+  }
+
+  // Does what comes, until for a while nothing does; none of it where another thread waits here.
+  void wait() {
+    for (Work* nobody = nullptr; given_.compare_exchange_strong(nobody, &nothing_); nobody = nullptr) {
+      const auto until = Clock::now() + kSeated;
+      while (given_.load(std::memory_order_acquire) == &nothing_ && Clock::now() < until) pause();
+      Work* const work = given_.exchange(nullptr);
+      if (work == &nothing_) return;
+      (*work)();
+      delete work;
+    }
+  }
+
+ private:
+  using Work = std::function<void()>;
+
+  Work nothing_;                       // whose address says that a thread waits
+  std::atomic<Work*> given_{nullptr};  // no address: none does
+};
+
+inline Seat seats[kSeats];
 
 // How many threads share their work out at this moment: each keeps one of the machine's busy by itself.
 inline std::atomic<int64_t> sharing{0};
@@ -53,8 +94,11 @@ void in_parallel(Pool& pool, int64_t count, Part part) {
     }
   };
   for (int64_t i = 0; i < helpers; ++i) {
-    auto helper = work;
-    pool.Schedule(std::move(helper));
+    if (i < kSeats && seats[i].takes(work)) continue;
+    pool.Schedule([work, i] {
+      work();
+      if (i < kSeats) seats[i].wait();
+    });
   }
   work();
   for (int i = 0; progress->done.load(std::memory_order_acquire) < count; ++i) {
