@@ -21,6 +21,7 @@ from chainrule.kernels import (
     recurrence,
     rows,
     softmax,
+    waves,
 )
 from chainrule.kernels.window import Window
 from chainrule.layers.lstm import _LSTM
@@ -72,6 +73,10 @@ KERNELS = {  # the kernel, its definition, the shapes of its arrays, and the siz
               lambda table, weights: mixtures.plain(table, weights, jnp.arange(weights.size).reshape(weights.shape)),
               lambda units, examples, places: ((7, units), (examples, places)),
               {"units": 5, "examples": 3, "places": 4}),
+    "waves": (waves.waves, waves.plain,
+              lambda rows, columns, waves, units: ((rows, columns), (columns, waves), (columns, waves),
+                                                   (columns, waves, units), (columns, units)),
+              {"rows": 3, "columns": 4, "waves": 5, "units": 2}),
     "convolution": (partial(convolution.convolution, window=TWO), partial(convolution.plain, window=TWO),
                     image((2, 3, "channels", "filters"), ("filters",)), IMAGE | {"filters": 6}),
     "grouped": (partial(convolution.convolution, window=TWO, groups=2),

@@ -5,11 +5,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from chainrule.arrays.dtypes import of_axes, promoted
+from chainrule.arrays.dtypes import promoted
 from chainrule.formula.constraints import axes, positive, positive_int
 from chainrule.formula.layer import Layer, Parameter
 from chainrule.initializers import Initializer, Normal, Uniform, Zeros
-from chainrule.kernels.periodic import cosine
+from chainrule.kernels.waves import waves
 from chainrule.layers.embedding import check_exact
 
 
@@ -90,11 +90,9 @@ class Periodic(Layer):
         }
 
     def forward(self, p, x) -> Any:
-        x, p = promoted(x[..., None], p)
-        frequency, phase, bias = (of_axes(p[name], x) for name in ("frequency", "phase", "bias"))
-        waves = cosine(2 * math.pi * frequency * x + phase)
-        vectors = jnp.einsum("bcf,cfu->bcu", waves, p["kernel"]) + bias
-        return vectors.reshape(len(x), *self.output_shape(x.shape[1:-1]))
+        x, p = promoted(x, p)
+        vectors = waves(x, p["frequency"], p["phase"], p["kernel"], p["bias"])
+        return vectors.reshape(len(x), *self.output_shape(x.shape[1:]))
 
 
 def _rows(table: Any, numbers: Any) -> Any:

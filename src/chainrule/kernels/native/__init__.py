@@ -50,7 +50,7 @@ KERNELS = (
     "attention_gradient",
     *ACTIVATIONS,
     *OPTIMIZERS,
-    *(name + of for name in ("max_pool", *CELLS) for of in ("", "_gradient")),
+    *(name + of for name in ("max_pool", "waves", *CELLS) for of in ("", "_gradient")),
 )
 DIRECT = ("directly", "directly_in_blocks", "cores", "pack")  # what runs and packs programs without XLA
 

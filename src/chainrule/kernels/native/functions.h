@@ -1,4 +1,4 @@
-// Exponential, logistic function and hyperbolic tangent of a vector, and their derivatives from the input.
+// Exponential, logistic function and hyperbolic tangent of a vector, and their derivatives from the input; waves.
 #pragma once
 
 #include "vectors.h"
@@ -54,5 +54,27 @@ inline Vector tanh_slope(Vector x) {
   const Vector e = exp(-2.0f * abs(x));
   return 4.0f * e / ((1.0f + e) * (1.0f + e));
 }
+
+// Sine and cosine of so many turns, 2π each; from 2²⁰ on, where floats hardly tell parts of one apart, those of 0.
+struct Turn {
+  Vector sine, cosine;
+
+  explicit Turn(Vector turns) {
+    const float shift = 12582912.0f;  // as in exp
+    const Vector inside = abs(turns) < 1048576.0f ? turns : turns * 0.0f, shifted = 4.0f * inside + shift;
+    const Vector r = (inside - (shifted - shift) * 0.25f) * 6.28318531f, square = r * r;  // up to π/4
+    Vector s = square * -1.9515295891e-4f + 8.3321608736e-3f;
+    s = (s * square - 1.6666654611e-1f) * square * r + r;
+    Vector c = square * 2.443315711809948e-5f - 1.388731625493765e-3f;
+    c = (c * square + 4.166664568298827e-2f) * square * square - 0.5f * square + 1.0f;
+    const Integers quarter = (Integers)shifted, odd = (quarter & 1) != 0;
+    sine = with_sign(odd ? c : s, quarter);
+    cosine = with_sign(odd ? s : c, quarter + 1);
+  }
+
+ private:
+  // Of the second and the third quarter of a turn, counted from 0, the other sign.
+  static Vector with_sign(Vector y, Integers quarter) { return (Vector)((Integers)y ^ ((quarter & 2) << 30)); }
+};
 
 }  // namespace chainrule
