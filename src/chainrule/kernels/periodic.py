@@ -29,6 +29,5 @@ def _bell(x: Any) -> jax.Array:
 
 
 sinusoid = in_double(jnp.sin, jnp.cos, name="sinusoid")
-cosine = in_double(jnp.cos, lambda x: -jnp.sin(x), name="cosine")
 sinc = in_double(_sinc, _sinc_slope, name="sinc")
 gaussian = in_double(_bell, lambda x: -2 * jnp.clip(x, -100, 100) * _bell(x), name="gaussian")

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from chainrule.arrays.dtypes import of_axes
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import with_gradient
-from chainrule.kernels.periodic import cosine
 from chainrule.kernels.sharding import by_parts
 
 RULE = "n_,__,__,___,__"
@@ -27,7 +26,7 @@ def plain(x: jax.Array, frequency: jax.Array, phase: jax.Array, kernel: jax.Arra
         bias: what is added to it, (columns, units).
     """
     x = x[..., None]
-    waves = cosine(2 * math.pi * of_axes(frequency, x) * x + of_axes(phase, x))
+    waves = jnp.cos(2 * math.pi * of_axes(frequency, x) * x + of_axes(phase, x))
     vectors = jnp.einsum("ncf,cfu->ncu", waves, kernel)
     return vectors + of_axes(bias, vectors)
 

@@ -25,7 +25,7 @@ from chainrule.kernels.sharding import Rule, alike
 ACTIVATIONS = (
     *("tanh", "sigmoid", "log_sigmoid", "softplus", "relu", "leaky_relu", "elu", "selu", "celu", "isrlu", "exp"),
     *("gelu", "gelu_by_tanh", "silu", "mish", "tanh_exp", "lisht", "elish", "hard_elish", "bent_identity"),
-    *("softsign", "isru", "arctan", "soboleva_tanh", "soft_clipping", "tanh_shrink", "sinusoid", "cosine", "sinc"),
+    *("softsign", "isru", "arctan", "soboleva_tanh", "soft_clipping", "tanh_shrink", "sinusoid", "sinc"),
     *("gaussian", "snake", "soft_exponential"),
 )
 CELLS = ("elman", "lstm", "gru", "published_gru")

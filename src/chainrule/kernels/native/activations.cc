@@ -182,10 +182,6 @@ struct Sinusoid {
   Point operator()(Point x) const { return sin(x); }
 };
 
-struct Cosine {
-  Point operator()(Point x) const { return cos(x); }
-};
-
 struct Sinc {  // near 0, where x cos x − sin x cancels, Taylor's series
   Point operator()(Point x) const {
     constexpr double kSeries[] = {1.0, -1.0 / 6, 1.0 / 120, -1.0 / 5040, 1.0 / 362880};
@@ -414,7 +410,6 @@ CHAINRULE_ACTIVATION(arctan, ArcTan);
 CHAINRULE_ACTIVATION(soboleva_tanh, SobolevaTanh);
 CHAINRULE_ACTIVATION(soft_clipping, SoftClipping);
 CHAINRULE_ACTIVATION(sinusoid, Sinusoid);
-CHAINRULE_ACTIVATION(cosine, Cosine);
 CHAINRULE_ACTIVATION(sinc, Sinc);
 CHAINRULE_ACTIVATION(gaussian, Gaussian);
 CHAINRULE_ACTIVATION(bent_identity, BentIdentity);

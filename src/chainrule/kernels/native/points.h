@@ -205,9 +205,4 @@ inline Point sin(Point x) {
   return {wave.sine, wave.cosine * x.slope};
 }
 
-inline Point cos(Point x) {
-  const Wave wave(x.value);
-  return {wave.cosine, -wave.sine * x.slope};
-}
-
 }  // namespace chainrule
