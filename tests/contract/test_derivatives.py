@@ -62,7 +62,7 @@ def problem(layer, shape):
     def cost(arguments):
         p, x = arguments
         y = layer.apply(p, layer.state(shape), x if tokens is None else tokens, Context(training=True))[0].ravel()
-        return jnp.vdot(jnp.sin(y), jnp.cos(jnp.arange(y.size)))
+        return jnp.sum(jnp.sin(y) * jnp.cos(jnp.arange(y.size)))
 
     arguments = jax.tree.map(jnp.asarray, (p, x))
     direction = jax.tree.map(lambda of: jnp.asarray(rng.normal(size=of.shape), jnp.float32), arguments)

@@ -11,11 +11,13 @@ import jax.numpy as jnp
 
 from chainrule.arrays.dtypes import wide_type
 from chainrule.arrays.functions import softmax_tangent
+from chainrule.arrays.precision import exactly
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import with_gradient
 from chainrule.kernels.sharding import by_parts
 
 
+@exactly
 def plain(
     q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array | None, keep: jax.Array | None, causal: bool
 ) -> jax.Array:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from chainrule.arrays.dtypes import of_axes
+from chainrule.arrays.precision import exactly
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import differentiable, linear, with_zeros
 from chainrule.kernels.sharding import by_parts
@@ -34,6 +35,7 @@ class Kept(NamedTuple):
     size: tuple[int, ...]
 
 
+@exactly
 def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int, window: Window, groups: int = 1) -> jax.Array:
     """The definition: each output is the sum over a window of the input times the kernel, and the bias."""
     product = lax.conv_general_dilated(
@@ -312,6 +314,7 @@ def input_gradient_by_phases(
     return dx
 
 
+@exactly
 def _input_gradient_spread_out(
     dy: jax.Array, kernel: jax.Array, lengths: tuple[int, ...], window: Window, groups: int
 ) -> jax.Array:
@@ -334,6 +337,7 @@ def _input_gradient_spread_out(
     )
 
 
+@exactly
 def _kernel_gradient_as_convolution(x: jax.Array, dy: jax.Array, window: Window, groups: int) -> jax.Array:
     """The input convolved with dy, batch and channels exchanged, in XLA's canonical form."""
     rank = len(window.size)
@@ -354,6 +358,7 @@ def _kernel_gradient_as_convolution(x: jax.Array, dy: jax.Array, window: Window,
     return jnp.moveaxis(gradient, 0, -2)
 
 
+@exactly
 def _kernel_gradient_by_taps(x: jax.Array, dy: jax.Array, window: Window, groups: int) -> jax.Array:
     """The same for groups: for each place in the window one product of what it saw with dy."""
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.arrays.dtypes import of_axes
+from chainrule.arrays.precision import exactly
 from chainrule.kernels import native
 from chainrule.kernels.bilinear import bilinear
 from chainrule.kernels.derivatives import differentiable, with_zeros
@@ -17,6 +18,7 @@ FEW = 8  # rows, up to which the kernel's numbers are each read for little work
 MOST = 1 << 26  # multiplications, beyond which XLA's product is as fast or faster
 
 
+@exactly
 def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array | int) -> jax.Array:
     """The definition."""
     y = x @ kernel
@@ -69,6 +71,7 @@ def product(a: jax.Array, b: jax.Array, turned: tuple[bool, bool] = (False, Fals
     return _product(a.astype(dtype), b.astype(dtype), turned=turned)
 
 
+@exactly
 def _plain(a: jax.Array, b: jax.Array, turned: tuple[bool, bool]) -> jax.Array:
     a, b = (jnp.swapaxes(m, -1, -2) if it_is else m for m, it_is in zip((a, b), turned, strict=True))
     return a @ b

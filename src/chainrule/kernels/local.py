@@ -5,11 +5,13 @@ import math
 import jax
 import jax.numpy as jnp
 
+from chainrule.arrays.precision import exactly
 from chainrule.kernels.dense import product
 from chainrule.kernels.sharding import by_parts
 from chainrule.kernels.window import Window
 
 
+@exactly
 def plain(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """The definition: at each place a sum over the window, with weights of that place's own.
 

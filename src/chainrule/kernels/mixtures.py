@@ -5,11 +5,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from chainrule.arrays.precision import exactly
 from chainrule.kernels import native, rows
 from chainrule.kernels.bilinear import bilinear
 from chainrule.kernels.sharding import by_parts
 
 
+@exactly
 def plain(table: jax.Array, weights: jax.Array, numbers: jax.Array) -> jax.Array:
     """The definition: for each example the sum of the rows that it numbers, by their weights.
 
@@ -67,6 +69,7 @@ def _by_table(g, table, weights, numbers):
     return _gradient(g, weights, numbers, count=table.aval.shape[0])
 
 
+@exactly
 def _by_weights(g, table, weights, numbers):
     return _within(jnp.einsum("nd,ntd->nt", g, rows.take(table, numbers)), numbers, len(table))
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from chainrule.arrays.dtypes import of_axes
+from chainrule.arrays.precision import exactly
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import with_gradient
 from chainrule.kernels.sharding import by_parts
@@ -69,6 +70,7 @@ class Cell(NamedTuple):
     native: str | None = None
 
 
+@exactly
 def plain(
     cell: Cell, whole: bool, formulas: Any, x: jax.Array, weights: Weights, start: Carry, steps: Steps
 ) -> jax.Array:
@@ -147,6 +149,7 @@ def _either(cell: Cell, native_loop: Callable, loop: Callable, *arrays: Any) -> 
     return native.either(partial(native_loop, cell), partial(loop, cell), *arrays, also=bool)
 
 
+@exactly
 def _loop(
     cell: Cell, formulas: Any, x: jax.Array, weights: Weights, start: Carry, steps: Steps
 ) -> tuple[jax.Array, jax.Array]:
@@ -162,6 +165,7 @@ def _loop(
     return jnp.stack(carries), gates
 
 
+@exactly
 def _loop_back(
     cell: Cell,
     formulas: Any,
@@ -201,6 +205,7 @@ def _loop_back(
     return d_formulas, d_x, d_weights._replace(keep=None), d_start
 
 
+@exactly
 def _native_loop(
     cell: Cell,
     formulas: Any,
@@ -223,6 +228,7 @@ def _native_loop(
     return states, gates
 
 
+@exactly
 def _native_loop_back(
     cell: Cell,
     formulas: Any,

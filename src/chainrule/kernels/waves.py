@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.arrays.dtypes import of_axes
+from chainrule.arrays.precision import exactly
 from chainrule.kernels import native
 from chainrule.kernels.derivatives import with_gradient
 from chainrule.kernels.sharding import by_parts
@@ -15,6 +16,7 @@ from chainrule.kernels.sharding import by_parts
 RULE = "n_,__,__,___,__"
 
 
+@exactly
 def plain(x: jax.Array, frequency: jax.Array, phase: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
     """The definition: of numbers (examples, columns) vectors, (examples, columns, units).
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.arrays.dtypes import of_axes, promoted, real_type, widened
 from chainrule.arrays.masked import Shape, filled
+from chainrule.arrays.precision import exactly
 from chainrule.formula.constraints import fraction, optional, positive_int
 from chainrule.formula.layer import INFERENCE, Context, Layer, NoisyLayer, Parameter
 from chainrule.initializers import GlorotUniform, Initializer, Normal, Zeros
@@ -180,6 +181,7 @@ class AttentionPool(Layer):
     def apply(self, p, state, x, context=INFERENCE):
         return self._pooled(p, x, context.mask), state
 
+    @exactly
     def _pooled(self, p: Any, x: jax.Array, mask: Any) -> jax.Array:
         self.output_shape(x.shape[1:])
         x, p = promoted(filled(x, mask), p)

@@ -17,6 +17,7 @@ from jax.core import Tracer
 
 from chainrule.arrays.dtypes import of_axes, widened
 from chainrule.arrays.masked import Shape, shape_of
+from chainrule.arrays.precision import exactly
 from chainrule.errors import ChainruleError
 from chainrule.formula.around import Around
 from chainrule.formula.constraints import positive_int
@@ -146,6 +147,7 @@ class SpectralNorm(Reparametrized):
         y, kept, mask = self.layer.through(own, state["layer"], x, context)
         return y, {"layer": kept, "vectors": vectors if context.training else state["vectors"]}, mask
 
+    @exactly
     def _followed(self, kernel: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
         """One over the largest singular value of a kernel, and the vector u after some iterations."""
         matrix = widened(kernel).reshape(math.prod(kernel.shape[:-1]), kernel.shape[-1])

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from chainrule.arrays.functions import root
+from chainrule.arrays.precision import exactly
 from chainrule.formula.constraints import fraction, non_negative
 from chainrule.optimizers.base import Rule, zeros
 from chainrule.optimizers.moments import AdamW
@@ -62,6 +63,7 @@ class Muon(Rule):
         return -eta * (way.reshape(g.shape) + self.weight_decay * w), {"m": m}
 
 
+@exactly
 def orthogonal(matrix: jax.Array) -> Any:
     """The matrix with its singular values near 1, by an iteration of products."""
     largest = jnp.clip(jnp.max(jnp.abs(matrix), initial=0), 1e-30, 1e30)

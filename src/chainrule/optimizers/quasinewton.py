@@ -10,6 +10,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from chainrule.arrays.dtypes import wide_type, widened
+from chainrule.arrays.precision import exactly
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import positive_int
 from chainrule.optimizers.base import Optimizer, picked
@@ -68,6 +69,7 @@ class LBFGS(Optimizer):
             f"descend(slope, params, state)."
         )
 
+    @exactly
     def descend(self, slope, params, state, rest=None):
         theta, apart = ravel_pytree(jax.tree.map(widened, params))
 
@@ -95,6 +97,7 @@ class LBFGS(Optimizer):
         return self.rested(rest, after, state), state, found
 
 
+@exactly
 def _remembered(s: Any, y: Any, step: Any, change: Any, known: Any) -> tuple[jax.Array, jax.Array]:
     """The pairs with a new one, the newest last, where it shows that the cost curves upwards."""
     size = jnp.sqrt(jnp.maximum(step @ step, 0)) * jnp.sqrt(jnp.maximum(change @ change, 0))
@@ -103,6 +106,7 @@ def _remembered(s: Any, y: Any, step: Any, change: Any, known: Any) -> tuple[jax
     return pushed(s, step), pushed(y, change)
 
 
+@exactly
 def _newton(s: jax.Array, y: jax.Array, g: jax.Array) -> jax.Array:
     """H g by the two loops over the pairs, of which none is there where it is 0."""
     products = jnp.sum(s * y, axis=1)

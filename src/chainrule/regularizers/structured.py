@@ -12,6 +12,7 @@ from jax import lax
 
 from chainrule.arrays.dtypes import widely
 from chainrule.arrays.functions import root
+from chainrule.arrays.precision import exactly
 from chainrule.formula.constraints import non_negative
 from chainrule.regularizers.penalties import Regularizer
 
@@ -81,10 +82,11 @@ class Orthogonality(Regularizer):
     textbook = "strength * sum((sum(w[i, j] * w[i, k] for i) - (j == k))**2 for j, k)"
 
     @widely
+    @exactly
     def __call__(self, w):
         units = w.reshape(-1, *w.shape[-1:])
         units = units if len(units) >= units.shape[-1] else units.T
-        products = jnp.matmul(units.T, units, precision=lax.Precision.HIGHEST)
+        products = units.T @ units
         return self.strength * jnp.sum((products - jnp.eye(len(products), dtype=w.dtype)) ** 2)
 
 
