@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from chainrule.activations import ReLU
-from chainrule.arrays.random import seeded, split
+from chainrule.arrays.compilation import hosted
+from chainrule.arrays.random import keyed, seeded, split
 from chainrule.errors import ChainruleError
 from chainrule.formula.network import initialize
 from chainrule.initializers import (
@@ -168,6 +169,14 @@ def test_a_program_draws_the_same(initializer):
     draws = jax.jit(jax.vmap(lambda key: initializer(key, (3, 2))))(keys)
     for key, draw in zip(keys, draws, strict=True):
         np.testing.assert_allclose(initializer(key, (3, 2)), draw, rtol=1e-5)
+
+
+@pytest.mark.parametrize("initializer", BY_DEFAULT, ids=repr)
+def test_on_the_host_it_draws_the_same_to_the_bit(initializer):
+    with hosted():
+        w = initializer(keyed(np.array([0, 5], np.uint32)), (4, 3))
+    assert (type(w), w.dtype) == (np.ndarray, np.float32)
+    np.testing.assert_array_equal(w, initializer(seeded(5), (4, 3)))
 
 
 def test_a_single_number():

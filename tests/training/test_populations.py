@@ -10,17 +10,24 @@ import pytest
 from scipy.sparse import csr_array
 
 from chainrule import parse
+from chainrule.activations import Softmax
 from chainrule.arrays import memory
+from chainrule.arrays.compilation import hosted
+from chainrule.arrays.random import keyed
+from chainrule.costs import CategoricalCrossEntropy
 from chainrule.data.loaders import from_arrays
 from chainrule.errors import ChainruleError, DivergedError
+from chainrule.initializers import Initializer
 from chainrule.layers import Dense
 from chainrule.model.file import to_bytes
+from chainrule.notation.choices import as_optimizer
 from chainrule.optimizers import Adam, GradientDescent
 from chainrule.regularizers import L1
 from chainrule.training import Checkpoints, fit, loop, populations
 from chainrule.training.keeping import Keeper
 from chainrule.training.members import members
 from chainrule.training.plan import plan
+from chainrule.training.step import Problem, first
 
 random = np.random.default_rng(0)
 ROWS = 45
@@ -108,6 +115,31 @@ def test_values_begin_as_in_a_fit_to_the_bit():
         alone = train("Dense(4) >> Tanh() >> Dense(3) >> Softmax()", seed=7 + place, optimizer=still)
         for mine, its in zip(jax.tree.leaves(model.parameters), jax.tree.leaves(alone.parameters), strict=True):
             np.testing.assert_array_equal(mine, its)
+
+
+@pytest.mark.parametrize("kind", ["threefry2x32", "rbg"])
+def test_values_that_jax_draws_begin_as_in_a_fit(kind):
+    class Drawn(Initializer):
+        textbook = "N(0, 1)"
+
+        def __call__(self, key, shape):
+            return jax.random.normal(key, shape)
+
+    network = Dense(3, kernel_initializer=Drawn()) >> Softmax()
+    with jax.default_prng_impl(kind):
+        models = train(network, seed=[7, 8], epochs=1, optimizer="GradientDescent(1e-38)")
+        alone = train(network, seed=7, epochs=1, optimizer="GradientDescent(1e-38)")
+    close(models[0], alone)
+    assert np.std(models[1].parameters[0]["kernel"] - alone.parameters[0]["kernel"]) > 0.5
+
+
+@pytest.mark.parametrize("optimizer", ["Adam()", "Nesterov()", "GradientDescent()", "Muon()", "LBFGS()"])
+def test_first_values_wait_on_the_host_for_those_of_the_others(optimizer):
+    network = parse("Repeat(Dense(4), 2) >> BatchNorm() >> LSTM(3, forget_bias=1.0) >> Dense(3) >> Softmax()")
+    problem = Problem(network, CategoricalCrossEntropy(), as_optimizer(optimizer), None, ())
+    with hosted():
+        state = first(problem, keyed(np.array([0, 1], np.uint32)), (5, 4))
+    assert {type(array) for array in jax.tree.leaves(state)} == {np.ndarray}
 
 
 def test_arrays_lists_and_notation_say_the_same():

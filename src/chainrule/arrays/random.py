@@ -8,6 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from chainrule.arrays.compilation import is_hosted, put
+
+KIND, THREEFRY = "jax_default_prng_impl", "threefry2x32"
+
 
 def drawn(
     draw: Callable[[np.random.Generator], np.ndarray], key: jax.Array, shape: tuple[int, ...], dtype: Any = np.float32
@@ -24,7 +28,7 @@ def drawn(
         draws = [draw(np.random.default_rng(own)) for own in np.asarray(words).reshape(-1, words.shape[-1])]
         return np.asarray(draws, dtype).reshape((*words.shape[:-1], *shape))
 
-    words = jax.random.key_data(key)
+    words = key if isinstance(key, np.ndarray) else jax.random.key_data(key)
     if isinstance(words, Tracer):
         return jax.pure_callback(on_host, jax.ShapeDtypeStruct(shape, dtype), words, vmap_method="expand_dims")
     return on_host(words)
@@ -39,7 +43,7 @@ def stacked(arrays: Sequence[Any]) -> Any:
     """Arrays one behind the other in a new first axis; nothing is compiled, as in `drawn`."""
     if any(isinstance(array, Tracer) for array in arrays):
         return jnp.stack(arrays)
-    return jax.device_put(np.stack(arrays))
+    return put(np.stack(arrays))
 
 
 def seeded(seed: int) -> jax.Array:
@@ -57,5 +61,10 @@ def words_of(key: jax.Array, count: int) -> Any:
 
 
 def keyed(words: Any) -> jax.Array:
-    """The key of two words, of JAX's default kind."""
-    return jax.random.wrap_key_data(jax.device_put(words), impl="threefry2x32")
+    """The key of two words, of JAX's default kind.
+
+    Within `hosted` it is the words themselves, which take less time and are a key to `jax.random` too.
+    """
+    if is_hosted() and isinstance(words, np.ndarray) and getattr(jax.config, KIND) == THREEFRY:
+        return words  # type: ignore[return-value]
+    return jax.random.wrap_key_data(jax.device_put(words), impl=THREEFRY)

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
+from chainrule.arrays.compilation import put
 from chainrule.arrays.random import keyed, words_of
 from chainrule.formula.base import Formula
 
@@ -28,7 +29,7 @@ def each_place(initializer: Initializer, rank: int) -> Callable:
     """An initialiser for kernels that the first axes of an array count."""
 
     def draw(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        return jax.device_put(_one_by_one(initializer, key, math.prod(shape[:rank]), shape[rank:]).reshape(shape))
+        return put(_one_by_one(initializer, key, math.prod(shape[:rank]), shape[rank:]).reshape(shape))
 
     return draw if initializer.draws else initializer
 
@@ -38,7 +39,7 @@ def each_group(initializer: Initializer, groups: int) -> Callable:
 
     def draw(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         kernels = _one_by_one(initializer, key, groups, (*shape[:-1], shape[-1] // groups))
-        return jax.device_put(kernels.transpose(*range(1, len(shape)), 0, len(shape)).reshape(shape))
+        return put(kernels.transpose(*range(1, len(shape)), 0, len(shape)).reshape(shape))
 
     return draw if initializer.draws and groups > 1 else initializer
 

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from chainrule.arrays.compilation import put
 from chainrule.arrays.random import drawn
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import non_negative, number
@@ -23,7 +24,7 @@ class Normal(Initializer):
     textbook = "N(mean, stddev**2)"
 
     def __call__(self, key, shape):
-        return jax.device_put(self.mean + self.stddev * normal(key, shape))
+        return put(self.mean + self.stddev * normal(key, shape))
 
 
 class Uniform(Initializer):
@@ -43,7 +44,7 @@ class Uniform(Initializer):
             raise ChainruleError(f"Uniform: low must not be above high, got {self.low} and {self.high}. Swap them.")
 
     def __call__(self, key, shape):
-        return jax.device_put(self.low + (self.high - self.low) * uniform(key, shape))
+        return put(self.low + (self.high - self.low) * uniform(key, shape))
 
 
 class TruncatedNormal(Initializer):
@@ -60,7 +61,7 @@ class TruncatedNormal(Initializer):
     textbook = "N(mean, stddev**2), abs(W - mean) <= 2 * stddev"
 
     def __call__(self, key, shape):
-        return jax.device_put(self.mean + self.stddev * truncated(key, shape))
+        return put(self.mean + self.stddev * truncated(key, shape))
 
 
 def normal(key: jax.Array, shape: tuple[int, ...]) -> Any:

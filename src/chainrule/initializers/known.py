@@ -2,9 +2,9 @@
 
 import dataclasses
 
-import jax
 import numpy as np
 
+from chainrule.arrays.compilation import put
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import constrained, number
 from chainrule.initializers.base import Initializer
@@ -13,6 +13,7 @@ from chainrule.initializers.base import Initializer
 class Zeros(Initializer):
     """All zeros.
 
+    >>> import jax
     >>> Zeros()(jax.random.key(0), (2,)).tolist()
     [0.0, 0.0]
     """
@@ -20,12 +21,13 @@ class Zeros(Initializer):
     textbook = "0"
 
     def __call__(self, key, shape):
-        return jax.device_put(np.zeros(shape, np.float32))
+        return put(np.zeros(shape, np.float32))
 
 
 class Constant(Initializer):
     """The same value everywhere.
 
+    >>> import jax
     >>> Constant(0.25)(jax.random.key(0), (2,)).tolist()
     [0.25, 0.25]
     """
@@ -34,7 +36,7 @@ class Constant(Initializer):
     textbook = "value"
 
     def __call__(self, key, shape):
-        return jax.device_put(self.value + np.zeros(shape, np.float32))
+        return put(self.value + np.zeros(shape, np.float32))
 
 
 class Eye(Initializer):
@@ -45,6 +47,7 @@ class Eye(Initializer):
     Reference: Le, Jaitly & Hinton, 2015, A simple way to initialize recurrent networks of rectified linear units,
     arXiv:1504.00941.
 
+    >>> import jax
     >>> Eye()(jax.random.key(0), (2, 3)).tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     """
@@ -55,7 +58,7 @@ class Eye(Initializer):
     def __call__(self, key, shape):
         if len(shape) != 2:
             raise ChainruleError(f"{self!r}: expected a matrix, got shape {shape}. Dirac() is for convolutions.")
-        return jax.device_put(self.gain * np.eye(*shape).astype(np.float32))
+        return put(self.gain * np.eye(*shape).astype(np.float32))
 
 
 class Dirac(Initializer):
@@ -67,6 +70,7 @@ class Dirac(Initializer):
     Reference: Zagoruyko & Komodakis, 2017, DiracNets: training very deep neural networks without skip-connections,
     arXiv:1706.00388.
 
+    >>> import jax
     >>> Dirac()(jax.random.key(0), (3, 1, 2)).tolist()
     [[[0.0, 0.0]], [[1.0, 0.0]], [[0.0, 0.0]]]
     """
@@ -81,7 +85,7 @@ class Dirac(Initializer):
             )
         kernel = np.zeros(shape, np.float32)
         kernel[tuple((size - 1) // 2 for size in shape[:-2])] = np.eye(shape[-2], shape[-1])
-        return jax.device_put(self.gain * kernel)
+        return put(self.gain * kernel)
 
 
 class Pretrained(Initializer):
@@ -109,4 +113,4 @@ class Pretrained(Initializer):
         if not isinstance(values, np.ndarray) or values.shape != shape or values.dtype.kind not in "iuf":
             found = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else "several arrays"
             raise ChainruleError(f"{self!r}: expected numbers of shape {shape}, got {found}. Cut or fill the table.")
-        return jax.device_put(values.astype(np.float32))
+        return put(values.astype(np.float32))

@@ -5,6 +5,7 @@ import math
 import jax
 import numpy as np
 
+from chainrule.arrays.compilation import put
 from chainrule.arrays.random import drawn
 from chainrule.formula.constraints import one_of, positive
 from chainrule.initializers.base import Initializer
@@ -47,7 +48,7 @@ class VarianceScaling(Initializer):
             "normal": (normal, 1.0),
             "uniform": (lambda key, shape: 2 * uniform(key, shape) - 1, 3**-0.5),
         }[self.distribution]
-        return jax.device_put(draw(key, shape) * ((self.scale / fan) ** 0.5 / deviation))
+        return put(draw(key, shape) * ((self.scale / fan) ** 0.5 / deviation))
 
 
 class GlorotUniform(Initializer):
@@ -79,7 +80,7 @@ class GlorotNormal(Initializer):
     textbook = "N(0, 2 / (fan_in + fan_out))"
 
     def __call__(self, key, shape):
-        return jax.device_put(normal(key, shape) * math.sqrt(2 / (fan_in(shape) + fan_out(shape))))
+        return put(normal(key, shape) * math.sqrt(2 / (fan_in(shape) + fan_out(shape))))
 
 
 class HeUniform(Initializer):
@@ -111,7 +112,7 @@ class HeNormal(Initializer):
     textbook = "N(0, 2 / fan_in)"
 
     def __call__(self, key, shape):
-        return jax.device_put(normal(key, shape) * math.sqrt(2 / fan_in(shape)))
+        return put(normal(key, shape) * math.sqrt(2 / fan_in(shape)))
 
 
 class LeCunUniform(Initializer):
@@ -143,7 +144,7 @@ class LeCunNormal(Initializer):
     textbook = "N(0, 1 / fan_in)"
 
     def __call__(self, key, shape):
-        return jax.device_put(normal(key, shape) * math.sqrt(1 / fan_in(shape)))
+        return put(normal(key, shape) * math.sqrt(1 / fan_in(shape)))
 
 
 class Orthogonal(Initializer):
@@ -170,7 +171,7 @@ class Orthogonal(Initializer):
             q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)  # so that every rotation is equally likely
             return (q if rows >= columns else q.T).reshape(shape)
 
-        return jax.device_put(self.gain * drawn(rotation, key, shape))
+        return put(self.gain * drawn(rotation, key, shape))
 
 
 def fan_in(shape: tuple[int, ...]) -> int:
@@ -184,4 +185,4 @@ def fan_out(shape: tuple[int, ...]) -> int:
 
 
 def _symmetric(key: jax.Array, shape: tuple[int, ...], bound: float) -> jax.Array:
-    return jax.device_put(bound * (2 * uniform(key, shape) - 1))
+    return put(bound * (2 * uniform(key, shape) - 1))

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.arrays.compilation import put
 from chainrule.arrays.dtypes import of_axes, widened
 from chainrule.arrays.masked import parts
 from chainrule.arrays.memory import most
@@ -103,7 +104,7 @@ class TfIdf(Layer):
         return {"table": table, "bias": Parameter((self.units,), Zeros())}
 
     def state(self, shape):
-        return jax.device_put({"idf": np.ones(self.terms, np.float32)})
+        return put({"idf": np.ones(self.terms, np.float32)})
 
     def forward(self, p, x):
         raise self.without_state()

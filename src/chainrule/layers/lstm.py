@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.arrays.compilation import put
 from chainrule.arrays.dtypes import of_axes
 from chainrule.arrays.functions import sigmoid, tanh
 from chainrule.arrays.masked import Shape
@@ -30,7 +31,7 @@ class Memory(Recurrent):
     def parameters(self, shape):
         def bias(key: jax.Array, shape: Shape) -> jax.Array:
             forgets = (np.arange(shape[0]) // self.units == 1).astype(np.float32)
-            return jax.device_put(self.forget_bias * forgets)
+            return put(self.forget_bias * forgets)
 
         return super().parameters(shape) | {"bias": Parameter((4 * self.units,), bias)}
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from chainrule.arrays.compilation import put
 from chainrule.arrays.dtypes import of_axes, real_type, wide_type
 from chainrule.arrays.masked import filled
 from chainrule.errors import ArgumentError
@@ -114,7 +115,7 @@ class BatchNorm(Normalization):
 
     def state(self, shape):
         zeros = np.zeros(shape[-1:], np.float32)
-        return jax.device_put({"mean": zeros, "variance": zeros + 1, "count": np.zeros((), np.float32)})
+        return put({"mean": zeros, "variance": zeros + 1, "count": np.zeros((), np.float32)})
 
     def forward(self, p, x):
         raise self.without_state()

@@ -15,6 +15,7 @@ import numpy as np
 from jax import lax
 from jax.core import Tracer
 
+from chainrule.arrays.compilation import put
 from chainrule.arrays.dtypes import of_axes, widened
 from chainrule.arrays.masked import Shape, shape_of
 from chainrule.arrays.precision import exactly
@@ -130,7 +131,7 @@ class SpectralNorm(Reparametrized):
         y = layer(x)"""
 
     def state(self, shape):
-        vectors = [jax.device_put(np.zeros(_of_outputs(one), np.float32)) for one in self.kernels(shape)]
+        vectors = [put(np.zeros(_of_outputs(one), np.float32)) for one in self.kernels(shape)]
         return {"layer": self.layer.state(shape), "vectors": vectors}
 
     def of_layer(self, p, state):
@@ -181,7 +182,7 @@ def _lengths(one: Parameter) -> Parameter:
         kernel, axes = one.initializer(key, one.shape), tuple(range(one.repeated, len(one.shape) - 1))
         if isinstance(kernel, Tracer):
             return jnp.sqrt(jnp.sum(kernel**2, axes))
-        return jax.device_put(np.sqrt(np.sum(np.square(kernel), axes)))
+        return put(np.sqrt(np.sum(np.square(kernel), axes)))
 
     return one._replace(shape=_of_outputs(one), initializer=draw)
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.arrays.compilation import put
 from chainrule.arrays.dtypes import real_type, widened
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import fraction, optional, positive_int
@@ -43,7 +44,7 @@ class Beside(Around):
             "walk": self.optimizer.init(params),
             "point": jax.tree.map(widened, params),
         }
-        return jax.device_put(began)
+        return put(began)
 
     def update(self, grads, state, params=None):
         if params is None:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from chainrule.arrays.compilation import put
 from chainrule.arrays.dtypes import real_type, wide_type, widened
 from chainrule.errors import ChainruleError
 from chainrule.formula.base import Formula
@@ -160,9 +161,9 @@ class Rule(Optimizer):
 
     def init(self, params, repeated=()):
         leaves, tree = jax.tree.flatten(params)
-        each = zip(leaves, repeated or [0] * len(leaves), strict=True)
-        slots = [of_each(axes, lambda w: self.slots(widened(w)))(w) for w, axes in each]
-        return jax.device_put({"t": np.zeros((), np.int32), **_columns(slots, tree)})
+        each = zip(map(_wide, leaves), repeated or [0] * len(leaves), strict=True)
+        slots = [of_each(axes, self.slots)(w) for w, axes in each]
+        return put({"t": np.zeros((), np.int32), **_columns(slots, tree)})
 
     def update(self, grads, state, params=None, repeated=()):
         self._check(grads, state, params, repeated)
@@ -217,6 +218,11 @@ def picked(point: Any, params: Any) -> Any:
 def zeros(w: Any, shape: tuple[int, ...] | None = None) -> Any:
     """Zeros of a parameter's shape, as most slots begin; or of another."""
     return np.zeros(w.shape if shape is None else shape, w.dtype)  # by NumPy, since JAX would compile them
+
+
+def _wide(w: Any) -> Any:
+    """A parameter of 32 bits at least; NumPy's stays NumPy's."""
+    return w if isinstance(w, np.ndarray) and w.dtype == np.float32 else widened(w)
 
 
 def _columns(rows: Sequence[Slots], tree: Any) -> dict[str, Any]:

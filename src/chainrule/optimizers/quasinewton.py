@@ -9,6 +9,7 @@ import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
+from chainrule.arrays.compilation import put
 from chainrule.arrays.dtypes import wide_type, widened
 from chainrule.arrays.precision import exactly
 from chainrule.errors import ChainruleError
@@ -61,7 +62,7 @@ class LBFGS(Optimizer):
         dtype = wide_type(*leaves) if leaves else np.dtype(np.float32)
         one = np.zeros(sum(map(np.size, leaves)), dtype)
         many = np.zeros((self.memory, *one.shape), dtype)
-        return jax.device_put({"t": np.zeros((), np.int32), "before": one, "g": one, "s": many, "y": many})
+        return put({"t": np.zeros((), np.int32), "before": one, "g": one, "s": many, "y": many})
 
     def update(self, grads, state, params=None):
         raise ChainruleError(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from chainrule.arrays.compilation import on_device
+from chainrule.arrays.compilation import hosted, on_device
 from chainrule.arrays.masked import Shape, parts, rows_of, shape_of
 from chainrule.arrays.random import keyed
 from chainrule.arrays.sparse import Sparse, as_arrays
@@ -131,11 +131,13 @@ class Plan:
     @property
     def first(self) -> State:
         """The state before the first step; some layers have learned their statistics of the inputs by then."""
-        state = first_state(self.problem, keyed(first_values(self.seed)), self.shape)
+        with hosted():
+            state = first_state(self.problem, keyed(first_values(self.seed)), self.shape)
         if not self.network.learns:
             return state
         x, mask = parts(sample(self.examples, math.prod(self.shape)))
-        return state._replace(statistics=self.network.learned(state.parameters, state.statistics, x, mask))
+        parameters, statistics = on_device((state.parameters, state.statistics))
+        return state._replace(statistics=self.network.learned(parameters, statistics, x, mask))
 
     @property
     def begun(self) -> State:

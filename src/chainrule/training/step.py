@@ -63,7 +63,7 @@ def first(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
     parameters = initialize(problem.network, shape, keyed(drawing))
     trained, _ = parted(parameters, trainable(problem.network, shape))
     statistics, slots = problem.network.state(shape), problem.optimizer.init(trained)
-    return jax.device_put(State(parameters, statistics, slots, noise, np.zeros((), np.int32)))  # type: ignore[arg-type]
+    return State(parameters, statistics, slots, noise, np.zeros((), np.int32))  # type: ignore[arg-type]
 
 
 def published(problem: Problem, state: State, shape: tuple[int, ...]) -> State:
