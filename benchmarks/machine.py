@@ -5,7 +5,8 @@ import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ def products() -> Callable[[], None]:
     torch.set_num_threads(cores())
     random = np.random.default_rng(0)
     a, b = (random.normal(size=(SIDE, SIDE)).astype(np.float32) for _ in range(2))
-    dot, x, y = jax.jit(jnp.matmul), jnp.asarray(a), jnp.asarray(b)
+    dot, x, y = jax.jit(partial(jnp.matmul, precision="highest")), jnp.asarray(a), jnp.asarray(b)
     ours, theirs = torch.from_numpy(a), torch.from_numpy(b)
     return _best(lambda: dot(x, y).block_until_ready(), lambda: torch.matmul(ours, theirs), lambda: np.matmul(a, b))
 
@@ -65,7 +66,7 @@ def cores() -> int:
 
 
 def description() -> dict[str, str]:
-    """The processor, its threads, and the versions of the libraries."""
+    """The processor, its threads, the device if there is another, and the versions of the libraries."""
     from chainrule.kernels.native import processor
 
     model = platform.processor() or platform.machine()
@@ -77,8 +78,23 @@ def description() -> dict[str, str]:
         "processor": model,
         "threads": str(cores()),
         "native kernels": processor() or "none",
+        **_accelerator(),
         "python": platform.python_version(),
-    } | {name: version(name) for name in LIBRARIES}
+    } | {name: _version(name) for name in LIBRARIES}
+
+
+def _accelerator() -> dict[str, str]:
+    """The device that JAX computes on, where that is not the processor."""
+    import jax
+
+    return {} if jax.default_backend() == "cpu" else {"device": jax.devices()[0].device_kind}
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "none"
 
 
 def _best(*works: Callable[[], object]) -> Callable[[], None]:

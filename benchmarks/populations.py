@@ -60,16 +60,18 @@ def _ours(task: Task, networks: int) -> tuple:
 
 def _torch(task: Task, start: list[dict[str, np.ndarray]], compiled: bool = False) -> Callable[[], float]:
     """As PyTorch's tutorial on ensembles: `functional_call` under `vmap`, and the parameters stacked."""
-    from benchmarks.peers.pytorch import compile_afresh, nn, torch
+    from benchmarks.peers.pytorch import DEVICE, compile_afresh, nn, torch
 
     sizes = [(task.shape[0], 64), (64, 10)]
-    module = nn.Sequential(nn.Linear(*sizes[0]), nn.ReLU(), nn.Linear(*sizes[1]))
+    module = nn.Sequential(nn.Linear(*sizes[0]), nn.ReLU(), nn.Linear(*sizes[1])).to(DEVICE)
     parameters = {}
     for number, p in zip((0, 2), start, strict=True):
-        parameters[f"{number}.weight"] = torch.from_numpy(p["kernel"].transpose(0, 2, 1).copy()).requires_grad_()
-        parameters[f"{number}.bias"] = torch.from_numpy(p["bias"].copy()).requires_grad_()
+        own = {"weight": p["kernel"].transpose(0, 2, 1).copy(), "bias": p["bias"].copy()}
+        parameters |= {
+            f"{number}.{name}": torch.tensor(w, device=DEVICE, requires_grad=True) for name, w in own.items()
+        }
     rule = torch.optim.Adam(parameters.values(), 0.001, fused=True)
-    x, y = torch.from_numpy(task.x), torch.from_numpy(task.y.astype(np.int64))
+    x, y = torch.from_numpy(task.x).to(DEVICE), torch.from_numpy(task.y.astype(np.int64)).to(DEVICE)
 
     def cost_of(parameters, x, y):
         outputs = torch.vmap(lambda p: torch.func.functional_call(module, p, (x,)))(parameters)
@@ -80,8 +82,8 @@ def _torch(task: Task, start: list[dict[str, np.ndarray]], compiled: bool = Fals
     networks = len(start[0]["bias"])
 
     def epoch() -> float:
-        total = torch.zeros(())
-        order = torch.randperm(len(x)) if next(numbers) else torch.arange(len(x))
+        total = torch.zeros((), device=DEVICE)
+        order = (torch.randperm if next(numbers) else torch.arange)(len(x), device=DEVICE)
         for rows in order.split(task.batch):
             rule.zero_grad()
             cost = cost_of(parameters, x[rows], y[rows])

@@ -31,10 +31,11 @@ def trainer(task: Task) -> Callable[[], float]:
     step = nnx.cached_partial(nnx.jit(step), model, optimizer)
     random = np.random.default_rng(0)
     orders = [task.order]
+    x, y = (task.x, task.y) if jax.default_backend() == "cpu" else jax.device_put((task.x, task.y))
 
     def epoch() -> float:
-        batches = (orders.pop() if orders else random.permutation(len(task.x))).reshape(-1, task.batch)
-        return float(sum(step(task.x[rows], task.y[rows]) for rows in batches)) / len(batches)
+        batches = (orders.pop() if orders else random.permutation(len(x))).reshape(-1, task.batch)
+        return float(sum(step(x[rows], y[rows]) for rows in batches)) / len(batches)
 
     return epoch
 

@@ -1,4 +1,4 @@
-"""PyTorch: eager, with fused optimizers and, for images, channels_last memory; and torch.compile."""
+"""PyTorch: eager, with fused optimizers and, for images, channels_last memory; and torch.compile. On a GPU, if any."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,6 +11,7 @@ from benchmarks.machine import cores
 from benchmarks.tasks import Part, Task
 
 torch.set_num_threads(cores())
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 OPTIMIZERS = {
     "Adam": lambda p, rate: torch.optim.Adam(p, lr=rate, fused=True),
@@ -25,12 +26,12 @@ def trainer(task: Task, compiled: bool = False) -> Callable[[], float]:
     rule = OPTIMIZERS[name](module.parameters(), float(rate))
     forward = compile_afresh(module) if compiled else module
     criterion = nn.CrossEntropyLoss()
-    x, y = inputs(task.x), torch.from_numpy(task.y.astype(np.int64))
-    orders = [torch.from_numpy(task.order)]
+    x, y = inputs(task.x), torch.from_numpy(task.y.astype(np.int64)).to(DEVICE)
+    orders = [torch.from_numpy(task.order).to(DEVICE)]
 
     def epoch() -> float:
-        total = torch.zeros(())
-        batches = (orders.pop() if orders else torch.randperm(len(x))).split(task.batch)
+        total = torch.zeros((), device=DEVICE)
+        batches = (orders.pop() if orders else torch.randperm(len(x), device=DEVICE)).split(task.batch)
         for rows in batches:
             rule.zero_grad()
             cost = criterion(forward(x[rows]), y[rows])
@@ -49,7 +50,7 @@ def predictor(task: Task, compiled: bool = False) -> Callable[[np.ndarray], np.n
 
     def predict(rows: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return forward(inputs(rows)).numpy()
+            return forward(inputs(rows)).cpu().numpy()
 
     return predict
 
@@ -62,7 +63,7 @@ def compile_afresh(function: Callable) -> Callable:
 
 def inputs(x: np.ndarray) -> torch.Tensor:
     """Rows as PyTorch wants them: tokens as long integers, channels first (in memory they stay last)."""
-    tensor = torch.from_numpy(x)
+    tensor = torch.from_numpy(x).to(DEVICE)
     if x.dtype == np.int32:
         return tensor.long()
     return tensor.permute(0, 3, 1, 2) if x.ndim == 4 else tensor
@@ -73,7 +74,7 @@ def network(task: Task) -> nn.Module:
     whole = module(task.whole, time=2 if "Conv1D" in task.notation else 1)
     if task.notation.startswith("Conv1D"):
         whole = nn.Sequential(ChannelsFirst(), whole)
-    return whole.to(memory_format=torch.channels_last) if len(task.shape) == 3 else whole
+    return whole.to(DEVICE, memory_format=torch.channels_last if len(task.shape) == 3 else torch.preserve_format)
 
 
 def module(part: Part, time: int, flattened: tuple[int, ...] = ()) -> nn.Module:
