@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chainrule.activations import ReLU
-from chainrule.arrays.compilation import hosted
+from chainrule.arrays.devices import hosted
 from chainrule.arrays.random import keyed, seeded, split
 from chainrule.errors import ChainruleError
 from chainrule.formula.network import initialize

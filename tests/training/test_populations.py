@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from chainrule import parse
 from chainrule.activations import Softmax
 from chainrule.arrays import memory
-from chainrule.arrays.compilation import hosted
+from chainrule.arrays.devices import hosted
 from chainrule.arrays.random import keyed
 from chainrule.costs import CategoricalCrossEntropy
 from chainrule.data.loaders import from_arrays

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from chainrule.arrays.compilation import is_hosted, put
+from chainrule.arrays.devices import is_hosted, put
 
 KIND, THREEFRY = "jax_default_prng_impl", "threefry2x32"
 

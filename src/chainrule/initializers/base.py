@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from chainrule.arrays.compilation import put
+from chainrule.arrays.devices import put
 from chainrule.arrays.random import keyed, words_of
 from chainrule.formula.base import Formula
 

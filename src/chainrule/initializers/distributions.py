@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from chainrule.arrays.compilation import put
+from chainrule.arrays.devices import put
 from chainrule.arrays.random import drawn
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import non_negative, number

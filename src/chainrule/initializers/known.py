@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from chainrule.arrays.compilation import put
+from chainrule.arrays.devices import put
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import constrained, number
 from chainrule.initializers.base import Initializer

@@ -5,7 +5,7 @@ import math
 import jax
 import numpy as np
 
-from chainrule.arrays.compilation import put
+from chainrule.arrays.devices import put
 from chainrule.arrays.random import drawn
 from chainrule.formula.constraints import one_of, positive
 from chainrule.initializers.base import Initializer

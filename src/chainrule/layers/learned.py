@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from chainrule.arrays.compilation import put
+from chainrule.arrays.devices import put
 from chainrule.arrays.dtypes import of_axes, real_type, wide_type
 from chainrule.formula.layer import INFERENCE, Layer
 

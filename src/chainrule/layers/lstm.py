@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.arrays.compilation import put
+from chainrule.arrays.devices import put
 from chainrule.arrays.dtypes import of_axes
 from chainrule.arrays.functions import sigmoid, tanh
 from chainrule.arrays.masked import Shape

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from chainrule.arrays.compilation import put
+from chainrule.arrays.devices import put
 from chainrule.arrays.dtypes import of_axes, real_type, wide_type
 from chainrule.arrays.masked import filled
 from chainrule.errors import ArgumentError

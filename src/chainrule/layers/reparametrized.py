@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 from jax.core import Tracer
 
-from chainrule.arrays.compilation import put
+from chainrule.arrays.devices import put
 from chainrule.arrays.dtypes import of_axes, widened
 from chainrule.arrays.masked import Shape, shape_of
 from chainrule.arrays.precision import exactly

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from chainrule.arrays.compilation import on_device
+from chainrule.arrays.devices import on_device
 from chainrule.arrays.masked import Shape
 from chainrule.costs import Cost
 from chainrule.data.files import known_path

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from chainrule.arrays.compilation import put
+from chainrule.arrays.devices import put
 from chainrule.arrays.dtypes import real_type, widened
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import fraction, optional, positive_int

@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from chainrule.arrays.compilation import put
+from chainrule.arrays.devices import put
 from chainrule.arrays.dtypes import wide_type, widened
 from chainrule.arrays.precision import exactly
 from chainrule.errors import ChainruleError

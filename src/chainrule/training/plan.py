@@ -9,7 +9,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from chainrule.arrays.compilation import hosted, on_device
+from chainrule.arrays.devices import hosted, on_device
 from chainrule.arrays.masked import Shape, parts, rows_of, shape_of
 from chainrule.arrays.random import keyed
 from chainrule.arrays.sparse import Sparse, as_arrays

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from chainrule.arrays.compilation import compiled, on_device, quickly, usually
+from chainrule.arrays.compilation import compiled, quickly, usually
+from chainrule.arrays.devices import on_device
 from chainrule.arrays.masked import parts, shape_of, step_weights
 from chainrule.arrays.random import keyed, words_of
 from chainrule.costs import Cost

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.activations import Sigmoid
-from chainrule.arrays.compilation import on_device
+from chainrule.arrays.devices import on_device
 from chainrule.arrays.masked import Shape
 from chainrule.costs import Cost
 from chainrule.errors import ArgumentError, ChainruleError

@@ -1,0 +1,43 @@
+"""Where arrays are: on the device that JAX computes on, or with NumPy until they go there."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import jax
+
+from chainrule.arrays.compilation import computes
+
+
+def on_device(tree: Any) -> Any:
+    """A tree's arrays where JAX computes, so that they are brought there once; else they stay as they are."""
+    there = all(isinstance(array, jax.Array) for array in jax.tree.leaves(tree))  # to look is faster than to put
+    return tree if there or not computes() else jax.device_put(tree)
+
+
+_put: ContextVar[Callable[[Any], Any]] = ContextVar("put", default=jax.device_put)
+
+
+def put(tree: Any) -> Any:
+    """A tree's arrays where JAX computes; within `hosted` where they are."""
+    return _put.get()(tree)
+
+
+def is_hosted() -> bool:
+    """Whether this is within `hosted`."""
+    return _put.get() is _as_it_is
+
+
+@contextmanager
+def hosted() -> Iterator[None]:
+    """Within it first values stay with NumPy: those of many networks go to the device together, not one by one."""
+    before = _put.set(_as_it_is)
+    try:
+        yield
+    finally:
+        _put.reset(before)
+
+
+def _as_it_is(tree: Any) -> Any:
+    return tree
