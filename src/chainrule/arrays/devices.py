@@ -1,6 +1,6 @@
 """Where arrays are: on the device that JAX computes on, or with NumPy until they go there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -16,28 +16,24 @@ def on_device(tree: Any) -> Any:
     return tree if there or not computes() else jax.device_put(tree)
 
 
-_put: ContextVar[Callable[[Any], Any]] = ContextVar("put", default=jax.device_put)
-
-
-def put(tree: Any) -> Any:
-    """A tree's arrays where JAX computes; within `hosted` where they are."""
-    return _put.get()(tree)
-
-
-def is_hosted() -> bool:
-    """Whether this is within `hosted`."""
-    return _put.get() is _as_it_is
+_hosted: ContextVar[bool] = ContextVar("hosted", default=False)
 
 
 @contextmanager
 def hosted() -> Iterator[None]:
     """Within it first values stay with NumPy: those of many networks go to the device together, not one by one."""
-    before = _put.set(_as_it_is)
+    before = _hosted.set(True)
     try:
         yield
     finally:
-        _put.reset(before)
+        _hosted.reset(before)
 
 
-def _as_it_is(tree: Any) -> Any:
-    return tree
+def is_hosted() -> bool:
+    """Whether this is within `hosted`."""
+    return _hosted.get()
+
+
+def put(tree: Any) -> Any:
+    """A tree's arrays where JAX computes; within `hosted` where they are."""
+    return tree if is_hosted() else jax.device_put(tree)
