@@ -40,6 +40,8 @@ STEPS = [2 * wave[:, :1] for wave in WAVES]
 FEW = csr_array(np.where(random.random((ROWS, 40)) < 0.1, 1.0, 0.0) + np.eye(ROWS, 40))
 CHOICES = {"epochs": 2, "batch_size": 8, "progress": False}
 SMALL = "Dense(3) >> Softmax()"
+BY_STEPS = "Repeat(Dense(4), 2) >> BatchNorm() >> LSTM(3, forget_bias=1.0) >> Dense(3) >> Softmax()"
+BY_WORDS = "Embedding(9, 4, padding_id=0) >> Conv1D(4, 3, groups=2) >> WeightNorm(GRU(3)) >> Dense(3) >> Softmax()"
 
 NETWORKS = {
     "dropout, weights, a fraction": (
@@ -134,11 +136,11 @@ def test_values_that_jax_draws_begin_as_in_a_fit(kind):
 
 
 @pytest.mark.parametrize("optimizer", ["Adam()", "Nesterov()", "GradientDescent()", "Muon()", "LBFGS()"])
-def test_first_values_wait_on_the_host_for_those_of_the_others(optimizer):
-    network = parse("Repeat(Dense(4), 2) >> BatchNorm() >> LSTM(3, forget_bias=1.0) >> Dense(3) >> Softmax()")
-    problem = Problem(network, CategoricalCrossEntropy(), as_optimizer(optimizer), None, ())
-    with hosted():
-        state = first(problem, keyed(np.array([0, 1], np.uint32)), (5, 4))
+@pytest.mark.parametrize("network", [BY_STEPS, BY_WORDS])
+def test_first_values_wait_on_the_host_for_those_of_the_others(optimizer, network):
+    problem = Problem(parse(network), CategoricalCrossEntropy(), as_optimizer(optimizer), None, ())
+    with hosted(), jax.transfer_guard("disallow"):
+        state = first(problem, keyed(np.array([0, 1], np.uint32)), (5, 4) if network == BY_STEPS else (5,))
     assert {type(array) for array in jax.tree.leaves(state)} == {np.ndarray}
 
 

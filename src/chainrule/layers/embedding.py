@@ -7,7 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
+from chainrule.arrays.devices import put
 from chainrule.errors import ChainruleError
 from chainrule.formula.constraints import constrained, optional, positive_int
 from chainrule.formula.layer import Layer, Parameter
@@ -69,8 +71,11 @@ class Embedding(Layer):
             table = initializer(key, shape)
             if self.padding_id is None:
                 return table
-            padding, zero = jax.device_put((np.arange(shape[0])[:, None] == self.padding_id, np.float32(0)))
-            return jnp.where(padding, zero, table)
+            padding, zero = np.arange(shape[0])[:, None] == self.padding_id, np.float32(0)
+            if isinstance(table, Tracer):
+                padding, zero = jax.device_put((padding, zero))
+                return jnp.where(padding, zero, table)
+            return put(np.where(padding, zero, table))
 
         return draw
 
