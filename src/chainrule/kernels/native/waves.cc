@@ -77,7 +77,7 @@ ffi::Error waves(ffi::ThreadPool pool, Array x, Array frequency, Array phase, Ar
   const Parameters all{sizes, frequency.typed_data(), phase.typed_data(), kernel.typed_data(), bias.typed_data()};
   const float* from = x.typed_data();
   float* to = y->typed_data();
-  const int64_t chunk = (kChunk / (sizes.columns * sizes.waves) / kLanes + 1) * kLanes;  // rows
+  const int64_t chunk = (kChunk / std::max<int64_t>(sizes.columns * sizes.waves, 1) / kLanes + 1) * kLanes;  // rows
   in_parallel(pool, (sizes.rows + chunk - 1) / chunk, [=](int64_t part) {
     const auto [rows, columns, waves, units] = all.sizes;
     std::vector<Vector> wave(waves);
