@@ -73,6 +73,18 @@ def test_products_of_more_rows_and_of_populations(rng, form, axes):
         assert form == "jax" or "@chainrule_product(" in both.lower(x, kernel).as_text()
 
 
+@pytest.mark.parametrize("rows", [9, 13, 32, 40])
+def test_a_few_long_rows_by_a_matrix_that_lies_turned(rng, form, rows):
+    """Of these factors the smaller one is packed, and the result turned back."""
+    a, b = (rng.normal(size=shape).astype(np.float32) for shape in ((2, rows, 130), (301, 130)))
+    truth = a.astype(np.float64) @ b.T.astype(np.float64)
+    both = jax.jit(lambda a, b: (product(a[0], b, (False, True)), product(a, b, (False, True))))
+    one, several = both(a, b)
+    np.testing.assert_allclose(one, truth[0], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(several, truth, rtol=1e-5, atol=1e-5)
+    assert form == "jax" or "@chainrule_product(" in both.lower(a, b).as_text()
+
+
 @pytest.mark.by_turns(2)
 @pytest.mark.parametrize("turned", [(False, False), (False, True), (True, False), (True, True)], ids=str)
 def test_gradients_of_products_are_products(rng, turned):

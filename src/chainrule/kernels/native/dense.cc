@@ -91,6 +91,8 @@ using Array = ffi::Buffer<ffi::F32>;
 constexpr int64_t kWorth = 1 << 18;   // multiplications, from which on a part may be another thread's
 constexpr int64_t kPacked = 1 << 16;  // numbers of b that stay in the cache
 constexpr int64_t kTall = 4 * kRows;  // rows of a part, for which it is worth to pack what they are multiplied with
+constexpr int64_t kLow = 2;           // times as many columns as rows in a part: then the rows are packed,
+constexpr int64_t kDeep = 128;        // if they are so long that the result can be turned back for less
 
 // The last two axes, either order, behind one that counts the networks; without it, all networks share the matrix.
 struct Matrices {
@@ -126,8 +128,11 @@ ffi::Error multiply(ffi::ThreadPool pool, Array left, Array right, ffi::Result<A
     return ffi::Error::Success();
   }
   const int64_t work = height * std::max<int64_t>(depth, 16) * columns, panels = packed_size(1, columns) / kPanel;
-  const int64_t across = std::clamp<int64_t>(a.turned ? depth * columns / kPacked : work / kWorth, 1, panels);
-  const int64_t enough = std::min(4 * pool.num_threads() / networks, work / kWorth) / across;
+  const int64_t shares = std::min(pool.num_threads(), std::max<int64_t>(work / kWorth, 1));
+  const bool low = b.turned && !a.turned && kLow * packed_size(1, height) * shares <= columns && depth >= kDeep;
+  const int64_t most = low ? shares : a.turned ? depth * columns / kPacked : work / kWorth;
+  const int64_t across = std::clamp<int64_t>(most, 1, panels);
+  const int64_t enough = low ? 1 : std::min(4 * pool.num_threads() / networks, work / kWorth) / across;
   const int64_t down = std::clamp<int64_t>(enough, 1, std::max<int64_t>(height / kTall, 1));
   const int64_t together = std::max<int64_t>(kWorth / work, 1);
   float* to = y->typed_data();
@@ -135,13 +140,22 @@ ffi::Error multiply(ffi::ThreadPool pool, Array left, Array right, ffi::Result<A
     const int64_t j = panels * (part / down) / across * kPanel;
     const int64_t wide = std::min(panels * (part / down + 1) / across * kPanel, columns) - j;
     const int64_t i = height * (part % down) / down, high = height * (part % down + 1) / down - i;
+    const Rows<float> result{to + (network * height + i) * columns + j, columns};
+    if (low) {  // y' = b' a'
+      float* packed = scratch(packed_size(depth, high), 0);
+      pack_turned(depth, high, a.of(network).at(i, 0), packed);
+      const Rows<float> back{scratch(wide * high, 1), high};
+      product<A::kUpright>(wide, high, depth, b.of(network).at(j, 0), packed, back, false);
+      return turned(wide, wide, high, {back.data, high}, [=](int64_t row, int64_t column, Vector v) {
+        store_some(result.at(row, column).data, v, std::min<int64_t>(wide - column, kLanes));
+      });
+    }
     float* packed = scratch(packed_size(depth, wide), 0);
     if (b.turned) {
       pack_turned(depth, wide, b.of(network).at(j, 0), packed);
     } else {
       pack(depth, wide, b.of(network).at(0, j), packed);
     }
-    const Rows<float> result{to + (network * height + i) * columns + j, columns};
     if (a.turned) {
       auto some = a.of(network).at(0, i);
       if (down > 1) {  // close together, since places far apart fight for the same lines of the cache

@@ -49,19 +49,25 @@ inline void turn(Vector* rows) {
   }
 }
 
-// The same of a matrix that lies turned, (columns, depth).
-inline void pack_turned(int64_t depth, int64_t columns, Rows<const float> from, float* to) {
-  for (int64_t j = 0; j < packed_size(1, columns); j += kLanes) {
-    const int64_t wide = std::clamp<int64_t>(columns - j, 0, kLanes);
-    float* panel = to + j / kPanel * kPanel * depth + j % kPanel;
-    for (int64_t k = 0; k < depth; k += kLanes) {
-      const int64_t some = std::min<int64_t>(depth - k, kLanes);
+// Turns a matrix (rows, columns), filled up with rows of zeros: `put(j, i, v)` takes its column j from row i on.
+template <class Put>
+void turned(int64_t rows, int64_t filled, int64_t columns, Rows<const float> from, Put put) {
+  for (int64_t i = 0; i < filled; i += kLanes) {
+    const int64_t high = std::clamp<int64_t>(rows - i, 0, kLanes);
+    for (int64_t j = 0; j < columns; j += kLanes) {
+      const int64_t some = std::min<int64_t>(columns - j, kLanes);
       Vector square[kLanes] = {};
-      for (int64_t i = 0; i < wide; ++i) square[i] = load_some(from.at(j + i, k).data, some);
+      for (int64_t n = 0; n < high; ++n) square[n] = load_some(from.at(i + n, j).data, some);
       turn(square);
-      for (int64_t i = 0; i < some; ++i) store(panel + (k + i) * kPanel, square[i]);
+      for (int64_t n = 0; n < some; ++n) put(j + n, i, square[n]);
     }
   }
+}
+
+// Packs a matrix that lies turned, (columns, depth).
+inline void pack_turned(int64_t depth, int64_t columns, Rows<const float> from, float* to) {
+  turned(columns, packed_size(1, columns), depth, from,
+         [=](int64_t k, int64_t j, Vector v) { store(to + (j / kPanel * depth + k) * kPanel + j % kPanel, v); });
 }
 
 // What a product sums over: `count` runs, each of `length` values one behind the other, which start at `starts` in a.
