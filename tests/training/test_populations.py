@@ -17,7 +17,7 @@ from chainrule.arrays.random import keyed
 from chainrule.costs import CategoricalCrossEntropy
 from chainrule.data.loaders import from_arrays
 from chainrule.errors import ChainruleError, DivergedError
-from chainrule.initializers import Initializer
+from chainrule.initializers import HeNormal, Initializer
 from chainrule.layers import Dense
 from chainrule.model.file import to_bytes
 from chainrule.notation.choices import as_optimizer
@@ -133,6 +133,20 @@ def test_values_that_jax_draws_begin_as_in_a_fit(kind):
         alone = train(network, seed=7, epochs=1, optimizer="GradientDescent(1e-38)")
     close(models[0], alone)
     assert np.std(models[1].parameters[0]["kernel"] - alone.parameters[0]["kernel"]) > 0.5
+
+
+def test_an_initialiser_of_ones_own_is_given_what_jax_has():
+    class Cleared(Initializer):
+        textbook = "N(0, 1), and no first row"
+
+        def __call__(self, key, shape):
+            [own] = jax.random.split(key, 1)
+            return HeNormal()(own, shape).at[:1].set(0)
+
+    network = Dense(3, kernel_initializer=Cleared()) >> Softmax()
+    models = train(network, seed=[7, 8], epochs=1, optimizer="GradientDescent(1e-38)")
+    close(models[0], train(network, seed=7, epochs=1, optimizer="GradientDescent(1e-38)"))
+    assert not np.any(models[1].parameters[0]["kernel"][0])
 
 
 @pytest.mark.parametrize("optimizer", ["Adam()", "Nesterov()", "GradientDescent()", "Muon()", "LBFGS()"])

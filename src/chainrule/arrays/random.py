@@ -10,8 +10,6 @@ from jax.core import Tracer
 
 from chainrule.arrays.devices import is_hosted, put
 
-KIND, THREEFRY = "jax_default_prng_impl", "threefry2x32"
-
 
 def drawn(
     draw: Callable[[np.random.Generator], np.ndarray], key: jax.Array, shape: tuple[int, ...], dtype: Any = np.float32
@@ -61,10 +59,7 @@ def words_of(key: jax.Array, count: int) -> Any:
 
 
 def keyed(words: Any) -> jax.Array:
-    """The key of two words, of JAX's default kind.
-
-    Within `hosted` it is the words themselves, which take less time and are a key to `jax.random` too.
-    """
-    if is_hosted() and isinstance(words, np.ndarray) and getattr(jax.config, KIND) == THREEFRY:
+    """The key of two words, of JAX's default kind; within `hosted` the words, of which `drawn` needs no more."""
+    if is_hosted() and isinstance(words, np.ndarray):
         return words  # type: ignore[return-value]
-    return jax.random.wrap_key_data(jax.device_put(words), impl=THREEFRY)
+    return jax.random.wrap_key_data(jax.device_put(words), impl="threefry2x32")

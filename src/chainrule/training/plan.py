@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from chainrule.costs import Cost
 from chainrule.data.loaders import Loader, Whole, first
 from chainrule.data.preprocessing import Preprocessor
 from chainrule.errors import ChainruleError, warn
+from chainrule.formula.base import Formula
 from chainrule.formula.layer import Chain, Layer
 from chainrule.formula.network import check_sizes, check_trainable, is_parameter
 from chainrule.metrics import Accuracy, MeanMetric, Metric
@@ -34,6 +36,7 @@ from chainrule.notation.choices import (
     batch_size_of,
     is_batch_size,
 )
+from chainrule.notation.fields import below
 from chainrule.optimizers.plateau import plateaus, reduced
 from chainrule.optimizers.repeated import told_of
 from chainrule.optimizers.schedules import over
@@ -131,7 +134,9 @@ class Plan:
     @property
     def first(self) -> State:
         """The state before the first step; some layers have learned their statistics of the inputs by then."""
-        with hosted():
+        within = [each for one in (self.network, self.optimizer) for each in below(one) if isinstance(each, Formula)]
+        ours = all(type(each).__module__.startswith("chainrule.") for each in within)
+        with hosted() if ours else nullcontext():  # formulas of others may do what only JAX's arrays and keys can
             state = first_state(self.problem, keyed(first_values(self.seed)), self.shape)
         if not self.network.learns:
             return state
