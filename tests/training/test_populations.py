@@ -149,7 +149,9 @@ def test_an_initialiser_of_ones_own_is_given_what_jax_has():
     assert not np.any(models[1].parameters[0]["kernel"][0])
 
 
-@pytest.mark.parametrize("optimizer", ["Adam()", "Nesterov()", "GradientDescent()", "Muon()", "LBFGS()"])
+@pytest.mark.parametrize(
+    "optimizer", ["Adam()", "Nesterov()", "GradientDescent()", "Muon()", "LBFGS()", "Averaged(Adam())"]
+)
 @pytest.mark.parametrize("network", [BY_STEPS, BY_WORDS])
 def test_first_values_wait_on_the_host_for_those_of_the_others(optimizer, network):
     problem = Problem(parse(network), CategoricalCrossEntropy(), as_optimizer(optimizer), None, ())

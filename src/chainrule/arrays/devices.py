@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import jax
+import numpy as np
 
 from chainrule.arrays.compilation import computes
 
@@ -35,5 +36,10 @@ def is_hosted() -> bool:
 
 
 def put(tree: Any) -> Any:
-    """A tree's arrays where JAX computes; within `hosted` where they are."""
-    return tree if is_hosted() else jax.device_put(tree)
+    """A tree's arrays where JAX computes; within `hosted` NumPy's, of the types that JAX would give them."""
+    return jax.tree.map(_on_host, tree) if is_hosted() else jax.device_put(tree)
+
+
+def _on_host(array: Any) -> np.ndarray:
+    array = np.asarray(array)
+    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)

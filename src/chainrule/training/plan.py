@@ -37,6 +37,7 @@ from chainrule.notation.choices import (
     is_batch_size,
 )
 from chainrule.notation.fields import below
+from chainrule.optimizers.foreign import FromOptax
 from chainrule.optimizers.plateau import plateaus, reduced
 from chainrule.optimizers.repeated import told_of
 from chainrule.optimizers.schedules import over
@@ -134,8 +135,9 @@ class Plan:
     @property
     def first(self) -> State:
         """The state before the first step; some layers have learned their statistics of the inputs by then."""
-        within = [each for one in (self.network, self.optimizer) for each in below(one) if isinstance(each, Formula)]
-        ours = all(type(each).__module__.startswith("chainrule.") for each in within)
+        within = [each for one in (self.network, self.optimizer) for each in below(one)]
+        others = (not type(each).__module__.startswith("chainrule.") for each in within if isinstance(each, Formula))
+        ours = not any(others) and not any(isinstance(each, FromOptax) for each in within)
         with hosted() if ours else nullcontext():  # formulas of others may do what only JAX's arrays and keys can
             state = first_state(self.problem, keyed(first_values(self.seed)), self.shape)
         if not self.network.learns:

@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 
 from chainrule.arrays.compilation import compiled, quickly, usually
-from chainrule.arrays.devices import on_device
+from chainrule.arrays.devices import on_device, put
 from chainrule.arrays.masked import parts, shape_of, step_weights
 from chainrule.arrays.random import keyed, words_of
 from chainrule.costs import Cost
@@ -64,7 +64,7 @@ def first(problem: Problem, key: jax.Array, shape: tuple[int, ...]) -> State:
     parameters = initialize(problem.network, shape, keyed(drawing))
     trained, _ = parted(parameters, trainable(problem.network, shape))
     statistics, slots = problem.network.state(shape), problem.optimizer.init(trained)
-    return State(parameters, statistics, slots, noise, np.zeros((), np.int32))  # type: ignore[arg-type]
+    return put(State(parameters, statistics, slots, noise, np.zeros((), np.int32)))  # type: ignore[arg-type]
 
 
 def published(problem: Problem, state: State, shape: tuple[int, ...]) -> State:
